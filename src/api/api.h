@@ -1,0 +1,54 @@
+/* api/api.h - the services behind the operations, and the one HTTP endpoint in front of them. */
+#ifndef SESAME_API_API_H
+#define SESAME_API_API_H
+
+#include "base/metrics.h"
+#include "base/outside.h"
+#include "services/ports.h"
+#include "services/world.h"
+#include "store/spool.h"
+#include "store/state.h"
+
+struct s3_service;   /* services/s3/s3.h */
+struct setup;        /* receive/setup.h */
+
+struct api {
+    struct outside *outside;
+    struct metrics *metrics;
+    struct state *state;
+    struct worlds *worlds;
+    struct s3_service *s3;
+    struct setup *setup;
+    struct spool *spool;
+    str root_account, default_region;
+    str root_key_id, root_secret;
+    bool verify_identities_auto; /* VerifyDomainIdentity answers and is Success at once */
+};
+
+/* Sesame's own pages (/_sesame/...): called on a worker thread. `local`: the peer is on loopback;
+ * `root`: signed by the root credentials. Fills status, type and text. */
+struct own_page {
+    str method, path, query; /* path below /_sesame/, decoded */
+    str body;
+    bool local, root;
+};
+struct own_answer {
+    int status;
+    str content_type;
+    struct buf text;
+};
+typedef void own_page_fn(void *context, const struct own_page *, struct arena *, struct own_answer *ret_answer);
+
+struct api_server;
+struct api_server_settings {
+    struct api *api;
+    str address;      /* "127.0.0.1:4566" */
+    unsigned workers; /* threads that run operations; 0: default */
+    own_page_fn *own_pages;
+    void *own_context;
+};
+const struct fault *api_server_start(const struct api_server_settings *, struct arena *, struct api_server **ret_server);
+str api_server_address(const struct api_server *); /* as bound */
+void api_server_stop(struct api_server *);
+
+#endif

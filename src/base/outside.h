@@ -1,0 +1,66 @@
+/* base/outside.h - everything Sesame cannot compute by itself. Tests bring their own. */
+#ifndef SESAME_BASE_OUTSIDE_H
+#define SESAME_BASE_OUTSIDE_H
+
+#include "base/fault.h"
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct clock {
+    int64_t (*wall_ms)(struct clock *);   /* since 1970, UTC */
+    int64_t (*steady_ms)(struct clock *); /* never steps */
+};
+
+struct entropy {
+    void (*fill)(struct entropy *, void *bytes, size_t size);
+};
+
+enum journal_level { JOURNAL_ERROR, JOURNAL_WARNING, JOURNAL_INFO, JOURNAL_DEBUG };
+
+/* One JSON object a line. `members` is the inside of an object without its braces, already
+ * escaped ("\"id\":\"x\",\"n\":1"), or empty; the journal adds time, level, room and event. */
+struct journal {
+    void (*note)(struct journal *, enum journal_level, str room, str event, str members);
+};
+
+/* What spool and objects do to the disk goes through here, so that a test can fail the n-th call
+ * or rebuild the disk at every prefix of them. Calls return a negative errno on failure, never
+ * touch errno, and retry EINTR themselves. Descriptors are the implementation's own. Any thread. */
+struct disk {
+    int (*open)(struct disk *, const char *path, int flags, unsigned mode); /* open(2) flags */
+    int (*close)(struct disk *, int fd);
+    ssize_t (*pread)(struct disk *, int fd, void *to, size_t size, uint64_t offset);
+    ssize_t (*pwritev)(struct disk *, int fd, const struct iovec *, int count, uint64_t offset);
+    int (*fdatasync)(struct disk *, int fd);
+    int (*syncfs)(struct disk *, int fd); /* the whole file system fd lies on */
+    int (*allocate)(struct disk *, int fd, uint64_t size); /* blocks for [0, size), zeros where new */
+    int (*truncate)(struct disk *, int fd, uint64_t size);
+    int64_t (*size)(struct disk *, int fd);
+    int (*rename)(struct disk *, const char *from, const char *to);
+    int (*unlink)(struct disk *, const char *path);
+    int (*make_directory)(struct disk *, const char *path, unsigned mode);
+    int (*remove_directory)(struct disk *, const char *path);
+    int (*sync_directory)(struct disk *, const char *path);
+    /* Calls `each` with every name in the directory but . and .. */
+    int (*list)(struct disk *, const char *path, void (*each)(void *context, const char *name), void *context);
+    int (*free_bytes)(struct disk *, const char *path, uint64_t *ret_bytes);
+};
+
+struct outside {
+    struct clock *clock;
+    struct entropy *entropy;
+    struct journal *journal;
+    struct disk *disk;
+};
+
+struct clock *clock_real(void);
+struct entropy *entropy_real(void); /* getrandom(2), buffered per thread */
+struct disk *disk_real(void);
+
+/* Journal lines to a descriptor, one write(2) each, times from `clock`. Never freed. */
+struct journal *journal_to_fd(int fd, struct clock *, enum journal_level least);
+void journal_notef(struct journal *, enum journal_level, str room, str event, const char *members_fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+
+#endif

@@ -1,0 +1,109 @@
+/* policy/decision.h - may this caller do this, and if not, what exactly is missing.
+ *
+ * Evaluation as permissions spec section 5 (IAM User Guide, reference_policies_evaluation-logic). */
+#ifndef SESAME_POLICY_DECISION_H
+#define SESAME_POLICY_DECISION_H
+
+#include "policy/document.h"
+
+struct context_key {
+    str name;
+    const str *values;
+    size_t count;
+    bool multivalued; /* a list, even with one item or none */
+};
+
+struct request {
+    const struct caller *caller;
+    str action; /* "s3:PutObject" */
+    struct arn resource;
+    str resource_account;
+    const struct context_key *context; /* everything but what the caller itself says; see request_context */
+    size_t context_count;
+    str remedy_resource; /* what a mending statement should name, wider than this one object; or STR_NONE */
+};
+
+/* The keys every request of this caller carries: aws:SourceAccount, aws:SourceArn,
+ * aws:SecureTransport, aws:PrincipalArn, ... as permissions spec 5 and ses-receiving spec 13.1 list
+ * them, followed by `extra`. The result lives in the arena and goes into request.context. */
+const struct fault *request_context(const struct caller *, int64_t now_ms, const struct context_key *extra,
+                                    size_t extra_count, struct arena *, const struct context_key **ret_keys,
+                                    size_t *ret_count);
+
+enum exhibit_kind {
+    EXHIBIT_IDENTITY, EXHIBIT_RESOURCE, EXHIBIT_TRUST, EXHIBIT_SESSION, EXHIBIT_BOUNDARY,
+    EXHIBIT_ENDPOINT, EXHIBIT_SCP, EXHIBIT_RCP,
+};
+struct exhibit {
+    enum exhibit_kind kind;
+    str name;                        /* for people: "bucket policy of demo-mail", "inline policy p of role r" */
+    const struct document *document; /* NULL: a ceiling that is present and silent */
+    unsigned level;                  /* SCP, RCP: levels from the organization's root down */
+};
+
+/* Ordered: later means nearer to a yes. */
+enum lack_kind {
+    LACK_POLICY, LACK_STATEMENT, LACK_ACTION, LACK_RESOURCE, LACK_PRINCIPAL, LACK_CONDITION,
+};
+struct lack {
+    enum lack_kind kind;
+    enum exhibit_kind where;           /* in which kind of policy a yes would have to stand */
+    const struct exhibit *exhibit;     /* the policy that comes nearest; NULL: none is attached */
+    size_t exhibit_index;              /* among those of its kind: identity[0] */
+    const struct statement *statement; /* the nearest one, if any */
+    const struct condition *condition;
+    const str *got; /* for a condition: the request's values; count 0 and NULL: the key was absent */
+    size_t got_count;
+};
+
+enum verdict { VERDICT_ALLOW, VERDICT_EXPLICIT_DENY, VERDICT_IMPLICIT_DENY };
+
+struct decision {
+    enum verdict verdict;
+    const struct exhibit *exhibit; /* who decided: for ALLOW and EXPLICIT_DENY */
+    size_t exhibit_index;
+    const struct statement *statement;
+    const struct lack *lacks; /* for IMPLICIT_DENY: all of them needed, nearest first */
+    size_t lack_count;
+};
+
+/* One code a statement, in the order of the exhibits, as far as there is room: its first failing
+ * element. */
+struct trace {
+    uint32_t *codes;
+    size_t room, used;
+};
+
+/* Pure, and without allocation: same question, same exhibits, same answer. NULL: no trace wanted. */
+enum verdict policy_decide(const struct request *, const struct exhibit *, size_t count, struct trace *);
+
+/* The codes made into what a person needs; only for denials and for those who ask. Decides again,
+ * with room in the arena, when the trace was too short. */
+struct decision policy_explain(const struct request *, const struct exhibit *, size_t count,
+                               const struct trace *, struct arena *);
+
+/* A denial is kept beside its fault (fault->denial). It borrows request, exhibits and documents:
+ * it lives as long as the world and the arena of the attempt. */
+struct denial {
+    struct request request;
+    struct decision decision;
+};
+
+/* The first denial in the chain; NULL when it is no denial of our own engine. */
+const struct denial *denial_of(const struct fault *);
+
+/* FAULT_DENIED with the denial beside it, saying denial_sentence. */
+const struct fault *denial_fault(const struct request *, const struct decision *, struct arena *);
+
+/* One sentence for a person; AWS's own ("User: X is not authorized to perform: ..."); the JSON
+ * statement that would allow it (STR_NONE where no statement can, e.g. an explicit deny); and all
+ * of it as the JSON object of the timeline:
+ * {"action","resource","principal","policy","sid","element","operator","key","wanted","got",
+ *  "sentence","remedy"}, with the words of the vectors' `blame` ("trust", "resource",
+ * "identity[0]", ...; absent members left out, got null when the key was absent). */
+str denial_sentence(const struct denial *, struct arena *);
+str denial_aws_sentence(const struct denial *, struct arena *);
+str denial_remedy(const struct denial *, struct arena *);
+str denial_json(const struct denial *, struct arena *);
+
+#endif

@@ -1,0 +1,21 @@
+/* services/ses/recipients.h - whom a rule means: recipient conditions (ses-receiving spec 6.1) and
+ * the accounts whose verified domains cover an address (6.2). */
+#ifndef SESAME_SERVICES_SES_RECIPIENTS_H
+#define SESAME_SERVICES_SES_RECIPIENTS_H
+
+#include "mail/envelope.h"
+#include "services/ses/ruleset.h"
+
+struct world;
+
+/* Does one condition string mean this mailbox? */
+bool recipient_matches(str condition, const struct mailbox *);
+/* Does the rule? No conditions: yes. Enabled or not plays no part. */
+bool rule_matches(const struct receipt_rule *, const struct mailbox *);
+
+/* Accounts with a verified domain identity covering the domain in this region, oldest account
+ * first; in the arena. */
+const struct fault *accounts_receiving(const struct world *, str region, str domain, struct arena *,
+                                       const str **ret_accounts, size_t *ret_count);
+
+#endif
