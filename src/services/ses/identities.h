@@ -1,0 +1,40 @@
+/* services/ses/identities.h - the domains an account may receive for, per region.
+ *
+ * State: identity/<region>/<domain>/<account>, the domain as a lower-case A-label, so that those
+ * who hold a domain are neighbours. */
+#ifndef SESAME_SERVICES_SES_IDENTITIES_H
+#define SESAME_SERVICES_SES_IDENTITIES_H
+
+#include "services/ports.h"
+#include "services/world_kinds.h"
+
+enum identity_status { IDENTITY_PENDING, IDENTITY_SUCCESS, IDENTITY_FAILED, IDENTITY_TEMPORARY_FAILURE };
+
+struct identity {
+    str domain; /* lower-case A-label */
+    str region, account;
+    enum identity_status status;
+    str token; /* base64 of 32 random bytes: the TXT record of _amazonses.DOMAIN */
+    int64_t created_ms;
+};
+
+/* "Pending", "Success", ... as SES's answers name it. */
+str identity_status_name(enum identity_status);
+
+/* Begins, or finds, the verification of a domain in the caller's account and the call's region.
+ * auto_verify: it is verified at once. The token of a domain stays the same. InvalidParameterValue
+ * when the text is no domain. */
+struct entropy;
+const struct fault *identity_verify_domain(struct state *, const struct call *, struct entropy *, str domain,
+                                           bool auto_verify, str *ret_token);
+
+const struct identity *identity_find(const struct world *, str region, str domain, str account); /* NULL: none */
+/* Is this very domain, or a parent of it, a verified identity of the account? */
+bool identity_covers(const struct world *, str region, str domain, str account);
+
+/* Lower-case A-label form without a final dot, in the arena; STR_NONE when it is no domain name. */
+str domain_normal(struct arena *, str domain);
+
+aggregate_compile_fn identity_compile;
+
+#endif
