@@ -8,9 +8,14 @@
 
 enum dialect { DIALECT_QUERY_XML, DIALECT_JSON, DIALECT_REST_XML, DIALECT_REST_JSON };
 
+enum {
+    OPERATION_TEXT_MAX = 256 * 1024,      /* a gathered body, where the row says nothing */
+    OPERATION_ANSWER_MAX = 8 * 1024 * 1024, /* api_answer.text */
+};
+
 struct api_call {
     struct call call;             /* caller (SigV4 checked), world taken at the start, region, now, arena */
-    str account;                  /* whose state is meant: the caller's */
+    str account;                  /* whose state is meant: the caller's; STR_NONE when anonymous */
     str request_id;
     str method, raw_target;       /* as signed: never unescaped for us */
     const struct header *headers; /* in order; compare names without case */
@@ -18,7 +23,8 @@ struct api_call {
     const struct header *params;  /* Query: decoded form pairs; REST: decoded query pairs (?acl: value STR_NONE) */
     size_t param_count;
     str bucket, key;              /* S3: decoded from path or host; key STR_NONE for a bucket call */
-    str text;                     /* the gathered body, where the operation gathers it */
+    str text;                     /* the gathered body (aws-chunked removed), where the row gathers it */
+    uint64_t body_size;           /* decoded size of the body: a streamed one's as declared */
 };
 
 struct api_answer {
@@ -32,21 +38,55 @@ struct api_answer {
 /* The services behind the operations; made by main/assemble.c, lives as long as the server. */
 struct api;
 
-/* A fault is rendered in the dialect's error form; fault->code, where set, is the AWS error code. */
+/* Runs on a worker thread and may wait. NULL: answered. A fault is rendered in the dialect's error
+ * form (api/error.c): fault->code, where set, is the AWS error code; the message is fault->says
+ * alone; the chain beneath goes to the journal only. Bytes in the answer live in call.arena. */
 typedef const struct fault *operation_fn(struct api *, const struct api_call *, struct api_answer *);
+
+/* A body taken as it comes, never held whole (PutObject). One request sees
+ *
+ *     open --> write* --> finish          or, after a successful open,  open --> write* --> cancel
+ *
+ * open    worker thread; before a byte of the body is taken, so that a refusal goes out instead of
+ *         `100 Continue`. Authorise here. `*ret_stream` lives in call.arena or where you like.
+ *         The call (and all it points to) stays valid until finish or cancel returns.
+ * write   the HTTP thread: page-cache writes only, no waiting. Decoded bytes (aws-chunked removed),
+ *         not yet proven. A fault ends the request: cancel follows, the fault is the answer.
+ * finish  worker thread; only after the whole body came and its payload hash, chunk signatures and
+ *         length were found right. May wait for the disk. The stream is gone in every case. Checksums
+ *         that the client declared (Content-MD5, x-amz-checksum-*) were compared by then as well.
+ * cancel  any thread; the body broke off or did not verify. The stream is gone. */
+struct operation_stream {
+    const struct fault *(*open)(struct api *, const struct api_call *, void **ret_stream);
+    const struct fault *(*write)(void *stream, str chunk);
+    const struct fault *(*finish)(void *stream, const struct api_call *, struct api_answer *);
+    void (*cancel)(void *stream);
+};
+
+/* How a REST row is chosen: method, what the path names, and the sub-resource in the query. */
+enum rest_target { REST_NONE, REST_SERVICE, REST_BUCKET, REST_OBJECT };
+struct rest_route {
+    str method;
+    enum rest_target target;
+    str sub_resource; /* "policy": ?policy is there; "list-type=2": with this value; empty: none at all */
+};
 
 struct operation {
     str service;      /* "ses": signing name */
     str name;         /* "CreateReceiptRule" */
     enum dialect dialect;
     str iam_action;   /* "ses:CreateReceiptRule" */
-    operation_fn *run;
+    struct rest_route route; /* REST dialects only */
+    operation_fn *run;       /* NULL where stream is set */
+    const struct operation_stream *stream; /* NULL: the body is gathered */
+    size_t text_max;         /* 0: OPERATION_TEXT_MAX */
 };
 extern const struct operation operations[];
 extern const size_t operation_count;
 
-str api_param(const struct api_call *, const char *name);  /* STR_NONE when absent */
+str api_param(const struct api_call *, const char *name);  /* STR_NONE when absent (or without `=`) */
+bool api_has_param(const struct api_call *, const char *name);
 str api_header(const struct api_call *, const char *name); /* STR_NONE when absent */
-void api_add_header(struct api_answer *, const char *name, str value);
+void api_add_header(struct api_answer *, const char *name, str value); /* a literal name; value in the arena */
 
 #endif

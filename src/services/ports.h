@@ -8,6 +8,7 @@
 
 #include "aws/caller.h"
 #include "base/fault.h"
+#include "base/header.h"
 
 struct world;
 
@@ -23,10 +24,6 @@ struct call {
 struct body { /* bytes on demand; mail may be large. Embedded as the first member of a real one. */
     const struct fault *(*read)(struct body *, str *ret_chunk); /* empty chunk: the end */
     uint64_t size;
-};
-
-struct header {
-    str name, value;
 };
 
 struct put_object {
