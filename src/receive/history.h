@@ -1,0 +1,50 @@
+/* receive/history.h - what earlier attempts noted, and how it is written: the notes of a spool entry.
+ *
+ * A note is one line of JSON: an array of events. An event is a step's outcome,
+ *   {"step":0,"at":1700000000000,"rule":"store","action":"S3","outcome":"retry","says":"...",
+ *    "denial":{...}}
+ * or the same outcome with the same explanation once more, {"step":0,"at":...,"again":true}, or
+ * {"redrive":true,"at":...}. Explanations are kept as decided and never computed again. */
+#ifndef SESAME_RECEIVE_HISTORY_H
+#define SESAME_RECEIVE_HISTORY_H
+
+#include "base/buf.h"
+#include "base/fault.h"
+
+enum outcome_kind { OUTCOME_DONE, OUTCOME_RETRY, OUTCOME_REFUSED, OUTCOME_EXPIRED };
+
+struct outcome {
+    size_t step;
+    int64_t at_ms;
+    str rule, action; /* names, as timelines show them */
+    enum outcome_kind kind;
+    str says;         /* one sentence; STR_NONE when there is nothing to say */
+    str denial;       /* the denial as JSON; STR_NONE when it was none */
+};
+
+struct step_history { /* where one step stands */
+    bool ended;                 /* done, refused or expired since the last redrive */
+    enum outcome_kind kind;     /* of the last outcome; meaningful when last != NULL */
+    unsigned failures;          /* in a row, since the last redrive */
+    const struct outcome *last; /* NULL: never tried */
+};
+
+struct history {
+    const struct outcome *outcomes; /* every attempt, in order */
+    size_t count;
+    int64_t redriven_ms;            /* 0: never */
+    size_t redriven_at;             /* outcomes before the last redrive */
+};
+
+/* Notes damaged in the middle are a FAULT_DEFECT that says where. */
+const struct fault *history_read(str notes, struct arena *, struct history *ret_history);
+struct step_history history_of(const struct history *, size_t step);
+
+/* Writes outcomes as one note (no newline). Those that only repeat what `before` ends with for their
+ * step are written short. */
+void history_write(const struct history *before, const struct outcome *, size_t count, struct buf *out);
+str history_redrive_note(int64_t now_ms, struct arena *);
+
+const char *outcome_name(enum outcome_kind); /* "done", "retry", "refused", "expired" */
+
+#endif

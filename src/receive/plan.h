@@ -1,0 +1,42 @@
+/* receive/plan.h - every rule the envelope meets, in order, flattened into steps.
+ *
+ * Pure: no clock, no store, no network. The same rule set and envelope give the same plan at every
+ * attempt, so a step is known by its number, before and after a restart. */
+#ifndef SESAME_RECEIVE_PLAN_H
+#define SESAME_RECEIVE_PLAN_H
+
+#include "mail/envelope.h"
+#include "services/ses/ruleset.h"
+
+/* An action's effect, and the notice of its TopicArn afterwards, are steps of their own: each is
+ * retried alone, so a notice that fails never writes the object again. */
+enum step_part { STEP_EFFECT, STEP_NOTICE };
+
+struct step {
+    enum step_part part;
+    const struct receipt_rule *rule;
+    const struct action *action;
+    const struct forward_path *const *recipients; /* those this rule matched, in RCPT order */
+    size_t recipient_count;
+};
+struct plan {
+    const struct step *steps;
+    size_t count;
+};
+
+/* All enabled rules that match a recipient, in order; nothing behind a Stop action. */
+const struct fault *plan_make(const struct receipt_rule_set *, const struct envelope *, struct arena *,
+                              struct plan *ret_plan);
+
+/* Why each rule of the set does or does not run for this envelope. */
+struct match {
+    const struct receipt_rule *rule;
+    bool matched;
+    str why; /* one sentence for a person */
+};
+const struct fault *plan_matches(const struct receipt_rule_set *, const struct envelope *, struct arena *,
+                                 struct match **ret_matches); /* rule_count of them */
+
+str step_name(const struct step *); /* "S3", "AddHeader", "S3 notice": as timelines name it */
+
+#endif

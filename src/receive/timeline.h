@@ -1,0 +1,19 @@
+/* receive/timeline.h - the story of one message, as the API and `sesame explain --message` show it.
+ *
+ * Made from what lies in the spool alone (head, rule set, notes), so it is the same after a restart. */
+#ifndef SESAME_RECEIVE_TIMELINE_H
+#define SESAME_RECEIVE_TIMELINE_H
+
+#include "base/buf.h"
+#include "store/spool.h"
+
+/* {"messageId","account","state",...}: the object of design.md, "The faces of the program". */
+const struct fault *timeline_write(const struct spool_record *, struct arena *, struct buf *out);
+
+/* One line of the list: {"messageId","account","state","receivedAt","envelope"}. */
+const struct fault *timeline_write_brief(const struct spool_record *, struct arena *, struct buf *out);
+
+/* The timeline's JSON as text for a person. */
+const struct fault *timeline_print(str json, struct arena *, struct buf *out);
+
+#endif
