@@ -9,6 +9,7 @@
 
 struct objects;
 struct object_upload;
+struct object_reader; /* one version of an object, held open */
 struct object_info {
     uint64_t size;
     int64_t modified_ms;
@@ -41,6 +42,13 @@ struct objects_ops {
                                 struct arena *, str *ret_bytes);
     const struct fault *(*head)(struct objects *, str bucket, str key, struct arena *, struct object_info *ret_info);
     /* ret_more: the range holds more than max. */
+    /* Holds one version of the object until the arena is reset: what overwrites or removes the key
+     * meanwhile does not disturb it. One thread at a time. */
+    const struct fault *(*open)(struct objects *, str bucket, str key, struct arena *, struct object_info *ret_info,
+                                struct object_reader **ret_reader);
+    /* Up to `size` bytes into `to`; fewer only at the end of the object. */
+    const struct fault *(*read_into)(struct object_reader *, uint64_t offset, void *to, size_t size, struct arena *,
+                                     size_t *ret_size);
     const struct fault *(*list)(struct objects *, const struct object_range *, struct arena *,
                                 struct object_entry **ret_entries, size_t *ret_count, bool *ret_more);
     const struct fault *(*remove)(struct objects *, str bucket, str key, struct arena *); /* absent: no fault */
