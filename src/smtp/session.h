@@ -15,16 +15,21 @@ enum smtp_state {
     SMTP_GREET, SMTP_READY, SMTP_MAIL, SMTP_RCPT, SMTP_DATA, SMTP_CHUNK, SMTP_COMMITTING, SMTP_CLOSING,
 };
 
-/* What the session wants done. The server does it and answers with smtp_granted. */
+/* What the session wants done. START_TLS, OPEN_DRAFT and COMMIT are answered with smtp_granted (or
+ * smtp_tls_granted); until then nothing is consumed. The others need no answer. An open draft is
+ * given up by ABANDON and CLOSE. */
 enum smtp_wish {
     WISH_NONE, WISH_START_TLS, WISH_OPEN_DRAFT, WISH_WRITE_DRAFT, WISH_COMMIT, WISH_ABANDON, WISH_CLOSE,
 };
 
+/* A turn is about one command or one stretch of a message at most; feed the rest again. */
 struct smtp_turn {
-    str reply;           /* send this first; lives until the next call */
+    str reply;               /* send this first; lives until the next call */
     enum smtp_wish wish;
-    str data;            /* WISH_WRITE_DRAFT: dots already removed */
-    size_t consumed;     /* of the bytes fed */
+    str data;                /* WISH_WRITE_DRAFT: dots already removed; a view of the bytes fed */
+    size_t consumed;         /* of the bytes fed */
+    unsigned refused;        /* 0, or the enum smtp_reply (smtp/reply.h) of the refusal in `reply` */
+    str about;               /* refused RCPT, MAIL: the path as written; lives like `reply` */
 };
 
 /* May it be taken now? Asked at MAIL and RCPT; answered from the world that MAIL took. Filled in by
@@ -72,9 +77,10 @@ void smtp_close(struct smtp_session *);
 struct smtp_turn smtp_greet(struct smtp_session *);                /* the 220 banner */
 struct smtp_turn smtp_feed(struct smtp_session *, str bytes);      /* call again with the rest until all is consumed */
 struct smtp_turn smtp_granted(struct smtp_session *, const struct fault *); /* NULL: done */
-struct smtp_turn smtp_tls_granted(struct smtp_session *, str version, str cipher);
-/* 421 for a time-out, a drain or too many connections; then WISH_CLOSE. */
-struct smtp_turn smtp_hang_up(struct smtp_session *, str why);
+struct smtp_turn smtp_tls_granted(struct smtp_session *, str version, str cipher); /* static texts */
+/* 421, and why; WISH_CLOSE. A session that is COMMITTING must be granted first. */
+enum smtp_hang_up { HANG_UP_TIMEOUT, HANG_UP_DRAIN, HANG_UP_FULL, HANG_UP_ADDRESS };
+struct smtp_turn smtp_hang_up(struct smtp_session *, enum smtp_hang_up);
 
 enum smtp_state smtp_state(const struct smtp_session *);
 struct envelope *smtp_envelope(struct smtp_session *);

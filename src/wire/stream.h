@@ -1,0 +1,39 @@
+/* wire/stream.h - a non-blocking socket, in the clear or under TLS, read and written by us. */
+#ifndef SESAME_WIRE_STREAM_H
+#define SESAME_WIRE_STREAM_H
+
+#include "wire/tls.h"
+
+struct stream {
+    int fd;              /* -1: closed */
+    struct ssl_st *ssl;  /* NULL: in the clear */
+};
+
+enum stream_io {
+    STREAM_DONE,       /* something was read or written; the handshake is complete */
+    STREAM_WANT_READ,  /* try again when readable */
+    STREAM_WANT_WRITE, /* try again when writable */
+    STREAM_END,        /* the peer closed in good order */
+    STREAM_BROKEN,     /* reset, or a TLS fault */
+};
+
+enum stream_io stream_read(struct stream *, char *to, size_t room, size_t *ret_got);
+enum stream_io stream_write(struct stream *, str bytes, size_t *ret_put);
+
+/* False: no memory. Then call stream_handshake until it is done. */
+bool stream_start_tls(struct stream *, struct tls_server *);
+enum stream_io stream_handshake(struct stream *);
+str stream_tls_version(const struct stream *); /* "TLSv1.3"; static text; STR_NONE in the clear */
+str stream_tls_cipher(const struct stream *);
+
+void stream_close(struct stream *); /* says close_notify if it can at once, then closes */
+
+/* A listening, non-blocking TCP socket with SO_REUSEPORT on "127.0.0.1:2525" or "[::1]:0", and where
+ * it is bound, in the arena. */
+const struct fault *stream_listen(str address, struct arena *, int *ret_fd, str *ret_bound);
+/* One waiting connection, non-blocking, TCP_NODELAY; -1: none now, with errno. `to` gets the peer's
+ * address without port (IPv4-mapped ones as IPv4). */
+enum { STREAM_ADDRESS_SIZE = 64 };
+int stream_accept(int listener, char to[STREAM_ADDRESS_SIZE]);
+
+#endif
