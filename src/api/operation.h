@@ -24,7 +24,9 @@ struct api_call {
     size_t param_count;
     str bucket, key;              /* S3: decoded from path or host; key STR_NONE for a bucket call */
     str text;                     /* the gathered body (aws-chunked removed), where the row gathers it */
-    uint64_t body_size;           /* decoded size of the body: a streamed one's as declared */
+    uint64_t body_size;           /* decoded size of the body: a streamed one's as declared; UINT64_MAX: unknown */
+    const struct header *trailers; /* behind an aws-chunked body, names in lower case; when all is read */
+    size_t trailer_count;
 };
 
 struct api_answer {
@@ -53,8 +55,9 @@ typedef const struct fault *operation_fn(struct api *, const struct api_call *, 
  * write   the HTTP thread: page-cache writes only, no waiting. Decoded bytes (aws-chunked removed),
  *         not yet proven. A fault ends the request: cancel follows, the fault is the answer.
  * finish  worker thread; only after the whole body came and its payload hash, chunk signatures and
- *         length were found right. May wait for the disk. The stream is gone in every case. Checksums
- *         that the client declared (Content-MD5, x-amz-checksum-*) were compared by then as well.
+ *         length were found right; call.trailers holds what came behind it. Checksums that the
+ *         client declared (Content-MD5, x-amz-checksum-*) are the operation's to compare. May wait for
+ *         the disk. The stream is gone in every case.
  * cancel  any thread; the body broke off or did not verify. The stream is gone. */
 struct operation_stream {
     const struct fault *(*open)(struct api *, const struct api_call *, void **ret_stream);
