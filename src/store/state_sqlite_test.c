@@ -1,0 +1,100 @@
+/* The state in SQLite: the suite of all states, and what is its own. */
+#include "store/database.h"
+#include "store/scratch.h"
+#include "store/state_suite.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static str path_in(struct scratch *s, struct arena *arena) {
+    return arena_strf(arena, "%s/state.sqlite", s->path);
+}
+
+static const struct fault *open_state(void *context, struct arena *arena,
+                                      struct state **ret_state) {
+    return state_sqlite_open(path_in(context, arena), NULL, arena, ret_state);
+}
+
+static void clear_state(void *context) {
+    struct scratch *s = context;
+    scratch_clear(s);
+    *s = scratch_make();
+}
+
+static void a_file_of_a_newer_version_is_refused_in_one_sentence(void **state) {
+    (void)state;
+    struct scratch s = scratch_make();
+    struct arena *arena = arena_new(1 << 20);
+    struct state *st;
+    assert_null(open_state(&s, arena, &st));
+    st->ops->close(st);
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path_in(&s, arena).ptr, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=9", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    const struct fault *f = open_state(&s, arena, &st);
+    assert_non_null(f);
+    assert_int_equal(f->kind, FAULT_UNAVAILABLE);
+    str says = fault_sentence(f, arena);
+    assert_true(
+        str_find_str(says,
+                     STR("was written by a newer Sesame: its version is 9, this one knows 1")) <
+        says.len);
+    arena_free(arena);
+    scratch_clear(&s);
+}
+
+static void a_file_that_is_no_database_is_refused(void **state) {
+    (void)state;
+    struct scratch s = scratch_make();
+    struct arena *arena = arena_new(1 << 20);
+    FILE *f = fopen(path_in(&s, arena).ptr, "w");
+    assert_non_null(f);
+    for (int i = 0; i < 200; i++)
+        fputs("this is no database at all\n", f);
+    fclose(f);
+    struct state *st;
+    const struct fault *why = open_state(&s, arena, &st);
+    assert_non_null(why);
+    assert_int_equal(why->kind, FAULT_UNAVAILABLE);
+    arena_free(arena);
+    scratch_clear(&s);
+}
+
+static void a_folder_that_is_not_there_is_a_fault_that_names_it(void **state) {
+    (void)state;
+    struct arena *arena = arena_new(1 << 20);
+    struct state *st;
+    const struct fault *why =
+        state_sqlite_open(STR("/nowhere/at/all/state.sqlite"), NULL, arena, &st);
+    assert_non_null(why);
+    str says = fault_sentence(why, arena);
+    assert_true(str_find_str(says, STR("/nowhere/at/all")) < says.len);
+    arena_free(arena);
+}
+
+static void the_next_text_behind_a_prefix_is_found(void **state) {
+    (void)state;
+    struct arena *arena = arena_new(1 << 16);
+    assert_true(str_eq(database_prefix_end(STR("a/"), arena), STR("a0")));
+    assert_true(str_eq(database_prefix_end(STR("a\xff\xff"), arena), STR("b")));
+    assert_true(str_is_none(database_prefix_end(STR("\xff"), arena)));
+    assert_true(str_is_none(database_prefix_end(STR(""), arena)));
+    arena_free(arena);
+}
+
+int main(void) {
+    struct scratch s = scratch_make();
+    const struct state_maker maker = { .open = open_state, .clear = clear_state, .context = &s };
+    int failed = state_suite_run(&maker);
+    scratch_clear(&s);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_file_of_a_newer_version_is_refused_in_one_sentence),
+        cmocka_unit_test(a_file_that_is_no_database_is_refused),
+        cmocka_unit_test(a_folder_that_is_not_there_is_a_fault_that_names_it),
+        cmocka_unit_test(the_next_text_behind_a_prefix_is_found),
+    };
+    return failed + cmocka_run_group_tests_name("state in SQLite", tests, NULL, NULL);
+}
