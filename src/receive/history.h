@@ -2,7 +2,7 @@
  *
  * A note is one line of JSON: an array of events. An event is a step's outcome,
  *   {"step":0,"at":1700000000000,"rule":"store","action":"S3","outcome":"retry","says":"...",
- *    "denial":{...}}
+ *    "denial":"{...}"}                       (JSON as text: quoted, so that it stays as decided)
  * or the same outcome with the same explanation once more, {"step":0,"at":...,"again":true}, or
  * {"redrive":true,"at":...}. Explanations are kept as decided and never computed again. */
 #ifndef SESAME_RECEIVE_HISTORY_H

@@ -1,0 +1,52 @@
+/* receive/actions/s3.c - the S3 action: ses-receiving spec 9.2, 13.2 rows 1 and 2. */
+#include "receive/actions.h"
+
+str s3_action_key(str prefix, str message_id, struct arena *a)
+{
+    if (!prefix.len)
+        return arena_str(a, message_id);
+    const char *slash = str_ends(prefix, STR("/")) ? "" : "/";
+    return arena_strf(a, STR_FMT "%s" STR_FMT, STR_ARG(prefix), slash, STR_ARG(message_id));
+}
+
+/* Who puts: the service in the rule's name; or, with a role, the role and only the role. The trust
+ * policy is asked with the rule's source keys, which the session no longer carries. */
+static const struct fault *choose_caller(const struct acting *as, const struct action *action,
+                                         str message_id, struct caller *ret_caller)
+{
+    struct arn rule_arn;
+    str text = receipt_rule_arn(as->arena, as->region, as->account, as->rule_set, as->rule->name);
+    if (!text.ptr || !arn_parse(text, &rule_arn))
+        return &fault_no_memory;
+    struct caller ses = caller_ses(as->account, rule_arn);
+    if (!action->s3.iam_role_arn.len) {
+        *ret_caller = ses;
+        return NULL;
+    }
+    struct call call = { .caller = &ses, .world = as->world, .region = as->region,
+                         .now_ms = as->now_ms, .arena = as->arena };
+    return as->ports->sts->assume_role(as->ports->sts, &call, action->s3.iam_role_arn, message_id, ret_caller);
+}
+
+const struct fault *s3_action_put(const struct acting *as, const struct action *action, str message_id,
+                                  struct body *body)
+{
+    struct caller *caller = ARENA_NEW(as->arena, struct caller); /* a denial keeps pointing to it */
+    if (!caller)
+        return &fault_no_memory;
+    TRY(choose_caller(as, action, message_id, caller));
+
+    str bucket = action->s3.bucket_name, prefix = action->s3.object_key_prefix;
+    struct put_object put = {
+        .bucket = bucket,
+        .key = s3_action_key(prefix, message_id, as->arena),
+        .content_type = STR("application/octet-stream"),
+        .body = body,
+        .remedy_resource = object_arn(as->arena, bucket, s3_action_key(prefix, STR("*"), as->arena)),
+    };
+    if (!put.key.ptr || !put.remedy_resource.ptr)
+        return &fault_no_memory;
+    struct call call = { .caller = caller, .world = as->world, .region = as->region,
+                         .now_ms = as->now_ms, .arena = as->arena };
+    return as->ports->s3->put_object(as->ports->s3, &call, &put);
+}

@@ -1,0 +1,139 @@
+/* receive/plan.c - envelope x rule set -> steps. */
+#include "receive/plan.h"
+
+#include "services/ses/recipients.h"
+
+/* The recipients of the envelope that the rule means; *ret_list has room for all of them. */
+static size_t recipients_of(const struct receipt_rule *rule, const struct envelope *e,
+                            const struct forward_path **list)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < e->rcpt_count; i++) {
+        if (rule_matches(rule, &e->rcpt_to[i].mailbox))
+            list[count++] = &e->rcpt_to[i];
+    }
+    return count;
+}
+
+/* A notice follows the effect of every kind with a TopicArn but SNS's, whose topic is its target. */
+static bool has_notice(const struct action *action)
+{
+    return action->topic_arn.len && action->kind != ACTION_SNS;
+}
+
+static size_t steps_at_most(const struct receipt_rule_set *set)
+{
+    size_t steps = 0;
+    for (size_t r = 0; r < set->rule_count; r++)
+        steps += 2 * set->rules[r].action_count;
+    return steps;
+}
+
+const struct fault *plan_make(const struct receipt_rule_set *set, const struct envelope *e, struct arena *a,
+                              struct plan *ret_plan)
+{
+    size_t room = steps_at_most(set);
+    struct step *steps = ARENA_ARRAY(a, struct step, room ? room : 1);
+    if (!steps)
+        return &fault_no_memory;
+    size_t count = 0;
+    bool stopped = false;
+    for (size_t r = 0; r < set->rule_count && !stopped; r++) {
+        const struct receipt_rule *rule = &set->rules[r];
+        if (!rule->enabled || !rule->action_count)
+            continue;
+        const struct forward_path **matched =
+            ARENA_ARRAY(a, const struct forward_path *, e->rcpt_count ? e->rcpt_count : 1);
+        if (!matched)
+            return &fault_no_memory;
+        size_t matched_count = recipients_of(rule, e, matched);
+        if (!matched_count)
+            continue;
+        for (size_t i = 0; i < rule->action_count && !stopped; i++) {
+            struct step step = { .part = STEP_EFFECT, .rule = rule, .action = &rule->actions[i],
+                                 .recipients = matched, .recipient_count = matched_count };
+            steps[count++] = step;
+            if (has_notice(step.action)) {
+                step.part = STEP_NOTICE;
+                steps[count++] = step;
+            }
+            stopped = step.action->kind == ACTION_STOP;
+        }
+    }
+    *ret_plan = (struct plan){ .steps = steps, .count = count };
+    return NULL;
+}
+
+static bool stops(const struct receipt_rule *rule)
+{
+    for (size_t i = 0; i < rule->action_count; i++) {
+        if (rule->actions[i].kind == ACTION_STOP)
+            return true;
+    }
+    return false;
+}
+
+static struct match match_of(const struct receipt_rule *rule, const struct envelope *e, str stopped_by,
+                             struct arena *a)
+{
+    struct match m = { .rule = rule };
+    if (!rule->enabled) {
+        m.why = STR("the rule is disabled");
+        return m;
+    }
+    if (stopped_by.ptr) {
+        m.why = arena_strf(a, "the Stop action of rule " STR_FMT " ended the evaluation", STR_ARG(stopped_by));
+        return m;
+    }
+    if (!rule->recipient_count) {
+        m.matched = e->rcpt_count > 0;
+        m.why = STR("the rule has no recipient conditions, so it takes every recipient");
+        return m;
+    }
+    for (size_t i = 0; i < e->rcpt_count; i++) {
+        for (size_t c = 0; c < rule->recipient_count; c++) {
+            if (!recipient_matches(rule->recipients[c], &e->rcpt_to[i].mailbox))
+                continue;
+            m.matched = true;
+            m.why = arena_strf(a, "recipient " STR_FMT " matches the condition " STR_FMT,
+                               STR_ARG(e->rcpt_to[i].text), STR_ARG(rule->recipients[c]));
+            return m;
+        }
+    }
+    m.why = e->rcpt_count == 1 && rule->recipient_count == 1
+                ? arena_strf(a, "recipient " STR_FMT " does not match the condition " STR_FMT,
+                             STR_ARG(e->rcpt_to[0].text), STR_ARG(rule->recipients[0]))
+                : arena_strf(a, "none of the %zu recipients matches any of the rule's %zu conditions",
+                             e->rcpt_count, rule->recipient_count);
+    return m;
+}
+
+const struct fault *plan_matches(const struct receipt_rule_set *set, const struct envelope *e,
+                                 struct arena *a, struct match **ret_matches)
+{
+    struct match *matches = ARENA_ARRAY(a, struct match, set->rule_count ? set->rule_count : 1);
+    if (!matches)
+        return &fault_no_memory;
+    str stopped_by = STR_NONE;
+    for (size_t r = 0; r < set->rule_count; r++) {
+        matches[r] = match_of(&set->rules[r], e, stopped_by, a);
+        if (!matches[r].why.ptr)
+            return &fault_no_memory;
+        if (matches[r].matched && stops(&set->rules[r]))
+            stopped_by = set->rules[r].name;
+    }
+    *ret_matches = matches;
+    return NULL;
+}
+
+str step_name(const struct step *step)
+{
+    /* action_kind_name gives the effect's; a notice is told apart by one word behind it. */
+    static const str notices[] = {
+        [ACTION_S3] = STR_INIT("S3 notice"),           [ACTION_SNS] = STR_INIT("SNS notice"),
+        [ACTION_LAMBDA] = STR_INIT("Lambda notice"),   [ACTION_BOUNCE] = STR_INIT("Bounce notice"),
+        [ACTION_STOP] = STR_INIT("Stop notice"),       [ACTION_ADD_HEADER] = STR_INIT("AddHeader notice"),
+        [ACTION_WORKMAIL] = STR_INIT("WorkMail notice"), [ACTION_CONNECT] = STR_INIT("Connect notice"),
+    };
+    return step->part == STEP_NOTICE ? notices[step->action->kind] : action_kind_name(step->action->kind);
+}

@@ -1,0 +1,208 @@
+/* receive/setup.c - a rule's targets tried with the actions' own code. */
+#include "receive/setup.h"
+
+#include "base/json.h"
+#include "base/when.h"
+#include "policy/decision.h"
+#include "receive/actions.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+enum { RECENT_MAX = 64 };
+
+struct setup {
+    const struct ports *ports;
+    struct outside *outside;
+    struct metrics *metrics;
+    pthread_mutex_t lock;
+    struct buf recent[RECENT_MAX]; /* a ring of JSON objects; guarded by lock */
+    size_t next;
+};
+
+const struct fault *setup_open(const struct ports *ports, struct outside *outside, struct metrics *metrics,
+                               struct arena *a, struct setup **ret_setup)
+{
+    struct setup *s = ARENA_NEW(a, struct setup);
+    if (!s)
+        return &fault_no_memory;
+    *s = (struct setup){ .ports = ports, .outside = outside, .metrics = metrics };
+    pthread_mutex_init(&s->lock, NULL);
+    *ret_setup = s;
+    return NULL;
+}
+
+void setup_close(struct setup *s)
+{
+    for (size_t i = 0; s && i < RECENT_MAX; i++)
+        buf_free(&s->recent[i]);
+}
+
+/* ---- what is written -------------------------------------------------------------------------- */
+
+static const str message_id = STR_INIT("AMAZON_SES_SETUP_NOTIFICATION");
+
+struct text_body {
+    struct body body;
+    str text;
+};
+
+static const struct fault *read_text(struct body *body, str *ret_chunk)
+{
+    struct text_body *b = (struct text_body *)body;
+    *ret_chunk = b->text;
+    b->text = STR("");
+    return NULL;
+}
+
+/* Four fields in SES's order, CRLF line ends, and a bare LF behind the very last line, as SES's own
+ * has it (ses-receiving spec 12.4). The words of the body are ours. */
+static struct body *setup_message(int64_t now_ms, struct arena *a)
+{
+    char when[WHEN_SIZE];
+    str date = when_mail(when, now_ms);
+    if (str_ends(date, STR(" (UTC)"))) /* here SES writes the zone without its comment */
+        date.len -= sizeof " (UTC)" - 1;
+    struct text_body *b = ARENA_NEW(a, struct text_body);
+    str text = arena_strf(a,
+        "Date: " STR_FMT "\r\n"
+        "To: recipient@example.com\r\n"
+        "From: Amazon Web Services <no-reply-aws@amazon.com>\r\n"
+        "Subject: Amazon SES Setup Notification\r\n"
+        "\r\n"
+        "Hello,\r\n"
+        "\r\n"
+        "somebody is making a receipt rule that delivers mail to this S3 bucket. This\r\n"
+        "object was written to see whether the rule may do so. The rule exists only\r\n"
+        "when the rest of its set-up succeeds too.\r\n"
+        "\r\n"
+        "What the permissions of a rule are is told here:\r\n"
+        "https://docs.aws.amazon.com/ses/latest/dg/receiving-email-permissions.html\r\n"
+        "\r\n"
+        "Sesame\n", STR_ARG(date));
+    if (!b || !text.ptr)
+        return NULL;
+    *b = (struct text_body){ .body = { .read = read_text, .size = text.len }, .text = text };
+    return &b->body;
+}
+
+/* ---- what is said when it fails ---------------------------------------------------------------- */
+
+struct failed {
+    const struct call *call;
+    str rule_set;
+    const struct receipt_rule *rule;
+    const struct action *action;
+};
+
+static void describe(const struct failed *what, const struct fault *f, struct json_writer *w)
+{
+    const struct denial *denial = denial_of(f);
+    json_add_str(w, "account", what->call->caller->account);
+    json_add_str(w, "region", what->call->region);
+    json_add_str(w, "ruleSet", what->rule_set);
+    json_add_str(w, "rule", what->rule->name);
+    json_add_str(w, "action", action_kind_name(what->action->kind));
+    json_add_str(w, "answered", f->says);
+    json_add_str(w, "says", fault_sentence(f->because, what->call->arena));
+    if (denial)
+        json_add_raw(w, "denial", denial_json(denial, what->call->arena));
+}
+
+static void remember(struct setup *s, const struct failed *what, const struct fault *f)
+{
+    AUTO_BUF members = buf_new(1 << 16);
+    struct json_writer w = json_writer(&members);
+    describe(what, f, &w);
+    s->outside->journal->note(s->outside->journal, JOURNAL_WARNING, STR("receive"), STR("setup-failed"),
+                              buf_str(&members));
+    if (s->metrics)
+        metric_add(metrics_counter(s->metrics, STR("sesame_setup_failures_total"),
+                                   STR("Rules whose targets failed their test."), STR("")), 1);
+
+    struct buf item = buf_new(1 << 16);
+    struct json_writer entry = json_writer(&item);
+    char when[WHEN_SIZE];
+    json_open(&entry, '{');
+    json_add_str(&entry, "at", when_iso_ms(when, what->call->now_ms));
+    describe(what, f, &entry);
+    json_close(&entry, '}');
+    if (item.failed) {
+        buf_free(&item);
+        return;
+    }
+    pthread_mutex_lock(&s->lock);
+    struct buf *place = &s->recent[s->next];
+    s->next = (s->next + 1) % RECENT_MAX;
+    buf_free(place);
+    *place = item;
+    pthread_mutex_unlock(&s->lock);
+}
+
+void setup_write_recent(struct setup *s, struct buf *out)
+{
+    struct json_writer w = json_writer(out);
+    json_open(&w, '[');
+    pthread_mutex_lock(&s->lock);
+    for (size_t i = 0; i < RECENT_MAX; i++) {
+        const struct buf *item = &s->recent[(s->next + RECENT_MAX - 1 - i) % RECENT_MAX];
+        if (item->len)
+            json_put_raw(&w, buf_str(item));
+    }
+    pthread_mutex_unlock(&s->lock);
+    json_close(&w, ']');
+}
+
+/* AWS's own words for a put that failed: ses-receiving spec 12.4. The reason goes beneath. */
+static const struct fault *s3_answer(const struct action *action, const struct fault *why, struct arena *a)
+{
+    str bucket = action->s3.bucket_name;
+    const struct denial *denial = denial_of(why);
+    struct fault *answer = ARENA_NEW(a, struct fault);
+    if (!answer)
+        return &fault_no_memory;
+    *answer = (struct fault){ .kind = FAULT_DENIED, .code = "InvalidS3Configuration", .because = why };
+    if (denial && str_eq_nocase(denial->request.action, STR("sts:AssumeRole"))) {
+        answer->code = "InvalidParameterValue";
+        answer->says = STR("Could not assume the provided IAM role");
+    } else if (why->code && strcmp(why->code, "NoSuchBucket") == 0) {
+        answer->says = arena_strf(a, "No such bucket: " STR_FMT, STR_ARG(bucket));
+    } else {
+        answer->says = arena_strf(a, "Could not write to bucket: " STR_FMT, STR_ARG(bucket));
+    }
+    return answer;
+}
+
+/* ---- the test ------------------------------------------------------------------------------------ */
+
+static const struct fault *test_s3(const struct setup *s, const struct call *call, str rule_set,
+                                   const struct receipt_rule *rule, const struct action *action)
+{
+    if (!action->s3.bucket_name.len)
+        return fault_coded(call->arena, FAULT_SYNTAX, "InvalidParameterValue", "Bucket name must not be empty");
+    if (action->s3.kms_key_arn.len)
+        return NULL; /* not tested before it can run: a plaintext object would prove nothing */
+    struct acting as = { .ports = s->ports, .world = call->world, .account = call->caller->account,
+                         .region = call->region, .rule_set = rule_set, .rule = rule,
+                         .now_ms = call->now_ms, .arena = call->arena };
+    struct body *body = setup_message(call->now_ms, call->arena);
+    const struct fault *why = body ? s3_action_put(&as, action, message_id, body) : &fault_no_memory;
+    return why ? s3_answer(action, why, call->arena) : NULL;
+}
+
+const struct fault *setup_test_rule(struct setup *s, const struct call *call, str rule_set,
+                                    const struct receipt_rule *rule)
+{
+    for (size_t i = 0; i < rule->action_count; i++) {
+        const struct action *action = &rule->actions[i];
+        if (action->kind != ACTION_S3)
+            continue; /* the other kinds' targets are tested once they can run */
+        const struct fault *f = test_s3(s, call, rule_set, rule, action);
+        if (!f)
+            continue;
+        if (f->because)
+            remember(s, &(struct failed){ call, rule_set, rule, action }, f);
+        return f;
+    }
+    return NULL;
+}

@@ -1,0 +1,102 @@
+/* receive/stamp.c - the header block, and the message behind it, chunk by chunk. */
+#include "receive/stamp.h"
+
+#include "base/base64.h"
+#include "base/digest.h"
+#include "mail/received.h"
+
+/* X-SES-RECEIPT is base64(00 || base64(key id || HMAC-SHA-256)): the outer form SES's own have, with
+ * content of ours (spec 7.5). It is never parsed from input. */
+enum { KEY_ID_SIZE = 8 };
+
+static void receipt_token(const struct stamp *stamp, const struct head *head, struct buf *out)
+{
+    AUTO_BUF signed_text = buf_new(1 << 20);
+    buf_add(&signed_text, head->envelope.message_id);
+    for (size_t i = 0; i < head->envelope.rcpt_count; i++) {
+        buf_addc(&signed_text, '\0'); /* a forward path holds no NUL, so no two lists read alike */
+        buf_add(&signed_text, head->envelope.rcpt_to[i].text);
+    }
+    buf_addf(&signed_text, "%c%lld", 0, (long long)head->envelope.received_ms);
+
+    str key = { (const char *)stamp->receipt_key, sizeof stamp->receipt_key };
+    unsigned char digest[SHA256_SIZE], inner[KEY_ID_SIZE + SHA256_SIZE];
+    sha256_of(key, digest);
+    memcpy(inner, digest, KEY_ID_SIZE);
+    hmac_sha256(key, buf_str(&signed_text), inner + KEY_ID_SIZE);
+
+    char outer[1 + BASE64_LEN(sizeof inner)] = { 0 };
+    size_t len = 1 + base64_encode_to(outer + 1, (str){ (const char *)inner, sizeof inner });
+    base64_encode(out, (str){ outer, len });
+    out->failed = out->failed || signed_text.failed;
+}
+
+void stamp_write(const struct stamp *stamp, const struct head *head, const struct header *added,
+                 size_t count, struct buf *out)
+{
+    return_path_field(&head->envelope, out);
+    received_field(&head->envelope, stamp->hostname, out);
+    buf_add(out, STR("X-SES-RECEIPT: "));
+    receipt_token(stamp, head, out);
+    buf_add(out, STR("\r\n"));
+    for (size_t i = 0; i < count; i++) {
+        buf_add(out, added[i].name);
+        buf_add(out, STR(": "));
+        buf_add(out, added[i].value);
+        buf_add(out, STR("\r\n"));
+    }
+}
+
+enum { CHUNK_SIZE = 256 * 1024 };
+
+struct stamped {
+    struct body body;
+    str block;
+    bool block_given;
+    struct spool *spool;
+    const struct lease *lease;
+    uint64_t at;
+    struct arena *chunk; /* holds one chunk at a time */
+};
+
+static const struct fault *read_chunk(struct body *body, str *ret_chunk)
+{
+    struct stamped *s = (struct stamped *)body;
+    if (!s->block_given) {
+        s->block_given = true;
+        *ret_chunk = s->block;
+        return NULL;
+    }
+    if (s->at == s->lease->body_size) {
+        *ret_chunk = STR("");
+        return NULL;
+    }
+    uint64_t left = s->lease->body_size - s->at;
+    arena_reset(s->chunk);
+    TRY(s->spool->ops->read(s->lease, s->at, left < CHUNK_SIZE ? (size_t)left : CHUNK_SIZE, s->chunk, ret_chunk));
+    if (!ret_chunk->len) /* never an object that is shorter than what was received */
+        return fault(s->chunk, FAULT_DEFECT, NULL, "the spool holds %llu octets less than it promised",
+                     (unsigned long long)left);
+    s->at += ret_chunk->len;
+    return NULL;
+}
+
+static void free_chunk(void *chunk)
+{
+    arena_free(chunk);
+}
+
+struct body *stamp_body(str block, struct spool *spool, const struct lease *lease, struct arena *a)
+{
+    struct stamped *s = ARENA_NEW(a, struct stamped);
+    struct arena *chunk = s ? arena_new(CHUNK_SIZE + (64 << 10)) : NULL;
+    if (!chunk)
+        return NULL;
+    if (!arena_on_reset(a, free_chunk, chunk)) {
+        arena_free(chunk);
+        return NULL;
+    }
+    *s = (struct stamped){ .body = { .read = read_chunk, .size = block.len + lease->body_size },
+                           .block = block, .spool = spool, .lease = lease, .chunk = chunk };
+    return &s->body;
+}

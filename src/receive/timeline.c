@@ -1,0 +1,167 @@
+/* receive/timeline.c - a spool record told as JSON, and that JSON told to a person. */
+#include "receive/timeline.h"
+
+#include "base/json.h"
+#include "base/when.h"
+#include "receive/head.h"
+#include "receive/history.h"
+#include "receive/plan.h"
+
+static const char *const state_names[] = {
+    [SPOOL_QUEUED] = "queued", [SPOOL_RETRYING] = "retrying", [SPOOL_DONE] = "delivered", [SPOOL_DEAD] = "dead"
+};
+
+static void add_when(struct json_writer *w, const char *member, int64_t ms)
+{
+    char text[WHEN_SIZE];
+    json_add_str(w, member, when_iso_ms(text, ms));
+}
+
+static void write_envelope(struct json_writer *w, const struct envelope *e)
+{
+    json_name(w, STR("envelope"));
+    json_open(w, '{');
+    json_add_str(w, "from", e->mail_from.null ? STR("") : e->mail_from.text);
+    json_name(w, STR("recipients"));
+    json_open(w, '[');
+    for (size_t i = 0; i < e->rcpt_count; i++)
+        json_put_str(w, e->rcpt_to[i].text);
+    json_close(w, ']');
+    json_close(w, '}');
+}
+
+static void write_beginning(struct json_writer *w, const struct spool_record *r, const struct head *head)
+{
+    json_add_str(w, "messageId", r->entry.id);
+    json_add_str(w, "account", head->account);
+    json_add_str(w, "state", str_of(state_names[r->state]));
+    add_when(w, "receivedAt", head->envelope.received_ms);
+    json_add_str(w, "peer", head->envelope.peer.address);
+    write_envelope(w, &head->envelope);
+}
+
+static const struct fault *write_rules(struct json_writer *w, const struct receipt_rule_set *set,
+                                       const struct envelope *e, struct arena *a)
+{
+    struct match *matches;
+    TRY(plan_matches(set, e, a, &matches));
+    json_name(w, STR("rules"));
+    json_open(w, '[');
+    for (size_t i = 0; i < set->rule_count; i++) {
+        json_open(w, '{');
+        json_add_str(w, "rule", matches[i].rule->name);
+        json_add_bool(w, "matched", matches[i].matched);
+        json_add_str(w, "why", matches[i].why);
+        json_close(w, '}');
+    }
+    json_close(w, ']');
+    return NULL;
+}
+
+static const struct fault *write_attempts(struct json_writer *w, str notes, struct arena *a)
+{
+    struct history history;
+    TRY(history_read(notes, a, &history));
+    json_name(w, STR("attempts"));
+    json_open(w, '[');
+    for (size_t i = 0; i < history.count; i++) {
+        const struct outcome *o = &history.outcomes[i];
+        json_open(w, '{');
+        add_when(w, "at", o->at_ms);
+        json_add_str(w, "rule", o->rule);
+        json_add_str(w, "action", o->action);
+        json_add_str(w, "outcome", str_of(outcome_name(o->kind)));
+        json_add_str(w, "says", o->says.ptr ? o->says : STR(""));
+        if (o->denial.ptr)
+            json_add_raw(w, "denial", o->denial);
+        json_close(w, '}');
+    }
+    json_close(w, ']');
+    return NULL;
+}
+
+const struct fault *timeline_write(const struct spool_record *r, struct arena *a, struct buf *out)
+{
+    struct head head;
+    struct receipt_rule_set set;
+    TRY(head_decode(r->entry.head, a, &head));
+    TRY(rule_set_read(r->entry.rules, a, &set));
+    struct json_writer w = json_writer(out);
+    json_open(&w, '{');
+    write_beginning(&w, r, &head);
+    json_add_str(&w, "ruleSet", set.name);
+    TRY(write_rules(&w, &set, &head.envelope, a));
+    TRY(write_attempts(&w, r->notes, a));
+    json_close(&w, '}');
+    return out->failed ? &fault_no_memory : NULL;
+}
+
+const struct fault *timeline_write_brief(const struct spool_record *r, struct arena *a, struct buf *out)
+{
+    struct head head;
+    TRY(head_decode(r->entry.head, a, &head));
+    struct json_writer w = json_writer(out);
+    json_open(&w, '{');
+    write_beginning(&w, r, &head);
+    json_close(&w, '}');
+    return out->failed ? &fault_no_memory : NULL;
+}
+
+/* ---- for a person ---------------------------------------------------------------------------- */
+
+static void print_envelope(const struct json *message, struct buf *out)
+{
+    const struct json *envelope = json_get(message, "envelope"), *rcpts = json_get(envelope, "recipients");
+    buf_addf(out, "  from <" STR_FMT "> to", STR_ARG(json_str(envelope, "from")));
+    for (size_t i = 0; i < json_size(rcpts); i++)
+        buf_addf(out, "%s <" STR_FMT ">", i ? "," : "", STR_ARG(json_text(json_at(rcpts, i))));
+    buf_addc(out, '\n');
+}
+
+static void print_rules(const struct json *message, struct buf *out)
+{
+    const struct json *rules = json_get(message, "rules");
+    buf_addf(out, "  rule set " STR_FMT "\n", STR_ARG(json_str(message, "ruleSet")));
+    for (size_t i = 0; i < json_size(rules); i++) {
+        const struct json *rule = json_at(rules, i);
+        buf_addf(out, "    rule " STR_FMT " %s: " STR_FMT "\n", STR_ARG(json_str(rule, "rule")),
+                 json_bool(rule, "matched", false) ? "matched" : "did not match", STR_ARG(json_str(rule, "why")));
+    }
+}
+
+static void print_attempts(const struct json *message, struct buf *out)
+{
+    const struct json *attempts = json_get(message, "attempts");
+    str said = STR_NONE;
+    buf_addf(out, "  %s\n", json_size(attempts) ? "attempts" : "no attempt yet");
+    for (size_t i = 0; i < json_size(attempts); i++) {
+        const struct json *attempt = json_at(attempts, i);
+        str says = json_str(attempt, "says"), remedy = json_str(json_get(attempt, "denial"), "remedy");
+        buf_addf(out, "    " STR_FMT "  rule " STR_FMT ", " STR_FMT ": " STR_FMT "\n",
+                 STR_ARG(json_str(attempt, "at")), STR_ARG(json_str(attempt, "rule")),
+                 STR_ARG(json_str(attempt, "action")), STR_ARG(json_str(attempt, "outcome")));
+        if (str_eq(says, said)) { /* the same once more: said above */
+            continue;
+        }
+        said = says;
+        if (says.len)
+            buf_addf(out, "      " STR_FMT "\n", STR_ARG(says));
+        if (remedy.len)
+            buf_addf(out, "      this statement would allow it:\n      " STR_FMT "\n", STR_ARG(remedy));
+    }
+}
+
+const struct fault *timeline_print(str text, struct arena *a, struct buf *out)
+{
+    const struct json *message;
+    TRY(json_parse(text, a, &message));
+    buf_addf(out, "message " STR_FMT " of account " STR_FMT ": " STR_FMT "\n",
+             STR_ARG(json_str(message, "messageId")), STR_ARG(json_str(message, "account")),
+             STR_ARG(json_str(message, "state")));
+    buf_addf(out, "  received " STR_FMT " from " STR_FMT "\n", STR_ARG(json_str(message, "receivedAt")),
+             STR_ARG(json_str(message, "peer")));
+    print_envelope(message, out);
+    print_rules(message, out);
+    print_attempts(message, out);
+    return out->failed ? &fault_no_memory : NULL;
+}
