@@ -27,8 +27,8 @@ const struct json *json_at(const struct json *, size_t index);        /* array i
 /* Members of an object in the order written: for (i = 0; json_member(o, i, &name, &value); i++). */
 bool json_member(const struct json *, size_t index, str *ret_name, const struct json **ret_value);
 
-/* Writes compact JSON into a buffer; commas come by themselves. Invalid UTF-8 becomes U+FFFD. `/`
- * is not escaped. The buffer's `failed` is the only error. */
+/* Writes compact JSON into a buffer; commas come by themselves. Invalid UTF-8 and U+0000, which our
+ * own reader refuses, become U+FFFD. `/` is not escaped. The buffer's `failed` is the only error. */
 struct json_writer {
     struct buf *out;
     bool comma; /* a value stands before us on this level */
