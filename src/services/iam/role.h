@@ -7,7 +7,7 @@
 #ifndef SESAME_SERVICES_IAM_ROLE_H
 #define SESAME_SERVICES_IAM_ROLE_H
 
-#include "policy/document.h"
+#include "policy/decision.h"
 #include "services/ports.h"
 #include "services/world_kinds.h"
 
@@ -28,6 +28,7 @@ struct role {
     str trust_text;
     const struct document *trust;
     const struct role_policy *policies; /* by name */
+    const struct exhibit *exhibits;     /* the same, as a decision takes them */
     size_t policy_count;
 };
 

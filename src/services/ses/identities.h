@@ -32,8 +32,15 @@ const struct identity *identity_find(const struct world *, str region, str domai
 /* Is this very domain, or a parent of it, a verified identity of the account? */
 bool identity_covers(const struct world *, str region, str domain, str account);
 
-/* Lower-case A-label form without a final dot, in the arena; STR_NONE when it is no domain name. */
+/* The identities of exactly this domain (normal form), by account; false at the end. */
+bool identity_next(const struct world *, str region, str normal_domain, str after_account,
+                   const struct identity **ret_identity);
+
+/* The normal form of a domain: lower-case A-labels without a final dot. STR_NONE, or 0, when it is
+ * no domain name. */
+enum { DOMAIN_ROOM = 256 };
 str domain_normal(struct arena *, str domain);
+size_t domain_normal_to(char to[DOMAIN_ROOM], str domain); /* no NUL behind it */
 
 aggregate_compile_fn identity_compile;
 
