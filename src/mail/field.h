@@ -34,7 +34,9 @@ struct field_reader {
 };
 
 struct field_reader field_reader(str head, const struct field_limits *);
-bool field_next(struct field_reader *, struct field *ret_field); /* false: see `end` */
+/* False: see `end`. A field that ends where the view ends is taken as whole, so a view of a part of a
+ * message wants fields_end_find first. */
+bool field_next(struct field_reader *, struct field *ret_field);
 
 /* Where the header section ends, its blank line included. PARSE_MORE: not within this view, feed a
  * longer one. PARSE_BAD: not within size_max. A line that is no field ends it too. */
