@@ -1,0 +1,378 @@
+/* main/config.c - the table of settings, and the three places they are read from. */
+#include "main/config.h"
+
+#include "aws/arn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum kind {
+    KIND_TEXT,
+    KIND_ADDRESS, /* host:port */
+    KIND_SMTP,    /* [REGION=]host:port, several */
+    KIND_ACCOUNT,
+    KIND_REGION,
+    KIND_WORD,    /* one of `words` */
+    KIND_NUMBER,
+    KIND_SWITCH,
+};
+
+struct setting {
+    const char *name;
+    enum kind kind;
+    size_t at;          /* where in struct config */
+    unsigned commands;
+    const char *otherwise, *argument, *help;
+    uint64_t least, most;
+    const char *words;  /* separated by blanks */
+    bool no_flag;       /* a secret: other users can read a command line */
+};
+#define AT(member) offsetof(struct config, member)
+#define MB         (1024 * 1024ULL)
+
+/* clang-format off */
+static const struct setting settings[] = {
+  /* name                       kind          where                        command              default             argument               help */
+  { "data",                     KIND_TEXT,    AT(data),                    FOR_SERVE | FOR_ASK, "./sesame-data",    "DIR",                 "where everything lies" },
+  { "config",                   KIND_TEXT,    AT(config_file),             FOR_SERVE | FOR_ASK, NULL,               "FILE",                "lines of `name = value`; # begins a comment" },
+  { "smtp",                     KIND_SMTP,    AT(smtp),                    FOR_SERVE,           "127.0.0.1:2525",   "[REGION=]ADDR:PORT",  "receive mail here, for one region; may be given again; port 0: a free one" },
+  { "api",                      KIND_ADDRESS, AT(api),                     FOR_SERVE,           "127.0.0.1:4566",   "ADDR:PORT",           "the AWS endpoint, for every service and region" },
+  { "api",                      KIND_TEXT,    AT(api),                     FOR_ASK,             NULL,               "URL",                 "the server to ask; otherwise the one that serves DIR" },
+  { "message",                  KIND_TEXT,    AT(message),                 FOR_ASK,             NULL,               "ID",                  "the message meant" },
+  { "json",                     KIND_SWITCH,  AT(json),                    FOR_ASK,             NULL,               NULL,                  "answer in JSON" },
+  { "hostname",                 KIND_TEXT,    AT(hostname),                FOR_SERVE,           NULL,               "NAME",                "in banner, EHLO and Received; otherwise this machine's, with --compat ses SES's" },
+  { "account",                  KIND_ACCOUNT, AT(account),                 FOR_SERVE,           "111122223333",     "ID",                  "whose root the root credentials are" },
+  { "region",                   KIND_REGION,  AT(region),                  FOR_SERVE,           "us-east-1",        "NAME",                "of listeners that name none" },
+  { "tls-cert",                 KIND_TEXT,    AT(tls_cert),                FOR_SERVE,           NULL,               "FILE",                "certificate chain for STARTTLS (PEM); otherwise one is made" },
+  { "tls-key",                  KIND_TEXT,    AT(tls_key),                 FOR_SERVE,           NULL,               "FILE",                "its private key (PEM)" },
+  { "compat",                   KIND_WORD,    AT(compat),                  FOR_SERVE,           "none",             "WORD",                "ses: banner, EHLO and replies exactly as SES sends them",                .words = "none ses" },
+  { "verify-identities",        KIND_WORD,    AT(verify_identities),       FOR_SERVE,           "",                 "WORD",                "auto: a domain is verified as asked for; dns: it stays Pending (checking by DNS is not built yet). Default: auto while all listeners are on loopback", .words = "auto dns" },
+  { "demo",                     KIND_SWITCH,  AT(demo),                    FOR_SERVE,           NULL,               NULL,                  "on an empty data directory, prepare a domain, a bucket and a rule" },
+  { "user",                     KIND_TEXT,    AT(user),                    FOR_SERVE,           NULL,               "NAME",                "when started as root, become this user once bound" },
+  { "log-level",                KIND_WORD,    AT(log_level),               FOR_SERVE,           "info",             "WORD",                "error, warning, info or debug",                                          .words = "error warning info debug" },
+  { "root-access-key-id",       KIND_TEXT,    AT(root_access_key_id),      FOR_SERVE | FOR_ASK, NULL,               "KEY",                 "root credentials; otherwise in DIR/root-credentials",                    .no_flag = true },
+  { "root-secret-access-key",   KIND_TEXT,    AT(root_secret_access_key),  FOR_SERVE | FOR_ASK, NULL,               "SECRET",              "and their secret",                                                       .no_flag = true },
+  { "message-max",              KIND_NUMBER,  AT(message_max),             FOR_SERVE,           "41943040",         "BYTES",               "largest message",                                                        1024, 1024 * MB },
+  { "rcpt-max",                 KIND_NUMBER,  AT(rcpt_max),                FOR_SERVE,           "100",              "N",                   "recipients of one message",                                              1, 10000 },
+  { "line-max",                 KIND_NUMBER,  AT(line_max),                FOR_SERVE,           "2048",             "BYTES",               "longest SMTP command line",                                              512, 65536 },
+  { "errors-max",               KIND_NUMBER,  AT(errors_max),              FOR_SERVE,           "20",               "N",                   "refused commands before the connection is closed",                       1, 1000000 },
+  { "commands-max",             KIND_NUMBER,  AT(commands_max),            FOR_SERVE,           "1000",             "N",                   "commands without a message before the connection is closed",             10, 1000000000 },
+  { "connections-max",          KIND_NUMBER,  AT(connections_max),         FOR_SERVE,           "2000",             "N",                   "SMTP connections in all",                                                1, 1000000 },
+  { "connections-per-address",  KIND_NUMBER,  AT(connections_per_address), FOR_SERVE,           "",                 "N",                   "from one address; 0: any number. Default: 20, any number while all listeners are on loopback", 0, 1000000 },
+  { "command-timeout",          KIND_NUMBER,  AT(command_timeout),         FOR_SERVE,           "300",              "SECONDS",             "for one SMTP command",                                                   1, 86400 },
+  { "message-timeout",          KIND_NUMBER,  AT(message_timeout),         FOR_SERVE,           "1800",             "SECONDS",             "for one message's bytes",                                                1, 86400 },
+  { "workers",                  KIND_NUMBER,  AT(workers),                 FOR_SERVE,           "32",               "N",                   "deliveries at a time",                                                   1, 1024 },
+  { "api-workers",              KIND_NUMBER,  AT(api_workers),             FOR_SERVE,           "16",               "N",                   "API operations at a time",                                               1, 1024 },
+  { "loops",                    KIND_NUMBER,  AT(loops),                   FOR_SERVE,           "0",                "N",                   "SMTP threads; 0: one a core",                                            0, 256 },
+  { "spool-segment",            KIND_NUMBER,  AT(spool_segment),           FOR_SERVE,           "67108864",         "BYTES",               "size of one spool file",                                                 MB, 4096 * MB },
+  { "spool-drafts",             KIND_NUMBER,  AT(spool_drafts),            FOR_SERVE,           "67108864",         "BYTES",               "memory for messages still arriving",                                     MB, 65536 * MB },
+  { "history-max",              KIND_NUMBER,  AT(history_max),             FOR_SERVE,           "268435456",        "BYTES",               "timelines kept of messages that ended",                                  MB, 1048576 * MB },
+  { "dead-max",                 KIND_NUMBER,  AT(dead_max),                FOR_SERVE,           "1073741824",       "BYTES",               "dead letters kept",                                                      MB, 1048576 * MB },
+  { "dead-days",                KIND_NUMBER,  AT(dead_days),               FOR_SERVE,           "14",               "DAYS",                "and for how long",                                                       1, 3650 },
+};
+/* clang-format on */
+enum { SETTINGS = sizeof settings / sizeof settings[0], SMTP_MAX = 64, CONFIG_FILE_MAX = 1 << 20 };
+
+struct reading { /* what was given, by setting; flags win over environment over file */
+    struct arena *arena;
+    str values[SETTINGS];       /* KIND_SMTP: joined by commas */
+    bool given[SETTINGS];       /* by a stronger source than the one being read */
+    bool given_here[SETTINGS];
+};
+
+/* ---- one value ------------------------------------------------------------------------------- */
+
+bool config_address_ok(str address)
+{
+    size_t colon = address.len;
+    while (colon && address.ptr[colon - 1] != ':')
+        colon--;
+    uint64_t port;
+    if (colon < 2 || !str_u64(str_from(address, colon), &port) || port > 65535)
+        return false;
+    str host = str_head(address, colon - 1);
+    if (host.ptr[0] == '[')
+        return host.len > 2 && host.ptr[host.len - 1] == ']';
+    for (size_t i = 0; i < host.len; i++) {
+        char c = host.ptr[i];
+        if (!ascii_is_alpha(c) && !ascii_is_digit(c) && c != '.' && c != '-')
+            return false;
+    }
+    return true;
+}
+
+bool config_is_loopback(str address)
+{
+    return str_starts(address, STR("127.")) || str_starts(address, STR("[::1]:")) ||
+           str_starts_nocase(address, STR("localhost:"));
+}
+
+static bool is_word(const char *words, str value)
+{
+    for (str rest = str_of(words), word; rest.len;) {
+        str_cut(rest, ' ', &word, &rest);
+        if (str_eq(word, value))
+            return true;
+    }
+    return false;
+}
+
+static const struct fault *bad(struct arena *a, const struct setting *s, str value, const char *wants)
+{
+    return fault(a, FAULT_SYNTAX, NULL, "%s%s wants %s, not \"" STR_FMT "\"", s->no_flag ? "" : "--", s->name,
+                 wants, STR_ARG(value));
+}
+
+static const struct fault *set_smtp(struct arena *a, const struct setting *s, str value, struct config *c)
+{
+    struct smtp_bind *binds = ARENA_ARRAY(a, struct smtp_bind, SMTP_MAX);
+    if (!binds)
+        return &fault_no_memory;
+    size_t count = 0;
+    for (str rest = value, one; rest.len;) {
+        str_cut(rest, ',', &one, &rest);
+        one = str_trim(one);
+        struct smtp_bind bind = { .address = one };
+        if (str_has(one, '='))
+            str_cut(one, '=', &bind.region, &bind.address);
+        if (count == SMTP_MAX || !config_address_ok(bind.address) ||
+            (bind.region.ptr && !region_name_ok(bind.region)))
+            return bad(a, s, one, "[REGION=]ADDR:PORT");
+        binds[count++] = bind;
+    }
+    if (!count)
+        return bad(a, s, value, "[REGION=]ADDR:PORT");
+    c->smtp = binds;
+    c->smtp_count = count;
+    return NULL;
+}
+
+static const struct fault *set(struct arena *a, const struct setting *s, str value, struct config *c)
+{
+    void *at = (char *)c + s->at;
+    uint64_t number;
+    switch (s->kind) {
+    case KIND_SMTP:
+        return set_smtp(a, s, value, c);
+    case KIND_SWITCH:
+        if (!is_word("true false yes no 1 0", value))
+            return bad(a, s, value, "true or false");
+        *(bool *)at = is_word("true yes 1", value);
+        return NULL;
+    case KIND_NUMBER:
+        if (!str_u64(value, &number) || number < s->least || number > s->most)
+            return bad(a, s, value, arena_cstr(a, arena_strf(a, "a number from %llu to %llu",
+                       (unsigned long long)s->least, (unsigned long long)s->most)));
+        *(uint64_t *)at = number;
+        return NULL;
+    case KIND_ADDRESS:
+        if (!config_address_ok(value))
+            return bad(a, s, value, "ADDR:PORT");
+        break;
+    case KIND_ACCOUNT:
+        if (!account_id_ok(value))
+            return bad(a, s, value, "twelve digits");
+        break;
+    case KIND_REGION:
+        if (!region_name_ok(value))
+            return bad(a, s, value, "a region's name");
+        break;
+    case KIND_WORD:
+        if (!is_word(s->words, value))
+            return bad(a, s, value, arena_cstr(a, arena_strf(a, "one of: %s", s->words)));
+        break;
+    case KIND_TEXT:
+        break;
+    }
+    *(str *)at = value;
+    return NULL;
+}
+
+/* ---- the three sources ------------------------------------------------------------------------ */
+
+static const struct setting *find(unsigned command, str name)
+{
+    for (size_t i = 0; i < SETTINGS; i++) {
+        if (settings[i].commands & command && str_eq(name, str_of(settings[i].name)))
+            return &settings[i];
+    }
+    return NULL;
+}
+
+/* A setting of another command is no mistake in file and environment, which all commands share. */
+static bool is_known(str name)
+{
+    return find(FOR_SERVE, name) || find(FOR_ASK, name);
+}
+
+static const struct fault *give(struct reading *r, const struct setting *s, str value)
+{
+    size_t i = (size_t)(s - settings);
+    if (r->given[i])
+        return NULL;
+    bool joins = s->kind == KIND_SMTP && r->given_here[i];
+    r->values[i] = joins ? arena_strf(r->arena, STR_FMT "," STR_FMT, STR_ARG(r->values[i]), STR_ARG(value)) : value;
+    r->given_here[i] = true;
+    return r->values[i].ptr ? NULL : &fault_no_memory;
+}
+
+static void end_source(struct reading *r)
+{
+    for (size_t i = 0; i < SETTINGS; i++)
+        r->given[i] = r->given[i] || r->given_here[i];
+}
+
+static const struct fault *read_flags(struct reading *r, unsigned command, int argc, char *const *argv)
+{
+    for (int i = 0; i < argc; i++) {
+        str flag = str_of(argv[i]), name, value;
+        if (!str_starts(flag, STR("--")))
+            return fault(r->arena, FAULT_SYNTAX, NULL, "there is no place for \"" STR_FMT "\" here; flags begin with --",
+                         STR_ARG(flag));
+        bool has_value = str_cut(str_from(flag, 2), '=', &name, &value);
+        const struct setting *s = find(command, name);
+        if (!s || s->no_flag)
+            return fault(r->arena, FAULT_SYNTAX, NULL, "there is no flag --" STR_FMT, STR_ARG(name));
+        if (s->kind == KIND_SWITCH && !has_value)
+            value = STR("true");
+        else if (!has_value && i + 1 == argc)
+            return fault(r->arena, FAULT_SYNTAX, NULL, "--" STR_FMT " wants a value: %s", STR_ARG(name), s->argument);
+        else if (!has_value)
+            value = str_of(argv[++i]);
+        /* --smtp eu-west-1=127.0.0.1:25 has its = in the value, and --smtp=... works as well. */
+        TRY(give(r, s, value));
+    }
+    end_source(r);
+    return NULL;
+}
+
+static str env_name(const char *setting, char to[64])
+{
+    int len = snprintf(to, 64, "SESAME_%s", setting);
+    for (int i = 0; i < len; i++)
+        to[i] = to[i] == '-' ? '_' : (char)(to[i] >= 'a' && to[i] <= 'z' ? to[i] - 32 : to[i]);
+    return (str){ to, (size_t)len };
+}
+
+static const struct fault *read_environment(struct reading *r, unsigned command, char *const *environment)
+{
+    for (size_t e = 0; environment && environment[e]; e++) {
+        str name, value;
+        str_cut(str_of(environment[e]), '=', &name, &value);
+        for (size_t i = 0; value.len && i < SETTINGS; i++) {
+            char wanted[64];
+            /* SESAME_API is where to serve; for the other commands a flag names the URL. */
+            if (settings[i].commands & command && str_eq(name, env_name(settings[i].name, wanted)) &&
+                (command & FOR_SERVE || settings[i].at != AT(api)))
+                TRY(give(r, &settings[i], value));
+        }
+    }
+    end_source(r);
+    return NULL;
+}
+
+static const struct fault *read_whole(struct arena *a, str path, str *ret_text)
+{
+    const char *name = arena_cstr(a, path);
+    char *text = arena_alloc(a, CONFIG_FILE_MAX, 1);
+    if (!name || !text)
+        return &fault_no_memory;
+    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? -1 : read(fd, text, CONFIG_FILE_MAX);
+    int why = errno;
+    if (fd >= 0)
+        close(fd);
+    if (len < 0)
+        return fault(a, FAULT_SYNTAX, NULL, "the config file %s cannot be read: %s", name, strerror(why));
+    *ret_text = (str){ text, (size_t)len };
+    return NULL;
+}
+
+static const struct fault *read_config_file(struct reading *r, unsigned command, str path)
+{
+    str text, line;
+    TRY(read_whole(r->arena, path, &text));
+    for (size_t number = 1; text.len; number++) {
+        str name, value;
+        str_cut(text, '\n', &line, &text);
+        line = str_trim(line.len && line.ptr[line.len - 1] == '\r' ? str_head(line, line.len - 1) : line);
+        if (!line.len || line.ptr[0] == '#')
+            continue;
+        bool has_value = str_cut(line, '=', &name, &value);
+        name = str_trim(name);
+        if (!has_value || !is_known(name))
+            return fault(r->arena, FAULT_SYNTAX, NULL, "line %zu of " STR_FMT " is no setting: " STR_FMT, number,
+                         STR_ARG(path), STR_ARG(line));
+        const struct setting *s = find(command, name);
+        if (s && (command & FOR_SERVE || s->at != AT(api)))
+            TRY(give(r, s, str_trim(value)));
+    }
+    end_source(r);
+    return NULL;
+}
+
+static const struct fault *apply(struct reading *r, unsigned command, struct config *c)
+{
+    for (size_t i = 0; i < SETTINGS; i++) {
+        const struct setting *s = &settings[i];
+        if (!(s->commands & command))
+            continue;
+        if (r->given[i])
+            TRY(set(r->arena, s, r->values[i], c));
+        else if (s->otherwise && *s->otherwise)
+            TRY(set(r->arena, s, str_of(s->otherwise), c));
+        else if (s->kind == KIND_NUMBER)
+            *(uint64_t *)(void *)((char *)c + s->at) = NUMBER_UNSET;
+    }
+    return NULL;
+}
+
+static const struct fault *check_together(const struct config *c, struct arena *a)
+{
+    if (!c->tls_cert.ptr != !c->tls_key.ptr)
+        return fault(a, FAULT_SYNTAX, NULL, "--tls-cert and --tls-key go together");
+    if (!c->root_access_key_id.ptr != !c->root_secret_access_key.ptr)
+        return fault(a, FAULT_SYNTAX, NULL,
+                     "SESAME_ROOT_ACCESS_KEY_ID and SESAME_ROOT_SECRET_ACCESS_KEY go together");
+    return NULL;
+}
+
+const struct fault *config_read(unsigned command, int argc, char *const *argv, char *const *environment,
+                                struct arena *a, struct config *ret_config)
+{
+    struct reading *r = ARENA_NEW(a, struct reading);
+    if (!r)
+        return &fault_no_memory;
+    r->arena = a;
+    TRY(read_flags(r, command, argc, argv));
+    TRY(read_environment(r, command, environment));
+    size_t file = (size_t)(find(command, STR("config")) - settings);
+    if (r->given[file])
+        TRY(read_config_file(r, command, r->values[file]));
+    struct config c = { 0 };
+    TRY(apply(r, command, &c));
+    TRY(check_together(&c, a));
+    *ret_config = c;
+    return NULL;
+}
+
+void config_help(unsigned command, struct buf *out)
+{
+    for (size_t i = 0; i < SETTINGS; i++) {
+        const struct setting *s = &settings[i];
+        if (!(s->commands & command))
+            continue;
+        char left[64], env[64];
+        if (s->no_flag)
+            snprintf(left, sizeof left, STR_FMT, STR_ARG(env_name(s->name, env)));
+        else
+            snprintf(left, sizeof left, "--%s%s%s", s->name, s->argument ? " " : "", s->argument ? s->argument : "");
+        buf_addf(out, "  %-34s %s", left, s->help);
+        if (s->otherwise && *s->otherwise)
+            buf_addf(out, " (%s)", s->otherwise);
+        buf_addc(out, '\n');
+    }
+}

@@ -1,0 +1,48 @@
+/* main/config.h - the settings: one table for flags, environment and config file.
+ *
+ * A setting is a flag (--message-max N), an environment variable (SESAME_MESSAGE_MAX) and a line of
+ * the config file (message-max = N), in that order of force; an empty variable counts as none. What
+ * is wrong is said in one sentence. */
+#ifndef SESAME_MAIN_CONFIG_H
+#define SESAME_MAIN_CONFIG_H
+
+#include "base/buf.h"
+#include "base/fault.h"
+
+struct smtp_bind {
+    str region;  /* STR_NONE: that of --region */
+    str address; /* host:port */
+};
+
+struct config {
+    str data, api, hostname, account, region, config_file, tls_cert, tls_key, user;
+    str compat, verify_identities, log_level; /* words out of a list */
+    const struct smtp_bind *smtp;
+    size_t smtp_count;
+    bool demo, json;
+    str root_access_key_id, root_secret_access_key; /* STR_NONE: kept in the data directory */
+    str message;                                    /* explain, redrive */
+    uint64_t message_max, rcpt_max, line_max, errors_max, commands_max;
+    uint64_t connections_max, connections_per_address; /* NUMBER_UNSET: none while all listeners are on loopback */
+    uint64_t command_timeout, message_timeout;         /* seconds */
+    uint64_t workers, api_workers, loops;
+    uint64_t spool_segment, spool_drafts, history_max, dead_max, dead_days;
+};
+#define NUMBER_UNSET UINT64_MAX
+
+/* Which command a setting belongs to. */
+enum { FOR_SERVE = 1, FOR_ASK = 2 /* explain and redrive */ };
+
+/* Reads argv behind the command's name, the environment and the config file. Everything lives in
+ * the arena. A FAULT_SYNTAX is the user's mistake: exit 2. */
+const struct fault *config_read(unsigned command, int argc, char *const *argv, char *const *environment,
+                                struct arena *, struct config *ret_config);
+
+/* The flags of a command with defaults and help, for people. */
+void config_help(unsigned command, struct buf *out);
+
+/* "host:port" with a port from 0 to 65535; the host may be [::1]. */
+bool config_address_ok(str address);
+bool config_is_loopback(str address); /* 127.0.0.0/8, [::1] or localhost */
+
+#endif

@@ -1,0 +1,124 @@
+#include "main/config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define assert_str(got, want) assert_true(str_eq((got), STR(want)))
+
+static const struct fault *read_with(struct arena *a, char *const *flags, char *const *environment, struct config *c)
+{
+    int count = 0;
+    while (flags[count])
+        count++;
+    return config_read(FOR_SERVE, count, flags, environment, a, c);
+}
+
+#define FLAGS(...) ((char *const[]){ __VA_ARGS__ __VA_OPT__(, ) NULL })
+
+static void without_anything_the_defaults_hold(void **state)
+{
+    (void)state;
+    AUTO_ARENA *a = arena_new(4 << 20);
+    struct config c;
+    assert_null(read_with(a, FLAGS(), FLAGS(), &c));
+    assert_str(c.data, "./sesame-data");
+    assert_str(c.api, "127.0.0.1:4566");
+    assert_str(c.account, "111122223333");
+    assert_str(c.region, "us-east-1");
+    assert_int_equal(c.smtp_count, 1);
+    assert_str(c.smtp[0].address, "127.0.0.1:2525");
+    assert_null(c.smtp[0].region.ptr);
+    assert_int_equal(c.message_max, 41943040);
+    assert_true(c.connections_per_address == NUMBER_UNSET);
+    assert_false(c.demo);
+}
+
+static void a_flag_wins_over_the_environment_and_that_over_the_file(void **state)
+{
+    (void)state;
+    AUTO_ARENA *a = arena_new(8 << 20);
+    char path[] = "/tmp/sesame-config-XXXXXX";
+    int fd = mkstemp(path);
+    static const char text[] = "# a comment\nregion = eu-west-1\naccount=999999999999\nworkers = 3\n"
+                               "smtp = 127.0.0.1:1\nsmtp = us-west-2=127.0.0.1:2\n";
+    assert_int_equal(write(fd, text, sizeof text - 1), sizeof text - 1);
+    close(fd);
+    struct config c;
+    assert_null(read_with(a, FLAGS("--config", path, "--account", "000000000001"),
+                          FLAGS("SESAME_REGION=ap-south-1", "SESAME_ACCOUNT=000000000002", "SESAME_DATA="), &c));
+    unlink(path);
+    assert_str(c.account, "000000000001");
+    assert_str(c.region, "ap-south-1");
+    assert_str(c.data, "./sesame-data"); /* an empty variable is none */
+    assert_int_equal(c.workers, 3);
+    assert_int_equal(c.smtp_count, 2);
+    assert_str(c.smtp[1].region, "us-west-2");
+}
+
+static void several_listeners_may_serve_several_regions(void **state)
+{
+    (void)state;
+    AUTO_ARENA *a = arena_new(4 << 20);
+    struct config c;
+    assert_null(read_with(a, FLAGS("--smtp", "127.0.0.1:0", "--smtp=eu-west-1=[::1]:25"), FLAGS(), &c));
+    assert_int_equal(c.smtp_count, 2);
+    assert_str(c.smtp[1].region, "eu-west-1");
+    assert_str(c.smtp[1].address, "[::1]:25");
+}
+
+static void what_is_wrong_is_said_in_one_sentence(void **state)
+{
+    (void)state;
+    static const struct {
+        char *const flags[3];
+        const char *says;
+    } cases[] = {
+        { { "--nonsense" }, "there is no flag --nonsense" },
+        { { "--smtp" }, "--smtp wants a value: [REGION=]ADDR:PORT" },
+        { { "--smtp", "nowhere" }, "--smtp wants [REGION=]ADDR:PORT, not \"nowhere\"" },
+        { { "--smtp", "127.0.0.1:65536" }, "--smtp wants [REGION=]ADDR:PORT, not \"127.0.0.1:65536\"" },
+        { { "--account", "12" }, "--account wants twelve digits, not \"12\"" },
+        { { "--compat", "ses2" }, "--compat wants one of: none ses, not \"ses2\"" },
+        { { "--workers", "0" }, "--workers wants a number from 1 to 1024, not \"0\"" },
+        { { "--tls-cert", "x.pem" }, "--tls-cert and --tls-key go together" },
+        { { "--root-secret-access-key", "x" }, "there is no flag --root-secret-access-key" },
+        { { "serve" }, "there is no place for \"serve\" here; flags begin with --" },
+        { { "--config", "/nonexistent/x" }, "the config file /nonexistent/x cannot be read: No such file or directory" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        AUTO_ARENA *a = arena_new(4 << 20);
+        struct config c;
+        const struct fault *f = read_with(a, cases[i].flags, FLAGS(), &c);
+        assert_non_null(f);
+        assert_int_equal(f->kind, FAULT_SYNTAX);
+        assert_string_equal(arena_cstr(a, f->says), cases[i].says);
+    }
+}
+
+static void loopback_is_told_from_the_world(void **state)
+{
+    (void)state;
+    assert_true(config_is_loopback(STR("127.0.0.1:25")));
+    assert_true(config_is_loopback(STR("[::1]:25")));
+    assert_false(config_is_loopback(STR("0.0.0.0:25")));
+    assert_false(config_is_loopback(STR("[::]:25")));
+    assert_false(config_is_loopback(STR("192.0.2.1:25")));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(without_anything_the_defaults_hold),
+        cmocka_unit_test(a_flag_wins_over_the_environment_and_that_over_the_file),
+        cmocka_unit_test(several_listeners_may_serve_several_regions),
+        cmocka_unit_test(what_is_wrong_is_said_in_one_sentence),
+        cmocka_unit_test(loopback_is_told_from_the_world),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
