@@ -1,0 +1,173 @@
+#include "wire/http_client.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+enum { DEADLINE_MS = 30000, BODY_MAX = 16 * 1024 * 1024, HEADERS = 64 };
+
+static void initialise(void)
+{
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+/* What the signature is about: the pieces of http[s]://host/path?query. */
+struct pieces {
+    str host, path, query;
+};
+
+static bool split_url(str url, struct pieces *ret)
+{
+    size_t scheme = str_starts(url, STR("https://")) ? 8 : str_starts(url, STR("http://")) ? 7 : 0;
+    str rest = str_from(url, scheme);
+    size_t slash = str_find(rest, '/');
+
+    for (size_t i = 0; i < url.len; i++)
+        if ((unsigned char)url.ptr[i] <= ' ' || url.ptr[i] == 0x7f || url.ptr[i] == '#')
+            return false;
+    ret->host = str_head(rest, slash);
+    str_cut(str_from(rest, slash), '?', &ret->path, &ret->query);
+    if (ret->path.len == 0)
+        ret->path = STR("/");
+    /* Names and passwords in URLs have no place in what is signed and logged. */
+    return scheme && ret->host.len > 0 && !str_has(ret->host, '@') && !str_has(ret->host, '?');
+}
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *self)
+{
+    struct buf *body = self;
+
+    buf_add(body, (str){ bytes, size * count });
+    return body->failed ? 0 : size * count;
+}
+
+struct headers_out {
+    struct curl_slist *list;
+    bool failed;
+};
+
+static void add_header(struct headers_out *out, struct arena *arena, str name, str value)
+{
+    /* curl leaves a header without value out unless it is written with a semicolon */
+    str line = value.len ? arena_strf(arena, STR_FMT ": " STR_FMT, STR_ARG(name), STR_ARG(value))
+                         : arena_strf(arena, STR_FMT ";", STR_ARG(name));
+    struct curl_slist *longer =
+        line.ptr && strlen(line.ptr) == line.len ? curl_slist_append(out->list, line.ptr) : NULL;
+
+    if (!longer)
+        out->failed = true;
+    else
+        out->list = longer;
+    for (size_t i = 0; i < line.len; i++)
+        if (line.ptr[i] == '\r' || line.ptr[i] == '\n')
+            out->failed = true;
+}
+
+/* Adds the question's own headers and, where asked, those of the signature. */
+static const struct fault *collect_headers(const struct http_question *q, const struct pieces *pieces,
+                                           struct arena *arena, struct headers_out *out)
+{
+    struct sigv4_field fields[HEADERS + 1], added[SIGV4_FIELDS];
+    size_t count = 0, added_count = 0;
+    char hash[2 * SHA256_SIZE];
+
+    if (q->header_count > HEADERS)
+        return fault(arena, FAULT_LIMIT, NULL, "too many header fields in a request");
+    fields[count++] = (struct sigv4_field){ STR("Host"), pieces->host };
+    for (size_t i = 0; i < q->header_count; i++) {
+        fields[count++] = (struct sigv4_field){ q->headers[i].name, q->headers[i].value };
+        add_header(out, arena, q->headers[i].name, q->headers[i].value);
+    }
+    if (q->signer) {
+        struct sigv4_request request = { .method = q->method, .raw_path = pieces->path,
+                                         .raw_query = pieces->query, .fields = fields, .field_count = count };
+        sha256_hex(q->body, hash);
+        TRY(sigv4_sign(&request, q->signer, (str){ hash, sizeof hash }, NULL, arena, added, &added_count));
+    }
+    for (size_t i = 0; i < added_count; i++)
+        add_header(out, arena, added[i].name, added[i].value);
+    add_header(out, arena, STR("Host"), pieces->host);
+    /* curl adds two of its own unless they are named without a value. */
+    struct curl_slist *last = out->failed ? NULL : curl_slist_append(out->list, "Expect:");
+    bool typed = false;
+    for (size_t i = 0; i < q->header_count; i++)
+        typed = typed || str_eq_nocase(q->headers[i].name, STR("Content-Type"));
+    if (last && !typed)
+        last = curl_slist_append(out->list, "Content-Type:");
+    if (!last)
+        return out->failed ? fault(arena, FAULT_SYNTAX, NULL, "a header field of a request holds a line break")
+                           : &fault_no_memory;
+    return NULL;
+}
+
+static void set_options(CURL *curl, const struct http_question *q, struct arena *arena, struct headers_out *headers,
+                        struct buf *body)
+{
+    curl_easy_setopt(curl, CURLOPT_URL, arena_cstr(arena, q->url));
+    curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(q->deadline_ms ? q->deadline_ms : DEADLINE_MS));
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers->list);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, body);
+    if (str_eq(q->method, STR("HEAD")))
+        curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+    else if (q->body.len || str_eq(q->method, STR("POST")) || str_eq(q->method, STR("PUT"))) {
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->body.len);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, q->body.ptr ? q->body.ptr : "");
+    }
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, arena_cstr(arena, q->method));
+}
+
+static const struct fault *perform(CURL *curl, const struct http_question *q, struct buf *body, struct arena *arena,
+                                   struct http_reply *ret_reply)
+{
+    char why[CURL_ERROR_SIZE] = "";
+    char *type = NULL;
+    long status = 0;
+
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
+    CURLcode code = curl_easy_perform(curl);
+    if (body->failed)
+        return fault(arena, FAULT_LIMIT, NULL, "the answer of " STR_FMT " is too large", STR_ARG(q->url));
+    if (code != CURLE_OK) {
+        bool malformed = code == CURLE_URL_MALFORMAT || code == CURLE_WEIRD_SERVER_REPLY ||
+                         code == CURLE_UNSUPPORTED_PROTOCOL;
+        return fault(arena, malformed ? FAULT_SYNTAX : FAULT_UNAVAILABLE, NULL, "no answer from " STR_FMT ": %s",
+                     STR_ARG(q->url), why[0] ? why : curl_easy_strerror(code));
+    }
+    curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type);
+    struct http_reply reply = { .status = (int)status, .content_type = arena_str(arena, str_of(type)),
+                                .body = arena_str(arena, buf_str(body)) };
+    if (str_is_none(reply.body))
+        return &fault_no_memory;
+    *ret_reply = reply;
+    return NULL;
+}
+
+const struct fault *http_ask(const struct http_question *q, struct arena *arena, struct http_reply *ret_reply)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT; /* curl's global state is made once, before any thread's own */
+    AUTO_BUF body = buf_new(q->body_max ? q->body_max : BODY_MAX);
+    struct headers_out headers = { .list = NULL };
+    struct pieces pieces;
+
+    pthread_once(&once, initialise);
+    if (!split_url(q->url, &pieces))
+        return fault(arena, FAULT_SYNTAX, NULL, "\"" STR_FMT "\" is not an http URL", STR_ARG(q->url));
+    const struct fault *failed = collect_headers(q, &pieces, arena, &headers);
+    CURL *curl = failed ? NULL : curl_easy_init();
+    if (curl) {
+        set_options(curl, q, arena, &headers, &body);
+        failed = perform(curl, q, &body, arena, ret_reply);
+        curl_easy_cleanup(curl);
+    } else if (!failed)
+        failed = &fault_no_memory;
+    curl_slist_free_all(headers.list);
+    return failed;
+}

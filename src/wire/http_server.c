@@ -1,0 +1,531 @@
+#include "wire/http_server.h"
+
+#include "wire/http_screen.h"
+#include "wire/workers.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    POOL = 64 * 1024,             /* libmicrohttpd's memory of one connection, headers included */
+    PIECE = 64 * 1024,            /* of an answer's body */
+    DROP_MAX = 16 * 1024 * 1024,  /* of a body nobody wants any more */
+    SLOW_S = 60, SLOW_BYTES = 1024, /* a body may take SLOW_S, and a second more for each SLOW_BYTES */
+};
+
+struct http_server {
+    const struct http_service *service;
+    void *context;
+    struct MHD_Daemon *daemon;
+    struct workers *workers;
+    str address;
+    size_t arena_max;
+    int64_t grace_ms;
+    bool layout_is_known; /* see layout_is_plain */
+    _Atomic bool stopping;
+    pthread_mutex_t lock;
+    pthread_cond_t landed;
+    unsigned flights; /* exchanges under way; under lock */
+};
+
+struct flight { /* an exchange, and what only this file needs of it */
+    struct http_exchange x; /* first */
+    struct job job;
+    struct http_server *server;
+    struct MHD_Connection *connection;
+    const char *line; /* where the request target lay when it was read */
+    bool screened, begun, suspended, dropping, at_end;
+    enum http_next next; /* what `work` said */
+    uint64_t received;
+    int64_t started_s;
+    str piece; /* of the answer's body, not yet sent */
+    bool dry;  /* the body ended, or could not be read */
+};
+
+static int64_t steady_s(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec;
+}
+
+/* ---- the answer ---- */
+
+static void run_read(struct job *job)
+{
+    struct flight *f = (struct flight *)((char *)job - offsetof(struct flight, job));
+
+    if (f->x.answer.read(f->x.answer.from, &f->piece) || f->piece.len == 0) {
+        f->piece = STR_NONE;
+        f->dry = true;
+    }
+    MHD_resume_connection(f->connection);
+}
+
+static ssize_t on_read(void *self, uint64_t pos, char *to, size_t max)
+{
+    struct flight *f = self;
+
+    (void)pos;
+    if (f->piece.len == 0) {
+        if (f->dry)
+            return MHD_CONTENT_READER_END_WITH_ERROR;
+        MHD_suspend_connection(f->connection);
+        f->job.run = run_read;
+        if (!workers_add(f->server->workers, &f->job)) {
+            f->dry = true;
+            MHD_resume_connection(f->connection);
+        }
+        return 0;
+    }
+    str now = str_head(f->piece, max);
+    memcpy(to, now.ptr, now.len);
+    f->piece = str_from(f->piece, now.len);
+    return (ssize_t)now.len;
+}
+
+static void add_headers(struct flight *f, struct MHD_Response *response)
+{
+    const struct http_answer *answer = &f->x.answer;
+
+    for (size_t i = 0; i < answer->header_count; i++) {
+        const char *name = arena_cstr(f->x.arena, answer->headers[i].name);
+        const char *value = arena_cstr(f->x.arena, answer->headers[i].value);
+        if (name && value && value[0])
+            MHD_add_response_header(response, name, value); /* refuses line breaks */
+    }
+    if (answer->close)
+        MHD_add_response_header(response, "Connection", "close");
+}
+
+static enum MHD_Result queue_answer(struct flight *f)
+{
+    struct http_answer *answer = &f->x.answer;
+    struct MHD_Response *response;
+
+    if (f->server->stopping)
+        answer->close = true;
+    if (answer->read && answer->size > 0)
+        response = MHD_create_response_from_callback(
+            answer->size, answer->size < PIECE ? (size_t)answer->size : PIECE, on_read, f, NULL);
+    else /* the exchange outlives the response, so nothing is copied */
+        response = MHD_create_response_from_buffer(answer->text.len, (char *)(uintptr_t)answer->text.ptr,
+                                                   MHD_RESPMEM_PERSISTENT);
+    if (!response)
+        return MHD_NO;
+    add_headers(f, response);
+    enum MHD_Result queued =
+        MHD_queue_response(f->connection, (unsigned)(answer->status ? answer->status : 200), response);
+    MHD_destroy_response(response);
+    return queued;
+}
+
+static enum MHD_Result refuse(struct flight *f, int status, const char *why)
+{
+    f->x.answer = (struct http_answer){ .status = status, .close = true };
+    f->x.answer.text = arena_strf(f->x.arena, "%s\n", why);
+    http_add(&f->x.answer, STR("Content-Type"), STR("text/plain"));
+    return queue_answer(f);
+}
+
+/* ---- what comes next ---- */
+
+static void run_work(struct job *job)
+{
+    struct flight *f = (struct flight *)((char *)job - offsetof(struct flight, job));
+
+    f->next = f->server->service->work(&f->x);
+    assert(f->next != HTTP_WORK && "work is not followed by work");
+    if (f->next == HTTP_ANSWER && f->x.answer.read && !str_eq(f->x.method, STR("HEAD"))) {
+        /* The first piece at once: small objects need no second turn. */
+        if (f->x.answer.read(f->x.answer.from, &f->piece) && f->x.answer.size > 0)
+            f->dry = true;
+    }
+    MHD_resume_connection(f->connection);
+}
+
+static enum MHD_Result follow(struct flight *f, enum http_next next)
+{
+    switch (next) {
+    case HTTP_READ:
+        assert(!f->at_end && "there is no more body to read");
+        return MHD_YES;
+    case HTTP_WORK:
+        MHD_suspend_connection(f->connection);
+        f->suspended = true;
+        f->job.run = run_work;
+        if (!workers_add(f->server->workers, &f->job)) {
+            f->next = HTTP_CLOSE;
+            MHD_resume_connection(f->connection);
+        }
+        return MHD_YES;
+    case HTTP_ANSWER:
+        if (f->at_end)
+            return queue_answer(f);
+        if (f->received == 0 && (f->x.expects_continue || (f->x.body_size > DROP_MAX && f->x.body_size != UINT64_MAX))) {
+            f->x.answer.close = true;
+            return queue_answer(f);
+        }
+        f->dropping = true; /* a client still sending might never read an answer given now */
+        return MHD_YES;
+    case HTTP_CLOSE:
+        break;
+    }
+    return MHD_NO;
+}
+
+static enum MHD_Result on_chunk(struct flight *f, str chunk)
+{
+    f->received += chunk.len;
+    if ((uint64_t)(steady_s() - f->started_s) > SLOW_S + f->received / SLOW_BYTES)
+        return MHD_NO;
+    if (f->dropping)
+        return f->received > DROP_MAX + (uint64_t)POOL ? MHD_NO : MHD_YES;
+    return follow(f, f->server->service->chunk(&f->x, chunk));
+}
+
+/* ---- the head ---- */
+
+struct gathering {
+    struct header *headers;
+    size_t count, room;
+};
+
+static enum MHD_Result gather_header(void *self, enum MHD_ValueKind kind, const char *name, size_t name_len,
+                                     const char *value, size_t value_len)
+{
+    struct gathering *g = self;
+
+    (void)kind;
+    if (g->count < g->room)
+        g->headers[g->count++] =
+            (struct header){ { name, name_len }, value ? (str){ value, value_len } : STR("") };
+    return MHD_YES;
+}
+
+/* libmicrohttpd cuts a value at its first NUL, takes a bare LF for a line end, and glues a folded line
+ * to the field's name, all without telling. But up to 0.9.76 it parses in place: what it found must
+ * lie line behind line in memory, two NULs where each CRLF was, and fill the head exactly; if it
+ * does not, the head held one of the three. Later versions refuse these themselves. */
+static bool layout_is_plain(const struct flight *f, const char *method, const char *version)
+{
+    const union MHD_ConnectionInfo *size =
+        MHD_get_connection_info(f->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    const char *at = version + strlen(version);
+
+    if (!f->server->layout_is_known)
+        return true;
+    if (!size || f->line != method + strlen(method) + 1 || version != f->line + f->x.target.len + 1)
+        return false;
+    for (size_t i = 0; i < f->x.header_count; i++) {
+        const struct header *h = &f->x.headers[i];
+        if (at[0] || at[1] || h->name.ptr != at + 2 || h->value.ptr <= h->name.ptr + h->name.len)
+            return false;
+        at = h->value.ptr + h->value.len;
+    }
+    return !at[0] && !at[1] && at + 4 == method + size->header_size;
+}
+
+static void note_peer(struct flight *f)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(f->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    char host[NI_MAXHOST];
+
+    if (!info || !info->client_addr)
+        return;
+    struct sockaddr_in plain = { .sin_family = AF_INET };
+    const struct sockaddr *sa = info->client_addr;
+    if (sa->sa_family == AF_INET6) {
+        const struct in6_addr *a = &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr;
+        f->x.peer_local = IN6_IS_ADDR_LOOPBACK(a);
+        if (IN6_IS_ADDR_V4MAPPED(a)) {
+            memcpy(&plain.sin_addr, a->s6_addr + 12, 4);
+            sa = (const struct sockaddr *)(const void *)&plain;
+        }
+    }
+    if (sa->sa_family == AF_INET)
+        f->x.peer_local =
+            ntohl(((const struct sockaddr_in *)(const void *)sa)->sin_addr.s_addr) >> 24 == 127;
+    socklen_t len = sa->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+    if (getnameinfo(sa, len, host, sizeof host, NULL, 0, NI_NUMERICHOST) == 0)
+        f->x.peer = arena_str(f->x.arena, str_of(host));
+}
+
+static enum MHD_Result begin(struct flight *f, const char *method, const char *version)
+{
+    struct http_server *server = f->server;
+    int there = MHD_get_connection_values_n(f->connection, MHD_HEADER_KIND, NULL, NULL);
+    struct gathering g = { .room = there < 0 ? 0 : (size_t)there };
+
+    f->screened = true;
+    note_peer(f);
+    g.headers = ARENA_ARRAY(f->x.arena, struct header, g.room + 1);
+    if (!g.headers)
+        return MHD_NO;
+    MHD_get_connection_values_n(f->connection, MHD_HEADER_KIND, gather_header, &g);
+    f->x.headers = g.headers;
+    f->x.header_count = g.count;
+    f->x.method = str_of(method);
+    f->x.version = str_of(version);
+
+    bool plain = layout_is_plain(f, method, version);
+    for (size_t i = 0; i < g.count; i++)
+        g.headers[i].value = str_trim(g.headers[i].value);
+    struct http_head head = { f->x.method, f->x.target, f->x.version, f->x.headers, f->x.header_count };
+    struct http_framing framing;
+    struct http_refusal refusal = http_screen(&head, &framing);
+    if (!refusal.status && !plain)
+        refusal = (struct http_refusal){ 400, "the head holds a NUL, a bare line feed or a folded line" };
+    if (refusal.status) {
+        if (server->service->refused)
+            server->service->refused(server->context, f->x.peer, refusal.status, refusal.why);
+        return refuse(f, refusal.status, refusal.why);
+    }
+    f->x.body_size = framing.body_size;
+    f->x.expects_continue = framing.expects_continue;
+    if (server->stopping)
+        return refuse(f, 503, "stopping");
+    f->begun = true;
+    return follow(f, server->service->begin(server->context, &f->x));
+}
+
+/* ---- libmicrohttpd's callbacks ---- */
+
+/* Called with the request line's target before it is unescaped in place. */
+static void *on_target(void *self, const char *target, struct MHD_Connection *connection)
+{
+    struct http_server *server = self;
+    struct arena *arena = arena_new(server->arena_max);
+    struct flight *f = arena ? ARENA_NEW(arena, struct flight) : NULL;
+
+    if (!f || str_is_none(f->x.target = arena_str(arena, str_of(target)))) {
+        arena_free(arena);
+        return NULL;
+    }
+    f->x.arena = arena;
+    f->server = server;
+    f->connection = connection;
+    f->line = target;
+    f->started_s = steady_s();
+    pthread_mutex_lock(&server->lock);
+    server->flights++;
+    pthread_mutex_unlock(&server->lock);
+    return f;
+}
+
+static enum MHD_Result on_request(void *self, struct MHD_Connection *connection, const char *url, const char *method,
+                                  const char *version, const char *upload, size_t *upload_size, void **own)
+{
+    struct flight *f = *own;
+
+    (void)self, (void)connection, (void)url;
+    if (!f)
+        return MHD_NO;
+    if (!f->screened)
+        return begin(f, method, version);
+    if (f->suspended) {
+        f->suspended = false;
+        return follow(f, f->next);
+    }
+    if (*upload_size) {
+        str chunk = { upload, *upload_size };
+        *upload_size = 0;
+        return on_chunk(f, chunk);
+    }
+    f->at_end = true;
+    return follow(f, f->dropping ? HTTP_ANSWER : f->server->service->end(&f->x));
+}
+
+static void on_over(void *self, struct MHD_Connection *connection, void **own, enum MHD_RequestTerminationCode how)
+{
+    struct http_server *server = self;
+    struct flight *f = *own;
+
+    (void)connection, (void)how;
+    if (!f)
+        return;
+    *own = NULL;
+    if (f->begun)
+        server->service->over(&f->x);
+    arena_free(f->x.arena);
+    pthread_mutex_lock(&server->lock);
+    if (--server->flights == 0)
+        pthread_cond_broadcast(&server->landed);
+    pthread_mutex_unlock(&server->lock);
+}
+
+/* ---- start and stop ---- */
+
+static bool split_address(str address, struct arena *arena, const char **ret_host, const char **ret_port)
+{
+    size_t colon = address.len;
+
+    while (colon > 0 && address.ptr[colon - 1] != ':')
+        colon--;
+    if (colon == 0)
+        return false;
+    str host = str_head(address, colon - 1), port = str_from(address, colon);
+    if (host.len >= 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
+        host = str_head(str_from(host, 1), host.len - 2);
+    uint64_t number;
+    if (host.len == 0 || !str_u64(port, &number) || number > 65535)
+        return false;
+    *ret_host = arena_cstr(arena, host);
+    *ret_port = arena_cstr(arena, port);
+    return *ret_host && *ret_port;
+}
+
+static int bind_to(const struct addrinfo *at)
+{
+    int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int on = 1;
+
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (at->ai_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    if (bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, 1024) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+static str bound_address(int fd, struct arena *arena)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = sizeof sa;
+    char host[NI_MAXHOST], port[NI_MAXSERV];
+
+    if (getsockname(fd, (struct sockaddr *)&sa, &len) != 0 ||
+        getnameinfo((struct sockaddr *)&sa, len, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        return STR("");
+    return arena_strf(arena, sa.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+static const struct fault *listen_at(str address, struct arena *arena, int *ret_fd, str *ret_bound)
+{
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
+    struct addrinfo *found = NULL;
+    const char *host, *port;
+
+    if (!split_address(address, arena, &host, &port))
+        return fault(arena, FAULT_SYNTAX, NULL, "\"" STR_FMT "\" is not an address and a port",
+                     STR_ARG(address));
+    int error = getaddrinfo(host, port, &hints, &found);
+    if (error)
+        return fault(arena, FAULT_SYNTAX, NULL, "no address for \"" STR_FMT "\": %s", STR_ARG(address),
+                     gai_strerror(error));
+    int fd = bind_to(found);
+    error = errno;
+    freeaddrinfo(found);
+    if (fd < 0)
+        return fault(arena, FAULT_UNAVAILABLE, NULL, "cannot listen at " STR_FMT ": %s", STR_ARG(address),
+                     strerror(error));
+    *ret_fd = fd;
+    *ret_bound = bound_address(fd, arena);
+    return NULL;
+}
+
+const struct fault *http_server_start(const struct http_settings *settings, struct arena *arena,
+                                      struct http_server **ret_server)
+{
+    struct http_server *server = ARENA_NEW(arena, struct http_server);
+    int fd = -1;
+
+    if (!server)
+        return &fault_no_memory;
+    server->service = settings->service;
+    server->context = settings->context;
+    server->arena_max = settings->arena_max ? settings->arena_max : 32u * 1024 * 1024;
+    server->grace_ms = settings->grace_ms ? settings->grace_ms : 10000;
+    server->layout_is_known = strcmp(MHD_get_version(), "0.9.77") < 0;
+    pthread_mutex_init(&server->lock, NULL);
+    pthread_cond_init(&server->landed, NULL);
+
+    TRY(listen_at(settings->address, arena, &fd, &server->address));
+    server->workers = workers_start(settings->workers ? settings->workers : 16);
+    if (server->workers)
+        server->daemon = MHD_start_daemon(
+            MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, server,
+            MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
+            MHD_OPTION_NOTIFY_COMPLETED, on_over, server, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL,
+            MHD_OPTION_CONNECTION_LIMIT, settings->connections ? settings->connections : 1000u,
+            MHD_OPTION_CONNECTION_TIMEOUT, settings->idle_s ? settings->idle_s : 60u, MHD_OPTION_END);
+    if (!server->daemon) {
+        workers_free(server->workers);
+        close(fd);
+        return fault(arena, FAULT_UNAVAILABLE, NULL, "the HTTP server at " STR_FMT " does not start",
+                     STR_ARG(settings->address));
+    }
+    *ret_server = server;
+    return NULL;
+}
+
+str http_server_address(const struct http_server *server)
+{
+    return server->address;
+}
+
+static void wait_for_landing(struct http_server *server)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += server->grace_ms / 1000;
+    until.tv_nsec += server->grace_ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&server->lock);
+    while (server->flights > 0)
+        if (pthread_cond_timedwait(&server->landed, &server->lock, &until) == ETIMEDOUT)
+            break;
+    pthread_mutex_unlock(&server->lock);
+}
+
+/* No new connections; answers under way go out; then the workers end, which resumes whatever was
+ * suspended, as libmicrohttpd wants before it stops. */
+void http_server_stop(struct http_server *server)
+{
+    if (!server)
+        return;
+    server->stopping = true;
+    MHD_socket listening = MHD_quiesce_daemon(server->daemon);
+    wait_for_landing(server);
+    workers_stop(server->workers);
+    MHD_stop_daemon(server->daemon);
+    if (listening != MHD_INVALID_SOCKET)
+        close(listening);
+    workers_free(server->workers);
+    pthread_cond_destroy(&server->landed);
+    pthread_mutex_destroy(&server->lock);
+}
+
+str http_header(const struct http_exchange *x, str name)
+{
+    for (size_t i = 0; i < x->header_count; i++)
+        if (str_eq_nocase(x->headers[i].name, name))
+            return x->headers[i].value;
+    return STR_NONE;
+}
+
+void http_add(struct http_answer *answer, str name, str value)
+{
+    assert(answer->header_count < sizeof answer->headers / sizeof answer->headers[0] && "an answer has few fields");
+    answer->headers[answer->header_count++] = (struct header){ name, value };
+}
