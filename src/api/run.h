@@ -22,7 +22,7 @@ extern const struct operation_stream stream_s3_PutObject;
 
 /* iam.c */
 operation_fn run_iam_CreateRole, run_iam_GetRole, run_iam_UpdateAssumeRolePolicy, run_iam_DeleteRole;
-operation_fn run_iam_PutRolePolicy, run_iam_GetRolePolicy, run_iam_DeleteRolePolicy;
+operation_fn run_iam_PutRolePolicy, run_iam_GetRolePolicy, run_iam_ListRolePolicies, run_iam_DeleteRolePolicy;
 
 /* sts.c */
 operation_fn run_sts_GetCallerIdentity;
