@@ -34,7 +34,6 @@ struct json {
     union {
         bool boolean;
         int64_t integer;
-        double real;
         str text;
         struct json *items;
         struct member *members;
@@ -98,7 +97,6 @@ static const struct fault *copy(const json_t *from, struct arena *arena, unsigne
         return NULL;
     case JANSSON_REAL:
         to->kind = JSON_REAL;
-        to->real = json_real_value(from);
         return NULL;
     case JANSSON_STRING:
         to->kind = JSON_STRING;

@@ -13,6 +13,7 @@ struct disk_failing {
 };
 
 void disk_failing_init(struct disk_failing *, struct disk *under);
+/* Counting starts anew: the next call is the first. */
 void disk_failing_at(struct disk_failing *, uint64_t call, int error, bool stays);
 
 #endif
