@@ -1,8 +1,7 @@
 /* Amazon Resource Names, and the few the product makes itself. */
 #include "aws/arn.h"
 
-bool arn_parse(str text, struct arn *ret_arn)
-{
+bool arn_parse(str text, struct arn *ret_arn) {
     struct arn arn = { .text = text };
     str *const fields[] = { NULL, &arn.partition, &arn.service, &arn.region, &arn.account };
     str left = text;
@@ -20,8 +19,7 @@ bool arn_parse(str text, struct arn *ret_arn)
     return true;
 }
 
-bool account_id_ok(str id)
-{
+bool account_id_ok(str id) {
     if (id.len != 12)
         return false;
     for (size_t i = 0; i < id.len; i++) {
@@ -31,8 +29,7 @@ bool account_id_ok(str id)
     return true;
 }
 
-str region_partition(str region)
-{
+str region_partition(str region) {
     if (str_starts(region, STR("cn-")))
         return STR("aws-cn");
     if (str_starts(region, STR("us-gov-")))
@@ -40,8 +37,7 @@ str region_partition(str region)
     return STR("aws");
 }
 
-bool region_name_ok(str region)
-{
+bool region_name_ok(str region) {
     if (region.len < 1 || region.len > 32)
         return false;
     for (size_t i = 0; i < region.len; i++) {
@@ -52,11 +48,11 @@ bool region_name_ok(str region)
     return true;
 }
 
-bool region_receives_mail(str region)
-{
+bool region_receives_mail(str region) {
     static const str regions[] = {
-        STR_INIT("us-east-1"),  STR_INIT("us-east-2"),    STR_INIT("us-west-1"),  STR_INIT("us-west-2"),
-        STR_INIT("ap-south-1"), STR_INIT("eu-central-1"), STR_INIT("eu-west-1"),
+        STR_INIT("us-east-1"), STR_INIT("us-east-2"),  STR_INIT("us-west-1"),
+        STR_INIT("us-west-2"), STR_INIT("ap-south-1"), STR_INIT("eu-central-1"),
+        STR_INIT("eu-west-1"),
     };
     for (size_t i = 0; i < sizeof(regions) / sizeof(*regions); i++) {
         if (str_eq(region, regions[i]))
@@ -65,21 +61,19 @@ bool region_receives_mail(str region)
     return false;
 }
 
-str receipt_rule_arn(struct arena *arena, str region, str account, str rule_set, str rule)
-{
+str receipt_rule_arn(struct arena *arena, str region, str account, str rule_set, str rule) {
     const str partition = region_partition(region);
     return arena_strf(arena,
                       "arn:" STR_FMT ":ses:" STR_FMT ":" STR_FMT ":receipt-rule-set/" STR_FMT
                       ":receipt-rule/" STR_FMT,
-                      STR_ARG(partition), STR_ARG(region), STR_ARG(account), STR_ARG(rule_set), STR_ARG(rule));
+                      STR_ARG(partition), STR_ARG(region), STR_ARG(account), STR_ARG(rule_set),
+                      STR_ARG(rule));
 }
 
-str bucket_arn(struct arena *arena, str bucket)
-{
+str bucket_arn(struct arena *arena, str bucket) {
     return arena_strf(arena, "arn:aws:s3:::" STR_FMT, STR_ARG(bucket));
 }
 
-str object_arn(struct arena *arena, str bucket, str key)
-{
+str object_arn(struct arena *arena, str bucket, str key) {
     return arena_strf(arena, "arn:aws:s3:::" STR_FMT "/" STR_FMT, STR_ARG(bucket), STR_ARG(key));
 }

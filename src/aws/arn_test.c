@@ -19,20 +19,19 @@ static const struct arn_case arns[] = {
       STR_INIT("aws"), STR_INIT("ses"), STR_INIT("us-east-1"), STR_INIT("111122223333"),
       STR_INIT("receipt-rule-set/main:receipt-rule/orders") },
     { "the doubled colon of the page leaves the account empty",
-      "arn:aws:kms:us-east-1::111122223333:key/k", true,
-      STR_INIT("aws"), STR_INIT("kms"), STR_INIT("us-east-1"), STR_INIT(""), STR_INIT("111122223333:key/k") },
-    { "six fields may all be empty but the first", "arn:::::", true,
-      STR_INIT(""), STR_INIT(""), STR_INIT(""), STR_INIT(""), STR_INIT("") },
-    { "five fields are no ARN", "arn:aws:sns:us-east-1:topic", false,
-      STR_INIT(""), STR_INIT(""), STR_INIT(""), STR_INIT(""), STR_INIT("") },
-    { "the first word is arn, in lower case", "ARN:aws:s3:::b", false,
-      STR_INIT(""), STR_INIT(""), STR_INIT(""), STR_INIT(""), STR_INIT("") },
-    { "nothing is no ARN", "", false,
-      STR_INIT(""), STR_INIT(""), STR_INIT(""), STR_INIT(""), STR_INIT("") },
+      "arn:aws:kms:us-east-1::111122223333:key/k", true, STR_INIT("aws"), STR_INIT("kms"),
+      STR_INIT("us-east-1"), STR_INIT(""), STR_INIT("111122223333:key/k") },
+    { "six fields may all be empty but the first", "arn:::::", true, STR_INIT(""), STR_INIT(""),
+      STR_INIT(""), STR_INIT(""), STR_INIT("") },
+    { "five fields are no ARN", "arn:aws:sns:us-east-1:topic", false, STR_INIT(""), STR_INIT(""),
+      STR_INIT(""), STR_INIT(""), STR_INIT("") },
+    { "the first word is arn, in lower case", "ARN:aws:s3:::b", false, STR_INIT(""), STR_INIT(""),
+      STR_INIT(""), STR_INIT(""), STR_INIT("") },
+    { "nothing is no ARN", "", false, STR_INIT(""), STR_INIT(""), STR_INIT(""), STR_INIT(""),
+      STR_INIT("") },
 };
 
-static void an_arn_splits_at_its_first_five_colons(void **state)
-{
+static void an_arn_splits_at_its_first_five_colons(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof(arns) / sizeof(*arns); i++) {
         const struct arn_case *c = &arns[i];
@@ -50,8 +49,7 @@ static void an_arn_splits_at_its_first_five_colons(void **state)
     }
 }
 
-static void an_account_is_twelve_digits(void **state)
-{
+static void an_account_is_twelve_digits(void **state) {
     (void)state;
     assert_true(account_id_ok(STR("111122223333")));
     assert_true(account_id_ok(STR("000000000000")));
@@ -61,8 +59,7 @@ static void an_account_is_twelve_digits(void **state)
     assert_false(account_id_ok(STR_NONE));
 }
 
-static void a_region_names_its_partition_and_whether_mail_arrives_there(void **state)
-{
+static void a_region_names_its_partition_and_whether_mail_arrives_there(void **state) {
     (void)state;
     assert_true(str_eq(region_partition(STR("eu-west-1")), STR("aws")));
     assert_true(str_eq(region_partition(STR("cn-north-1")), STR("aws-cn")));
@@ -75,26 +72,27 @@ static void a_region_names_its_partition_and_whether_mail_arrives_there(void **s
     assert_false(region_receives_mail(STR("eu-west-3")));
 }
 
-static void the_arns_we_make_are_spelled_as_policies_spell_them(void **state)
-{
+static void the_arns_we_make_are_spelled_as_policies_spell_them(void **state) {
     (void)state;
     AUTO_ARENA *arena = arena_new(1 << 16);
-    assert_true(str_eq(receipt_rule_arn(arena, STR("us-east-1"), STR("111122223333"), STR("main"), STR("orders")),
-                       STR("arn:aws:ses:us-east-1:111122223333:receipt-rule-set/main:receipt-rule/orders")));
+    assert_true(str_eq(
+        receipt_rule_arn(arena, STR("us-east-1"), STR("111122223333"), STR("main"), STR("orders")),
+        STR("arn:aws:ses:us-east-1:111122223333:receipt-rule-set/main:receipt-rule/orders")));
     assert_true(str_starts(receipt_rule_arn(arena, STR("cn-north-1"), STR("1"), STR("a"), STR("b")),
                            STR("arn:aws-cn:ses:cn-north-1:")));
     assert_true(str_eq(bucket_arn(arena, STR("invoices")), STR("arn:aws:s3:::invoices")));
-    assert_true(str_eq(object_arn(arena, STR("invoices"), STR("in/7f3a")), STR("arn:aws:s3:::invoices/in/7f3a")));
+    assert_true(str_eq(object_arn(arena, STR("invoices"), STR("in/7f3a")),
+                       STR("arn:aws:s3:::invoices/in/7f3a")));
 }
 
-static void a_caller_is_named_as_iam_names_it(void **state)
-{
+static void a_caller_is_named_as_iam_names_it(void **state) {
     (void)state;
     AUTO_ARENA *arena = arena_new(1 << 16);
     const struct caller nobody = { .kind = CALLER_ANONYMOUS };
     const struct caller root = caller_root(STR("111122223333"));
     struct arn rule;
-    assert_true(arn_parse(STR("arn:aws:ses:us-east-1:111122223333:receipt-rule-set/s:receipt-rule/r"), &rule));
+    assert_true(arn_parse(
+        STR("arn:aws:ses:us-east-1:111122223333:receipt-rule-set/s:receipt-rule/r"), &rule));
     const struct caller ses = caller_ses(STR("111122223333"), rule);
     assert_true(str_eq(caller_name(&nobody, arena), STR("anonymous")));
     assert_true(str_eq(caller_name(&root, arena), STR("arn:aws:iam::111122223333:root")));
@@ -103,8 +101,7 @@ static void a_caller_is_named_as_iam_names_it(void **state)
     assert_true(str_eq(ses.service.source_account, STR("111122223333")));
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_arn_splits_at_its_first_five_colons),
         cmocka_unit_test(an_account_is_twelve_digits),

@@ -1,8 +1,7 @@
 /* Who is asking. */
 #include "aws/caller.h"
 
-str caller_name(const struct caller *caller, struct arena *arena)
-{
+str caller_name(const struct caller *caller, struct arena *arena) {
     switch (caller->kind) {
     case CALLER_ANONYMOUS:
         return STR("anonymous");
@@ -22,8 +21,7 @@ str caller_name(const struct caller *caller, struct arena *arena)
 
 /* The rule's own account is the source account even if the ARN were to name another: the two are
  * separate facts, and a policy may ask for either. */
-struct caller caller_ses(str account, struct arn rule_arn)
-{
+struct caller caller_ses(str account, struct arn rule_arn) {
     return (struct caller){
         .kind = CALLER_SERVICE,
         .account = account,
@@ -36,7 +34,6 @@ struct caller caller_ses(str account, struct arn rule_arn)
     };
 }
 
-struct caller caller_root(str account)
-{
-    return (struct caller){ .kind = CALLER_ROOT, .account = account, .secure_transport = true };
+struct caller caller_root(str account) {
+    return (struct caller) { .kind = CALLER_ROOT, .account = account, .secure_transport = true };
 }

@@ -1,6 +1,7 @@
 /* policy/decision.h - may this caller do this, and if not, what exactly is missing.
  *
- * Evaluation as permissions spec section 5 (IAM User Guide, reference_policies_evaluation-logic). */
+ * Evaluation as permissions spec section 5 (IAM User Guide, reference_policies_evaluation-logic).
+ */
 #ifndef SESAME_POLICY_DECISION_H
 #define SESAME_POLICY_DECISION_H
 
@@ -18,32 +19,46 @@ struct request {
     str action; /* "s3:PutObject" */
     struct arn resource;
     str resource_account;
-    const struct context_key *context; /* everything but what the caller itself says; see request_context */
+    const struct context_key
+        *context; /* everything but what the caller itself says; see request_context */
     size_t context_count;
-    str remedy_resource; /* what a mending statement should name, wider than this one object; or STR_NONE */
+    str remedy_resource; /* what a mending statement should name, wider than this one object; or
+                            STR_NONE */
 };
 
 /* The keys every request of this caller carries: aws:SourceAccount, aws:SourceArn,
  * aws:SecureTransport, aws:PrincipalArn, ... as permissions spec 5 and ses-receiving spec 13.1 list
  * them, followed by `extra`. The result lives in the arena and goes into request.context. */
-const struct fault *request_context(const struct caller *, int64_t now_ms, const struct context_key *extra,
-                                    size_t extra_count, struct arena *, const struct context_key **ret_keys,
+const struct fault *request_context(const struct caller *, int64_t now_ms,
+                                    const struct context_key *extra, size_t extra_count,
+                                    struct arena *, const struct context_key **ret_keys,
                                     size_t *ret_count);
 
 enum exhibit_kind {
-    EXHIBIT_IDENTITY, EXHIBIT_RESOURCE, EXHIBIT_TRUST, EXHIBIT_SESSION, EXHIBIT_BOUNDARY,
-    EXHIBIT_ENDPOINT, EXHIBIT_SCP, EXHIBIT_RCP,
+    EXHIBIT_IDENTITY,
+    EXHIBIT_RESOURCE,
+    EXHIBIT_TRUST,
+    EXHIBIT_SESSION,
+    EXHIBIT_BOUNDARY,
+    EXHIBIT_ENDPOINT,
+    EXHIBIT_SCP,
+    EXHIBIT_RCP,
 };
 struct exhibit {
     enum exhibit_kind kind;
-    str name;                        /* for people: "bucket policy of demo-mail", "inline policy p of role r" */
+    str name; /* for people: "bucket policy of demo-mail", "inline policy p of role r" */
     const struct document *document; /* NULL: a ceiling that is present and silent */
     unsigned level;                  /* SCP, RCP: levels from the organization's root down */
 };
 
 /* Ordered: later means nearer to a yes. */
 enum lack_kind {
-    LACK_POLICY, LACK_STATEMENT, LACK_ACTION, LACK_RESOURCE, LACK_PRINCIPAL, LACK_CONDITION,
+    LACK_POLICY,
+    LACK_STATEMENT,
+    LACK_ACTION,
+    LACK_RESOURCE,
+    LACK_PRINCIPAL,
+    LACK_CONDITION,
 };
 struct lack {
     enum lack_kind kind;
@@ -52,7 +67,8 @@ struct lack {
     size_t exhibit_index;              /* among those of its kind: identity[0] */
     const struct statement *statement; /* the nearest one, if any */
     const struct condition *condition;
-    const str *got; /* for a condition: the request's values; count 0 and NULL: the key was absent */
+    const str
+        *got; /* for a condition: the request's values; count 0 and NULL: the key was absent */
     size_t got_count;
 };
 
@@ -74,8 +90,10 @@ struct trace {
     size_t room, used;
 };
 
-/* Pure, and without allocation: same question, same exhibits, same answer. NULL: no trace wanted. */
-enum verdict policy_decide(const struct request *, const struct exhibit *, size_t count, struct trace *);
+/* Pure, and without allocation: same question, same exhibits, same answer. NULL: no trace wanted.
+ */
+enum verdict policy_decide(const struct request *, const struct exhibit *, size_t count,
+                           struct trace *);
 
 /* The codes made into what a person needs; only for denials and for those who ask. Decides again,
  * with room in the arena, when the trace was too short. */

@@ -17,10 +17,15 @@ struct terms { /* Action | NotAction, Resource | NotResource, a condition's valu
     const str *values;
     size_t count;
     bool negated;
+    struct span span; /* the value, one or a list, as it stands in the source */
 };
 
 enum principal_kind {
-    PRINCIPAL_ANYONE, PRINCIPAL_AWS, PRINCIPAL_SERVICE, PRINCIPAL_FEDERATED, PRINCIPAL_CANONICAL_USER
+    PRINCIPAL_ANYONE,
+    PRINCIPAL_AWS,
+    PRINCIPAL_SERVICE,
+    PRINCIPAL_FEDERATED,
+    PRINCIPAL_CANONICAL_USER
 };
 struct principal {
     enum principal_kind kind;
@@ -30,7 +35,7 @@ struct principal {
 struct operator; /* a row of policy/operators.c */
 
 struct condition {
-    const struct operator *operator; /* StringEquals, ArnLike, ... */
+    const struct operator* operator; /* StringEquals, ArnLike, ... */
     str operator_text;               /* as written, qualifier and IfExists included */
     enum { EVERY_ABSENT, FOR_ANY_VALUE, FOR_ALL_VALUES } quantifier;
     bool if_exists;
@@ -48,6 +53,7 @@ struct statement {
     const struct principal *principals;
     size_t principal_count; /* 0: the element is absent (identity policies) */
     bool principals_negated;
+    struct span principals_span;
     const struct condition *conditions;
     size_t condition_count;
     struct span span;
@@ -56,10 +62,10 @@ struct statement {
 struct compiled; /* masks, classed patterns, typed values: permissions spec 11 */
 
 struct document {
-    str version, source; /* source: the JSON, for quoting */
+    str version, source;                /* source: the JSON, for quoting */
     const struct statement *statements; /* for explaining */
     size_t statement_count;
-    const struct compiled *compiled;    /* for deciding */
+    const struct compiled *compiled; /* for deciding */
 };
 
 /* Everything lives in the arena, the source included. FAULT_SYNTAX says line, column and what the
