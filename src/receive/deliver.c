@@ -48,8 +48,11 @@ static const struct fault *run_s3(struct attempt *t, size_t index, int64_t now_m
     struct header *added;
     size_t added_count;
     TRY(added_before(t, index, &added, &added_count));
+    struct stamp stamp = *t->d->stamp;
+    if (!stamp.hostname.ptr)
+        stamp.hostname = arena_strf(t->arena, "inbound-smtp." STR_FMT ".amazonaws.com", STR_ARG(t->head.region));
     AUTO_BUF block = buf_new(1 << 20);
-    stamp_write(t->d->stamp, &t->head, added, added_count, &block);
+    stamp_write(&stamp, &t->head, added, added_count, &block);
     str text = block.failed ? STR_NONE : arena_str(t->arena, buf_str(&block));
     struct body *body = text.ptr ? stamp_body(text, t->d->spool, t->lease, t->arena) : NULL;
     if (!body)

@@ -11,7 +11,7 @@
 #include "store/spool.h"
 
 struct stamp {
-    str hostname;            /* "by" of Received */
+    str hostname;            /* "by" of Received; STR_NONE: SES's own, of the head's region */
     uint8_t receipt_key[32]; /* signs X-SES-RECEIPT; derived from DIR/keys/root */
 };
 

@@ -1,0 +1,20 @@
+/* main/ask.h - one question to a running server: how explain and redrive reach it. */
+#ifndef SESAME_MAIN_ASK_H
+#define SESAME_MAIN_ASK_H
+
+#include "base/outside.h"
+#include "main/config.h"
+#include "wire/http_client.h"
+
+/* method and path below /_sesame/, at --api or at the server of --data. Over loopback unsigned,
+ * otherwise signed with the root credentials. */
+const struct fault *ask_server(const struct config *, const char *method, str path, struct clock *,
+                               struct arena *, struct http_reply *ret_reply);
+
+/* What the reply of a page that is no 2xx says, as a fault; NULL for 2xx. */
+const struct fault *ask_check(const struct http_reply *, struct arena *);
+
+/* "0bj6h9..." : the form of a message id, so that it can stand in a path as it is. */
+const struct fault *ask_message(const struct config *, struct arena *);
+
+#endif

@@ -1,0 +1,330 @@
+/* main/assemble.c - which part stands on which. */
+#include "main/assemble.h"
+
+#include "base/digest.h"
+#include "base/json.h"
+#include "main/privileges.h"
+#include "receive/gate.h"
+#include "services/sts/sts.h"
+#include "services/world.h"
+#include "wire/tls.h"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { SERIES_MAX = 10000 };
+
+/* ---- receive/gate.h as smtp/session.h wants it -------------------------------------------------- */
+
+struct keeper {
+    struct smtp_gatekeeper keeper;
+    struct gate gate;
+};
+
+static const struct fault *on_mail(struct smtp_gatekeeper *keeper, const struct peer *peer,
+                                   const struct reverse_path *from, struct arena *a, struct smtp_pass **ret_pass)
+{
+    (void)from;
+    struct gate_pass *pass;
+    TRY(gate_mail(&((struct keeper *)keeper)->gate, peer, a, &pass));
+    *ret_pass = (struct smtp_pass *)pass;
+    return NULL;
+}
+
+static enum smtp_answer on_rcpt(struct smtp_pass *pass, const struct envelope *e, const struct forward_path *to)
+{
+    switch (gate_rcpt((struct gate_pass *)pass, e, to)) {
+    case GATE_TAKE:
+        return SMTP_TAKE;
+    case GATE_NO_MAILBOX:
+        return SMTP_NO_MAILBOX;
+    case GATE_NEEDS_TLS:
+        return SMTP_NEEDS_TLS;
+    case GATE_LATER:
+        return SMTP_LATER;
+    }
+    return SMTP_LATER;
+}
+
+static const struct fault *on_entries(struct smtp_pass *pass, const struct envelope *e, struct arena *a,
+                                      struct spool_entry **ret_entries, size_t *ret_count)
+{
+    return gate_entries((struct gate_pass *)pass, e, a, ret_entries, ret_count);
+}
+
+/* ---- settings made into values ------------------------------------------------------------------- */
+
+static bool all_on_loopback(const struct config *c)
+{
+    for (size_t i = 0; i < c->smtp_count; i++) {
+        if (!config_is_loopback(c->smtp[i].address))
+            return false;
+    }
+    return config_is_loopback(c->api);
+}
+
+static bool is_ses(const struct config *c)
+{
+    return str_eq(c->compat, STR("ses"));
+}
+
+static str hostname_of(const struct config *c, str region, struct arena *a)
+{
+    if (c->hostname.ptr)
+        return c->hostname;
+    if (is_ses(c))
+        return arena_strf(a, "inbound-smtp." STR_FMT ".amazonaws.com", STR_ARG(region));
+    char name[256] = "";
+    if (gethostname(name, sizeof name - 1) != 0 || !name[0])
+        return STR("localhost");
+    return arena_str(a, str_of(name));
+}
+
+static enum journal_level level_of(str word)
+{
+    static const struct {
+        const char *word;
+        enum journal_level level;
+    } levels[] = { { "error", JOURNAL_ERROR }, { "warning", JOURNAL_WARNING }, { "info", JOURNAL_INFO } };
+    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
+        if (str_eq(word, str_of(levels[i].word)))
+            return levels[i].level;
+    }
+    return JOURNAL_DEBUG;
+}
+
+static str region_of(const struct config *c, const struct smtp_bind *bind)
+{
+    return bind->region.ptr ? bind->region : c->region;
+}
+
+/* ---- stores and services --------------------------------------------------------------------------- */
+
+static const struct fault *open_secrets(struct server *s)
+{
+    const struct config *c = s->config;
+    unsigned char root[32];
+    TRY(data_dir_root_key(&s->dir, s->outside.entropy, s->arena, root));
+    hmac_sha256((str){ (const char *)root, sizeof root }, STR("sesame X-SES-RECEIPT 1"), s->stamp.receipt_key);
+    bytes_forget(root, sizeof root);
+    s->api.root_key_id = c->root_access_key_id;
+    s->api.root_secret = c->root_secret_access_key;
+    if (c->root_access_key_id.ptr)
+        return NULL;
+    s->root_key_made = true;
+    return data_dir_root_credentials(&s->dir, s->outside.entropy, s->arena, &s->api.root_key_id,
+                                     &s->api.root_secret);
+}
+
+static const struct fault *open_stores(struct server *s)
+{
+    const struct config *c = s->config;
+    struct spool_limits limits = {
+        .segment_bytes = c->spool_segment,
+        .draft_bytes = c->spool_drafts,
+        .history_bytes = c->history_max,
+        .dead_bytes = c->dead_max,
+        .dead_ms = (int64_t)c->dead_days * 24 * 60 * 60 * 1000,
+    };
+    TRY(state_sqlite_open(data_dir_at(&s->dir, s->arena, "state.sqlite"), &s->outside, s->arena, &s->state));
+    TRY(worlds_open(s->state, &s->outside, s->arena, &s->worlds));
+    TRY(objects_files_open(data_dir_at(&s->dir, s->arena, "objects"), &s->outside, s->arena, &s->objects));
+    return spool_log_open(data_dir_at(&s->dir, s->arena, "spool"), &limits, &s->outside, s->arena, &s->spool);
+}
+
+/* Service principals write to buckets where SES receives: the seven regions and those served here. */
+static const struct fault *open_services(struct server *s)
+{
+    TRY(s3_embedded_open(s->objects, s->state, s->worlds, &s->outside, s->arena, &s->s3));
+    s->ports.s3 = &s->s3->port;
+    s->ports.sts = sts_embedded_open(s->arena);
+    if (!s->ports.sts)
+        return &fault_no_memory;
+    TRY(setup_open(&s->ports, &s->outside, s->metrics, s->arena, &s->setup));
+    s->stamp.hostname = is_ses(s->config) && !s->config->hostname.ptr
+                            ? STR_NONE /* SES's own, of the region the mail came in for */
+                            : hostname_of(s->config, s->config->region, s->arena);
+    s->delivery = (struct delivery){
+        .spool = s->spool, .ports = &s->ports, .outside = &s->outside, .metrics = s->metrics,
+        .stamp = &s->stamp, .worlds = s->worlds, .now = worlds_now,
+    };
+    return NULL;
+}
+
+/* ---- faces -------------------------------------------------------------------------------------------- */
+
+static const struct fault *make_listener(struct server *s, const struct smtp_bind *bind,
+                                         struct smtp_listener *listener)
+{
+    const struct config *c = s->config;
+    struct keeper *keeper = ARENA_NEW(s->arena, struct keeper);
+    if (!keeper)
+        return &fault_no_memory;
+    str region = region_of(c, bind);
+    *keeper = (struct keeper){
+        .keeper = { .mail = on_mail, .rcpt = on_rcpt, .entries = on_entries },
+        .gate = { .worlds = s->worlds, .outside = &s->outside, .region = region, .now = worlds_now },
+    };
+    *listener = (struct smtp_listener){
+        .region = region,
+        .address = bind->address,
+        .gatekeeper = &keeper->keeper,
+        .settings = {
+            .limits = { .line_max = c->line_max, .rcpt_max = c->rcpt_max, .message_max = c->message_max,
+                        .errors_max = (unsigned)c->errors_max, .commands_max = (unsigned)c->commands_max },
+            .hostname = hostname_of(c, region, s->arena),
+            .compat_ses = is_ses(c),
+            .offer_tls = true,
+        },
+    };
+    return NULL;
+}
+
+enum { PER_ADDRESS_ON_THE_NET = 20 };
+
+static const struct fault *start_smtp(struct server *s)
+{
+    const struct config *c = s->config;
+    struct tls_settings tls = { .hostname = hostname_of(c, c->region, s->arena), .cert_file = c->tls_cert,
+                                .key_file = c->tls_key, .directory = data_dir_at(&s->dir, s->arena, "tls") };
+    TRY(tls_server_open(&tls, s->arena, &s->tls));
+    struct smtp_listener *listeners = ARENA_ARRAY(s->arena, struct smtp_listener, c->smtp_count);
+    if (!listeners)
+        return &fault_no_memory;
+    for (size_t i = 0; i < c->smtp_count; i++)
+        TRY(make_listener(s, &c->smtp[i], &listeners[i]));
+    uint64_t per_address = c->connections_per_address;
+    if (per_address == NUMBER_UNSET)
+        per_address = all_on_loopback(c) ? 0 : PER_ADDRESS_ON_THE_NET;
+    struct smtp_server_settings settings = {
+        .listeners = listeners,
+        .listener_count = c->smtp_count,
+        .loops = (unsigned)c->loops,
+        .tls = s->tls,
+        .connections_max = c->connections_max,
+        .connections_per_address = per_address,
+        .command_timeout_ms = (int64_t)c->command_timeout * 1000,
+        .message_timeout_ms = (int64_t)c->message_timeout * 1000,
+        .spool = s->spool,
+        .outside = &s->outside,
+        .metrics = s->metrics,
+    };
+    return smtp_server_start(&settings, s->arena, &s->smtp_server);
+}
+
+static const struct fault *start_api(struct server *s)
+{
+    const struct config *c = s->config;
+    s->verify_auto = c->verify_identities.ptr ? str_eq(c->verify_identities, STR("auto")) : all_on_loopback(c);
+    s->api.outside = &s->outside;
+    s->api.metrics = s->metrics;
+    s->api.state = s->state;
+    s->api.worlds = s->worlds;
+    s->api.s3 = s->s3;
+    s->api.setup = s->setup;
+    s->api.spool = s->spool;
+    s->api.root_account = c->account;
+    s->api.default_region = c->region;
+    s->api.verify_identities_auto = s->verify_auto;
+    struct api_server_settings settings = { .api = &s->api, .address = c->api, .workers = (unsigned)c->api_workers,
+                                            .own_pages = pages_answer, .own_context = s };
+    return api_server_start(&settings, s->arena, &s->api_server);
+}
+
+/* ---- in order -------------------------------------------------------------------------------------------- */
+
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static const struct fault *open_all(struct server *s)
+{
+    struct privileges privileges;
+    TRY(privileges_of(s->config->user, s->arena, &privileges));
+    TRY(data_dir_open(s->config->data, s->arena, &s->dir));
+    TRY(privileges_give(&privileges, s->dir.path, s->arena));
+    TRY(privileges_lower(&privileges, s->arena));
+    TRY(open_secrets(s));
+    TRY(open_stores(s));
+    TRY(open_services(s));
+    if (s->config->demo)
+        TRY(demo_prepare(s));
+    TRY(deliverers_start(&s->delivery, (unsigned)s->config->workers, s->arena, &s->deliverers));
+    TRY(privileges_raise(&privileges, s->arena));
+    TRY(start_api(s));
+    TRY(start_smtp(s));
+    return privileges_drop(&privileges, s->arena);
+}
+
+const struct fault *server_open(const struct config *config, struct arena *a, struct server **ret_server)
+{
+    struct server *s = ARENA_NEW(a, struct server);
+    if (!s)
+        return &fault_no_memory;
+    s->config = config;
+    s->arena = a;
+    s->outside = (struct outside){ .clock = clock_real(), .entropy = entropy_real(), .disk = disk_real() };
+    s->outside.journal = journal_to_fd(STDERR_FILENO, s->outside.clock, level_of(config->log_level));
+    s->metrics = metrics_new(SERIES_MAX);
+    if (!s->metrics)
+        return &fault_no_memory;
+    raise_descriptor_limit();
+    const struct fault *f = open_all(s);
+    if (f) {
+        server_close(s, s->outside.clock->steady_ms(s->outside.clock) + 1000);
+        return f;
+    }
+    *ret_server = s;
+    return NULL;
+}
+
+bool server_close(struct server *s, int64_t deadline_ms)
+{
+    if (s->smtp_server)
+        smtp_server_drain(s->smtp_server, deadline_ms);
+    if (s->spool)
+        s->spool->ops->stop(s->spool);
+    bool ended = !s->deliverers || deliverers_stop(s->deliverers, deadline_ms);
+    if (s->smtp_server)
+        smtp_server_stop(s->smtp_server);
+    if (s->api_server)
+        api_server_stop(s->api_server);
+    if (!ended) /* a step still runs and uses what follows; the process ends now, the message is queued */
+        return false;
+    if (s->spool)
+        s->spool->ops->close(s->spool);
+    if (s->objects)
+        s->objects->ops->close(s->objects);
+    if (s->worlds)
+        worlds_close(s->worlds);
+    if (s->state)
+        s->state->ops->close(s->state);
+    setup_close(s->setup);
+    tls_server_free(s->tls);
+    metrics_free(s->metrics);
+    data_dir_close(&s->dir);
+    return true;
+}
+
+str server_ready_line(const struct server *s, struct arena *a)
+{
+    AUTO_BUF line = buf_new(1 << 16);
+    struct json_writer w = json_writer(&line);
+    json_open(&w, '{');
+    json_add_str(&w, "event", STR("ready"));
+    json_name(&w, STR("smtp"));
+    json_open(&w, '[');
+    for (size_t i = 0; i < s->config->smtp_count; i++)
+        json_put_str(&w, smtp_server_address(s->smtp_server, i));
+    json_close(&w, ']');
+    json_add_str(&w, "api", arena_strf(a, "http://" STR_FMT, STR_ARG(api_server_address(s->api_server))));
+    json_add_int(&w, "pid", getpid());
+    json_close(&w, '}');
+    buf_addc(&line, '\n');
+    return line.failed ? STR_NONE : arena_str(a, buf_str(&line));
+}

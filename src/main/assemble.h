@@ -1,0 +1,60 @@
+/* main/assemble.h - opens the stores, fills the ports, starts the threads; and ends them in order. */
+#ifndef SESAME_MAIN_ASSEMBLE_H
+#define SESAME_MAIN_ASSEMBLE_H
+
+#include "api/api.h"
+#include "base/metrics.h"
+#include "base/outside.h"
+#include "main/config.h"
+#include "main/data_dir.h"
+#include "receive/deliver.h"
+#include "receive/setup.h"
+#include "services/ports.h"
+#include "services/s3/s3.h"
+#include "smtp/server.h"
+#include "store/objects.h"
+
+struct server {
+    const struct config *config;
+    struct arena *arena;
+    struct data_dir dir;
+    struct outside outside;
+    struct metrics *metrics;
+    struct state *state;
+    struct worlds *worlds;
+    struct objects *objects;
+    struct spool *spool;
+    struct s3_service *s3;
+    struct ports ports;
+    struct setup *setup;
+    struct stamp stamp;
+    struct delivery delivery;
+    struct tls_server *tls;
+    struct api api;
+
+    struct deliverers *deliverers;
+    struct smtp_server *smtp_server;
+    struct api_server *api_server;
+    bool root_key_made;  /* the root's credentials lie in DIR/root-credentials */
+    bool verify_auto;
+    bool demo_prepared;
+};
+
+/* Everything up to the listening sockets and beyond: when it returns, mail is received. On a fault
+ * what was opened is closed again. */
+const struct fault *server_open(const struct config *, struct arena *, struct server **ret_server);
+
+/* No new mail; open transactions and running steps get until deadline_ms (steady clock); the rest
+ * stays queued. False: something was still running, and what it uses was left open. */
+bool server_close(struct server *, int64_t deadline_ms);
+
+str server_ready_line(const struct server *, struct arena *); /* one line of JSON, newline included */
+
+/* main/pages.c: what is below /_sesame/; the context is the server. */
+own_page_fn pages_answer;
+
+/* main/demo.c */
+const struct fault *demo_prepare(struct server *);
+void demo_print(const struct server *);
+
+#endif

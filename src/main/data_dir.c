@@ -1,0 +1,219 @@
+/* main/data_dir.c - made, locked, and read. */
+#include "main/data_dir.h"
+
+#include "base/random_id.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FILE_MAX_SIZE = 64 * 1024, ROOT_KEY_SIZE = 32 };
+
+static const struct fault *cannot(struct arena *a, const char *what, const char *path)
+{
+    int why = errno;
+    return fault(a, why == ENOENT ? FAULT_ABSENT : FAULT_UNAVAILABLE, NULL, "%s %s: %s", what, path, strerror(why));
+}
+
+static const char *join(struct arena *a, str directory, const char *name)
+{
+    return arena_cstr(a, arena_strf(a, STR_FMT "/%s", STR_ARG(directory), name));
+}
+
+static const struct fault *read_file(struct arena *a, const char *path, str *ret_bytes)
+{
+    char *bytes = arena_alloc(a, FILE_MAX_SIZE, 1);
+    if (!path || !bytes)
+        return &fault_no_memory;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t len = fd < 0 ? -1 : read(fd, bytes, FILE_MAX_SIZE);
+    const struct fault *f = len < 0 ? cannot(a, "cannot read", path) : NULL;
+    if (fd >= 0)
+        close(fd);
+    if (!f)
+        *ret_bytes = (str){ bytes, (size_t)len };
+    return f;
+}
+
+/* Whole or not at all, and on disk before anybody relies on it: a key that is lost with the power is
+ * worse than none. */
+static const struct fault *write_file(struct arena *a, str directory, const char *name, str bytes, mode_t mode,
+                                      bool durable)
+{
+    const char *path = join(a, directory, name);
+    const char *fresh = path ? arena_cstr(a, arena_strf(a, "%s.new", path)) : NULL;
+    if (!fresh)
+        return &fault_no_memory;
+    unlink(fresh);
+    int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (fd < 0)
+        return cannot(a, "cannot make", fresh);
+    bool written = write(fd, bytes.ptr, bytes.len) == (ssize_t)bytes.len && (!durable || fsync(fd) == 0);
+    const struct fault *f = written ? NULL : cannot(a, "cannot write", fresh);
+    close(fd);
+    if (!f && rename(fresh, path) != 0)
+        f = cannot(a, "cannot make", path);
+    int folder = f || !durable ? -1 : open(arena_cstr(a, directory), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder >= 0) {
+        fsync(folder);
+        close(folder);
+    }
+    return f;
+}
+
+/* ---- the directory -------------------------------------------------------------------------------- */
+
+static const struct fault *make_directories(struct arena *a, str path)
+{
+    for (size_t i = 1; i <= path.len; i++) {
+        if (i < path.len && path.ptr[i] != '/')
+            continue;
+        const char *part = arena_cstr(a, str_head(path, i));
+        if (!part)
+            return &fault_no_memory;
+        if (mkdir(part, 0700) != 0 && errno != EEXIST)
+            return cannot(a, "cannot make the data directory", part);
+    }
+    return NULL;
+}
+
+const struct fault *data_dir_open(str path, struct arena *a, struct data_dir *ret_dir)
+{
+    TRY(make_directories(a, path));
+    char *absolute = realpath(arena_cstr(a, path), NULL);
+    if (!absolute)
+        return cannot(a, "cannot use the data directory", arena_cstr(a, path));
+    str whole = arena_str(a, str_of(absolute));
+    free(absolute);
+    const char *name = join(a, whole, "lock");
+    if (!name)
+        return &fault_no_memory;
+    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return cannot(a, "cannot use the data directory:", name);
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        const struct fault *f = errno == EWOULDBLOCK
+            ? fault(a, FAULT_CONFLICT, NULL, "the data directory " STR_FMT " is in use by another sesame", STR_ARG(whole))
+            : cannot(a, "cannot lock", name);
+        close(fd);
+        return f;
+    }
+    *ret_dir = (struct data_dir){ .path = whole, .lock = fd };
+    return NULL;
+}
+
+void data_dir_close(struct data_dir *dir)
+{
+    if (dir->path.ptr)
+        close(dir->lock); /* and with it the lock */
+    dir->path = STR_NONE;
+}
+
+str data_dir_at(const struct data_dir *dir, struct arena *a, const char *name)
+{
+    return arena_strf(a, STR_FMT "/%s", STR_ARG(dir->path), name);
+}
+
+/* ---- secrets ---------------------------------------------------------------------------------------- */
+
+const struct fault *data_dir_root_key(const struct data_dir *dir, struct entropy *entropy, struct arena *a,
+                                      unsigned char ret_key[32])
+{
+    str keys = data_dir_at(dir, a, "keys"), bytes;
+    const char *folder = arena_cstr(a, keys);
+    if (!folder)
+        return &fault_no_memory;
+    if (mkdir(folder, 0700) != 0 && errno != EEXIST)
+        return cannot(a, "cannot make", folder);
+    const struct fault *f = read_file(a, join(a, keys, "root"), &bytes);
+    if (f && f->kind == FAULT_ABSENT) {
+        unsigned char key[ROOT_KEY_SIZE];
+        entropy->fill(entropy, key, sizeof key);
+        bytes = arena_str(a, (str){ (const char *)key, sizeof key });
+        f = bytes.ptr ? write_file(a, keys, "root", bytes, 0600, true) : &fault_no_memory;
+    }
+    if (f)
+        return f;
+    if (bytes.len != ROOT_KEY_SIZE)
+        return fault(a, FAULT_SYNTAX, NULL, "%s/root does not hold the 32 octets of a root key", folder);
+    memcpy(ret_key, bytes.ptr, ROOT_KEY_SIZE);
+    return NULL;
+}
+
+/* The value of `name = value` in an AWS shared credentials file; the first profile that has it. */
+static str credential(str text, str name)
+{
+    for (str line; text.len;) {
+        str left, right;
+        str_cut(text, '\n', &line, &text);
+        if (str_cut(line, '=', &left, &right) && str_eq_nocase(str_trim(left), name))
+            return str_trim(right.len && right.ptr[right.len - 1] == '\r' ? str_head(right, right.len - 1) : right);
+    }
+    return STR_NONE;
+}
+
+const struct fault *data_dir_read_credentials(str path, struct arena *a, str *ret_id, str *ret_secret)
+{
+    str text;
+    const char *name = join(a, path, "root-credentials");
+    TRY(read_file(a, name, &text));
+    *ret_id = credential(text, STR("aws_access_key_id"));
+    *ret_secret = credential(text, STR("aws_secret_access_key"));
+    if (!ret_id->len || !ret_secret->len)
+        return fault(a, FAULT_SYNTAX, NULL, "%s does not hold aws_access_key_id and aws_secret_access_key", name);
+    return NULL;
+}
+
+const struct fault *data_dir_root_credentials(const struct data_dir *dir, struct entropy *entropy,
+                                              struct arena *a, str *ret_id, str *ret_secret)
+{
+    const struct fault *f = data_dir_read_credentials(dir->path, a, ret_id, ret_secret);
+    if (!f || f->kind != FAULT_ABSENT)
+        return f;
+    char id[16 + 1], secret[40 + 1];
+    random_upper_token(entropy, id, 16);
+    random_token(entropy, secret, 40);
+    *ret_id = arena_strf(a, "AKIA%.16s", id);
+    *ret_secret = arena_strf(a, "%.40s", secret);
+    str text = arena_strf(a, "[default]\naws_access_key_id = " STR_FMT "\naws_secret_access_key = " STR_FMT "\n",
+                          STR_ARG(*ret_id), STR_ARG(*ret_secret));
+    return text.ptr ? write_file(a, dir->path, "root-credentials", text, 0600, true) : &fault_no_memory;
+}
+
+/* ---- ready ------------------------------------------------------------------------------------------ */
+
+const struct fault *data_dir_put_ready(const struct data_dir *dir, struct arena *a, str line)
+{
+    return write_file(a, dir->path, "ready.json", line, 0644, false);
+}
+
+void data_dir_remove_ready(const struct data_dir *dir, struct arena *a)
+{
+    const char *path = join(a, dir->path, "ready.json");
+    if (path)
+        unlink(path);
+}
+
+/* A server that was killed leaves its ready.json behind; whoever holds the lock is the proof. */
+static bool is_held(struct arena *a, str path)
+{
+    const char *name = join(a, path, "lock");
+    int fd = name ? open(name, O_RDWR | O_CLOEXEC) : -1;
+    if (fd < 0)
+        return true; /* another user's: let the answer of the server tell */
+    bool held = flock(fd, LOCK_EX | LOCK_NB) != 0;
+    close(fd);
+    return held;
+}
+
+const struct fault *data_dir_read_ready(str path, struct arena *a, str *ret_line)
+{
+    const struct fault *f = read_file(a, join(a, path, "ready.json"), ret_line);
+    if (f ? f->kind == FAULT_ABSENT : !is_held(a, path))
+        return fault(a, FAULT_ABSENT, NULL, "no sesame serves the data directory " STR_FMT, STR_ARG(path));
+    return f;
+}

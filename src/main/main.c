@@ -1,0 +1,94 @@
+/* main/main.c - the table of commands. */
+#include "main/commands.h"
+#include "main/config.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int command_version(int argc, char *const *argv)
+{
+    (void)argc, (void)argv;
+    puts("sesame " SESAME_VERSION);
+    return 0;
+}
+
+static int command_help(int argc, char *const *argv);
+
+/* clang-format off */
+const struct command commands[] = {
+    { "serve",   FOR_SERVE, command_serve,   "receive mail and serve the API until SIGTERM" },
+    { "explain", FOR_ASK,   command_explain, "why a message went where it went, or did not: --message ID" },
+    { "redrive", FOR_ASK,   command_redrive, "put a dead letter back into the queue: --message ID" },
+    { "version", 0,         command_version, "print the version" },
+    { "help",    0,         command_help,    "print this, or with a command's name its settings" },
+};
+/* clang-format on */
+const size_t command_count = sizeof commands / sizeof commands[0];
+
+static const struct command *find(const char *name)
+{
+    for (size_t i = 0; i < command_count; i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    }
+    return NULL;
+}
+
+static void print_settings(const struct command *command)
+{
+    AUTO_BUF text = buf_new(1 << 16);
+    config_help(command->settings, &text);
+    printf("sesame %s - %s\n", command->name, command->help);
+    if (command->settings)
+        printf("\nEach setting is also a SESAME_... variable and a line of the config file.\n\n" STR_FMT,
+               STR_ARG(buf_str(&text)));
+}
+
+static int command_help(int argc, char *const *argv)
+{
+    const struct command *command = argc ? find(argv[0]) : NULL;
+    if (command) {
+        print_settings(command);
+        return 0;
+    }
+    puts("Sesame receives mail as Amazon SES does, on your own machine.\n");
+    for (size_t i = 0; i < command_count; i++)
+        printf("  sesame %-8s  %s\n", commands[i].name, commands[i].help);
+    puts("\nTry: sesame serve --demo");
+    return 0;
+}
+
+int command_failed(const struct fault *f, struct arena *a)
+{
+    str says = a ? fault_sentence(f, a) : f->says;
+    fprintf(stderr, "sesame: " STR_FMT "\n", STR_ARG(says));
+    return f->kind == FAULT_SYNTAX ? 2 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        fputs("sesame: which command? Try: sesame help\n", stderr);
+        return 2;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        name = "help";
+    if (strcmp(name, "--version") == 0)
+        name = "version";
+    const struct command *command = find(name);
+    if (!command) {
+        fprintf(stderr, "sesame: there is no command %s; try: sesame help\n", name);
+        return 2;
+    }
+    if (argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
+        print_settings(command);
+        return 0;
+    }
+    if (command->run != command_help && !command->settings && argc > 2) {
+        fprintf(stderr, "sesame: %s takes no arguments\n", name);
+        return 2;
+    }
+    return command->run(argc - 2, argv + 2);
+}

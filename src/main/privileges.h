@@ -1,0 +1,24 @@
+/* main/privileges.h - giving up what a server does not need.
+ *
+ * Started as root with --user: first the files are made as that user (lower), then, only to bind,
+ * root again for a moment (raise), then the user for good (drop). */
+#ifndef SESAME_MAIN_PRIVILEGES_H
+#define SESAME_MAIN_PRIVILEGES_H
+
+#include "base/fault.h"
+
+struct privileges {
+    bool changes; /* we are root and shall become someone */
+    unsigned uid, gid;
+    str user;
+};
+
+/* user STR_NONE: stay who we are. FAULT_ABSENT: no such user. */
+const struct fault *privileges_of(str user, struct arena *, struct privileges *ret_privileges);
+const struct fault *privileges_give(const struct privileges *, str path, struct arena *); /* chown */
+const struct fault *privileges_lower(const struct privileges *, struct arena *);
+const struct fault *privileges_raise(const struct privileges *, struct arena *);
+/* For all threads and for good, checked; no core dumps, no new privileges. */
+const struct fault *privileges_drop(const struct privileges *, struct arena *);
+
+#endif
