@@ -8,8 +8,7 @@
 #include "services/iam/role.h"
 
 /* A role that does not exist (yet) is asked about by the ARN it would have. */
-static const struct fault *may(const struct api_call *call, str action, str path)
-{
+static const struct fault *may(const struct api_call *call, str action, str path) {
     const struct call *c = &call->call;
     str name = api_param(call, "RoleName"), account = c->caller->account;
     const struct role *role = role_find(c->world, account, name);
@@ -19,20 +18,19 @@ static const struct fault *may(const struct api_call *call, str action, str path
                                 STR_ARG(str_is_none(path) ? STR("/") : path), STR_ARG(name));
     if (str_is_none(arn))
         return &fault_no_memory;
-    return authorize(c, &(struct ask){ .action = action, .resource = arn, .resource_account = account });
+    return authorize(
+        c, &(struct ask) { .action = action, .resource = arn, .resource_account = account });
 }
 
 /* Documents travel percent-encoded in IAM's answers. */
-static void leaf_encoded(struct buf *out, const char *name, str document)
-{
+static void leaf_encoded(struct buf *out, const char *name, str document) {
     AUTO_BUF encoded = buf_new(1024 * 1024);
     percent_encode(&encoded, document, PERCENT_ALL);
     xml_leaf(out, name, buf_str(&encoded));
     out->failed |= encoded.failed;
 }
 
-static void write_role(struct buf *out, const struct role *role)
-{
+static void write_role(struct buf *out, const struct role *role) {
     char when[WHEN_SIZE];
     xml_open(out, "Role");
     xml_leaf(out, "Path", role->path);
@@ -47,19 +45,19 @@ static void write_role(struct buf *out, const struct role *role)
 }
 
 /* What a role can have at AWS and cannot here yet is refused, never dropped in silence. */
-static const struct fault *refuse_unbuilt(const struct api_call *call)
-{
+static const struct fault *refuse_unbuilt(const struct api_call *call) {
     for (size_t i = 0; i < call->param_count; i++) {
         str name = call->params[i].name;
         if (str_starts(name, STR("Tags.member.")) || str_eq(name, STR("PermissionsBoundary")))
             return fault_coded(call->call.arena, FAULT_UNBUILT, "NotImplemented",
-                               "The parameter " STR_FMT " of CreateRole is not implemented", STR_ARG(name));
+                               "The parameter " STR_FMT " of CreateRole is not implemented",
+                               STR_ARG(name));
     }
     return NULL;
 }
 
-const struct fault *run_iam_CreateRole(struct api *api, const struct api_call *call, struct api_answer *answer)
-{
+const struct fault *run_iam_CreateRole(struct api *api, const struct api_call *call,
+                                       struct api_answer *answer) {
     struct role_draft draft = {
         .name = api_param(call, "RoleName"),
         .path = api_param(call, "Path"),
@@ -70,9 +68,11 @@ const struct fault *run_iam_CreateRole(struct api *api, const struct api_call *c
     uint64_t duration = 0;
     TRY(may(call, STR("iam:CreateRole"), draft.path));
     TRY(refuse_unbuilt(call));
-    if (!str_is_none(seconds) && (!str_u64(seconds, &duration) || duration == 0 || duration > INT32_MAX))
+    if (!str_is_none(seconds) &&
+        (!str_u64(seconds, &duration) || duration == 0 || duration > INT32_MAX))
         return fault_coded(call->call.arena, FAULT_SYNTAX, "ValidationError",
-                           "1 validation error detected: Value at 'maxSessionDuration' failed to satisfy constraint: "
+                           "1 validation error detected: Value at 'maxSessionDuration' failed to "
+                           "satisfy constraint: "
                            "Member must have value greater than or equal to 3600");
     draft.max_session = (int64_t)duration;
     const struct role *role;
@@ -81,13 +81,13 @@ const struct fault *run_iam_CreateRole(struct api *api, const struct api_call *c
     return NULL;
 }
 
-static const struct fault *find_role(const struct api_call *call, const struct role **ret_role)
-{
+static const struct fault *find_role(const struct api_call *call, const struct role **ret_role) {
     str name = api_param(call, "RoleName");
     if (str_is_none(name))
-        return fault_coded(call->call.arena, FAULT_SYNTAX, "ValidationError",
-                           "1 validation error detected: Value null at 'roleName' failed to satisfy constraint: "
-                           "Member must not be null");
+        return fault_coded(
+            call->call.arena, FAULT_SYNTAX, "ValidationError",
+            "1 validation error detected: Value null at 'roleName' failed to satisfy constraint: "
+            "Member must not be null");
     const struct role *role = role_find(call->call.world, call->call.caller->account, name);
     if (!role)
         return fault_coded(call->call.arena, FAULT_ABSENT, "NoSuchEntity",
@@ -96,8 +96,8 @@ static const struct fault *find_role(const struct api_call *call, const struct r
     return NULL;
 }
 
-const struct fault *run_iam_GetRole(struct api *api, const struct api_call *call, struct api_answer *answer)
-{
+const struct fault *run_iam_GetRole(struct api *api, const struct api_call *call,
+                                    struct api_answer *answer) {
     (void)api;
     const struct role *role;
     TRY(may(call, STR("iam:GetRole"), STR_NONE));
@@ -107,30 +107,30 @@ const struct fault *run_iam_GetRole(struct api *api, const struct api_call *call
 }
 
 const struct fault *run_iam_UpdateAssumeRolePolicy(struct api *api, const struct api_call *call,
-                                                   struct api_answer *answer)
-{
+                                                   struct api_answer *answer) {
     (void)answer;
     TRY(may(call, STR("iam:UpdateAssumeRolePolicy"), STR_NONE));
-    return role_update_trust(api->state, &call->call, api_param(call, "RoleName"), api_param(call, "PolicyDocument"));
+    return role_update_trust(api->state, &call->call, api_param(call, "RoleName"),
+                             api_param(call, "PolicyDocument"));
 }
 
-const struct fault *run_iam_DeleteRole(struct api *api, const struct api_call *call, struct api_answer *answer)
-{
+const struct fault *run_iam_DeleteRole(struct api *api, const struct api_call *call,
+                                       struct api_answer *answer) {
     (void)answer;
     TRY(may(call, STR("iam:DeleteRole"), STR_NONE));
     return role_delete(api->state, &call->call, api_param(call, "RoleName"));
 }
 
-const struct fault *run_iam_PutRolePolicy(struct api *api, const struct api_call *call, struct api_answer *answer)
-{
+const struct fault *run_iam_PutRolePolicy(struct api *api, const struct api_call *call,
+                                          struct api_answer *answer) {
     (void)answer;
     TRY(may(call, STR("iam:PutRolePolicy"), STR_NONE));
-    return role_put_policy(api->state, &call->call, api_param(call, "RoleName"), api_param(call, "PolicyName"),
-                           api_param(call, "PolicyDocument"));
+    return role_put_policy(api->state, &call->call, api_param(call, "RoleName"),
+                           api_param(call, "PolicyName"), api_param(call, "PolicyDocument"));
 }
 
-const struct fault *run_iam_GetRolePolicy(struct api *api, const struct api_call *call, struct api_answer *answer)
-{
+const struct fault *run_iam_GetRolePolicy(struct api *api, const struct api_call *call,
+                                          struct api_answer *answer) {
     (void)api;
     const struct role *role;
     str name = api_param(call, "PolicyName");
@@ -148,8 +148,8 @@ const struct fault *run_iam_GetRolePolicy(struct api *api, const struct api_call
                        "The role policy with name " STR_FMT " cannot be found.", STR_ARG(name));
 }
 
-const struct fault *run_iam_ListRolePolicies(struct api *api, const struct api_call *call, struct api_answer *answer)
-{
+const struct fault *run_iam_ListRolePolicies(struct api *api, const struct api_call *call,
+                                             struct api_answer *answer) {
     (void)api;
     const struct role *role;
     TRY(may(call, STR("iam:ListRolePolicies"), STR_NONE));
@@ -162,9 +162,10 @@ const struct fault *run_iam_ListRolePolicies(struct api *api, const struct api_c
     return NULL;
 }
 
-const struct fault *run_iam_DeleteRolePolicy(struct api *api, const struct api_call *call, struct api_answer *answer)
-{
+const struct fault *run_iam_DeleteRolePolicy(struct api *api, const struct api_call *call,
+                                             struct api_answer *answer) {
     (void)answer;
     TRY(may(call, STR("iam:DeleteRolePolicy"), STR_NONE));
-    return role_delete_policy(api->state, &call->call, api_param(call, "RoleName"), api_param(call, "PolicyName"));
+    return role_delete_policy(api->state, &call->call, api_param(call, "RoleName"),
+                              api_param(call, "PolicyName"));
 }

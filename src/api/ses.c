@@ -13,18 +13,17 @@
 enum { LIST_PAGE = 100 };
 
 /* Receipt operations have no resources of their own: a policy must name "*". */
-static const struct fault *may(const struct api_call *call, str action)
-{
-    return authorize(&call->call, &(struct ask){
+static const struct fault *may(const struct api_call *call, str action) {
+    return authorize(&call->call, &(struct ask) {
                                       .action = action,
                                       .resource = STR("*"),
                                       .resource_account = call->call.caller->account,
                                   });
 }
 
-static const struct fault *check_names(const struct api_call *call, const char *first, const char *first_path,
-                                       const char *second, const char *second_path)
-{
+static const struct fault *check_names(const struct api_call *call, const char *first,
+                                       const char *first_path, const char *second,
+                                       const char *second_path) {
     AUTO_VIOLATIONS v = violations_new();
     violations_of_name(&v, first_path, api_param(call, first));
     if (second)
@@ -34,8 +33,8 @@ static const struct fault *check_names(const struct api_call *call, const char *
 
 /* ---- rule sets ---- */
 
-static void write_metadata(struct buf *out, const char *element, const struct receipt_rule_set *set)
-{
+static void write_metadata(struct buf *out, const char *element,
+                           const struct receipt_rule_set *set) {
     char when[WHEN_SIZE];
     xml_open(out, element);
     xml_leaf(out, "Name", set->name);
@@ -43,8 +42,7 @@ static void write_metadata(struct buf *out, const char *element, const struct re
     xml_close(out, element);
 }
 
-static void write_set(struct buf *out, const struct receipt_rule_set *set)
-{
+static void write_set(struct buf *out, const struct receipt_rule_set *set) {
     write_metadata(out, "Metadata", set);
     xml_open(out, "Rules");
     for (size_t i = 0; i < set->rule_count; i++) {
@@ -55,16 +53,16 @@ static void write_set(struct buf *out, const struct receipt_rule_set *set)
     xml_close(out, "Rules");
 }
 
-const struct fault *run_ses_CreateReceiptRuleSet(struct api *api, const struct api_call *call, struct api_answer *answer)
-{
+const struct fault *run_ses_CreateReceiptRuleSet(struct api *api, const struct api_call *call,
+                                                 struct api_answer *answer) {
     (void)answer;
     TRY(may(call, STR("ses:CreateReceiptRuleSet")));
     TRY(check_names(call, "RuleSetName", "ruleSetName", NULL, NULL));
     return rule_set_create(api->state, &call->call, api_param(call, "RuleSetName"));
 }
 
-const struct fault *run_ses_DeleteReceiptRuleSet(struct api *api, const struct api_call *call, struct api_answer *answer)
-{
+const struct fault *run_ses_DeleteReceiptRuleSet(struct api *api, const struct api_call *call,
+                                                 struct api_answer *answer) {
     (void)answer;
     TRY(may(call, STR("ses:DeleteReceiptRuleSet")));
     TRY(check_names(call, "RuleSetName", "ruleSetName", NULL, NULL));
@@ -72,8 +70,7 @@ const struct fault *run_ses_DeleteReceiptRuleSet(struct api *api, const struct a
 }
 
 const struct fault *run_ses_DescribeReceiptRuleSet(struct api *api, const struct api_call *call,
-                                                   struct api_answer *answer)
-{
+                                                   struct api_answer *answer) {
     (void)api;
     const struct receipt_rule_set *set;
     TRY(may(call, STR("ses:DescribeReceiptRuleSet")));
@@ -84,8 +81,7 @@ const struct fault *run_ses_DescribeReceiptRuleSet(struct api *api, const struct
 }
 
 const struct fault *run_ses_SetActiveReceiptRuleSet(struct api *api, const struct api_call *call,
-                                                    struct api_answer *answer)
-{
+                                                    struct api_answer *answer) {
     (void)answer;
     TRY(may(call, STR("ses:SetActiveReceiptRuleSet")));
     str name = api_param(call, "RuleSetName");
@@ -94,9 +90,9 @@ const struct fault *run_ses_SetActiveReceiptRuleSet(struct api *api, const struc
     return rule_set_activate(api->state, &call->call, name);
 }
 
-const struct fault *run_ses_DescribeActiveReceiptRuleSet(struct api *api, const struct api_call *call,
-                                                         struct api_answer *answer)
-{
+const struct fault *run_ses_DescribeActiveReceiptRuleSet(struct api *api,
+                                                         const struct api_call *call,
+                                                         struct api_answer *answer) {
     (void)api;
     TRY(may(call, STR("ses:DescribeActiveReceiptRuleSet")));
     const struct receipt_rule_set *set =
@@ -107,8 +103,7 @@ const struct fault *run_ses_DescribeActiveReceiptRuleSet(struct api *api, const 
 }
 
 /* A token is the last name of the page before, in base64, so that nobody builds on its look. */
-static const struct fault *read_token(const struct api_call *call, str *ret_after)
-{
+static const struct fault *read_token(const struct api_call *call, str *ret_after) {
     struct arena *arena = call->call.arena;
     str token = api_param(call, "NextToken");
     *ret_after = STR_NONE;
@@ -119,13 +114,14 @@ static const struct fault *read_token(const struct api_call *call, str *ret_afte
     if (!bytes)
         return &fault_no_memory;
     if (token.len == 0 || !base64_decode_to(bytes, token, &len) || len == 0)
-        return fault_coded(arena, FAULT_SYNTAX, "InvalidParameterValue", "Invalid token: " STR_FMT, STR_ARG(token));
-    *ret_after = (str){ bytes, len };
+        return fault_coded(arena, FAULT_SYNTAX, "InvalidParameterValue", "Invalid token: " STR_FMT,
+                           STR_ARG(token));
+    *ret_after = (str) { bytes, len };
     return NULL;
 }
 
-const struct fault *run_ses_ListReceiptRuleSets(struct api *api, const struct api_call *call, struct api_answer *answer)
-{
+const struct fault *run_ses_ListReceiptRuleSets(struct api *api, const struct api_call *call,
+                                                struct api_answer *answer) {
     (void)api;
     str after;
     const struct receipt_rule_set *const *sets;
@@ -153,14 +149,13 @@ struct setup_test {
     struct setup *setup;
 };
 
-static const struct fault *run_setup_test(struct rule_test *test, const struct call *call, str rule_set,
-                                          const struct receipt_rule *rule)
-{
+static const struct fault *run_setup_test(struct rule_test *test, const struct call *call,
+                                          str rule_set, const struct receipt_rule *rule) {
     return setup_test_rule(((struct setup_test *)test)->setup, call, rule_set, rule);
 }
 
-static const struct fault *read_rule(const struct api_call *call, bool with_after, struct receipt_rule *ret_rule)
-{
+static const struct fault *read_rule(const struct api_call *call, bool with_after,
+                                     struct receipt_rule *ret_rule) {
     AUTO_VIOLATIONS v = violations_new();
     violations_of_name(&v, "ruleSetName", api_param(call, "RuleSetName"));
     if (with_after)
@@ -169,19 +164,19 @@ static const struct fault *read_rule(const struct api_call *call, bool with_afte
     return violations_fault(&v, call->call.arena);
 }
 
-const struct fault *run_ses_CreateReceiptRule(struct api *api, const struct api_call *call, struct api_answer *answer)
-{
+const struct fault *run_ses_CreateReceiptRule(struct api *api, const struct api_call *call,
+                                              struct api_answer *answer) {
     (void)answer;
     struct receipt_rule rule;
     struct setup_test test = { .base = { run_setup_test }, .setup = api->setup };
     TRY(may(call, STR("ses:CreateReceiptRule")));
     TRY(read_rule(call, true, &rule));
-    return rule_create(api->state, &call->call, api_param(call, "RuleSetName"), api_param(call, "After"), &rule,
-                       api->setup ? &test.base : NULL);
+    return rule_create(api->state, &call->call, api_param(call, "RuleSetName"),
+                       api_param(call, "After"), &rule, api->setup ? &test.base : NULL);
 }
 
-const struct fault *run_ses_UpdateReceiptRule(struct api *api, const struct api_call *call, struct api_answer *answer)
-{
+const struct fault *run_ses_UpdateReceiptRule(struct api *api, const struct api_call *call,
+                                              struct api_answer *answer) {
     (void)answer;
     struct receipt_rule rule;
     struct setup_test test = { .base = { run_setup_test }, .setup = api->setup };
@@ -191,21 +186,23 @@ const struct fault *run_ses_UpdateReceiptRule(struct api *api, const struct api_
                        api->setup ? &test.base : NULL);
 }
 
-const struct fault *run_ses_DeleteReceiptRule(struct api *api, const struct api_call *call, struct api_answer *answer)
-{
+const struct fault *run_ses_DeleteReceiptRule(struct api *api, const struct api_call *call,
+                                              struct api_answer *answer) {
     (void)answer;
     TRY(may(call, STR("ses:DeleteReceiptRule")));
     TRY(check_names(call, "RuleSetName", "ruleSetName", "RuleName", "ruleName"));
-    return rule_delete(api->state, &call->call, api_param(call, "RuleSetName"), api_param(call, "RuleName"));
+    return rule_delete(api->state, &call->call, api_param(call, "RuleSetName"),
+                       api_param(call, "RuleName"));
 }
 
-const struct fault *run_ses_DescribeReceiptRule(struct api *api, const struct api_call *call, struct api_answer *answer)
-{
+const struct fault *run_ses_DescribeReceiptRule(struct api *api, const struct api_call *call,
+                                                struct api_answer *answer) {
     (void)api;
     const struct receipt_rule *rule;
     TRY(may(call, STR("ses:DescribeReceiptRule")));
     TRY(check_names(call, "RuleSetName", "ruleSetName", "RuleName", "ruleName"));
-    TRY(rule_describe(&call->call, api_param(call, "RuleSetName"), api_param(call, "RuleName"), &rule));
+    TRY(rule_describe(&call->call, api_param(call, "RuleSetName"), api_param(call, "RuleName"),
+                      &rule));
     xml_open(&answer->text, "Rule");
     ses_rule_write(&answer->text, rule);
     xml_close(&answer->text, "Rule");
@@ -214,8 +211,8 @@ const struct fault *run_ses_DescribeReceiptRule(struct api *api, const struct ap
 
 /* ---- identities ---- */
 
-const struct fault *run_ses_VerifyDomainIdentity(struct api *api, const struct api_call *call, struct api_answer *answer)
-{
+const struct fault *run_ses_VerifyDomainIdentity(struct api *api, const struct api_call *call,
+                                                 struct api_answer *answer) {
     str domain = api_param(call, "Domain"), token;
     TRY(may(call, STR("ses:VerifyDomainIdentity")));
     if (str_is_none(domain)) {
@@ -223,8 +220,8 @@ const struct fault *run_ses_VerifyDomainIdentity(struct api *api, const struct a
         violation(&v, STR("domain"), STR("Member must not be null"));
         return violations_fault(&v, call->call.arena);
     }
-    TRY(identity_verify_domain(api->state, &call->call, api->outside->entropy, domain, api->verify_identities_auto,
-                               &token));
+    TRY(identity_verify_domain(api->state, &call->call, api->outside->entropy, domain,
+                               api->verify_identities_auto, &token));
     xml_leaf(&answer->text, "VerificationToken", token);
     return NULL;
 }

@@ -9,25 +9,21 @@
 
 static const str not_null = STR_INIT("Member must not be null");
 
-struct violations violations_new(void)
-{
-    return (struct violations){ .text = buf_new(256 * 1024) };
+struct violations violations_new(void) {
+    return (struct violations) { .text = buf_new(256 * 1024) };
 }
 
-void violations_free(struct violations *v)
-{
+void violations_free(struct violations *v) {
     buf_free(&v->text);
 }
 
-void violation(struct violations *v, str path, str constraint)
-{
-    buf_addf(&v->text, "%sValue at '" STR_FMT "' failed to satisfy constraint: " STR_FMT, v->count ? "; " : "",
-             STR_ARG(path), STR_ARG(constraint));
+void violation(struct violations *v, str path, str constraint) {
+    buf_addf(&v->text, "%sValue at '" STR_FMT "' failed to satisfy constraint: " STR_FMT,
+             v->count ? "; " : "", STR_ARG(path), STR_ARG(constraint));
     v->count++;
 }
 
-void violations_of_name(struct violations *v, const char *path, str name)
-{
+void violations_of_name(struct violations *v, const char *path, str name) {
     if (str_is_none(name))
         return;
     bool fits = name.len > 0;
@@ -38,31 +34,33 @@ void violations_of_name(struct violations *v, const char *path, str name)
     if (name.len == 0)
         violation(v, str_of(path), STR("Member must have length greater than or equal to 1"));
     if (!fits)
-        violation(v, str_of(path), STR("Member must satisfy regular expression pattern: ^[a-zA-Z0-9_.-]+$"));
+        violation(v, str_of(path),
+                  STR("Member must satisfy regular expression pattern: ^[a-zA-Z0-9_.-]+$"));
 }
 
-const struct fault *violations_fault(const struct violations *v, struct arena *arena)
-{
+const struct fault *violations_fault(const struct violations *v, struct arena *arena) {
     if (v->count == 0)
         return NULL;
     if (v->text.failed)
-        return fault_coded(arena, FAULT_SYNTAX, "ValidationError", "%zu validation errors detected", v->count);
-    return fault_coded(arena, FAULT_SYNTAX, "ValidationError", "%zu validation error%s detected: " STR_FMT, v->count,
+        return fault_coded(arena, FAULT_SYNTAX, "ValidationError", "%zu validation errors detected",
+                           v->count);
+    return fault_coded(arena, FAULT_SYNTAX, "ValidationError",
+                       "%zu validation error%s detected: " STR_FMT, v->count,
                        v->count == 1 ? "" : "s", STR_ARG(buf_str(&v->text)));
 }
 
 /* ---- reading ---- */
 
-/* The numbers of a list's members: PREFIX.member.N or PREFIX.member.N.rest. `count` is the highest. A
- * list sent as `PREFIX=` is empty. `filled[n]` tells for n from 1 to count whether it was sent. */
+/* The numbers of a list's members: PREFIX.member.N or PREFIX.member.N.rest. `count` is the highest.
+ * A list sent as `PREFIX=` is empty. `filled[n]` tells for n from 1 to count whether it was sent.
+ */
 struct members {
     bool *filled;
     size_t count;
     bool sparse; /* numbers so high that most must be missing: nothing to look at one by one */
 };
 
-static bool member_number(str name, str prefix, uint64_t *ret_number, str *ret_rest)
-{
+static bool member_number(str name, str prefix, uint64_t *ret_number, str *ret_rest) {
     str digits;
     if (!str_starts(name, prefix))
         return false;
@@ -73,8 +71,8 @@ static bool member_number(str name, str prefix, uint64_t *ret_number, str *ret_r
     return str_u64(digits, ret_number) && *ret_number > 0;
 }
 
-static const struct fault *members_find(const struct api_call *call, str prefix, struct members *ret_members)
-{
+static const struct fault *members_find(const struct api_call *call, str prefix,
+                                        struct members *ret_members) {
     struct members found = { .filled = ARENA_ARRAY(call->call.arena, bool, call->param_count + 2) };
     if (!found.filled)
         return &fault_no_memory;
@@ -95,13 +93,12 @@ static const struct fault *members_find(const struct api_call *call, str prefix,
     return NULL;
 }
 
-static str member_path(struct arena *arena, const char *list, size_t n, const char *after)
-{
+static str member_path(struct arena *arena, const char *list, size_t n, const char *after) {
     return arena_strf(arena, "rule.%s.%zu.member%s", list, n, after);
 }
 
-static const struct fault *read_recipients(const struct api_call *call, struct violations *v, struct receipt_rule *rule)
-{
+static const struct fault *read_recipients(const struct api_call *call, struct violations *v,
+                                           struct receipt_rule *rule) {
     struct arena *arena = call->call.arena;
     str prefix = STR("Rule.Recipients.member.");
     struct members members;
@@ -109,7 +106,8 @@ static const struct fault *read_recipients(const struct api_call *call, struct v
     str *recipients = ARENA_ARRAY(arena, str, members.count + 1);
     if (!recipients)
         return &fault_no_memory;
-    for (size_t i = call->param_count; i > 0; i--) { /* backwards: the first of two equal names counts */
+    for (size_t i = call->param_count; i > 0;
+         i--) { /* backwards: the first of two equal names counts */
         uint64_t n;
         str rest;
         const struct header *param = &call->params[i - 1];
@@ -132,9 +130,9 @@ struct draft {
     str values[32]; /* by row of action_fields */
 };
 
-static void draft_take(struct draft *draft, str name, str value)
-{
-    assert(action_field_count <= sizeof(draft->values) / sizeof(draft->values[0]) && "a place for each field");
+static void draft_take(struct draft *draft, str name, str value) {
+    assert(action_field_count <= sizeof(draft->values) / sizeof(draft->values[0]) &&
+           "a place for each field");
     str shape, field;
     bool dotted = str_cut(name, '.', &shape, &field);
     for (size_t k = 0; k < ACTION_KINDS; k++) {
@@ -147,9 +145,8 @@ static void draft_take(struct draft *draft, str name, str value)
     }
 }
 
-static const struct fault *read_action(const struct draft *draft, size_t n, struct arena *arena, struct violations *v,
-                                       struct action *ret_action)
-{
+static const struct fault *read_action(const struct draft *draft, size_t n, struct arena *arena,
+                                       struct violations *v, struct action *ret_action) {
     size_t kind = 0;
     while (kind < ACTION_KINDS && !(draft->kinds & 1u << kind))
         kind++;
@@ -159,7 +156,8 @@ static const struct fault *read_action(const struct draft *draft, size_t n, stru
         return NULL;
     }
     if (draft->kinds != 1u << kind) {
-        violation(v, member_path(arena, "actions", n, ""), STR("Member must hold exactly one action"));
+        violation(v, member_path(arena, "actions", n, ""),
+                  STR("Member must hold exactly one action"));
         return NULL;
     }
     ret_action->kind = (enum action_kind)kind;
@@ -175,15 +173,16 @@ static const struct fault *read_action(const struct draft *draft, size_t n, stru
             if (field->required)
                 violation(v, path, not_null);
         } else if (!action_field_set(field, ret_action, draft->values[f])) {
-            str wanted = arena_strf(arena, "Member must satisfy enum value set: " STR_FMT, STR_ARG(field->words->set));
+            str wanted = arena_strf(arena, "Member must satisfy enum value set: " STR_FMT,
+                                    STR_ARG(field->words->set));
             violation(v, path, wanted);
         }
     }
     return NULL;
 }
 
-static const struct fault *read_actions(const struct api_call *call, struct violations *v, struct receipt_rule *rule)
-{
+static const struct fault *read_actions(const struct api_call *call, struct violations *v,
+                                        struct receipt_rule *rule) {
     struct arena *arena = call->call.arena;
     str prefix = STR("Rule.Actions.member.");
     struct members members;
@@ -196,7 +195,8 @@ static const struct fault *read_actions(const struct api_call *call, struct viol
         uint64_t n;
         str rest;
         const struct header *param = &call->params[i - 1];
-        if (member_number(param->name, prefix, &n, &rest) && n <= members.count && !str_is_none(rest))
+        if (member_number(param->name, prefix, &n, &rest) && n <= members.count &&
+            !str_is_none(rest))
             draft_take(&drafts[n - 1], rest, param->value);
     }
     for (size_t n = 1; n <= members.count; n++)
@@ -208,8 +208,7 @@ static const struct fault *read_actions(const struct api_call *call, struct viol
     return NULL;
 }
 
-static bool read_bool(str text, const char *path, struct violations *v)
-{
+static bool read_bool(str text, const char *path, struct violations *v) {
     if (str_eq_nocase(text, STR("true")))
         return true;
     if (!str_is_none(text) && !str_eq_nocase(text, STR("false")))
@@ -217,11 +216,12 @@ static bool read_bool(str text, const char *path, struct violations *v)
     return false;
 }
 
-const struct fault *ses_rule_read(const struct api_call *call, struct violations *v, struct receipt_rule *ret_rule)
-{
+const struct fault *ses_rule_read(const struct api_call *call, struct violations *v,
+                                  struct receipt_rule *ret_rule) {
     bool sent = false;
     for (size_t i = 0; i < call->param_count; i++)
-        sent = sent || str_eq(call->params[i].name, STR("Rule")) || str_starts(call->params[i].name, STR("Rule."));
+        sent = sent || str_eq(call->params[i].name, STR("Rule")) ||
+               str_starts(call->params[i].name, STR("Rule."));
     if (!sent) {
         violation(v, STR("rule"), not_null);
         return NULL;
@@ -235,7 +235,8 @@ const struct fault *ses_rule_read(const struct api_call *call, struct violations
     str tls = api_param(call, "Rule.TlsPolicy");
     rule.tls_required = str_eq(tls, STR("Require"));
     if (!str_is_none(tls) && !rule.tls_required && !str_eq(tls, STR("Optional")))
-        violation(v, STR("rule.tlsPolicy"), STR("Member must satisfy enum value set: [Optional, Require]"));
+        violation(v, STR("rule.tlsPolicy"),
+                  STR("Member must satisfy enum value set: [Optional, Require]"));
     TRY(read_recipients(call, v, &rule));
     TRY(read_actions(call, v, &rule));
     *ret_rule = rule;
@@ -244,8 +245,7 @@ const struct fault *ses_rule_read(const struct api_call *call, struct violations
 
 /* ---- showing ---- */
 
-static void write_action(struct buf *out, const struct action *action)
-{
+static void write_action(struct buf *out, const struct action *action) {
     const char *shape = action_shapes[action->kind].name.ptr;
     xml_open(out, "member");
     xml_open(out, shape);
@@ -256,8 +256,7 @@ static void write_action(struct buf *out, const struct action *action)
     xml_close(out, "member");
 }
 
-void ses_rule_write(struct buf *out, const struct receipt_rule *rule)
-{
+void ses_rule_write(struct buf *out, const struct receipt_rule *rule) {
     xml_leaf(out, "Name", rule->name);
     xml_leaf_bool(out, "Enabled", rule->enabled);
     xml_leaf(out, "TlsPolicy", rule->tls_required ? STR("Require") : STR("Optional"));

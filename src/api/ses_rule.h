@@ -22,7 +22,8 @@ const struct fault *violations_fault(const struct violations *, struct arena *);
 
 /* Reads Rule.*; what is wrong with its shape goes to the violations, and ret_rule is then not to be
  * used. Text is borrowed from the call. */
-const struct fault *ses_rule_read(const struct api_call *, struct violations *, struct receipt_rule *ret_rule);
+const struct fault *ses_rule_read(const struct api_call *, struct violations *,
+                                  struct receipt_rule *ret_rule);
 
 /* The members of a ReceiptRule, without the element around them. */
 void ses_rule_write(struct buf *out, const struct receipt_rule *);

@@ -3,8 +3,8 @@
 #include "base/xml.h"
 #include "services/iam/role.h"
 
-const struct fault *run_sts_GetCallerIdentity(struct api *api, const struct api_call *call, struct api_answer *answer)
-{
+const struct fault *run_sts_GetCallerIdentity(struct api *api, const struct api_call *call,
+                                              struct api_answer *answer) {
     (void)api;
     const struct caller *caller = call->call.caller;
     str user_id = caller->account;
@@ -18,7 +18,8 @@ const struct fault *run_sts_GetCallerIdentity(struct api *api, const struct api_
         size_t at = resource.len;
         while (at > 0 && resource.ptr[at - 1] != '/')
             at--;
-        user_id = arena_strf(call->call.arena, STR_FMT ":" STR_FMT, STR_ARG(role ? role->role_id : STR("AROA")),
+        user_id = arena_strf(call->call.arena, STR_FMT ":" STR_FMT,
+                             STR_ARG(role ? role->role_id : STR("AROA")),
                              STR_ARG(str_from(resource, at)));
     }
     xml_leaf(&answer->text, "Arn", caller_name(caller, call->call.arena));

@@ -14,6 +14,7 @@ struct worlds; /* the current one, and the watch that makes the next */
 
 struct outside;
 const struct fault *worlds_open(struct state *, struct outside *, struct arena *, struct worlds **ret_worlds);
+/* The state still calls its watchers, so it is closed first; worlds still referenced live on. */
 void worlds_close(struct worlds *);
 const struct world *worlds_now(struct worlds *); /* referenced; give it back with world_unref */
 

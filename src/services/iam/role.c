@@ -15,9 +15,9 @@ enum {
     POLICY_NAME_MOST = 128,
     PATH_MOST = 512,
     DESCRIPTION_MOST = 1000,
-    TRUST_MOST = 2048,       /* characters but white space: permissions spec 9 */
-    INLINE_MOST = 10240,     /* of all inline policies together */
-    DOCUMENT_MOST = 131072,  /* of the parameter */
+    TRUST_MOST = 2048,      /* characters but white space: permissions spec 9 */
+    INLINE_MOST = 10240,    /* of all inline policies together */
+    DOCUMENT_MOST = 131072, /* of the parameter */
     SESSION_LEAST = 3600,
     SESSION_MOST = 43200,
     TRIES = 16,
@@ -25,8 +25,8 @@ enum {
 
 /* ---- the aggregate ---- */
 
-static const struct fault *document_new(str text, struct arena *arena, const struct document **ret_document)
-{
+static const struct fault *document_new(str text, struct arena *arena,
+                                        const struct document **ret_document) {
     struct document *document = ARENA_NEW(arena, struct document);
     if (!document)
         return &fault_no_memory;
@@ -35,8 +35,8 @@ static const struct fault *document_new(str text, struct arena *arena, const str
     return NULL;
 }
 
-static const struct fault *read_policies(const struct json *list, struct arena *arena, struct role *role)
-{
+static const struct fault *read_policies(const struct json *list, struct arena *arena,
+                                         struct role *role) {
     size_t count = json_size(list);
     struct role_policy *policies = ARENA_ARRAY(arena, struct role_policy, count + 1);
     struct exhibit *exhibits = ARENA_ARRAY(arena, struct exhibit, count + 1);
@@ -47,11 +47,12 @@ static const struct fault *read_policies(const struct json *list, struct arena *
         p->name = json_str(json_at(list, i), "name");
         p->text = json_str(json_at(list, i), "document");
         TRY(document_new(p->text, arena, &p->document));
-        str shown = arena_strf(arena, "inline policy " STR_FMT " of role " STR_FMT, STR_ARG(p->name),
-                               STR_ARG(role->name));
+        str shown = arena_strf(arena, "inline policy " STR_FMT " of role " STR_FMT,
+                               STR_ARG(p->name), STR_ARG(role->name));
         if (str_is_none(shown))
             return &fault_no_memory;
-        exhibits[i] = (struct exhibit){ .kind = EXHIBIT_IDENTITY, .name = shown, .document = p->document };
+        exhibits[i] =
+            (struct exhibit) { .kind = EXHIBIT_IDENTITY, .name = shown, .document = p->document };
     }
     role->policies = policies;
     role->exhibits = exhibits;
@@ -59,8 +60,8 @@ static const struct fault *read_policies(const struct json *list, struct arena *
     return NULL;
 }
 
-const struct fault *role_compile(const struct record *record, struct arena *arena, const void **ret_aggregate)
-{
+const struct fault *role_compile(const struct record *record, struct arena *arena,
+                                 const void **ret_aggregate) {
     struct role *role = ARENA_NEW(arena, struct role);
     str key = arena_str(arena, record->key), kind;
     const struct json *json;
@@ -75,9 +76,11 @@ const struct fault *role_compile(const struct record *record, struct arena *aren
     role->description = json_str(json, "description");
     role->max_session = json_int(json, "max_session", SESSION_LEAST);
     role->trust_text = json_str(json, "trust");
-    str arn = arena_strf(arena, "arn:" STR_FMT ":iam::" STR_FMT ":role" STR_FMT STR_FMT,
-                         STR_ARG(str_is_none(json_str(json, "partition")) ? STR("aws") : json_str(json, "partition")),
-                         STR_ARG(role->account), STR_ARG(role->path), STR_ARG(role->name));
+    str arn =
+        arena_strf(arena, "arn:" STR_FMT ":iam::" STR_FMT ":role" STR_FMT STR_FMT,
+                   STR_ARG(str_is_none(json_str(json, "partition")) ? STR("aws")
+                                                                    : json_str(json, "partition")),
+                   STR_ARG(role->account), STR_ARG(role->path), STR_ARG(role->name));
     if (str_is_none(arn) || !arn_parse(arn, &role->arn))
         return &fault_no_memory;
     TRY(document_new(role->trust_text, arena, &role->trust));
@@ -86,10 +89,10 @@ const struct fault *role_compile(const struct record *record, struct arena *aren
     return NULL;
 }
 
-const struct role *role_find(const struct world *world, str account, str name)
-{
+const struct role *role_find(const struct world *world, str account, str name) {
     char key[KEY_ROOM];
-    if (account.len + name.len + sizeof("role//") > sizeof(key) || account.len == 0 || name.len == 0)
+    if (account.len + name.len + sizeof("role//") > sizeof(key) || account.len == 0 ||
+        name.len == 0)
         return NULL;
     size_t len = 0;
     const str parts[] = { STR("role/"), account, STR("/"), name };
@@ -97,13 +100,13 @@ const struct role *role_find(const struct world *world, str account, str name)
         memcpy(key + len, parts[i].ptr, parts[i].len);
         len += parts[i].len;
     }
-    return world_find(world, (str){ key, len });
+    return world_find(world, (str) { key, len });
 }
 
-const struct role *role_find_arn(const struct world *world, str role_arn)
-{
+const struct role *role_find_arn(const struct world *world, str role_arn) {
     struct arn arn;
-    if (!arn_parse(role_arn, &arn) || !str_eq(arn.service, STR("iam")) || !str_starts(arn.resource, STR("role/")))
+    if (!arn_parse(role_arn, &arn) || !str_eq(arn.service, STR("iam")) ||
+        !str_starts(arn.resource, STR("role/")))
         return NULL;
     size_t at = arn.resource.len;
     while (arn.resource.ptr[at - 1] != '/')
@@ -114,42 +117,47 @@ const struct role *role_find_arn(const struct world *world, str role_arn)
 
 /* ---- what IAM says ---- */
 
-static const struct fault *no_role(struct arena *arena, str name)
-{
-    return fault_coded(arena, FAULT_ABSENT, "NoSuchEntity", "The role with name " STR_FMT " cannot be found.",
-                       STR_ARG(name));
+static const struct fault *no_role(struct arena *arena, str name) {
+    return fault_coded(arena, FAULT_ABSENT, "NoSuchEntity",
+                       "The role with name " STR_FMT " cannot be found.", STR_ARG(name));
 }
 
-static const struct fault *invalid(struct arena *arena, const char *path, const char *constraint)
-{
-    return fault_coded(arena, FAULT_SYNTAX, "ValidationError",
-                       "1 validation error detected: Value at '%s' failed to satisfy constraint: %s", path, constraint);
+static const struct fault *invalid(struct arena *arena, const char *path, const char *constraint) {
+    return fault_coded(
+        arena, FAULT_SYNTAX, "ValidationError",
+        "1 validation error detected: Value at '%s' failed to satisfy constraint: %s", path,
+        constraint);
 }
 
-static const struct fault *check_name(struct arena *arena, const char *path, str name, size_t most)
-{
+static const struct fault *check_name(struct arena *arena, const char *path, str name,
+                                      size_t most) {
     if (str_is_none(name))
-        return fault_coded(arena, FAULT_SYNTAX, "ValidationError",
-                           "1 validation error detected: Value null at '%s' failed to satisfy constraint: "
-                           "Member must not be null", path);
+        return fault_coded(
+            arena, FAULT_SYNTAX, "ValidationError",
+            "1 validation error detected: Value null at '%s' failed to satisfy constraint: "
+            "Member must not be null",
+            path);
     if (name.len == 0)
         return invalid(arena, path, "Member must have length greater than or equal to 1");
     if (name.len > most)
-        return fault_coded(arena, FAULT_SYNTAX, "ValidationError",
-                           "1 validation error detected: Value at '%s' failed to satisfy constraint: "
-                           "Member must have length less than or equal to %zu", path, most);
+        return fault_coded(
+            arena, FAULT_SYNTAX, "ValidationError",
+            "1 validation error detected: Value at '%s' failed to satisfy constraint: "
+            "Member must have length less than or equal to %zu",
+            path, most);
     for (size_t i = 0; i < name.len; i++) {
         char c = name.ptr[i];
         if (!ascii_is_alpha(c) && !ascii_is_digit(c) && !strchr("+=,.@_-", c))
-            return fault_coded(arena, FAULT_SYNTAX, "ValidationError",
-                               "The specified value for %s is invalid. It must contain only alphanumeric "
-                               "characters and/or the following: +=,.@_-", path);
+            return fault_coded(
+                arena, FAULT_SYNTAX, "ValidationError",
+                "The specified value for %s is invalid. It must contain only alphanumeric "
+                "characters and/or the following: +=,.@_-",
+                path);
     }
     return NULL;
 }
 
-static const struct fault *check_document(struct arena *arena, const char *path, str document)
-{
+static const struct fault *check_document(struct arena *arena, const char *path, str document) {
     if (str_is_none(document))
         return check_name(arena, path, document, 0);
     if (document.len == 0)
@@ -159,37 +167,36 @@ static const struct fault *check_document(struct arena *arena, const char *path,
     return NULL;
 }
 
-static const struct fault *check_trust(struct arena *arena, str trust)
-{
+static const struct fault *check_trust(struct arena *arena, str trust) {
     TRY(vet_trust_policy(trust, arena));
     if (policy_size(trust) > TRUST_MOST)
-        return fault_coded(arena, FAULT_LIMIT, "LimitExceeded", "Cannot exceed quota for ACLSizePerRole: %d",
-                           TRUST_MOST);
+        return fault_coded(arena, FAULT_LIMIT, "LimitExceeded",
+                           "Cannot exceed quota for ACLSizePerRole: %d", TRUST_MOST);
     return NULL;
 }
 
-static const struct fault *check_path(struct arena *arena, str path)
-{
-    bool ok = path.len >= 1 && path.len <= PATH_MOST && path.ptr[0] == '/' && path.ptr[path.len - 1] == '/';
+static const struct fault *check_path(struct arena *arena, str path) {
+    bool ok = path.len >= 1 && path.len <= PATH_MOST && path.ptr[0] == '/' &&
+              path.ptr[path.len - 1] == '/';
     for (size_t i = 0; ok && i < path.len; i++)
         ok = path.ptr[i] >= 0x21 && path.ptr[i] <= 0x7e;
     if (!ok)
         return fault_coded(arena, FAULT_SYNTAX, "ValidationError",
-                           "The specified value for path is invalid. It must begin and end with / and contain only "
+                           "The specified value for path is invalid. It must begin and end with / "
+                           "and contain only "
                            "alphanumeric characters and/or / characters.");
     return NULL;
 }
 
 /* ---- changes ---- */
 
-static str role_key(const struct call *call, str name)
-{
-    return arena_strf(call->arena, "role/" STR_FMT "/" STR_FMT, STR_ARG(call->caller->account), STR_ARG(name));
+static str role_key(const struct call *call, str name) {
+    return arena_strf(call->arena, "role/" STR_FMT "/" STR_FMT, STR_ARG(call->caller->account),
+                      STR_ARG(name));
 }
 
-static const struct fault *role_get(struct state *state, const struct call *call, str name, struct record *ret_record,
-                                    struct role *ret_role)
-{
+static const struct fault *role_get(struct state *state, const struct call *call, str name,
+                                    struct record *ret_record, struct role *ret_role) {
     TRY(check_name(call->arena, "roleName", name, NAME_MOST));
     str key = role_key(call, name);
     if (str_is_none(key))
@@ -204,8 +211,7 @@ static const struct fault *role_get(struct state *state, const struct call *call
     return NULL;
 }
 
-static void write_role(const struct role *role, struct buf *out)
-{
+static void write_role(const struct role *role, struct buf *out) {
     struct json_writer w = json_writer(out);
     json_open(&w, '{');
     json_add_str(&w, "partition", role->arn.partition);
@@ -228,30 +234,31 @@ static void write_role(const struct role *role, struct buf *out)
     json_close(&w, '}');
 }
 
-static const struct fault *role_put(struct state *state, const struct call *call, const struct role *role,
-                                    uint64_t expected, struct record *ret_record)
-{
+static const struct fault *role_put(struct state *state, const struct call *call,
+                                    const struct role *role, uint64_t expected,
+                                    struct record *ret_record) {
     AUTO_BUF value = buf_new(1024 * 1024);
     write_role(role, &value);
     str key = role_key(call, role->name);
     if (value.failed || str_is_none(key))
         return &fault_no_memory;
-    *ret_record = (struct record){ .key = key, .value = arena_str(call->arena, buf_str(&value)) };
+    *ret_record = (struct record) { .key = key, .value = arena_str(call->arena, buf_str(&value)) };
     if (str_is_none(ret_record->value))
         return &fault_no_memory;
-    return state->ops->put(state, key, ret_record->value, expected, call->arena, &ret_record->revision);
+    return state->ops->put(state, key, ret_record->value, expected, call->arena,
+                           &ret_record->revision);
 }
 
-static const struct fault *too_busy(struct arena *arena)
-{
-    return fault_coded(arena, FAULT_CONFLICT, "ConcurrentModification",
-                       "The request was rejected because multiple requests to change this object were submitted "
-                       "simultaneously.");
+static const struct fault *too_busy(struct arena *arena) {
+    return fault_coded(
+        arena, FAULT_CONFLICT, "ConcurrentModification",
+        "The request was rejected because multiple requests to change this object were submitted "
+        "simultaneously.");
 }
 
-const struct fault *role_create(struct state *state, const struct call *call, struct entropy *entropy,
-                                const struct role_draft *draft, const struct role **ret_role)
-{
+const struct fault *role_create(struct state *state, const struct call *call,
+                                struct entropy *entropy, const struct role_draft *draft,
+                                const struct role **ret_role) {
     struct arena *arena = call->arena;
     str path = str_is_none(draft->path) ? STR("/") : draft->path;
     TRY(check_name(arena, "roleName", draft->name, NAME_MOST));
@@ -260,9 +267,11 @@ const struct fault *role_create(struct state *state, const struct call *call, st
     if (draft->description.len > DESCRIPTION_MOST)
         return invalid(arena, "description", "Member must have length less than or equal to 1000");
     if (draft->max_session && draft->max_session < SESSION_LEAST)
-        return invalid(arena, "maxSessionDuration", "Member must have value greater than or equal to 3600");
+        return invalid(arena, "maxSessionDuration",
+                       "Member must have value greater than or equal to 3600");
     if (draft->max_session > SESSION_MOST)
-        return invalid(arena, "maxSessionDuration", "Member must have value less than or equal to 43200");
+        return invalid(arena, "maxSessionDuration",
+                       "Member must have value less than or equal to 43200");
     TRY(check_trust(arena, draft->trust));
 
     char id[ROLE_ID_LEN + 1] = "AROA";
@@ -281,8 +290,8 @@ const struct fault *role_create(struct state *state, const struct call *call, st
     struct record record;
     const struct fault *why = role_put(state, call, &role, REVISION_NEW, &record);
     if (why && why->kind == FAULT_CONFLICT)
-        return fault_coded(arena, FAULT_CONFLICT, "EntityAlreadyExists", "Role with name " STR_FMT " already exists.",
-                           STR_ARG(draft->name));
+        return fault_coded(arena, FAULT_CONFLICT, "EntityAlreadyExists",
+                           "Role with name " STR_FMT " already exists.", STR_ARG(draft->name));
     TRY(why);
     const void *made;
     if (ret_role) {
@@ -292,8 +301,7 @@ const struct fault *role_create(struct state *state, const struct call *call, st
     return NULL;
 }
 
-const struct fault *role_delete(struct state *state, const struct call *call, str name)
-{
+const struct fault *role_delete(struct state *state, const struct call *call, str name) {
     for (int i = 0; i < TRIES; i++) {
         struct record record;
         struct role role;
@@ -301,15 +309,16 @@ const struct fault *role_delete(struct state *state, const struct call *call, st
         if (role.policy_count > 0)
             return fault_coded(call->arena, FAULT_CONFLICT, "DeleteConflict",
                                "Cannot delete entity, must delete policies first.");
-        const struct fault *why = state->ops->remove(state, record.key, record.revision, call->arena);
+        const struct fault *why =
+            state->ops->remove(state, record.key, record.revision, call->arena);
         if (!why || why->kind != FAULT_CONFLICT)
             return why && why->kind == FAULT_ABSENT ? no_role(call->arena, name) : why;
     }
     return too_busy(call->arena);
 }
 
-const struct fault *role_update_trust(struct state *state, const struct call *call, str name, str trust)
-{
+const struct fault *role_update_trust(struct state *state, const struct call *call, str name,
+                                      str trust) {
     for (int i = 0; i < TRIES; i++) {
         struct record record;
         struct role role;
@@ -325,14 +334,13 @@ const struct fault *role_update_trust(struct state *state, const struct call *ca
     return too_busy(call->arena);
 }
 
-static int by_name(const void *a, const void *b)
-{
+static int by_name(const void *a, const void *b) {
     return str_cmp(((const struct role_policy *)a)->name, ((const struct role_policy *)b)->name);
 }
 
 /* The role's policies less `name`, with room for one more. */
-static struct role_policy *policies_without(const struct role *role, str name, struct arena *arena, size_t *ret_count)
-{
+static struct role_policy *policies_without(const struct role *role, str name, struct arena *arena,
+                                            size_t *ret_count) {
     struct role_policy *policies = ARENA_ARRAY(arena, struct role_policy, role->policy_count + 1);
     size_t count = 0;
     for (size_t i = 0; policies && i < role->policy_count; i++)
@@ -342,9 +350,8 @@ static struct role_policy *policies_without(const struct role *role, str name, s
     return policies;
 }
 
-const struct fault *role_put_policy(struct state *state, const struct call *call, str name, str policy_name,
-                                    str document)
-{
+const struct fault *role_put_policy(struct state *state, const struct call *call, str name,
+                                    str policy_name, str document) {
     for (int i = 0; i < TRIES; i++) {
         struct record record;
         struct role role;
@@ -361,9 +368,9 @@ const struct fault *role_put_policy(struct state *state, const struct call *call
             size += policy_size(policies[k].text);
         if (size > INLINE_MOST)
             return fault_coded(call->arena, FAULT_LIMIT, "LimitExceeded",
-                               "Maximum policy size of %d bytes exceeded for role " STR_FMT, INLINE_MOST,
-                               STR_ARG(name));
-        policies[count++] = (struct role_policy){ .name = policy_name, .text = document };
+                               "Maximum policy size of %d bytes exceeded for role " STR_FMT,
+                               INLINE_MOST, STR_ARG(name));
+        policies[count++] = (struct role_policy) { .name = policy_name, .text = document };
         qsort(policies, count, sizeof(*policies), by_name);
         role.policies = policies;
         role.policy_count = count;
@@ -374,8 +381,8 @@ const struct fault *role_put_policy(struct state *state, const struct call *call
     return too_busy(call->arena);
 }
 
-const struct fault *role_delete_policy(struct state *state, const struct call *call, str name, str policy_name)
-{
+const struct fault *role_delete_policy(struct state *state, const struct call *call, str name,
+                                       str policy_name) {
     for (int i = 0; i < TRIES; i++) {
         struct record record;
         struct role role;
@@ -387,7 +394,8 @@ const struct fault *role_delete_policy(struct state *state, const struct call *c
             return &fault_no_memory;
         if (count == role.policy_count)
             return fault_coded(call->arena, FAULT_ABSENT, "NoSuchEntity",
-                               "The role policy with name " STR_FMT " cannot be found.", STR_ARG(policy_name));
+                               "The role policy with name " STR_FMT " cannot be found.",
+                               STR_ARG(policy_name));
         role.policies = policies;
         role.policy_count = count;
         const struct fault *why = role_put(state, call, &role, record.revision, &record);

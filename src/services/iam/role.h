@@ -46,13 +46,16 @@ struct role_draft {
 };
 
 struct entropy;
-/* All in the account of the call's caller. ret_role may be NULL; else it lives in the call's arena. */
-const struct fault *role_create(struct state *, const struct call *, struct entropy *, const struct role_draft *,
-                                const struct role **ret_role);
+/* All in the account of the call's caller. ret_role may be NULL; else it lives in the call's arena.
+ */
+const struct fault *role_create(struct state *, const struct call *, struct entropy *,
+                                const struct role_draft *, const struct role **ret_role);
 const struct fault *role_delete(struct state *, const struct call *, str name);
 const struct fault *role_update_trust(struct state *, const struct call *, str name, str trust);
-const struct fault *role_put_policy(struct state *, const struct call *, str name, str policy_name, str document);
-const struct fault *role_delete_policy(struct state *, const struct call *, str name, str policy_name);
+const struct fault *role_put_policy(struct state *, const struct call *, str name, str policy_name,
+                                    str document);
+const struct fault *role_delete_policy(struct state *, const struct call *, str name,
+                                       str policy_name);
 
 aggregate_compile_fn role_compile;
 

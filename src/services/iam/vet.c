@@ -4,22 +4,20 @@
 #include "base/when.h"
 #include "policy/document.h"
 
-static const struct fault *malformed(struct arena *arena, const char *says)
-{
+static const struct fault *malformed(struct arena *arena, const char *says) {
     return fault_coded(arena, FAULT_SYNTAX, "MalformedPolicyDocument", "%s", says);
 }
 
-static const struct fault *malformed_str(struct arena *arena, const char *before, str what, const char *after)
-{
-    return fault_coded(arena, FAULT_SYNTAX, "MalformedPolicyDocument", "%s" STR_FMT "%s", before, STR_ARG(what),
-                       after);
+static const struct fault *malformed_str(struct arena *arena, const char *before, str what,
+                                         const char *after) {
+    return fault_coded(arena, FAULT_SYNTAX, "MalformedPolicyDocument", "%s" STR_FMT "%s", before,
+                       STR_ARG(what), after);
 }
 
 static const char syntax[] = "Syntax errors in policy.";
 static const char legacy[] = "The policy failed legacy parsing";
 
-size_t policy_size(str json)
-{
+size_t policy_size(str json) {
     size_t size = 0;
     for (size_t i = 0; i < json.len; i++) {
         char c = json.ptr[i];
@@ -29,34 +27,30 @@ size_t policy_size(str json)
 }
 
 /* One value or a list of them, as policies allow nearly everywhere. */
-static size_t list_size(const struct json *value)
-{
+static size_t list_size(const struct json *value) {
     return json_kind(value) == JSON_ARRAY ? json_size(value) : value ? 1 : 0;
 }
 
-static const struct json *list_at(const struct json *value, size_t i)
-{
+static const struct json *list_at(const struct json *value, size_t i) {
     return json_kind(value) == JSON_ARRAY ? json_at(value, i) : value;
 }
 
-static bool texts(const struct json *value)
-{
+static bool texts(const struct json *value) {
     for (size_t i = 0; i < list_size(value); i++)
         if (json_kind(list_at(value, i)) != JSON_STRING)
             return false;
     return true;
 }
 
-/* ---- identity policies: first the shape of everything, then the words, then the statements ---- */
+/* ---- identity policies: first the shape of everything, then the words, then the statements ----
+ */
 
-static bool date_operator(str name)
-{
+static bool date_operator(str name) {
     size_t colon = str_find(name, ':');
     return str_starts(colon < name.len ? str_from(name, colon + 1) : name, STR("Date"));
 }
 
-static bool digits(str s)
-{
+static bool digits(str s) {
     for (size_t i = 0; i < s.len; i++)
         if (!ascii_is_digit(s.ptr[i]))
             return false;
@@ -65,8 +59,7 @@ static bool digits(str s)
 
 /* IAM reads dates leniently and refuses what it cannot: it takes UNIX seconds, years and times of
  * any form behind a T, but neither words nor a year with a month of half a form. */
-static bool date_ok(str text)
-{
+static bool date_ok(str text) {
     str date, time;
     bool timed = str_cut(text, 'T', &date, &time) || str_cut(text, 't', &date, &time);
     if (digits(date))
@@ -79,7 +72,7 @@ static bool date_ok(str text)
     } else if (date.len == 10) {
         memcpy(day, date.ptr, 10);
     }
-    if (!when_parse_iso((str){ day, 10 }, &ms))
+    if (!when_parse_iso((str) { day, 10 }, &ms))
         return false;
     size_t fraction = timed ? str_find(time, '.') : 0;
     size_t many = 0;
@@ -88,21 +81,20 @@ static bool date_ok(str text)
     return many <= 9;
 }
 
-static const struct fault *vet_dates(const struct json *condition, struct arena *arena)
-{
-    str operator, key;
+static const struct fault *vet_dates(const struct json *condition, struct arena *arena) {
+    str op, key;
     const struct json *keys, *values;
-    for (size_t i = 0; json_member(condition, i, &operator, & keys); i++) {
-        for (size_t j = 0; date_operator(operator) && json_member(keys, j, &key, &values); j++)
+    for (size_t i = 0; json_member(condition, i, &op, &keys); i++) {
+        for (size_t j = 0; date_operator(op) && json_member(keys, j, &key, &values); j++)
             for (size_t k = 0; k < list_size(values); k++)
-                if (json_kind(list_at(values, k)) == JSON_STRING && !date_ok(json_text(list_at(values, k))))
+                if (json_kind(list_at(values, k)) == JSON_STRING &&
+                    !date_ok(json_text(list_at(values, k))))
                     return malformed(arena, legacy);
     }
     return NULL;
 }
 
-static bool condition_shape_ok(const struct json *condition)
-{
+static bool condition_shape_ok(const struct json *condition) {
     str name;
     const struct json *keys, *values;
     if (condition && json_kind(condition) != JSON_OBJECT)
@@ -120,8 +112,7 @@ static bool condition_shape_ok(const struct json *condition)
     return true;
 }
 
-static bool statement_shape_ok(const struct json *statement)
-{
+static bool statement_shape_ok(const struct json *statement) {
     /* clang-format off */
     static const str known[] = {
         STR_INIT("Sid"), STR_INIT("Effect"), STR_INIT("Principal"), STR_INIT("NotPrincipal"), STR_INIT("Action"),
@@ -150,16 +141,17 @@ static bool statement_shape_ok(const struct json *statement)
            condition_shape_ok(json_get(statement, "Condition"));
 }
 
-static bool document_shape_ok(const struct json *root)
-{
+static bool document_shape_ok(const struct json *root) {
     str name;
     const struct json *value, *version = json_get(root, "Version"), *id = json_get(root, "Id");
     if (json_kind(root) != JSON_OBJECT)
         return false;
     for (size_t i = 0; json_member(root, i, &name, &value); i++)
-        if (!str_eq(name, STR("Version")) && !str_eq(name, STR("Id")) && !str_eq(name, STR("Statement")))
+        if (!str_eq(name, STR("Version")) && !str_eq(name, STR("Id")) &&
+            !str_eq(name, STR("Statement")))
             return false;
-    if (version && !str_eq(json_text(version), STR("2012-10-17")) && !str_eq(json_text(version), STR("2008-10-17")))
+    if (version && !str_eq(json_text(version), STR("2012-10-17")) &&
+        !str_eq(json_text(version), STR("2008-10-17")))
         return false;
     const struct json *statements = json_get(root, "Statement");
     if ((id && json_kind(id) != JSON_STRING) || list_size(statements) == 0)
@@ -171,8 +163,7 @@ static bool document_shape_ok(const struct json *root)
 }
 
 /* What the old reader of policies stumbles over: tried on the whole document before the rest. */
-static const struct fault *vet_legacy(const struct json *statement, struct arena *arena)
-{
+static const struct fault *vet_legacy(const struct json *statement, struct arena *arena) {
     str effect = json_str(statement, "Effect");
     if (!str_eq(effect, STR("Allow")) && !str_eq(effect, STR("Deny")))
         return malformed(arena, legacy);
@@ -187,14 +178,14 @@ static const struct fault *vet_legacy(const struct json *statement, struct arena
         for (size_t c = 0; c < text.len; c++)
             colons += text.ptr[c] == ':';
         /* arn:aws:s3::b lacks a field whose place cannot be guessed */
-        if ((colons == 4 && !str_ends(text, STR("*"))) || (arn_parse(text, &arn) && arn.service.len == 0))
+        if ((colons == 4 && !str_ends(text, STR("*"))) ||
+            (arn_parse(text, &arn) && arn.service.len == 0))
             return malformed(arena, legacy);
     }
     return vet_dates(json_get(statement, "Condition"), arena);
 }
 
-static const struct fault *vet_actions(const struct json *statement, struct arena *arena)
-{
+static const struct fault *vet_actions(const struct json *statement, struct arena *arena) {
     const struct json *actions = json_get(statement, "Action");
     actions = actions ? actions : json_get(statement, "NotAction");
     if (list_size(actions) == 0)
@@ -204,11 +195,14 @@ static const struct fault *vet_actions(const struct json *statement, struct aren
         if (str_eq(action, STR("*")))
             continue;
         if (!str_cut(action, ':', &vendor, &name))
-            return malformed(arena, "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.");
+            return malformed(
+                arena,
+                "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.");
         if (str_has(name, ':'))
             return malformed(arena, "Actions/Condition can contain only one colon.");
         for (size_t c = 0; c < vendor.len; c++)
-            if (!ascii_is_alpha(vendor.ptr[c]) && !ascii_is_digit(vendor.ptr[c]) && vendor.ptr[c] != '-')
+            if (!ascii_is_alpha(vendor.ptr[c]) && !ascii_is_digit(vendor.ptr[c]) &&
+                vendor.ptr[c] != '-')
                 return malformed_str(arena, "Vendor ", vendor, " is not valid");
         if (vendor.len == 0)
             return malformed_str(arena, "Vendor ", vendor, " is not valid");
@@ -217,47 +211,46 @@ static const struct fault *vet_actions(const struct json *statement, struct aren
 }
 
 /* An ARN of fewer than six fields is completed with stars, and shown so. */
-static str completed(str resource, struct arena *arena)
-{
+static str completed(str resource, struct arena *arena) {
     size_t colons = 0;
     for (size_t i = 0; i < resource.len; i++)
         colons += resource.ptr[i] == ':';
     static const char stars[] = ":*:*:*:*:*";
     return colons >= 5 ? resource
-                       : arena_strf(arena, STR_FMT "%.*s", STR_ARG(resource), (int)(2 * (5 - colons)), stars);
+                       : arena_strf(arena, STR_FMT "%.*s", STR_ARG(resource),
+                                    (int)(2 * (5 - colons)), stars);
 }
 
-static const struct fault *vet_resource(str text, struct arena *arena)
-{
+static const struct fault *vet_resource(str text, struct arena *arena) {
     str scheme, rest, partition, service, region;
     if (str_eq(text, STR("*")))
         return NULL;
     if (!str_cut(text, ':', &scheme, &rest))
         return malformed_str(arena, "Resource ", text, " must be in ARN format or \"*\".");
     bool more = str_cut(rest, ':', &partition, &rest);
-    partition = more ? partition : rest;
-    if (!str_eq(partition, STR("aws")) && !str_eq(partition, STR("aws-cn")) && !str_eq(partition, STR("aws-us-gov")) &&
-        !str_eq(partition, STR("*"))) {
+    if (!str_eq(partition, STR("aws")) && !str_eq(partition, STR("aws-cn")) &&
+        !str_eq(partition, STR("aws-us-gov")) && !str_eq(partition, STR("*"))) {
         /* Whatever stands before the first colon is taken for `arn`. */
-        str shown = completed(arena_strf(arena, "arn:" STR_FMT, STR_ARG(str_from(text, scheme.len + 1))), arena);
+        str shown = completed(
+            arena_strf(arena, "arn:" STR_FMT, STR_ARG(str_from(text, scheme.len + 1))), arena);
         return fault_coded(arena, FAULT_SYNTAX, "MalformedPolicyDocument",
-                           "Partition \"" STR_FMT "\" is not valid for resource \"" STR_FMT "\".", STR_ARG(partition),
-                           STR_ARG(shown));
+                           "Partition \"" STR_FMT "\" is not valid for resource \"" STR_FMT "\".",
+                           STR_ARG(partition), STR_ARG(shown));
     }
     if (!more)
-        return malformed(arena, "Resource vendor must be fully qualified and cannot contain regexes.");
+        return malformed(arena,
+                         "Resource vendor must be fully qualified and cannot contain regexes.");
     bool regional = str_cut(rest, ':', &service, &rest);
-    service = regional ? service : rest;
     if (service.len == 0 || str_has(service, '*') || str_has(service, '?'))
-        return malformed(arena, "Resource vendor must be fully qualified and cannot contain regexes.");
-    if (regional && str_cut(rest, ':', &region, &rest) && region.len > 0 && !str_eq(region, STR("*")) &&
-        (str_eq(service, STR("s3")) || str_eq(service, STR("iam"))))
+        return malformed(arena,
+                         "Resource vendor must be fully qualified and cannot contain regexes.");
+    if (regional && str_cut(rest, ':', &region, &rest) && region.len > 0 &&
+        !str_eq(region, STR("*")) && (str_eq(service, STR("s3")) || str_eq(service, STR("iam"))))
         return malformed_str(arena, "Resource ", text, " can not contain region information.");
     return NULL;
 }
 
-static const struct fault *vet_resources(const struct json *statement, struct arena *arena)
-{
+static const struct fault *vet_resources(const struct json *statement, struct arena *arena) {
     const struct json *resources = json_get(statement, "Resource");
     resources = resources ? resources : json_get(statement, "NotResource");
     for (size_t i = 0; i < list_size(resources); i++)
@@ -267,8 +260,7 @@ static const struct fault *vet_resources(const struct json *statement, struct ar
     return NULL;
 }
 
-static const struct fault *vet_sids(const struct json *statements, struct arena *arena)
-{
+static const struct fault *vet_sids(const struct json *statements, struct arena *arena) {
     for (size_t i = 0; i < list_size(statements); i++)
         for (size_t j = 0; j < i; j++) {
             str sid = json_str(list_at(statements, i), "Sid");
@@ -278,8 +270,7 @@ static const struct fault *vet_sids(const struct json *statements, struct arena 
     return NULL;
 }
 
-const struct fault *vet_identity_policy(str text, struct arena *arena)
-{
+const struct fault *vet_identity_policy(str text, struct arena *arena) {
     const struct json *root;
     struct document document;
     if (json_parse(text, arena, &root) || !document_shape_ok(root))
@@ -303,11 +294,14 @@ const struct fault *vet_identity_policy(str text, struct arena *arena)
 
 /* ---- trust policies ---- */
 
-static bool trust_action_ok(str action)
-{
+static bool trust_action_ok(str action) {
     static const str known[] = {
-        STR_INIT("sts:AssumeRole"), STR_INIT("sts:AssumeRoleWithSAML"), STR_INIT("sts:AssumeRoleWithWebIdentity"),
-        STR_INIT("sts:TagSession"), STR_INIT("sts:SetSourceIdentity"),  STR_INIT("sts:SetContext"),
+        STR_INIT("sts:AssumeRole"),
+        STR_INIT("sts:AssumeRoleWithSAML"),
+        STR_INIT("sts:AssumeRoleWithWebIdentity"),
+        STR_INIT("sts:TagSession"),
+        STR_INIT("sts:SetSourceIdentity"),
+        STR_INIT("sts:SetContext"),
     };
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (str_eq_nocase(known[i], action))
@@ -315,9 +309,9 @@ static bool trust_action_ok(str action)
     return false;
 }
 
-static const struct fault *vet_trust_statement(const struct json *statement, struct arena *arena)
-{
-    const struct json *principal = json_get(statement, "Principal"), *not_principal = json_get(statement, "NotPrincipal");
+static const struct fault *vet_trust_statement(const struct json *statement, struct arena *arena) {
+    const struct json *principal = json_get(statement, "Principal"),
+                      *not_principal = json_get(statement, "NotPrincipal");
     const struct json *actions = json_get(statement, "Action");
     if (json_kind(statement) != JSON_OBJECT)
         return malformed(arena, "Could not parse the policy: Statement is empty!");
@@ -339,8 +333,7 @@ static const struct fault *vet_trust_statement(const struct json *statement, str
     return NULL;
 }
 
-const struct fault *vet_trust_policy(str text, struct arena *arena)
-{
+const struct fault *vet_trust_policy(str text, struct arena *arena) {
     const struct json *root;
     struct document document;
     if (json_parse(text, arena, &root) || json_kind(root) != JSON_OBJECT)

@@ -1,5 +1,5 @@
-/* services/iam/vet.h - what IAM itself checks when a policy of a role is saved, on top of the grammar:
- * permissions spec 9. Each answers MalformedPolicyDocument in IAM's own words. */
+/* services/iam/vet.h - what IAM itself checks when a policy of a role is saved, on top of the
+ * grammar: permissions spec 9. Each answers MalformedPolicyDocument in IAM's own words. */
 #ifndef SESAME_SERVICES_IAM_VET_H
 #define SESAME_SERVICES_IAM_VET_H
 

@@ -59,11 +59,11 @@ const struct action_field action_fields[] = {
 const size_t action_field_count = sizeof(action_fields) / sizeof(action_fields[0]);
 /* clang-format on */
 
-static_assert(sizeof(enum sns_encoding) == sizeof(unsigned) && sizeof(enum invocation_type) == sizeof(unsigned),
+static_assert(sizeof(enum sns_encoding) == sizeof(unsigned) &&
+                  sizeof(enum invocation_type) == sizeof(unsigned),
               "a word's number is stored as the enum it stands for");
 
-str action_field_get(const struct action_field *field, const struct action *action)
-{
+str action_field_get(const struct action_field *field, const struct action *action) {
     const char *at = (const char *)action + field->offset;
     if (!field->words)
         return *(const str *)at;
@@ -72,8 +72,7 @@ str action_field_get(const struct action_field *field, const struct action *acti
     return field->words->values[*(const unsigned *)at];
 }
 
-bool action_field_set(const struct action_field *field, struct action *action, str text)
-{
+bool action_field_set(const struct action_field *field, struct action *action, str text) {
     char *at = (char *)action + field->offset;
     if (!field->words) {
         *(str *)at = text;

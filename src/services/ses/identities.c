@@ -16,8 +16,7 @@ static const str status_names[] = {
 /* clang-format on */
 enum { STATUSES = sizeof(status_names) / sizeof(status_names[0]), TOKEN_BYTES = 32 };
 
-str identity_status_name(enum identity_status status)
-{
+str identity_status_name(enum identity_status status) {
     return status_names[status];
 }
 
@@ -25,8 +24,7 @@ str identity_status_name(enum identity_status status)
 
 /* Letters, digits, dashes not at the ends; the underscore is no host's, but people have such
  * domains (_dmarc. and the like) and AWS takes them. */
-static bool label_ok(str label)
-{
+static bool label_ok(str label) {
     if (label.len == 0 || label.len > 63 || label.ptr[0] == '-' || label.ptr[label.len - 1] == '-')
         return false;
     for (size_t i = 0; i < label.len; i++) {
@@ -37,8 +35,7 @@ static bool label_ok(str label)
     return true;
 }
 
-size_t domain_normal_to(char to[DOMAIN_ROOM], str domain)
-{
+size_t domain_normal_to(char to[DOMAIN_ROOM], str domain) {
     if (str_ends(domain, STR(".")))
         domain.len--;
     if (domain.len == 0 || domain.len >= DOMAIN_ROOM || str_has(domain, '\0'))
@@ -63,17 +60,16 @@ size_t domain_normal_to(char to[DOMAIN_ROOM], str domain)
     return len;
 }
 
-str domain_normal(struct arena *arena, str domain)
-{
+str domain_normal(struct arena *arena, str domain) {
     char room[DOMAIN_ROOM];
     size_t len = domain_normal_to(room, domain);
-    return len ? arena_str(arena, (str){ room, len }) : STR_NONE;
+    return len ? arena_str(arena, (str) { room, len }) : STR_NONE;
 }
 
 /* ---- the aggregate ---- */
 
-const struct fault *identity_compile(const struct record *record, struct arena *arena, const void **ret_aggregate)
-{
+const struct fault *identity_compile(const struct record *record, struct arena *arena,
+                                     const void **ret_aggregate) {
     struct identity *identity = ARENA_NEW(arena, struct identity);
     str key = arena_str(arena, record->key), kind;
     const struct json *json;
@@ -82,13 +78,15 @@ const struct fault *identity_compile(const struct record *record, struct arena *
     TRY(json_parse(record->value, arena, &json));
     if (!str_cut(key, '/', &kind, &key) || !str_cut(key, '/', &identity->region, &key) ||
         !str_cut(key, '/', &identity->domain, &identity->account))
-        return fault(arena, FAULT_SYNTAX, NULL, "an identity's key wants region, domain and account");
+        return fault(arena, FAULT_SYNTAX, NULL,
+                     "an identity's key wants region, domain and account");
     str status = json_str(json, "status");
     size_t i = 0;
     while (i < STATUSES && !str_eq(status_names[i], status))
         i++;
     if (i == STATUSES)
-        return fault(arena, FAULT_SYNTAX, NULL, "no identity status is called " STR_FMT, STR_ARG(status));
+        return fault(arena, FAULT_SYNTAX, NULL, "no identity status is called " STR_FMT,
+                     STR_ARG(status));
     identity->status = (enum identity_status)i;
     identity->token = json_str(json, "token");
     identity->created_ms = json_int(json, "created_ms", 0);
@@ -96,20 +94,19 @@ const struct fault *identity_compile(const struct record *record, struct arena *
     return NULL;
 }
 
-static str identity_key(struct arena *arena, str region, str domain, str account)
-{
-    return arena_strf(arena, "identity/" STR_FMT "/" STR_FMT "/" STR_FMT, STR_ARG(region), STR_ARG(domain),
-                      STR_ARG(account));
+static str identity_key(struct arena *arena, str region, str domain, str account) {
+    return arena_strf(arena, "identity/" STR_FMT "/" STR_FMT "/" STR_FMT, STR_ARG(region),
+                      STR_ARG(domain), STR_ARG(account));
 }
 
-const struct fault *identity_verify_domain(struct state *state, const struct call *call, struct entropy *entropy,
-                                           str domain, bool auto_verify, str *ret_token)
-{
+const struct fault *identity_verify_domain(struct state *state, const struct call *call,
+                                           struct entropy *entropy, str domain, bool auto_verify,
+                                           str *ret_token) {
     struct arena *arena = call->arena;
     str normal = domain_normal(arena, domain);
     if (str_is_none(normal))
-        return fault_coded(arena, FAULT_SYNTAX, "InvalidParameterValue", "Invalid domain name " STR_FMT ".",
-                           STR_ARG(domain));
+        return fault_coded(arena, FAULT_SYNTAX, "InvalidParameterValue",
+                           "Invalid domain name " STR_FMT ".", STR_ARG(domain));
     str key = identity_key(arena, call->region, normal, call->caller->account);
     if (str_is_none(key))
         return &fault_no_memory;
@@ -136,7 +133,8 @@ const struct fault *identity_verify_domain(struct state *state, const struct cal
         } else {
             char bytes[TOKEN_BYTES], text[BASE64_LEN(TOKEN_BYTES)];
             entropy->fill(entropy, bytes, sizeof(bytes));
-            token = arena_str(arena, (str){ text, base64_encode_to(text, (str){ bytes, sizeof(bytes) }) });
+            token = arena_str(
+                arena, (str) { text, base64_encode_to(text, (str) { bytes, sizeof(bytes) }) });
             record.revision = REVISION_NEW;
         }
         AUTO_BUF value = buf_new(1024);
@@ -162,8 +160,7 @@ const struct fault *identity_verify_domain(struct state *state, const struct cal
 
 enum { IDENTITY_KEY_ROOM = 512 };
 
-static str key_to(char to[IDENTITY_KEY_ROOM], str region, str domain, str account)
-{
+static str key_to(char to[IDENTITY_KEY_ROOM], str region, str domain, str account) {
     size_t len = 0;
     const str parts[] = { STR("identity/"), region, STR("/"), domain, STR("/"), account };
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
@@ -173,15 +170,16 @@ static str key_to(char to[IDENTITY_KEY_ROOM], str region, str domain, str accoun
             memcpy(to + len, parts[i].ptr, parts[i].len);
         len += parts[i].len;
     }
-    return (str){ to, len };
+    return (str) { to, len };
 }
 
 bool identity_next(const struct world *world, str region, str normal_domain, str after_account,
-                   const struct identity **ret_identity)
-{
+                   const struct identity **ret_identity) {
     char prefix_room[IDENTITY_KEY_ROOM], after_room[IDENTITY_KEY_ROOM];
     str prefix = key_to(prefix_room, region, normal_domain, STR(""));
-    str after = str_is_none(after_account) ? STR_NONE : key_to(after_room, region, normal_domain, after_account);
+    str after = str_is_none(after_account)
+                    ? STR_NONE
+                    : key_to(after_room, region, normal_domain, after_account);
     str key;
     const void *found;
     if (str_is_none(prefix) || !world_next(world, prefix, after, &key, &found))
@@ -190,22 +188,21 @@ bool identity_next(const struct world *world, str region, str normal_domain, str
     return true;
 }
 
-static const struct identity *find_normal(const struct world *world, str region, str normal, str account)
-{
+static const struct identity *find_normal(const struct world *world, str region, str normal,
+                                          str account) {
     char room[IDENTITY_KEY_ROOM];
     str key = key_to(room, region, normal, account);
     return str_is_none(key) ? NULL : world_find(world, key);
 }
 
-const struct identity *identity_find(const struct world *world, str region, str domain, str account)
-{
+const struct identity *identity_find(const struct world *world, str region, str domain,
+                                     str account) {
     char room[DOMAIN_ROOM];
     size_t len = domain_normal_to(room, domain);
-    return len ? find_normal(world, region, (str){ room, len }, account) : NULL;
+    return len ? find_normal(world, region, (str) { room, len }, account) : NULL;
 }
 
-bool identity_covers(const struct world *world, str region, str domain, str account)
-{
+bool identity_covers(const struct world *world, str region, str domain, str account) {
     char room[DOMAIN_ROOM];
     str rest = { room, domain_normal_to(room, domain) }, label;
     while (rest.len > 0) {

@@ -8,7 +8,12 @@
 #include "services/ports.h"
 #include "services/world_kinds.h"
 
-enum identity_status { IDENTITY_PENDING, IDENTITY_SUCCESS, IDENTITY_FAILED, IDENTITY_TEMPORARY_FAILURE };
+enum identity_status {
+    IDENTITY_PENDING,
+    IDENTITY_SUCCESS,
+    IDENTITY_FAILED,
+    IDENTITY_TEMPORARY_FAILURE
+};
 
 struct identity {
     str domain; /* lower-case A-label */
@@ -25,10 +30,11 @@ str identity_status_name(enum identity_status);
  * auto_verify: it is verified at once. The token of a domain stays the same. InvalidParameterValue
  * when the text is no domain. */
 struct entropy;
-const struct fault *identity_verify_domain(struct state *, const struct call *, struct entropy *, str domain,
-                                           bool auto_verify, str *ret_token);
+const struct fault *identity_verify_domain(struct state *, const struct call *, struct entropy *,
+                                           str domain, bool auto_verify, str *ret_token);
 
-const struct identity *identity_find(const struct world *, str region, str domain, str account); /* NULL: none */
+const struct identity *identity_find(const struct world *, str region, str domain,
+                                     str account); /* NULL: none */
 /* Is this very domain, or a parent of it, a verified identity of the account? */
 bool identity_covers(const struct world *, str region, str domain, str account);
 

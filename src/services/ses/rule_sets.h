@@ -16,32 +16,39 @@
 enum { RULE_SETS_MAX = 40, RULES_MAX = 200, ACTIONS_MAX = 10 }; /* spec 1.1 */
 
 const struct fault *rule_set_create(struct state *, const struct call *, str name);
-const struct fault *rule_set_delete(struct state *, const struct call *, str name); /* absent: fine */
-const struct fault *rule_set_activate(struct state *, const struct call *, str name); /* empty: none is active */
+const struct fault *rule_set_delete(struct state *, const struct call *,
+                                    str name); /* absent: fine */
+const struct fault *rule_set_activate(struct state *, const struct call *,
+                                      str name); /* empty: none is active */
 
 /* Tries the targets of a rule that holds just one of the actions to be saved, in the order of the
  * actions. Made by whoever can reach the targets; see receive/setup.h. */
 struct rule_test {
-    const struct fault *(*run)(struct rule_test *, const struct call *, str rule_set, const struct receipt_rule *);
+    const struct fault *(*run)(struct rule_test *, const struct call *, str rule_set,
+                               const struct receipt_rule *);
 };
 
 /* after STR_NONE: to the front. rule_test NULL: targets are not tried. */
 const struct fault *rule_create(struct state *, const struct call *, str rule_set, str after,
                                 const struct receipt_rule *, struct rule_test *);
-const struct fault *rule_update(struct state *, const struct call *, str rule_set, const struct receipt_rule *,
-                                struct rule_test *);
-const struct fault *rule_delete(struct state *, const struct call *, str rule_set, str rule); /* rule absent: fine */
+const struct fault *rule_update(struct state *, const struct call *, str rule_set,
+                                const struct receipt_rule *, struct rule_test *);
+const struct fault *rule_delete(struct state *, const struct call *, str rule_set,
+                                str rule); /* rule absent: fine */
 
 /* Read from the call's world. RuleSetDoesNotExist, RuleDoesNotExist. */
-const struct fault *rule_set_describe(const struct call *, str name, const struct receipt_rule_set **ret_set);
-const struct fault *rule_describe(const struct call *, str rule_set, str rule, const struct receipt_rule **ret_rule);
-const struct receipt_rule *rule_find(const struct receipt_rule_set *, str name); /* NULL when absent */
+const struct fault *rule_set_describe(const struct call *, str name,
+                                      const struct receipt_rule_set **ret_set);
+const struct fault *rule_describe(const struct call *, str rule_set, str rule,
+                                  const struct receipt_rule **ret_rule);
+const struct receipt_rule *rule_find(const struct receipt_rule_set *,
+                                     str name); /* NULL when absent */
 
 /* The sets of the caller's account and the call's region whose names are greater than `after`, by
  * name, at most max; *ret_more tells whether others follow. In the call's arena. */
 const struct fault *rule_sets_list(const struct call *, str after, size_t max,
-                                   const struct receipt_rule_set *const **ret_sets, size_t *ret_count,
-                                   bool *ret_more);
+                                   const struct receipt_rule_set *const **ret_sets,
+                                   size_t *ret_count, bool *ret_more);
 
 aggregate_compile_fn rule_set_compile, active_rule_set_compile;
 

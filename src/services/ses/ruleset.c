@@ -22,19 +22,16 @@ static const str kind_names[ACTION_KINDS] = {
     [ACTION_CONNECT] = STR_INIT("Connect"),
 };
 
-str action_kind_name(enum action_kind kind)
-{
+str action_kind_name(enum action_kind kind) {
     return kind_names[kind];
 }
 
-static void add_str(struct json_writer *w, str name, str value)
-{
+static void add_str(struct json_writer *w, str name, str value) {
     json_name(w, name);
     json_put_str(w, value);
 }
 
-static void write_action(struct json_writer *w, const struct action *action)
-{
+static void write_action(struct json_writer *w, const struct action *action) {
     json_open(w, '{');
     json_name(w, action_shapes[action->kind].name);
     json_open(w, '{');
@@ -49,8 +46,7 @@ static void write_action(struct json_writer *w, const struct action *action)
     json_close(w, '}');
 }
 
-static void write_rule(struct json_writer *w, const struct receipt_rule *rule)
-{
+static void write_rule(struct json_writer *w, const struct receipt_rule *rule) {
     json_open(w, '{');
     json_add_str(w, "Name", rule->name);
     json_add_bool(w, "Enabled", rule->enabled);
@@ -71,8 +67,7 @@ static void write_rule(struct json_writer *w, const struct receipt_rule *rule)
     json_close(w, '}');
 }
 
-void rule_set_write(const struct receipt_rule_set *set, struct buf *out)
-{
+void rule_set_write(const struct receipt_rule_set *set, struct buf *out) {
     struct json_writer w = json_writer(out);
     json_open(&w, '{');
     json_add_str(&w, "Name", set->name);
@@ -87,12 +82,13 @@ void rule_set_write(const struct receipt_rule_set *set, struct buf *out)
     json_close(&w, '}');
 }
 
-static const struct fault *read_action(const struct json *json, struct arena *arena, struct action *ret_action)
-{
+static const struct fault *read_action(const struct json *json, struct arena *arena,
+                                       struct action *ret_action) {
     str name;
     const struct json *members;
     if (json_size(json) != 1 || !json_member(json, 0, &name, &members))
-        return fault(arena, FAULT_SYNTAX, NULL, "an action of a rule set names not exactly one kind");
+        return fault(arena, FAULT_SYNTAX, NULL,
+                     "an action of a rule set names not exactly one kind");
     size_t kind = 0;
     while (kind < ACTION_KINDS && !str_eq(action_shapes[kind].name, name))
         kind++;
@@ -105,16 +101,18 @@ static const struct fault *read_action(const struct json *json, struct arena *ar
             continue;
         str text = json_str(members, field->name.ptr);
         if (str_is_none(text) ? field->required : !action_field_set(field, &action, text))
-            return fault(arena, FAULT_SYNTAX, NULL, "the " STR_FMT " of an " STR_FMT " is missing or unknown",
+            return fault(arena, FAULT_SYNTAX, NULL,
+                         "the " STR_FMT " of an " STR_FMT " is missing or unknown",
                          STR_ARG(field->name), STR_ARG(name));
     }
     *ret_action = action;
     return NULL;
 }
 
-static const struct fault *read_rule(const struct json *json, struct arena *arena, struct receipt_rule *ret_rule)
-{
-    const struct json *recipients = json_get(json, "Recipients"), *actions = json_get(json, "Actions");
+static const struct fault *read_rule(const struct json *json, struct arena *arena,
+                                     struct receipt_rule *ret_rule) {
+    const struct json *recipients = json_get(json, "Recipients"),
+                      *actions = json_get(json, "Actions");
     struct receipt_rule rule = {
         .name = json_str(json, "Name"),
         .enabled = json_bool(json, "Enabled", false),
@@ -132,7 +130,8 @@ static const struct fault *read_rule(const struct json *json, struct arena *aren
     for (size_t i = 0; i < rule.recipient_count; i++) {
         conditions[i] = json_text(json_at(recipients, i));
         if (str_is_none(conditions[i]))
-            return fault(arena, FAULT_SYNTAX, NULL, "a recipient condition of rule " STR_FMT " is no text",
+            return fault(arena, FAULT_SYNTAX, NULL,
+                         "a recipient condition of rule " STR_FMT " is no text",
                          STR_ARG(rule.name));
     }
     for (size_t i = 0; i < rule.action_count; i++)
@@ -143,8 +142,7 @@ static const struct fault *read_rule(const struct json *json, struct arena *aren
     return NULL;
 }
 
-const struct fault *rule_set_read(str text, struct arena *arena, struct receipt_rule_set *ret_set)
-{
+const struct fault *rule_set_read(str text, struct arena *arena, struct receipt_rule_set *ret_set) {
     str own = arena_str(arena, text);
     const struct json *json;
     if (str_is_none(own))

@@ -5,13 +5,11 @@
 
 enum { SESSION_NAME_MOST = 64 };
 
-static bool session_char_ok(char c)
-{
+static bool session_char_ok(char c) {
     return ascii_is_alpha(c) || ascii_is_digit(c) || (c != '\0' && strchr("=,.@_-", c));
 }
 
-str sts_session_name(struct arena *arena, str wish)
-{
+str sts_session_name(struct arena *arena, str wish) {
     str name = arena_str(arena, str_head(wish, SESSION_NAME_MOST));
     for (size_t i = 0; i < name.len; i++)
         if (!session_char_ok(name.ptr[i]))
@@ -19,12 +17,12 @@ str sts_session_name(struct arena *arena, str wish)
     return name.len > 0 ? name : STR("-");
 }
 
-static const struct fault *refuse(const struct call *call, const struct fault *because, const char *why, str role_arn)
-{
+static const struct fault *refuse(const struct call *call, const struct fault *because,
+                                  const char *why, str role_arn) {
     struct fault *f = ARENA_NEW(call->arena, struct fault);
     if (!f)
         return &fault_no_memory;
-    *f = (struct fault){
+    *f = (struct fault) {
         .kind = FAULT_DENIED,
         .says = arena_strf(call->arena, STR_FMT " %s", STR_ARG(role_arn), why),
         .code = "AccessDenied",
@@ -34,12 +32,12 @@ static const struct fault *refuse(const struct call *call, const struct fault *b
 }
 
 static const struct fault *assume_role(struct sts_port *port, const struct call *call, str role_arn,
-                                       str session_name, struct caller *ret_session)
-{
+                                       str session_name, struct caller *ret_session) {
     (void)port;
     const struct caller *caller = call->caller;
     struct arn arn;
-    if (!arn_parse(role_arn, &arn) || !str_eq(arn.service, STR("iam")) || !str_starts(arn.resource, STR("role/")))
+    if (!arn_parse(role_arn, &arn) || !str_eq(arn.service, STR("iam")) ||
+        !str_starts(arn.resource, STR("role/")))
         return refuse(call, NULL, "is not the ARN of a role", role_arn);
     /* A service acts for an account; it takes no role of another one (ses-receiving spec 13.3). */
     if (caller->kind == CALLER_SERVICE && !str_eq(caller->service.source_account, arn.account))
@@ -50,7 +48,7 @@ static const struct fault *assume_role(struct sts_port *port, const struct call 
                           STR_ARG(role ? role->name : str_from(arn.resource, sizeof("role/") - 1)));
     if (str_is_none(name))
         return &fault_no_memory;
-    const struct fault *denied = authorize(call, &(struct ask){
+    const struct fault *denied = authorize(call, &(struct ask) {
                                                      .action = STR("sts:AssumeRole"),
                                                      .resource = role_arn,
                                                      .resource_account = arn.account,
@@ -62,7 +60,8 @@ static const struct fault *assume_role(struct sts_port *port, const struct call 
         return refuse(call, denied, "does not exist", role_arn);
     TRY(denied);
 
-    str session = arena_strf(call->arena, "arn:" STR_FMT ":sts::" STR_FMT ":assumed-role/" STR_FMT "/" STR_FMT,
+    str session = arena_strf(call->arena,
+                             "arn:" STR_FMT ":sts::" STR_FMT ":assumed-role/" STR_FMT "/" STR_FMT,
                              STR_ARG(arn.partition), STR_ARG(arn.account), STR_ARG(role->name),
                              STR_ARG(sts_session_name(call->arena, session_name)));
     struct caller made = {
@@ -79,8 +78,7 @@ static const struct fault *assume_role(struct sts_port *port, const struct call 
     return NULL;
 }
 
-struct sts_port *sts_embedded_open(struct arena *arena)
-{
+struct sts_port *sts_embedded_open(struct arena *arena) {
     struct sts_port *port = ARENA_NEW(arena, struct sts_port);
     if (port)
         port->assume_role = assume_role;

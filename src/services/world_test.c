@@ -1,0 +1,134 @@
+/* One picture of the configuration, changed in pieces. */
+#include "services/account.h"
+#include "services/iam/role.h"
+#include "services/ses/rule_sets.h"
+#include "services/stage.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+#define SET(name)                                                                                  \
+    STR("{\"Name\":\"" name                                                                        \
+        "\",\"Account\":\"111122223333\",\"Region\":\"us-east-1\",\"CreatedMs\":5,\"Rules\":[]}")
+#define KEY(name) "rule-set/111122223333/us-east-1/" name
+
+static int begin(void **state) {
+    struct stage *stage = calloc(1, sizeof(*stage));
+    stage_begin(stage);
+    *state = stage;
+    return 0;
+}
+
+static int end(void **state) {
+    stage_end(*state);
+    free(*state);
+    return 0;
+}
+
+static const struct receipt_rule_set *set_in(const struct world *world, str name) {
+    return rule_set_find(world, STR("111122223333"), STR("us-east-1"), name);
+}
+
+static void a_change_makes_a_new_world_and_leaves_the_old_one_as_it_was(void **state) {
+    struct stage *stage = *state;
+    stage_put(stage, KEY("a"), SET("a"));
+    stage_put(stage, KEY("b"), SET("b"));
+    const struct world *before = worlds_now(stage->worlds);
+    const struct receipt_rule_set *a = set_in(before, STR("a")), *b = set_in(before, STR("b"));
+    assert_non_null(a);
+    assert_non_null(b);
+
+    stage_put(stage, KEY("a"), SET("A"));
+    const struct world *after = worlds_now(stage->worlds);
+    assert_true(str_eq(set_in(before, STR("a"))->name, STR("a")));
+    assert_true(str_eq(set_in(after, STR("a"))->name, STR("A")));
+    assert_ptr_equal(set_in(after, STR("b")), b); /* shared, not compiled again */
+    assert_true(world_revision(after, STR(KEY("a"))) > world_revision(before, STR(KEY("a"))));
+
+    stage_remove(stage, KEY("a"));
+    const struct world *last = worlds_now(stage->worlds);
+    assert_null(set_in(last, STR("a")));
+    assert_int_equal(world_revision(last, STR(KEY("a"))), REVISION_NEW);
+    assert_true(str_eq(a->name, STR("a"))); /* `before` still holds it */
+    world_unref(last);
+    world_unref(before);
+    assert_true(str_eq(set_in(after, STR("a"))->name, STR("A")));
+    world_unref(after);
+}
+
+static void what_the_state_holds_at_the_start_is_in_the_first_world(void **state) {
+    struct stage *stage = *state;
+    char key[128];
+    for (int i = 0; i < 40; i++) { /* more than a page */
+        snprintf(key, sizeof(key), KEY("s%02d"), i);
+        stage_put(stage, key, SET("x"));
+    }
+    struct worlds *again;
+    assert_null(worlds_open(stage->state, &stage->outside, stage->arena, &again));
+    const struct world *world = worlds_now(again);
+    size_t count = 0;
+    str at = STR_NONE, prefix = STR("rule-set/");
+    const void *found;
+    while (world_next(world, prefix, at, &at, &found))
+        count++;
+    assert_int_equal(count, 40);
+    assert_true(str_eq(at, STR(KEY("s39"))));
+    world_unref(world);
+    /* The second watcher must outlive the state's last change; nothing changes any more. */
+    worlds_close(again);
+}
+
+static void a_record_that_cannot_be_read_leaves_nothing_that_could_still_grant(void **state) {
+    struct stage *stage = *state;
+    stage_put(stage, KEY("a"), SET("a"));
+    stage_put(stage, KEY("a"), STR("{\"Name\":\"a\""));
+    const struct world *world = worlds_now(stage->worlds);
+    assert_null(set_in(world, STR("a")));
+    assert_int_equal(stage->errors, 1);
+    world_unref(world);
+
+    stage_put(stage, "role/111122223333/r",
+              STR("{\"path\":\"/\",\"trust\":\"{}\",\"policies\":[]}"));
+    world = worlds_now(stage->worlds);
+    assert_null(role_find(world, STR("111122223333"), STR("r")));
+    assert_int_equal(stage->errors, 2);
+    world_unref(world);
+}
+
+static void a_key_of_no_known_kind_is_passed_over(void **state) {
+    struct stage *stage = *state;
+    stage_put(stage, "meta/version", STR("1"));
+    const struct world *world = worlds_now(stage->worlds);
+    assert_null(world_find(world, STR("meta/version")));
+    assert_int_equal(stage->errors, 0);
+    world_unref(world);
+}
+
+static void an_account_begins_with_its_first_use_and_only_once(void **state) {
+    struct stage *stage = *state;
+    struct call call = stage_call(stage);
+    assert_null(account_find(call.world, STR("111122223333")));
+    assert_null(account_begin(stage->state, &call));
+    stage->now_ms += 1000;
+    assert_null(account_begin(stage->state, &call)); /* a stale world: the put comes too late */
+    call = stage_call(stage);
+    assert_null(account_begin(stage->state, &call));
+    assert_int_equal(account_find(call.world, STR("111122223333"))->created_ms, 1772442942000);
+    struct caller nobody = { .kind = CALLER_ANONYMOUS };
+    call = stage_call_as(stage, &nobody);
+    assert_null(account_begin(stage->state, &call));
+    assert_null(account_find(call.world, STR("")));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
+        T(a_change_makes_a_new_world_and_leaves_the_old_one_as_it_was),
+        T(what_the_state_holds_at_the_start_is_in_the_first_world),
+        T(a_record_that_cannot_be_read_leaves_nothing_that_could_still_grant),
+        T(a_key_of_no_known_kind_is_passed_over),
+        T(an_account_begins_with_its_first_use_and_only_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
