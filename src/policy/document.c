@@ -278,15 +278,13 @@ static const struct fault *read_document(const struct reader *reader, const stru
         return refuse(reader, root, "the policy has no Statement");
     const bool list = statement->kind == SPANS_ARRAY;
     const size_t count = list ? statement->count : 1;
-    if (count == 0)
-        return refuse(reader, statement, "the policy has no statement");
     if (count > STATEMENTS_MAX)
         return fault(reader->arena, FAULT_LIMIT, NULL, "a policy has more than %d statements",
                      STATEMENTS_MAX);
     struct statement *statements = ARENA_ARRAY(reader->arena, struct statement, count);
-    if (!statements)
+    if (count && !statements)
         return &fault_no_memory;
-    size_t i = 0;
+    size_t i = 0; /* an empty list is a policy that says nothing */
     for (const struct spans *one = list ? statement->first : statement; one;
          one = list ? one->next : NULL)
         TRY(read_statement(reader, one, &statements[i++]));

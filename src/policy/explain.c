@@ -49,6 +49,23 @@ static bool names_an_aws_principal(const struct statement *statement) {
     return false;
 }
 
+/* The services that have a part in receiving mail. */
+static bool names_a_neighbour(const struct statement *statement) {
+    static const str neighbours[] = {
+        STR_INIT("ses.amazonaws.com"),    STR_INIT("sns.amazonaws.com"),
+        STR_INIT("s3.amazonaws.com"),     STR_INIT("kms.amazonaws.com"),
+        STR_INIT("lambda.amazonaws.com"),
+    };
+    for (size_t i = 0; i < statement->principal_count; i++) {
+        for (size_t n = 0; n < sizeof(neighbours) / sizeof(*neighbours); n++) {
+            if (statement->principals[i].kind == PRINCIPAL_SERVICE &&
+                str_eq(statement->principals[i].name, neighbours[n]))
+                return true;
+        }
+    }
+    return false;
+}
+
 /* Is this statement an attempt at the yes that is missing, or is it about something else? A reader
  * told "it names somebody else" about every other statement would learn nothing. */
 static bool is_near(const struct case_ *c, const struct exhibit *exhibit,
@@ -63,8 +80,9 @@ static bool is_near(const struct case_ *c, const struct exhibit *exhibit,
     if (trace_fails(code, ELEMENT_ACTION) || trace_fails(code, ELEMENT_RESOURCE))
         return false;
     if (c->request->caller->kind == CALLER_SERVICE)
-        /* Written for this very rule, only for the wrong principal. */
-        return statement->condition_count > 0 && !trace_fails(code, ELEMENT_CONDITION);
+        /* Written for this very rule, or for a service that people take for the one that calls. */
+        return !trace_fails(code, ELEMENT_CONDITION) &&
+               (statement->condition_count > 0 || names_a_neighbour(statement));
     /* A key or role of the caller's account first has to give that account something. */
     const bool own = str_eq(c->request->caller->account, c->request->resource_account);
     return !own || names_an_aws_principal(statement);

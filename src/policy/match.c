@@ -73,8 +73,9 @@ static enum grant grantee_grants(const struct grantee *grantee, const struct ask
     case GRANTEE_SERVICE:
         return kind == CALLER_SERVICE && str_eq(asked->self, grantee->name) ? GRANT_DIRECT
                                                                             : GRANT_NONE;
-    case GRANTEE_OTHER:
-        break;
+    case GRANTEE_OTHER: /* compared as text: permissions spec 1 */
+        return !str_is_none(asked->self) && str_eq(asked->self, grantee->text) ? GRANT_DIRECT
+                                                                               : GRANT_NONE;
     }
     return GRANT_NONE;
 }

@@ -1,0 +1,472 @@
+/* Runs the permission vectors: every line of every *.jsonl of the folders named is a question and
+ * its answer. Each is decided with and without a trace, which must agree; where the vector says
+ * which statements apply, or what is to blame, that is compared too, and a remedy that is offered
+ * must mend. Prints a table and the first failures, and ends with "N passed, N failed".
+ *
+ *   policy_vectors DIR...
+ *
+ * Confidence B (no AWS text decides) is counted apart and fails nothing. */
+#include "base/spans.h"
+#include "policy/match.h"
+
+#include <dirent.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    CLASSES_MAX = 64,
+    EXHIBITS_MAX = 64,
+    CODES_MAX = 4096,
+    FAILURES_SHOWN = 5,
+    ARENA_MAX = 256 << 20
+};
+
+struct score {
+    char class[64];
+    unsigned passed, failed, passed_b, failed_b, not_run;
+};
+struct scores {
+    struct score of[CLASSES_MAX];
+    size_t count;
+};
+
+struct question {
+    struct caller caller;
+    struct request request;
+    struct exhibit exhibits[EXHIBITS_MAX];
+    size_t count;
+};
+
+struct told { /* what was wrong, in words */
+    char text[1024];
+};
+
+static void tell(struct told *told, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void tell(struct told *told, const char *fmt, ...) {
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(told->text, sizeof(told->text), fmt, args);
+    va_end(args);
+}
+
+static str member_text(const struct spans *object, const char *name) {
+    const struct spans *member = spans_get(object, str_of(name));
+    return member ? member->text : STR_NONE;
+}
+
+static str source_of(str line, const struct spans *value) {
+    return (str) { line.ptr + value->from, value->to - value->from };
+}
+
+static struct caller caller_from(str principal, struct arena *arena) {
+    struct arn arn;
+    if (str_eq(principal, STR("*")))
+        return (struct caller) { .kind = CALLER_ANONYMOUS };
+    if (!arn_parse(principal, &arn))
+        return (struct caller) { .kind = CALLER_SERVICE, .service.principal = principal };
+    struct caller caller = { .account = arn.account };
+    str kind, rest, name, session;
+    str_cut(arn.resource, '/', &kind, &rest);
+    if (str_eq(arn.resource, STR("root"))) {
+        caller.kind = CALLER_ROOT;
+    } else if (str_eq(kind, STR("assumed-role"))) {
+        str_cut(rest, '/', &name, &session);
+        caller.kind = CALLER_ASSUMED_ROLE;
+        caller.assumed_role.session = arn;
+        const str role = arena_strf(arena, "arn:" STR_FMT ":iam::" STR_FMT ":role/" STR_FMT,
+                                    STR_ARG(arn.partition), STR_ARG(arn.account), STR_ARG(name));
+        arn_parse(role, &caller.assumed_role.role);
+    } else if (str_eq(kind, STR("federated-user"))) {
+        caller.kind = CALLER_FEDERATED;
+        caller.federated.session = arn;
+    } else {
+        caller.kind = CALLER_USER;
+        caller.user.arn = arn;
+    }
+    return caller;
+}
+
+static const struct context_key *context_from(const struct spans *context, struct arena *arena) {
+    struct context_key *keys = ARENA_ARRAY(arena, struct context_key, context->count);
+    size_t count = 0;
+    for (const struct spans *key = context->first; key; key = key->next) {
+        const bool list = key->kind == SPANS_ARRAY;
+        str *values = ARENA_ARRAY(arena, str, list ? key->count : 1);
+        size_t n = 0;
+        for (const struct spans *v = list ? key->first : key; v; v = list ? v->next : NULL)
+            values[n++] = v->text;
+        keys[count++] = (struct context_key) {
+            .name = key->name, .values = values, .count = n, .multivalued = list
+        };
+    }
+    return keys;
+}
+
+static bool add_exhibit(struct question *q, enum exhibit_kind kind, unsigned level, str json,
+                        struct arena *arena, struct told *told) {
+    if (q->count == EXHIBITS_MAX) {
+        tell(told, "more than %d policies", EXHIBITS_MAX);
+        return false;
+    }
+    struct exhibit *exhibit = &q->exhibits[q->count++];
+    *exhibit = (struct exhibit) { .kind = kind, .level = level };
+    if (str_is_none(json))
+        return true;
+    struct document *document = ARENA_NEW(arena, struct document);
+    const struct fault *fault = policy_parse(json, arena, document);
+    if (fault) {
+        tell(told, "policy not read: " STR_FMT, STR_ARG(fault_sentence(fault, arena)));
+        return false;
+    }
+    exhibit->document = document;
+    return true;
+}
+
+static const struct policy_member {
+    const char *name;
+    enum exhibit_kind kind;
+    enum { ONE, LIST, LEVELS } shape;
+} policy_members[] = {
+    { "identity", EXHIBIT_IDENTITY, LIST }, { "resource", EXHIBIT_RESOURCE, ONE },
+    { "trust", EXHIBIT_TRUST, ONE },        { "boundary", EXHIBIT_BOUNDARY, LIST },
+    { "session", EXHIBIT_SESSION, LIST },   { "endpoint", EXHIBIT_ENDPOINT, LIST },
+    { "scp", EXHIBIT_SCP, LEVELS },         { "rcp", EXHIBIT_RCP, LEVELS },
+};
+
+static bool add_list(struct question *q, const struct policy_member *member, unsigned level,
+                     const struct spans *list, str line, struct arena *arena, struct told *told) {
+    /* A ceiling without documents is there and silent. */
+    if (!list->first && member->kind != EXHIBIT_IDENTITY && member->kind != EXHIBIT_RCP)
+        return add_exhibit(q, member->kind, level, STR_NONE, arena, told);
+    for (const struct spans *one = list->first; one; one = one->next) {
+        if (!add_exhibit(q, member->kind, level, source_of(line, one), arena, told))
+            return false;
+    }
+    return true;
+}
+
+static bool question_from(struct question *q, const struct spans *step, str line,
+                          struct arena *arena, struct told *told) {
+    const struct spans *request = spans_get(step, STR("request"));
+    const struct spans *context = spans_get(request, STR("context"));
+    q->count = 0;
+    q->caller = caller_from(member_text(request, "principal"), arena);
+    q->request = (struct request) {
+        .caller = &q->caller,
+        .action = member_text(request, "action"),
+        .resource_account = member_text(request, "resource_account"),
+        .context = context ? context_from(context, arena) : NULL,
+        .context_count = context ? context->count : 0,
+    };
+    const str resource = member_text(request, "resource");
+    if (!arn_parse(resource, &q->request.resource))
+        q->request.resource = (struct arn) { .text = resource };
+    const struct spans *policies = spans_get(step, STR("policies"));
+    for (size_t i = 0; i < sizeof(policy_members) / sizeof(*policy_members); i++) {
+        const struct policy_member *member = &policy_members[i];
+        const struct spans *value = spans_get(policies, str_of(member->name));
+        if (!value)
+            continue;
+        if (member->shape == ONE) {
+            if (!add_exhibit(q, member->kind, 0, source_of(line, value), arena, told))
+                return false;
+        } else if (member->shape == LIST) {
+            if (!add_list(q, member, 0, value, line, arena, told))
+                return false;
+        } else {
+            unsigned level = 0;
+            for (const struct spans *one = value->first; one; one = one->next) {
+                if (!add_list(q, member, level++, one, line, arena, told))
+                    return false;
+            }
+        }
+    }
+    return true;
+}
+
+static const char *verdict_name(enum verdict verdict) {
+    switch (verdict) {
+    case VERDICT_ALLOW:
+        return "Allow";
+    case VERDICT_EXPLICIT_DENY:
+        return "ExplicitDeny";
+    case VERDICT_IMPLICIT_DENY:
+        return "ImplicitDeny";
+    }
+    return "?";
+}
+
+static bool listed(const struct spans *list, const char *name) {
+    for (const struct spans *one = list ? list->first : NULL; one; one = one->next) {
+        if (str_eq(one->text, str_of(name)))
+            return true;
+    }
+    return false;
+}
+
+static bool check_matched(const struct question *q, const struct trace *trace,
+                          const struct spans *matched, struct told *told) {
+    const struct spans *allow = spans_get(matched, STR("allow"));
+    const struct spans *deny = spans_get(matched, STR("deny"));
+    size_t allows = 0, denies = 0, at = 0, identity = 0;
+    for (size_t i = 0; i < q->count; i++) {
+        const struct exhibit *exhibit = &q->exhibits[i];
+        const size_t statements = exhibit->document ? exhibit->document->statement_count : 0;
+        const size_t document = exhibit->kind == EXHIBIT_IDENTITY ? identity++ : 0;
+        for (size_t s = 0; s < statements; s++, at++) {
+            const bool counts = exhibit->kind == EXHIBIT_IDENTITY ||
+                                exhibit->kind == EXHIBIT_RESOURCE || exhibit->kind == EXHIBIT_TRUST;
+            if (!counts || !trace_applies(trace->codes[at]))
+                continue;
+            char name[64];
+            if (exhibit->kind == EXHIBIT_IDENTITY)
+                snprintf(name, sizeof(name), "identity[%zu].%zu", document, s);
+            else
+                snprintf(name, sizeof(name), "%s.%zu",
+                         exhibit->kind == EXHIBIT_TRUST ? "trust" : "resource", s);
+            const bool denied = trace_denies(trace->codes[at]);
+            if (!listed(denied ? deny : allow, name)) {
+                tell(told, "%s %s, which the vector does not list", name,
+                     denied ? "denies" : "allows");
+                return false;
+            }
+            allows += !denied;
+            denies += denied;
+        }
+    }
+    if (allows != (allow ? allow->count : 0) || denies != (deny ? deny->count : 0)) {
+        tell(told, "%zu allow and %zu deny, wanted %u and %u", allows, denies,
+             allow ? allow->count : 0, deny ? deny->count : 0);
+        return false;
+    }
+    return true;
+}
+
+static bool same_value(const struct spans *a, const struct spans *b) {
+    if (!a || !b || a->kind == SPANS_NULL || b->kind == SPANS_NULL)
+        return a && b && a->kind == b->kind;
+    if (a->kind == SPANS_ARRAY || b->kind == SPANS_ARRAY) {
+        if (a->kind != b->kind || a->count != b->count)
+            return false;
+        const struct spans *x = a->first, *y = b->first;
+        for (; x && y; x = x->next, y = y->next) {
+            if (!same_value(x, y))
+                return false;
+        }
+        return true;
+    }
+    return str_eq(a->text, b->text);
+}
+
+static bool check_blame(const struct denial *denial, const struct spans *blame, str line,
+                        struct arena *arena, struct told *told) {
+    const str json = denial_json(denial, arena);
+    const struct spans *got;
+    if (spans_parse(json, SPANS_STRICT, arena, &got)) {
+        tell(told, "the explanation is not JSON: " STR_FMT, STR_ARG(json));
+        return false;
+    }
+    const bool free_words = str_eq(member_text(blame, "element"), STR("Statement")) &&
+                            str_starts(member_text(blame, "policy"), STR("identity"));
+    for (const struct spans *want = blame->first; want; want = want->next) {
+        if (free_words && str_eq(want->name, STR("got")))
+            continue;
+        const struct spans *have = spans_get(got, want->name);
+        if (!same_value(want, have)) {
+            const str wanted = source_of(line, want);
+            tell(told, "blame: " STR_FMT " is " STR_FMT ", wanted " STR_FMT, STR_ARG(want->name),
+                 STR_ARG(have ? source_of(json, have) : STR("absent")), STR_ARG(wanted));
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What is lacking is one statement in one policy: with the remedy there, the answer is yes. */
+static bool check_remedy(struct question *q, const struct denial *denial, struct arena *arena,
+                         struct told *told) {
+    const str remedy = denial_remedy(denial, arena);
+    if (denial->decision.verdict == VERDICT_EXPLICIT_DENY) {
+        if (!str_is_none(remedy))
+            tell(told, "a remedy is offered against an explicit deny");
+        return str_is_none(remedy);
+    }
+    if (denial->decision.lack_count != 1)
+        return true;
+    const struct lack *lack = &denial->decision.lacks[0];
+    const str json = arena_strf(arena, "{\"Version\":\"2012-10-17\",\"Statement\":[" STR_FMT "]}",
+                                STR_ARG(remedy));
+    const size_t count = q->count;
+    if (!add_exhibit(q, lack->where, lack->exhibit ? lack->exhibit->level : 0, json, arena, told))
+        return false;
+    const enum verdict verdict = policy_decide(&q->request, q->exhibits, q->count, NULL);
+    q->count = count;
+    if (verdict != VERDICT_ALLOW)
+        tell(told, "with the remedy " STR_FMT " the answer is still %s", STR_ARG(remedy),
+             verdict_name(verdict));
+    return verdict == VERDICT_ALLOW;
+}
+
+static bool check_step(const struct spans *step, const struct spans *blame, str line,
+                       struct arena *arena, struct told *told) {
+    struct question *q = ARENA_NEW(arena, struct question);
+    if (!question_from(q, step, line, arena, told))
+        return false;
+    static uint32_t codes[CODES_MAX];
+    struct trace trace = { .codes = codes, .room = CODES_MAX };
+    const enum verdict plain = policy_decide(&q->request, q->exhibits, q->count, NULL);
+    const enum verdict traced = policy_decide(&q->request, q->exhibits, q->count, &trace);
+    if (plain != traced) {
+        tell(told, "%s, but traced %s", verdict_name(plain), verdict_name(traced));
+        return false;
+    }
+    const str want = member_text(step, "expect");
+    if (!str_eq(want, str_of(verdict_name(plain)))) {
+        tell(told, "%s, wanted " STR_FMT, verdict_name(plain), STR_ARG(want));
+        return false;
+    }
+    const struct spans *matched = spans_get(step, STR("matched"));
+    if (matched && !check_matched(q, &trace, matched, told))
+        return false;
+    const struct decision decision =
+        policy_explain(&q->request, q->exhibits, q->count, &trace, arena);
+    const struct decision again = policy_explain(&q->request, q->exhibits, q->count, NULL, arena);
+    if (decision.verdict != plain || again.statement != decision.statement ||
+        again.lack_count != decision.lack_count) {
+        tell(told, "explained as %s", verdict_name(decision.verdict));
+        return false;
+    }
+    if (plain == VERDICT_ALLOW)
+        return true;
+    const struct denial denial = { .request = q->request, .decision = decision };
+    if (plain == VERDICT_IMPLICIT_DENY && decision.lack_count == 0) {
+        tell(told, "denied, and nothing is lacking");
+        return false;
+    }
+    if (blame && !check_blame(&denial, blame, line, arena, told))
+        return false;
+    return !blame || check_remedy(q, &denial, arena, told);
+}
+
+static bool check_case(const struct spans *root, str line, struct arena *arena, struct told *told) {
+    const struct spans *steps = spans_get(root, STR("steps"));
+    if (!steps)
+        return check_step(root, NULL, line, arena, told);
+    const str denied_at = member_text(root, "denied_at");
+    const struct spans *blame = spans_get(root, STR("blame"));
+    uint64_t at = 0, denied = UINT64_MAX;
+    str_u64(denied_at, &denied);
+    for (const struct spans *step = steps->first; step; step = step->next, at++) {
+        if (!check_step(step, at == denied ? blame : NULL, line, arena, told))
+            return false;
+    }
+    return true;
+}
+
+static struct score *score_of(struct scores *scores, str class) {
+    for (size_t i = 0; i < scores->count; i++) {
+        if (str_eq(class, str_of(scores->of[i].class)))
+            return &scores->of[i];
+    }
+    if (scores->count == CLASSES_MAX)
+        return &scores->of[CLASSES_MAX - 1];
+    struct score *score = &scores->of[scores->count++];
+    snprintf(score->class, sizeof(score->class), STR_FMT, STR_ARG(class));
+    return score;
+}
+
+static void run_line(str line, struct scores *scores) {
+    AUTO_ARENA *arena = arena_new(ARENA_MAX);
+    const struct spans *root;
+    struct told told = { "" };
+    const struct fault *fault = spans_parse(line, SPANS_STRICT, arena, &root);
+    if (fault) {
+        printf("unreadable line: " STR_FMT "\n", STR_ARG(fault_sentence(fault, arena)));
+        score_of(scores, STR("unreadable"))->failed++;
+        return;
+    }
+    struct score *score = score_of(scores, member_text(root, "class"));
+    if (!spans_get(root, STR("request")) && !spans_get(root, STR("steps"))) {
+        score->not_run++;
+        return;
+    }
+    const bool b = str_eq(member_text(root, "confidence"), STR("B"));
+    const bool passed = check_case(root, line, arena, &told);
+    unsigned *const count =
+        passed ? (b ? &score->passed_b : &score->passed) : (b ? &score->failed_b : &score->failed);
+    if (!passed && *count < FAILURES_SHOWN)
+        printf("%s " STR_FMT ": %s\n", b ? "(B)" : "FAIL", STR_ARG(member_text(root, "id")),
+               told.text);
+    ++*count;
+}
+
+static bool run_file(const char *dir, const char *name, struct scores *scores) {
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    FILE *file = fopen(path, "r");
+    if (!file) {
+        perror(path);
+        return false;
+    }
+    char *line = NULL;
+    size_t room = 0;
+    ssize_t len;
+    while ((len = getline(&line, &room, file)) > 0)
+        run_line(str_trim((str) { line, (size_t)len - (line[len - 1] == '\n') }), scores);
+    free(line);
+    fclose(file);
+    return true;
+}
+
+static int is_vectors(const struct dirent *entry) {
+    return str_ends(str_of(entry->d_name), STR(".jsonl"));
+}
+
+static bool run_dir(const char *dir, struct scores *scores) {
+    struct dirent **entries;
+    const int count = scandir(dir, &entries, is_vectors, alphasort);
+    if (count < 0) {
+        perror(dir);
+        return false;
+    }
+    bool ok = true;
+    for (int i = 0; i < count; i++) {
+        ok = run_file(dir, entries[i]->d_name, scores) && ok;
+        free(entries[i]);
+    }
+    free(entries);
+    return ok;
+}
+
+int main(int argc, char **argv) {
+    static struct scores scores;
+    bool ok = argc > 1;
+    for (int i = 1; i < argc; i++)
+        ok = run_dir(argv[i], &scores) && ok;
+    unsigned passed = 0, failed = 0, passed_b = 0, failed_b = 0, not_run = 0;
+    printf("%-24s %8s %8s   %s\n", "class", "passed", "failed", "confidence B");
+    for (size_t i = 0; i < scores.count; i++) {
+        const struct score *score = &scores.of[i];
+        if (score->not_run) {
+            printf("%-24s not run in this version: %u\n", score->class, score->not_run);
+        } else {
+            printf("%-24s %8u %8u", score->class, score->passed, score->failed);
+            if (score->passed_b + score->failed_b)
+                printf("   %u passed, %u failed", score->passed_b, score->failed_b);
+            printf("\n");
+        }
+        passed += score->passed;
+        failed += score->failed;
+        passed_b += score->passed_b;
+        failed_b += score->failed_b;
+        not_run += score->not_run;
+    }
+    if (passed_b + failed_b)
+        printf("confidence B, which no AWS text decides: %u passed, %u failed\n", passed_b,
+               failed_b);
+    if (not_run)
+        printf("not run in this version: %u\n", not_run);
+    printf("%u passed, %u failed\n", passed, failed);
+    return ok && failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
