@@ -1,4 +1,5 @@
-/* store/objects.h - where object bytes lie. Knows buckets' names, keys and bytes; knows no policies.
+/* store/objects.h - where object bytes lie. Knows buckets' names, keys and bytes; knows no
+ * policies.
  *
  * An object appears whole or not at all; listing order is the byte order of keys, as in S3. Any
  * thread; one upload is used by one thread at a time. */
@@ -14,44 +15,50 @@ struct object_info {
     uint64_t size;
     int64_t modified_ms;
     str etag;         /* 32 hex digits, the MD5 of the bytes; no quotes */
-    str headers_json; /* what the owner gave to begin: {"content-type":"...","x-amz-meta-a":"..."} */
+    str headers_json; /* what the owner gave to begin: {"content-type":"...","x-amz-meta-a":"..."}
+                       */
 };
 
 struct object_range {
     str bucket, prefix;
     str delimiter; /* empty: none */
-    str after;     /* keys (and common prefixes) greater than this */
+    str after;     /* keys greater than this; a common prefix equal to it counts as listed */
     size_t max;
 };
 struct object_entry {
     str key; /* or the common prefix, delimiter included */
     bool common_prefix;
-    struct object_info info; /* of a key */
+    struct object_info info; /* of a key; without headers_json */
 };
 
 struct objects_ops {
-    const struct fault *(*begin)(struct objects *, str bucket, str key, str headers_json, struct arena *,
-                                 struct object_upload **ret_upload);
-    const struct fault *(*write)(struct object_upload *, str chunk, struct arena *); /* keeps nothing of chunk */
+    const struct fault *(*begin)(struct objects *, str bucket, str key, str headers_json,
+                                 struct arena *, struct object_upload **ret_upload);
+    const struct fault *(*write)(struct object_upload *, str chunk,
+                                 struct arena *); /* keeps nothing of chunk */
     /* Durable and visible when it returns; the wait is shared with all who finish now. The upload
      * is gone in every case. FAULT_LIMIT: the disk is full. */
-    const struct fault *(*finish)(struct object_upload *, struct arena *, struct object_info *ret_info);
+    const struct fault *(*finish)(struct object_upload *, struct arena *,
+                                  struct object_info *ret_info);
     void (*cancel)(struct object_upload *);
     /* FAULT_ABSENT when there is no such key. */
-    const struct fault *(*read)(struct objects *, str bucket, str key, uint64_t offset, size_t wanted,
-                                struct arena *, str *ret_bytes);
-    const struct fault *(*head)(struct objects *, str bucket, str key, struct arena *, struct object_info *ret_info);
+    const struct fault *(*read)(struct objects *, str bucket, str key, uint64_t offset,
+                                size_t wanted, struct arena *, str *ret_bytes);
+    const struct fault *(*head)(struct objects *, str bucket, str key, struct arena *,
+                                struct object_info *ret_info);
     /* ret_more: the range holds more than max. */
     /* Holds one version of the object until the arena is reset: what overwrites or removes the key
      * meanwhile does not disturb it. One thread at a time. */
-    const struct fault *(*open)(struct objects *, str bucket, str key, struct arena *, struct object_info *ret_info,
-                                struct object_reader **ret_reader);
+    const struct fault *(*open)(struct objects *, str bucket, str key, struct arena *,
+                                struct object_info *ret_info, struct object_reader **ret_reader);
     /* Up to `size` bytes into `to`; fewer only at the end of the object. */
-    const struct fault *(*read_into)(struct object_reader *, uint64_t offset, void *to, size_t size, struct arena *,
-                                     size_t *ret_size);
+    const struct fault *(*read_into)(struct object_reader *, uint64_t offset, void *to, size_t size,
+                                     struct arena *, size_t *ret_size);
     const struct fault *(*list)(struct objects *, const struct object_range *, struct arena *,
-                                struct object_entry **ret_entries, size_t *ret_count, bool *ret_more);
-    const struct fault *(*remove)(struct objects *, str bucket, str key, struct arena *); /* absent: no fault */
+                                struct object_entry **ret_entries, size_t *ret_count,
+                                bool *ret_more);
+    const struct fault *(*remove)(struct objects *, str bucket, str key,
+                                  struct arena *); /* absent: no fault */
     /* FAULT_CONFLICT when the bucket still holds a key; else nothing of it is left. */
     const struct fault *(*remove_bucket)(struct objects *, str bucket, struct arena *);
     void (*close)(struct objects *);
@@ -62,6 +69,7 @@ struct objects {
 
 struct outside;
 /* Plain files under directory/BUCKET/, an ordered index of keys in directory's index.sqlite. */
-const struct fault *objects_files_open(str directory, struct outside *, struct arena *, struct objects **ret_objects);
+const struct fault *objects_files_open(str directory, struct outside *, struct arena *,
+                                       struct objects **ret_objects);
 
 #endif

@@ -1,14 +1,16 @@
 /* The state in SQLite: the suite of all states, and what is its own. */
 #include "store/database.h"
-#include "store/scratch.h"
 #include "store/state_suite.h"
+#include "testing/temp_dir.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 #include <cmocka.h>
 
-static str path_in(struct scratch *s, struct arena *arena) {
+static str path_in(struct temp_dir *s, struct arena *arena) {
     return arena_strf(arena, "%s/state.sqlite", s->path);
 }
 
@@ -18,14 +20,14 @@ static const struct fault *open_state(void *context, struct arena *arena,
 }
 
 static void clear_state(void *context) {
-    struct scratch *s = context;
-    scratch_clear(s);
-    *s = scratch_make();
+    struct temp_dir *s = context;
+    temp_dir_remove(s);
+    *s = temp_dir_make();
 }
 
 static void a_file_of_a_newer_version_is_refused_in_one_sentence(void **state) {
     (void)state;
-    struct scratch s = scratch_make();
+    struct temp_dir s = temp_dir_make();
     struct arena *arena = arena_new(1 << 20);
     struct state *st;
     assert_null(open_state(&s, arena, &st));
@@ -43,12 +45,12 @@ static void a_file_of_a_newer_version_is_refused_in_one_sentence(void **state) {
                      STR("was written by a newer Sesame: its version is 9, this one knows 1")) <
         says.len);
     arena_free(arena);
-    scratch_clear(&s);
+    temp_dir_remove(&s);
 }
 
 static void a_file_that_is_no_database_is_refused(void **state) {
     (void)state;
-    struct scratch s = scratch_make();
+    struct temp_dir s = temp_dir_make();
     struct arena *arena = arena_new(1 << 20);
     FILE *f = fopen(path_in(&s, arena).ptr, "w");
     assert_non_null(f);
@@ -60,7 +62,7 @@ static void a_file_that_is_no_database_is_refused(void **state) {
     assert_non_null(why);
     assert_int_equal(why->kind, FAULT_UNAVAILABLE);
     arena_free(arena);
-    scratch_clear(&s);
+    temp_dir_remove(&s);
 }
 
 static void a_folder_that_is_not_there_is_a_fault_that_names_it(void **state) {
@@ -86,10 +88,10 @@ static void the_next_text_behind_a_prefix_is_found(void **state) {
 }
 
 int main(void) {
-    struct scratch s = scratch_make();
+    struct temp_dir s = temp_dir_make();
     const struct state_maker maker = { .open = open_state, .clear = clear_state, .context = &s };
     int failed = state_suite_run(&maker);
-    scratch_clear(&s);
+    temp_dir_remove(&s);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_of_a_newer_version_is_refused_in_one_sentence),
         cmocka_unit_test(a_file_that_is_no_database_is_refused),

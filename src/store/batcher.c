@@ -1,0 +1,99 @@
+/* store/batcher.c - a list of who waits, and the thread that empties it. */
+#include "store/batcher.h"
+
+#include <stdlib.h>
+
+struct batcher {
+    pthread_mutex_t lock; /* of all but the next three */
+    batch_fn *act;
+    void *context;
+    struct arena *arena; /* the thread's own */
+    pthread_cond_t queued;
+    struct batch_job *waiting, **waiting_end;
+    bool closing, running;
+    pthread_t thread;
+};
+
+void batch_job_fail(struct batch_job *job, const struct fault *why, struct arena *arena) {
+    if (job->failed)
+        return;
+    str says = str_head(fault_sentence(why, arena), sizeof job->says - 1);
+    job->failed = true;
+    job->kind = why->kind;
+    if (says.len)
+        memcpy(job->says, says.ptr, says.len);
+    job->says[says.len] = '\0';
+}
+
+const struct fault *batcher_wait(struct batcher *self, struct batch_job *job, struct arena *arena) {
+    pthread_cond_init(&job->woken, NULL);
+    pthread_mutex_lock(&self->lock);
+    *self->waiting_end = job;
+    self->waiting_end = &job->next;
+    pthread_cond_signal(&self->queued);
+    while (!job->done)
+        pthread_cond_wait(&job->woken, &self->lock);
+    pthread_mutex_unlock(&self->lock);
+    pthread_cond_destroy(&job->woken);
+    return job->failed ? fault(arena, job->kind, NULL, "%s", job->says) : NULL;
+}
+
+static void *run(void *context) {
+    struct batcher *self = context;
+    pthread_mutex_lock(&self->lock);
+    for (;;) {
+        while (!self->waiting && !self->closing)
+            pthread_cond_wait(&self->queued, &self->lock);
+        struct batch_job *jobs = self->waiting;
+        if (!jobs)
+            break;
+        self->waiting = NULL;
+        self->waiting_end = &self->waiting;
+        pthread_mutex_unlock(&self->lock);
+        self->act(self->context, jobs, self->arena);
+        arena_reset(self->arena);
+        pthread_mutex_lock(&self->lock);
+        for (struct batch_job *next; jobs; jobs = next) {
+            next = jobs->next; /* once done it is its owner's again */
+            jobs->done = true;
+            pthread_cond_signal(&jobs->woken);
+        }
+    }
+    pthread_mutex_unlock(&self->lock);
+    return NULL;
+}
+
+void batcher_close(struct batcher *self) {
+    if (!self)
+        return;
+    pthread_mutex_lock(&self->lock);
+    self->closing = true;
+    pthread_cond_signal(&self->queued);
+    pthread_mutex_unlock(&self->lock);
+    if (self->running)
+        pthread_join(self->thread, NULL);
+    pthread_mutex_destroy(&self->lock);
+    pthread_cond_destroy(&self->queued);
+    arena_free(self->arena);
+    free(self);
+}
+
+const struct fault *batcher_open(batch_fn *act, void *context, size_t memory, struct arena *arena,
+                                 struct batcher **ret_batcher) {
+    struct batcher *self = calloc(1, sizeof *self);
+    if (!self)
+        return &fault_no_memory;
+    self->act = act;
+    self->context = context;
+    self->arena = arena_new(memory);
+    self->waiting_end = &self->waiting;
+    pthread_mutex_init(&self->lock, NULL);
+    pthread_cond_init(&self->queued, NULL);
+    self->running = self->arena && pthread_create(&self->thread, NULL, run, self) == 0;
+    if (!self->running) {
+        batcher_close(self);
+        return fault(arena, FAULT_UNAVAILABLE, NULL, "cannot start a thread for the disk");
+    }
+    *ret_batcher = self;
+    return NULL;
+}

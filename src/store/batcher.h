@@ -1,0 +1,32 @@
+/* store/batcher.h - what waits for the disk waits together: one thread acts for all who wait now.
+ *
+ * While it acts for some, the next gather. */
+#ifndef SESAME_STORE_BATCHER_H
+#define SESAME_STORE_BATCHER_H
+
+#include "base/fault.h"
+
+#include <pthread.h>
+
+struct batch_job { /* embedded as the first member of a real one; zeroed by its maker */
+    struct batch_job *next;
+    bool done, failed;
+    enum fault_kind kind;
+    char says[200];
+    pthread_cond_t woken;
+};
+/* Does what all the jobs want, in their order, on the batcher's thread. The arena is reset behind
+ * it. */
+typedef void batch_fn(void *context, struct batch_job *jobs, struct arena *);
+
+struct batcher;
+const struct fault *batcher_open(batch_fn *, void *context, size_t memory, struct arena *,
+                                 struct batcher **ret_batcher);
+void batcher_close(struct batcher *); /* when nobody waits any more; NULL is fine */
+
+/* Waits until the job is done; the fault is made anew in the arena. */
+const struct fault *batcher_wait(struct batcher *, struct batch_job *, struct arena *);
+/* For the batch: the job's first fault stays. */
+void batch_job_fail(struct batch_job *, const struct fault *, struct arena *);
+
+#endif

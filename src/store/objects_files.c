@@ -1,0 +1,600 @@
+/* store/objects_files.c - objects as plain files under their own names, and an index row each.
+ *
+ *   DIRECTORY/index.sqlite      the ordered index: which objects there are
+ *   DIRECTORY/BUCKET/KEY        the bytes of one; names as store/object_path.h writes them
+ *
+ * The row makes the object. A put goes
+ *
+ *   begin     make the file under a name nobody has (O_EXCL): the plain one, or a variant
+ *   write     into the page cache
+ *   finish    wait; the committer takes all that wait and does, once for all of them:
+ *             1. syncfs                          every byte and every name is on disk
+ *             2. one transaction of all rows     every object is there, the ones before are gone
+ *             3. unlink the files of replaced rows
+ *             4. wake all who waited
+ *
+ * What a stop leaves behind, wherever it comes:
+ *   before 2 is durable   files without a row, whole or torn. No reader ever looks at a file
+ * without a row; the old row and its file still stand, for an overwrite never touches the old file.
+ * Nobody was told of success. after 2               the rows' files were synced in 1. Files of
+ * replaced rows may be left. Files without a row are swept in the background after the next start;
+ * so are those a failed upload could not unlink. A row without its file cannot come about: rows
+ * follow the sync, and unlinking follows the transaction.
+ *
+ * A sync that fails is final. It may have lost bytes of any upload then open, and the kernel tells
+ * only once: all of those fail, and after anything but a full disk no further upload is taken. A
+ * transaction whose commit met an error may be durable nevertheless, so its files are left alone,
+ * for the next start to keep or to sweep.
+ *
+ * Names are used again once free, which three places must mind. A name under way or about to be
+ * unlinked is in the list of open uploads or belongs to the committer; the sweeper looks while it
+ * holds both locks. A reader opens the file between two look-ups that must agree. A folder that
+ * became empty is removed, so making a file tries again when its folder vanished. */
+#include "base/digest.h"
+#include "base/hex.h"
+#include "base/json.h"
+#include "base/outside.h"
+#include "store/batcher.h"
+#include "store/object_path.h"
+#include "store/object_read.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+enum {
+    UPLOAD_BUFFER = 64 * 1024,
+    COMMITTER_MEMORY = 64 << 20,
+    NO_FILE = -1, /* of an upload's descriptor: none was made */
+    CLOSED = -2,
+};
+
+struct object_upload {
+    struct objects_files *owner;
+    struct object_upload *next, *previous; /* among those open, under `open_lock` */
+    struct arena *arena;                   /* of its texts */
+    str bucket, key, headers_json;
+    str path; /* below the bucket's folder; under `open_lock` until the file is made */
+    int fd;   /* NO_FILE, CLOSED, or open */
+    struct digest *md5;
+    uint64_t size;
+    size_t buffered;
+    uint64_t lost_before; /* losses when it began */
+    bool orphaned;        /* its bucket is being removed; under `open_lock` */
+    char buffer[UPLOAD_BUFFER];
+};
+
+/* One change that waits for the committer. */
+struct job {
+    struct batch_job batch;
+    enum { JOB_PUT, JOB_REMOVE, JOB_REMOVE_BUCKET } kind;
+    struct object_upload *upload; /* JOB_PUT */
+    struct object_row row;        /* JOB_PUT: all; else bucket and key */
+    struct object_row old;        /* what the row replaced; in the batch's arena */
+};
+
+struct objects_files {
+    struct objects objects;
+    struct outside *outside;
+    struct objects_index *index;
+    struct object_root root;
+    int directory_fd;
+
+    /* Order of locks: commit_lock, open_lock. */
+    pthread_mutex_t commit_lock; /* a batch is under way, its unlinks included */
+    pthread_mutex_t open_lock;   /* the next three */
+    struct object_upload *open;
+    uint64_t losses; /* syncs that failed */
+    bool failed;     /* for good */
+
+    struct batcher *committer;
+    pthread_t sweeper;
+    bool has_sweeper;
+    _Atomic bool stop_sweeping;
+    uint64_t swept;       /* the sweeper's own */
+    struct arena *memory; /* this and its texts */
+};
+
+static struct objects_files *own(struct objects *objects) {
+    return (struct objects_files *)objects;
+}
+
+static const struct fault *failed_for_good(struct arena *arena) {
+    return fault(arena, FAULT_UNAVAILABLE, NULL,
+                 "no objects are taken since the disk failed to sync: restart when it is mended");
+}
+
+/* ---- making a file ---- */
+
+static void enlist(struct object_upload *u) {
+    struct objects_files *self = u->owner;
+    pthread_mutex_lock(&self->open_lock);
+    u->next = self->open;
+    if (self->open)
+        self->open->previous = u;
+    self->open = u;
+    u->lost_before = self->losses;
+    pthread_mutex_unlock(&self->open_lock);
+}
+
+static void delist(struct object_upload *u) {
+    struct objects_files *self = u->owner;
+    pthread_mutex_lock(&self->open_lock);
+    if (u->previous)
+        u->previous->next = u->next;
+    else
+        self->open = u->next;
+    if (u->next)
+        u->next->previous = u->previous;
+    pthread_mutex_unlock(&self->open_lock);
+}
+
+/* The name the upload tries now; seen by the sweeper before the file exists. */
+static void trying(void *context, str path, const char *file) {
+    struct object_upload *u = context;
+    (void)file;
+    pthread_mutex_lock(&u->owner->open_lock);
+    u->path = path;
+    pthread_mutex_unlock(&u->owner->open_lock);
+}
+
+static void upload_free(struct object_upload *u) {
+    digest_free(u->md5);
+    arena_free(u->arena);
+    free(u);
+}
+
+static bool is_orphaned(struct object_upload *u) {
+    pthread_mutex_lock(&u->owner->open_lock);
+    bool orphaned = u->orphaned;
+    pthread_mutex_unlock(&u->owner->open_lock);
+    return orphaned;
+}
+
+/* An orphan's file went with its bucket, and its name may be another's by now. */
+static void unlink_upload(struct object_upload *u) {
+    if (u->fd != NO_FILE && !is_orphaned(u))
+        object_file_unlink(&u->owner->root, u->bucket, u->path);
+}
+
+static void discard(struct object_upload *u) {
+    struct disk *disk = u->owner->root.disk;
+    if (u->fd >= 0)
+        disk->close(disk, u->fd);
+    unlink_upload(u);
+    delist(u);
+    upload_free(u);
+}
+
+static const struct fault *files_begin(struct objects *objects, str bucket, str key,
+                                       str headers_json, struct arena *arena,
+                                       struct object_upload **ret_upload) {
+    struct objects_files *self = own(objects);
+    struct object_upload *u = calloc(1, sizeof *u);
+    struct arena *memory = arena_new(4 << 20);
+    if (!u || !memory) {
+        free(u);
+        arena_free(memory);
+        return &fault_no_memory;
+    }
+    u->owner = self;
+    u->arena = memory;
+    u->fd = NO_FILE;
+    u->md5 = digest_new(DIGEST_MD5);
+    u->bucket = arena_str(memory, bucket);
+    u->key = arena_str(memory, key);
+    u->headers_json = arena_str(memory, str_is_none(headers_json) ? STR("{}") : headers_json);
+    str plain = object_path(key, memory);
+    if (str_is_none(u->bucket) || str_is_none(u->key) || str_is_none(u->headers_json) ||
+        str_is_none(plain)) {
+        upload_free(u);
+        return &fault_no_memory;
+    }
+    enlist(u);
+    pthread_mutex_lock(&self->open_lock);
+    bool failed = self->failed;
+    pthread_mutex_unlock(&self->open_lock);
+    const struct object_naming naming = { trying, u };
+    int fd = failed ? -EIO : object_file_make(&self->root, u->bucket, plain, &naming, memory);
+    if (fd < 0) {
+        discard(u);
+        return failed ? failed_for_good(arena)
+                      : object_disk_fault(arena, fd, "could not make the file of an object");
+    }
+    u->fd = fd;
+    *ret_upload = u;
+    return NULL;
+}
+
+/* ---- writing ---- */
+
+/* Buffered bytes and `more` go to the file. A short write goes on where it stopped. */
+static int flush(struct object_upload *u, str more) {
+    struct disk *disk = u->owner->root.disk;
+    uint64_t at = u->size - u->buffered;
+    str parts[2] = { { u->buffer, u->buffered }, more };
+    while (parts[0].len + parts[1].len > 0) {
+        struct iovec vector[2] = { { (void *)(uintptr_t)parts[0].ptr, parts[0].len },
+                                   { (void *)(uintptr_t)parts[1].ptr, parts[1].len } };
+        bool first = parts[0].len > 0;
+        ssize_t written =
+            disk->pwritev(disk, u->fd, first ? vector : vector + 1, first ? 2 : 1, at);
+        if (written <= 0)
+            return written < 0 ? (int)written : -ENOSPC;
+        at += (uint64_t)written;
+        size_t of_first = (size_t)written < parts[0].len ? (size_t)written : parts[0].len;
+        parts[0] = str_from(parts[0], of_first);
+        parts[1] = str_from(parts[1], (size_t)written - of_first);
+    }
+    u->size += more.len;
+    u->buffered = 0;
+    return 0;
+}
+
+static const struct fault *files_write(struct object_upload *u, str chunk, struct arena *arena) {
+    if (chunk.len == 0)
+        return NULL;
+    digest_add(u->md5, chunk);
+    if (chunk.len <= UPLOAD_BUFFER - u->buffered) {
+        memcpy(u->buffer + u->buffered, chunk.ptr, chunk.len);
+        u->buffered += chunk.len;
+        u->size += chunk.len;
+        return NULL;
+    }
+    int error = flush(u, chunk);
+    return error < 0 ? object_disk_fault(arena, error, "could not write an object") : NULL;
+}
+
+static void files_cancel(struct object_upload *u) {
+    if (u)
+        discard(u);
+}
+
+/* ---- committing ---- */
+
+static void fail_job(struct job *job, const struct fault *why, struct arena *arena) {
+    batch_job_fail(&job->batch, why, arena);
+}
+
+static struct job *next_job(const struct job *job) {
+    return (struct job *)job->batch.next;
+}
+
+/* Under open_lock: may this upload become an object? */
+static const struct fault *fit_to_commit(struct objects_files *self, const struct object_upload *u,
+                                         struct arena *arena) {
+    if (self->failed)
+        return failed_for_good(arena);
+    if (u->orphaned)
+        return fault(arena, FAULT_ABSENT, NULL,
+                     "the bucket was deleted while the object was uploaded");
+    if (u->lost_before != self->losses)
+        return fault(arena, FAULT_UNAVAILABLE, NULL,
+                     "the disk may have lost part of the object: send it again");
+    return NULL;
+}
+
+static void journal_error(struct objects_files *self, const char *event, str says) {
+    AUTO_BUF members = buf_new(4096);
+    buf_add(&members, STR("\"says\":"));
+    json_quote(&members, says);
+    self->outside->journal->note(self->outside->journal, JOURNAL_ERROR, STR("store"), str_of(event),
+                                 buf_str(&members));
+}
+
+/* Step 1. Fails the uploads that cannot be trusted any more. */
+static void sync_uploads(struct objects_files *self, struct job *jobs, struct arena *arena) {
+    struct disk *disk = self->root.disk;
+    bool any = false;
+    for (struct job *job = jobs; job; job = next_job(job))
+        any |= job->kind == JOB_PUT;
+    int error = any ? disk->syncfs(disk, self->directory_fd) : 0;
+    pthread_mutex_lock(&self->open_lock);
+    if (error < 0) {
+        self->losses++;
+        self->failed |= error != -ENOSPC && error != -EDQUOT;
+    }
+    for (struct job *job = jobs; job; job = next_job(job)) {
+        if (job->kind != JOB_PUT)
+            continue;
+        if (error < 0)
+            fail_job(job, object_disk_fault(arena, error, "could not bring the object to disk"),
+                     arena);
+        const struct fault *why = fit_to_commit(self, job->upload, arena);
+        if (why)
+            fail_job(job, why, arena);
+    }
+    pthread_mutex_unlock(&self->open_lock);
+    if (error < 0)
+        journal_error(self, "objects-sync-failed", str_of(strerrordesc_np(-error)));
+}
+
+static const struct fault *change_rows(struct objects_files *self, struct job *jobs,
+                                       struct arena *arena) {
+    for (struct job *job = jobs; job; job = next_job(job)) {
+        if (job->batch.failed)
+            continue;
+        if (job->kind == JOB_PUT)
+            TRY(objects_index_put(self->index, &job->row, arena, &job->old));
+        else if (job->kind == JOB_REMOVE)
+            TRY(objects_index_remove(self->index, job->row.bucket, job->row.key, arena, &job->old));
+    }
+    return NULL;
+}
+
+static bool wants_rows(const struct job *jobs) {
+    for (; jobs; jobs = next_job(jobs))
+        if (!jobs->batch.failed && jobs->kind != JOB_REMOVE_BUCKET)
+            return true;
+    return false;
+}
+
+/* Step 2. *ret_unsure: the commit itself failed, so the rows may be there nevertheless. */
+static const struct fault *commit_rows(struct objects_files *self, struct job *jobs,
+                                       struct arena *arena, bool *ret_unsure) {
+    TRY(objects_index_begin(self->index, arena));
+    const struct fault *why = change_rows(self, jobs, arena);
+    if (!why) {
+        why = objects_index_commit(self->index, arena);
+        *ret_unsure = why && why->kind != FAULT_LIMIT; /* a full disk: the log lacks its end */
+    }
+    if (why)
+        objects_index_rollback(self->index, arena);
+    return why;
+}
+
+static void remove_bucket_now(struct objects_files *self, struct job *job, struct arena *arena) {
+    bool empty = false;
+    const struct fault *why = objects_index_is_empty(self->index, job->row.bucket, arena, &empty);
+    if (!why && !empty)
+        why = fault(arena, FAULT_CONFLICT, NULL, "the bucket " STR_FMT " still holds objects",
+                    STR_ARG(job->row.bucket));
+    if (why) {
+        fail_job(job, why, arena);
+        return;
+    }
+    pthread_mutex_lock(&self->open_lock);
+    for (struct object_upload *u = self->open; u; u = u->next)
+        if (str_eq(u->bucket, job->row.bucket))
+            u->orphaned = true;
+    pthread_mutex_unlock(&self->open_lock);
+    object_folder_remove(&self->root, job->row.bucket);
+}
+
+static void commit_batch(void *context, struct batch_job *batch, struct arena *arena) {
+    struct objects_files *self = context;
+    struct job *jobs = (struct job *)batch;
+    bool unsure = false;
+    pthread_mutex_lock(&self->commit_lock);
+    sync_uploads(self, jobs, arena);
+    const struct fault *why = wants_rows(jobs) ? commit_rows(self, jobs, arena, &unsure) : NULL;
+    if (why) {
+        for (struct job *job = jobs; job; job = next_job(job))
+            fail_job(job, why, arena);
+        journal_error(self, "objects-index-failed", fault_sentence(why, arena));
+    }
+    if (unsure) {
+        pthread_mutex_lock(&self->open_lock);
+        self->failed = true;
+        pthread_mutex_unlock(&self->open_lock);
+    }
+    for (struct job *job = jobs; job; job = next_job(job)) {
+        if (job->kind == JOB_REMOVE_BUCKET && !job->batch.failed)
+            remove_bucket_now(self, job, arena);
+        if (job->kind == JOB_PUT && job->batch.failed && !unsure)
+            unlink_upload(job->upload);
+        if (!job->batch.failed && !str_is_none(job->old.key))
+            object_file_unlink(&self->root, job->row.bucket, object_row_path(&job->old, arena));
+    }
+    pthread_mutex_unlock(&self->commit_lock);
+}
+
+static const struct fault *files_finish(struct object_upload *u, struct arena *arena,
+                                        struct object_info *ret_info) {
+    struct objects_files *self = u->owner;
+    struct disk *disk = self->root.disk;
+    int error = flush(u, STR(""));
+    if (error < 0) {
+        discard(u);
+        return object_disk_fault(arena, error, "could not write an object");
+    }
+    error = disk->close(disk, u->fd);
+    u->fd = CLOSED;
+    if (error < 0) {
+        discard(u);
+        return object_disk_fault(arena, error, "could not close the file of an object");
+    }
+    unsigned char md5[MD5_SIZE];
+    char etag[2 * MD5_SIZE];
+    digest_end(u->md5, md5);
+    hex_encode(etag, md5, sizeof md5);
+    struct job job = {
+        .kind = JOB_PUT,
+        .upload = u,
+        .row = { .bucket = u->bucket,
+                 .key = u->key,
+                 .path = u->path,
+                 .info = { .size = u->size,
+                           .modified_ms = self->outside->clock->wall_ms(self->outside->clock),
+                           .etag = { etag, sizeof etag },
+                           .headers_json = u->headers_json } },
+    };
+    if (str_eq(u->path, object_path(u->key, u->arena)))
+        job.row.path = STR_NONE;
+    const struct fault *why = batcher_wait(self->committer, &job.batch, arena);
+    struct object_info info = job.row.info;
+    info.etag = arena_str(arena, info.etag);
+    info.headers_json = arena_str(arena, info.headers_json);
+    delist(u);
+    upload_free(u);
+    if (!why)
+        *ret_info = info;
+    return why;
+}
+
+static const struct fault *files_remove(struct objects *objects, str bucket, str key,
+                                        struct arena *arena) {
+    struct object_row row;
+    const struct fault *why = objects_index_find(own(objects)->index, bucket, key, arena, &row);
+    if (why)
+        return why->kind == FAULT_ABSENT ? NULL : why;
+    struct job job = { .kind = JOB_REMOVE, .row = { .bucket = bucket, .key = key } };
+    return batcher_wait(own(objects)->committer, &job.batch, arena);
+}
+
+static const struct fault *files_remove_bucket(struct objects *objects, str bucket,
+                                               struct arena *arena) {
+    struct job job = { .kind = JOB_REMOVE_BUCKET, .row = { .bucket = bucket } };
+    return batcher_wait(own(objects)->committer, &job.batch, arena);
+}
+
+/* ---- reading ---- */
+
+static const struct fault *files_read(struct objects *objects, str bucket, str key, uint64_t offset,
+                                      size_t wanted, struct arena *arena, str *ret_bytes) {
+    struct objects_files *self = own(objects);
+    return object_read_once(&self->root, self->index, bucket, key, offset, wanted, arena,
+                            ret_bytes);
+}
+
+static const struct fault *files_open(struct objects *objects, str bucket, str key,
+                                      struct arena *arena, struct object_info *ret_info,
+                                      struct object_reader **ret_reader) {
+    struct objects_files *self = own(objects);
+    return object_read_open(&self->root, self->index, bucket, key, arena, ret_info, ret_reader);
+}
+
+static const struct fault *files_head(struct objects *objects, str bucket, str key,
+                                      struct arena *arena, struct object_info *ret_info) {
+    struct object_row row;
+    TRY(objects_index_find(own(objects)->index, bucket, key, arena, &row));
+    *ret_info = row.info;
+    return NULL;
+}
+
+static const struct fault *files_list(struct objects *objects, const struct object_range *range,
+                                      struct arena *arena, struct object_entry **ret_entries,
+                                      size_t *ret_count, bool *ret_more) {
+    return objects_index_list(own(objects)->index, range, arena, ret_entries, ret_count, ret_more);
+}
+
+/* ---- sweeping, opening, closing ---- */
+
+static bool is_object(void *context, str bucket, str path, struct arena *arena) {
+    struct objects_files *self = context;
+    str key;
+    struct object_row row;
+    if (!object_path_key(path, arena, &key))
+        return false;
+    const struct fault *why = objects_index_find(self->index, bucket, key, arena, &row);
+    if (why)
+        return why->kind != FAULT_ABSENT; /* when in doubt it is one */
+    return str_eq(object_row_path(&row, arena), path);
+}
+
+/* With both locks: no batch is between its sync and its unlinks, no upload can take the name. */
+static void sweep_file(void *context, str bucket, str path) {
+    struct objects_files *self = context;
+    AUTO_ARENA *arena = arena_new(1 << 20);
+    pthread_mutex_lock(&self->commit_lock);
+    pthread_mutex_lock(&self->open_lock);
+    bool busy = !arena || self->failed; /* failed: rows may yet turn out to be there */
+    for (struct object_upload *u = self->open; u && !busy; u = u->next)
+        busy = str_eq(u->path, path) && str_eq(u->bucket, bucket);
+    if (!busy && !is_object(self, bucket, path, arena)) {
+        object_file_unlink(&self->root, bucket, path);
+        self->swept++;
+    }
+    pthread_mutex_unlock(&self->open_lock);
+    pthread_mutex_unlock(&self->commit_lock);
+}
+
+static bool stop_sweeping(void *context) {
+    return ((struct objects_files *)context)->stop_sweeping;
+}
+
+static void *sweeper_run(void *context) {
+    struct objects_files *self = context;
+    const struct object_sweep sweep = { is_object, sweep_file, stop_sweeping, self };
+    object_files_sweep(&self->root, &sweep);
+    if (!self->stop_sweeping)
+        journal_notef(self->outside->journal, JOURNAL_INFO, STR("store"), STR("objects-swept"),
+                      "\"files\":%llu", (unsigned long long)self->swept);
+    return NULL;
+}
+
+static void files_close(struct objects *objects) {
+    struct objects_files *self = own(objects);
+    self->stop_sweeping = true;
+    batcher_close(self->committer);
+    if (self->has_sweeper)
+        pthread_join(self->sweeper, NULL);
+    objects_index_close(self->index);
+    if (self->directory_fd >= 0)
+        self->root.disk->close(self->root.disk, self->directory_fd);
+    pthread_mutex_destroy(&self->commit_lock);
+    pthread_mutex_destroy(&self->open_lock);
+    arena_free(self->memory);
+}
+
+static const struct objects_ops ops = {
+    .begin = files_begin,
+    .write = files_write,
+    .finish = files_finish,
+    .cancel = files_cancel,
+    .read = files_read,
+    .head = files_head,
+    .open = files_open,
+    .read_into = object_read_into,
+    .list = files_list,
+    .remove = files_remove,
+    .remove_bucket = files_remove_bucket,
+    .close = files_close,
+};
+
+static const struct fault *start(struct objects_files *self, struct arena *arena) {
+    struct disk *disk = self->root.disk;
+    const char *name = arena_cstr(self->memory, self->root.directory);
+    str index = arena_strf(self->memory, STR_FMT "/index.sqlite", STR_ARG(self->root.directory));
+    if (!name || str_is_none(index))
+        return &fault_no_memory;
+    int error = disk->make_directory(disk, name, 0755);
+    if (error < 0 && error != -EEXIST)
+        return object_disk_fault(arena, error, "cannot make the folder of objects");
+    self->directory_fd = disk->open(disk, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    if (self->directory_fd < 0)
+        return object_disk_fault(arena, self->directory_fd, "cannot open the folder of objects");
+    TRY(objects_index_open(index, arena, &self->index));
+    TRY(batcher_open(commit_batch, self, COMMITTER_MEMORY, arena, &self->committer));
+    self->has_sweeper = pthread_create(&self->sweeper, NULL, sweeper_run, self) == 0;
+    if (!self->has_sweeper)
+        return fault(arena, FAULT_UNAVAILABLE, NULL,
+                     "cannot start the thread that sweeps the objects");
+    return NULL;
+}
+
+const struct fault *objects_files_open(str directory, struct outside *outside, struct arena *arena,
+                                       struct objects **ret_objects) {
+    struct arena *memory = arena_new(1 << 20);
+    struct objects_files *self = memory ? ARENA_NEW(memory, struct objects_files) : NULL;
+    if (!self) {
+        arena_free(memory);
+        return &fault_no_memory;
+    }
+    self->objects.ops = &ops;
+    self->outside = outside;
+    self->memory = memory;
+    self->root =
+        (struct object_root) { .disk = outside->disk, .directory = arena_str(memory, directory) };
+    self->directory_fd = -1;
+    pthread_mutex_init(&self->commit_lock, NULL);
+    pthread_mutex_init(&self->open_lock, NULL);
+    const struct fault *why = start(self, arena);
+    if (why) {
+        files_close(&self->objects);
+        return why;
+    }
+    *ret_objects = &self->objects;
+    return NULL;
+}
