@@ -214,20 +214,20 @@ static str note_since(const struct attempt *t)
 
 /* ---- the attempt --------------------------------------------------------------------------- */
 
-/* Has what was done so far an effect outside, so that it must not be done again? */
-static bool must_note(const struct attempt *t)
+static bool has_effect(const struct step *step)
 {
-    for (size_t i = t->noted; i < t->count; i++) {
-        enum action_kind kind = t->plan.steps[t->outcomes[i].step].action->kind;
-        if (kind != ACTION_ADD_HEADER && kind != ACTION_STOP)
-            return true;
-    }
-    return false;
+    return step->part == STEP_NOTICE ||
+           (step->action->kind != ACTION_ADD_HEADER && step->action->kind != ACTION_STOP);
 }
 
-static void note_before_next(struct attempt *t)
+/* What has an effect outside is noted before the next such step runs: a crash in that one must not
+ * repeat this one. A message with a single effect needs no note but the one that settles it. */
+static void note_before(struct attempt *t, const struct step *next)
 {
-    if (!must_note(t))
+    bool effects = false;
+    for (size_t i = t->noted; i < t->count; i++)
+        effects = effects || has_effect(&t->plan.steps[t->outcomes[i].step]);
+    if (!effects || !has_effect(next))
         return;
     str note = note_since(t);
     const struct fault *f = note.ptr ? t->d->spool->ops->note(t->lease, note) : &fault_no_memory;
@@ -281,7 +281,7 @@ static struct delivered run_plan(struct attempt *t)
             lost = lost || before.kind != OUTCOME_DONE;
             continue;
         }
-        note_before_next(t);
+        note_before(t, &t->plan.steps[i]);
         int64_t began_ms = clock->wall_ms(clock);
         str says = STR_NONE;
         const struct fault *f = run_step(t, i, began_ms, &says);
