@@ -18,7 +18,7 @@ static void must(const struct fault *why) {
 
 void stage_begin(struct stage *stage) {
     *stage = (struct stage) {
-        .folder = scratch_make(),
+        .folder = temp_dir_make(),
         .arena = arena_new(512 * 1024 * 1024),
         .journal = { count_errors },
         .outside = { .clock = clock_real(), .entropy = entropy_real(), .disk = disk_real() },
@@ -36,7 +36,7 @@ void stage_end(struct stage *stage) {
     stage->state->ops->close(stage->state);
     worlds_close(stage->worlds);
     arena_free(stage->arena);
-    scratch_clear(&stage->folder);
+    temp_dir_remove(&stage->folder);
 }
 
 struct call stage_call_as(struct stage *stage, const struct caller *caller) {

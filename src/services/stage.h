@@ -5,10 +5,10 @@
 #include "base/outside.h"
 #include "services/ports.h"
 #include "services/world.h"
-#include "store/scratch.h"
+#include "testing/temp_dir.h"
 
 struct stage {
-    struct scratch folder;
+    struct temp_dir folder;
     struct arena *arena;
     struct outside outside;
     struct journal journal; /* forgets everything, counts errors */

@@ -188,8 +188,6 @@ static const struct fault *vet_legacy(const struct json *statement, struct arena
 static const struct fault *vet_actions(const struct json *statement, struct arena *arena) {
     const struct json *actions = json_get(statement, "Action");
     actions = actions ? actions : json_get(statement, "NotAction");
-    if (list_size(actions) == 0)
-        return malformed(arena, "Policy statement must contain actions.");
     for (size_t i = 0; i < list_size(actions); i++) {
         str action = json_text(list_at(actions, i)), vendor, name;
         if (str_eq(action, STR("*")))
@@ -255,7 +253,20 @@ static const struct fault *vet_resources(const struct json *statement, struct ar
     resources = resources ? resources : json_get(statement, "NotResource");
     for (size_t i = 0; i < list_size(resources); i++)
         TRY(vet_resource(json_text(list_at(resources, i)), arena));
-    if (list_size(resources) == 0)
+    return NULL;
+}
+
+static bool has_either(const struct json *statement, const char *name, const char *not_name) {
+    return list_size(json_get(statement, name)) + list_size(json_get(statement, not_name)) > 0;
+}
+
+/* The order is IAM's: a bad resource is blamed before a bad action, a missing one after. */
+static const struct fault *vet_statement(const struct json *statement, struct arena *arena) {
+    if (!has_either(statement, "Action", "NotAction"))
+        return malformed(arena, "Policy statement must contain actions.");
+    TRY(vet_resources(statement, arena));
+    TRY(vet_actions(statement, arena));
+    if (!has_either(statement, "Resource", "NotResource"))
         return malformed(arena, "Policy statement must contain resources.");
     return NULL;
 }
@@ -283,8 +294,7 @@ const struct fault *vet_identity_policy(str text, struct arena *arena) {
     TRY(vet_sids(statements, arena));
     for (size_t i = 0; i < list_size(statements); i++) {
         const struct json *statement = list_at(statements, i);
-        TRY(vet_actions(statement, arena));
-        TRY(vet_resources(statement, arena));
+        TRY(vet_statement(statement, arena));
         if (json_get(statement, "Principal") || json_get(statement, "NotPrincipal"))
             return malformed(arena, "Policy document should not specify a principal.");
     }
