@@ -3,8 +3,8 @@
 
 #include "base/digest.h"
 #include "base/json.h"
+#include "main/keeper.h"
 #include "main/privileges.h"
-#include "receive/gate.h"
 #include "services/sts/sts.h"
 #include "services/world.h"
 #include "wire/tls.h"
@@ -13,44 +13,6 @@
 #include <unistd.h>
 
 enum { SERIES_MAX = 10000 };
-
-/* ---- receive/gate.h as smtp/session.h wants it -------------------------------------------------- */
-
-struct keeper {
-    struct smtp_gatekeeper keeper;
-    struct gate gate;
-};
-
-static const struct fault *on_mail(struct smtp_gatekeeper *keeper, const struct peer *peer,
-                                   const struct reverse_path *from, struct arena *a, struct smtp_pass **ret_pass)
-{
-    (void)from;
-    struct gate_pass *pass;
-    TRY(gate_mail(&((struct keeper *)keeper)->gate, peer, a, &pass));
-    *ret_pass = (struct smtp_pass *)pass;
-    return NULL;
-}
-
-static enum smtp_answer on_rcpt(struct smtp_pass *pass, const struct envelope *e, const struct forward_path *to)
-{
-    switch (gate_rcpt((struct gate_pass *)pass, e, to)) {
-    case GATE_TAKE:
-        return SMTP_TAKE;
-    case GATE_NO_MAILBOX:
-        return SMTP_NO_MAILBOX;
-    case GATE_NEEDS_TLS:
-        return SMTP_NEEDS_TLS;
-    case GATE_LATER:
-        return SMTP_LATER;
-    }
-    return SMTP_LATER;
-}
-
-static const struct fault *on_entries(struct smtp_pass *pass, const struct envelope *e, struct arena *a,
-                                      struct spool_entry **ret_entries, size_t *ret_count)
-{
-    return gate_entries((struct gate_pass *)pass, e, a, ret_entries, ret_count);
-}
 
 /* ---- settings made into values ------------------------------------------------------------------- */
 
@@ -157,18 +119,15 @@ static const struct fault *make_listener(struct server *s, const struct smtp_bin
                                          struct smtp_listener *listener)
 {
     const struct config *c = s->config;
-    struct keeper *keeper = ARENA_NEW(s->arena, struct keeper);
+    str region = region_of(c, bind);
+    struct gate gate = { .worlds = s->worlds, .outside = &s->outside, .region = region, .now = worlds_now };
+    struct smtp_gatekeeper *keeper = keeper_new(&gate, s->arena);
     if (!keeper)
         return &fault_no_memory;
-    str region = region_of(c, bind);
-    *keeper = (struct keeper){
-        .keeper = { .mail = on_mail, .rcpt = on_rcpt, .entries = on_entries },
-        .gate = { .worlds = s->worlds, .outside = &s->outside, .region = region, .now = worlds_now },
-    };
     *listener = (struct smtp_listener){
         .region = region,
         .address = bind->address,
-        .gatekeeper = &keeper->keeper,
+        .gatekeeper = keeper,
         .settings = {
             .limits = { .line_max = c->line_max, .rcpt_max = c->rcpt_max, .message_max = c->message_max,
                         .errors_max = (unsigned)c->errors_max, .commands_max = (unsigned)c->commands_max },

@@ -129,6 +129,48 @@ static void print_rules(const struct json *message, struct buf *out)
     }
 }
 
+/* A JSON value as text again. */
+static void write_value(struct json_writer *w, const struct json *value)
+{
+    str name;
+    const struct json *member;
+    switch (json_kind(value)) {
+    case JSON_STRING:
+        json_put_str(w, json_text(value));
+        return;
+    case JSON_ARRAY:
+        json_open(w, '[');
+        for (size_t i = 0; i < json_size(value); i++)
+            write_value(w, json_at(value, i));
+        json_close(w, ']');
+        return;
+    case JSON_OBJECT:
+        json_open(w, '{');
+        for (size_t i = 0; json_member(value, i, &name, &member); i++) {
+            json_name(w, name);
+            write_value(w, member);
+        }
+        json_close(w, '}');
+        return;
+    case JSON_NULL:
+    case JSON_BOOL:
+    case JSON_INTEGER:
+    case JSON_REAL:
+        json_put_null(w); /* a policy statement of ours holds none of these */
+        return;
+    }
+}
+
+static void print_remedy(const struct json *remedy, struct buf *out)
+{
+    if (json_kind(remedy) != JSON_OBJECT)
+        return;
+    buf_add(out, STR("      this statement would allow it:\n      "));
+    struct json_writer w = json_writer(out);
+    write_value(&w, remedy);
+    buf_addc(out, '\n');
+}
+
 static void print_attempts(const struct json *message, struct buf *out)
 {
     const struct json *attempts = json_get(message, "attempts");
@@ -136,18 +178,16 @@ static void print_attempts(const struct json *message, struct buf *out)
     buf_addf(out, "  %s\n", json_size(attempts) ? "attempts" : "no attempt yet");
     for (size_t i = 0; i < json_size(attempts); i++) {
         const struct json *attempt = json_at(attempts, i);
-        str says = json_str(attempt, "says"), remedy = json_str(json_get(attempt, "denial"), "remedy");
+        str says = json_str(attempt, "says");
         buf_addf(out, "    " STR_FMT "  rule " STR_FMT ", " STR_FMT ": " STR_FMT "\n",
                  STR_ARG(json_str(attempt, "at")), STR_ARG(json_str(attempt, "rule")),
                  STR_ARG(json_str(attempt, "action")), STR_ARG(json_str(attempt, "outcome")));
-        if (str_eq(says, said)) { /* the same once more: said above */
+        if (str_eq(says, said)) /* the same once more: said above */
             continue;
-        }
         said = says;
         if (says.len)
             buf_addf(out, "      " STR_FMT "\n", STR_ARG(says));
-        if (remedy.len)
-            buf_addf(out, "      this statement would allow it:\n      " STR_FMT "\n", STR_ARG(remedy));
+        print_remedy(json_get(json_get(attempt, "denial"), "remedy"), out);
     }
 }
 
