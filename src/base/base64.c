@@ -3,7 +3,8 @@
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-size_t base64_encode_to(char *to, str bytes) {
+size_t base64_encode_to(char *to, str bytes)
+{
     const unsigned char *in = (const unsigned char *)bytes.ptr;
     char *at = to;
     size_t i = 0;
@@ -23,13 +24,15 @@ size_t base64_encode_to(char *to, str bytes) {
     return (size_t)(at - to);
 }
 
-void base64_encode(struct buf *out, str bytes) {
+void base64_encode(struct buf *out, str bytes)
+{
     char *at = bytes.len < SIZE_MAX / 2 ? buf_reserve(out, BASE64_LEN(bytes.len)) : NULL;
     if (at)
         out->len += base64_encode_to(at, bytes);
 }
 
-static int value_of(char c) {
+static int value_of(char c)
+{
     if (c >= 'A' && c <= 'Z')
         return c - 'A';
     if (c >= 'a' && c <= 'z')
@@ -40,7 +43,8 @@ static int value_of(char c) {
 }
 
 /* One group of four whose last `padding` characters are '='. */
-static bool decode_group(const char *in, unsigned padding, char **to) {
+static bool decode_group(const char *in, unsigned padding, char **to)
+{
     unsigned group = 0;
     for (unsigned i = 0; i < 4; i++) {
         int value = i < 4 - padding ? value_of(in[i]) : 0;
@@ -55,7 +59,8 @@ static bool decode_group(const char *in, unsigned padding, char **to) {
     return true;
 }
 
-bool base64_decode_to(char *to, str text, size_t *ret_len) {
+bool base64_decode_to(char *to, str text, size_t *ret_len)
+{
     char *at = to;
     if (text.len % 4)
         return false;
@@ -70,7 +75,8 @@ bool base64_decode_to(char *to, str text, size_t *ret_len) {
     return true;
 }
 
-bool base64_decode(struct buf *out, str text) {
+bool base64_decode(struct buf *out, str text)
+{
     size_t len;
     if (text.len % 4)
         return false;

@@ -20,7 +20,8 @@
             NIBBLE(15, type, poly)                                                                 \
     }
 
-uint32_t crc32c_by_table(uint32_t so_far, const void *bytes, size_t size) {
+uint32_t crc32c_by_table(uint32_t so_far, const void *bytes, size_t size)
+{
     static const uint32_t table[16] = NIBBLES(uint32_t, 0x82F63B78u);
     const unsigned char *at = bytes;
     uint32_t c = ~so_far;
@@ -32,7 +33,8 @@ uint32_t crc32c_by_table(uint32_t so_far, const void *bytes, size_t size) {
     return ~c;
 }
 
-uint32_t crc32_ieee(uint32_t so_far, const void *bytes, size_t size) {
+uint32_t crc32_ieee(uint32_t so_far, const void *bytes, size_t size)
+{
     static const uint32_t table[16] = NIBBLES(uint32_t, 0xEDB88320u);
     const unsigned char *at = bytes;
     uint32_t c = ~so_far;
@@ -44,7 +46,8 @@ uint32_t crc32_ieee(uint32_t so_far, const void *bytes, size_t size) {
     return ~c;
 }
 
-uint64_t crc64_nvme(uint64_t so_far, const void *bytes, size_t size) {
+uint64_t crc64_nvme(uint64_t so_far, const void *bytes, size_t size)
+{
     static const uint64_t table[16] = NIBBLES(uint64_t, 0x9A6C9329AC4BC9B5u);
     const unsigned char *at = bytes;
     uint64_t c = ~so_far;
@@ -58,7 +61,8 @@ uint64_t crc64_nvme(uint64_t so_far, const void *bytes, size_t size) {
 
 #if defined(__x86_64__)
 __attribute__((target("sse4.2"))) static uint32_t by_processor(uint32_t so_far, const void *bytes,
-                                                               size_t size) {
+                                                               size_t size)
+{
     const unsigned char *at = bytes;
     uint64_t c = ~so_far;
     for (; size >= 8; size -= 8, at += 8) {
@@ -72,12 +76,14 @@ __attribute__((target("sse4.2"))) static uint32_t by_processor(uint32_t so_far, 
     return ~low;
 }
 
-uint32_t crc32c(uint32_t so_far, const void *bytes, size_t size) {
+uint32_t crc32c(uint32_t so_far, const void *bytes, size_t size)
+{
     return __builtin_cpu_supports("sse4.2") ? by_processor(so_far, bytes, size)
                                             : crc32c_by_table(so_far, bytes, size);
 }
 #else
-uint32_t crc32c(uint32_t so_far, const void *bytes, size_t size) {
+uint32_t crc32c(uint32_t so_far, const void *bytes, size_t size)
+{
     return crc32c_by_table(so_far, bytes, size);
 }
 #endif

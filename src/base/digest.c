@@ -35,21 +35,24 @@ struct digest {
     EVP_MD_CTX *context;
 };
 
-static void must(bool happened) {
+static void must(bool happened)
+{
     if (!happened) {
         fputs("sesame: OpenSSL cannot compute a digest; stopping\n", stderr);
         abort();
     }
 }
 
-static void contexts_free(void *owned) {
+static void contexts_free(void *owned)
+{
     struct contexts *c = owned;
     EVP_MD_CTX_free(c->digest);
     EVP_MAC_CTX_free(c->hmac);
     free(c);
 }
 
-static void fetch(void) {
+static void fetch(void)
+{
     static const char *const names[KINDS] = { "SHA256", "SHA1", "MD5" };
     for (int i = 0; i < KINDS; i++)
         must((fetched.digests[i] = EVP_MD_fetch(NULL, names[i], NULL)) != NULL);
@@ -57,7 +60,8 @@ static void fetch(void) {
     must(pthread_key_create(&fetched.thread, contexts_free) == 0);
 }
 
-static struct contexts *mine(void) {
+static struct contexts *mine(void)
+{
     must(pthread_once(&fetched.once, fetch) == 0);
     struct contexts *c = pthread_getspecific(fetched.thread);
     if (c)
@@ -74,33 +78,39 @@ static struct contexts *mine(void) {
     return c;
 }
 
-size_t digest_size(enum digest_kind kind) {
+size_t digest_size(enum digest_kind kind)
+{
     static const unsigned char sizes[KINDS] = { SHA256_SIZE, SHA1_SIZE, MD5_SIZE };
     return sizes[kind];
 }
 
-void digest_of(enum digest_kind kind, str bytes, unsigned char *to) {
+void digest_of(enum digest_kind kind, str bytes, unsigned char *to)
+{
     struct contexts *c = mine();
     must(EVP_DigestInit_ex2(c->digest, fetched.digests[kind], NULL) &&
          EVP_DigestUpdate(c->digest, bytes.ptr, bytes.len) &&
          EVP_DigestFinal_ex(c->digest, to, NULL));
 }
 
-void sha256_of(str bytes, unsigned char to[SHA256_SIZE]) {
+void sha256_of(str bytes, unsigned char to[SHA256_SIZE])
+{
     digest_of(DIGEST_SHA256, bytes, to);
 }
 
-void sha256_hex(str bytes, char to[2 * SHA256_SIZE]) {
+void sha256_hex(str bytes, char to[2 * SHA256_SIZE])
+{
     unsigned char sum[SHA256_SIZE];
     sha256_of(bytes, sum);
     hex_encode(to, sum, sizeof(sum));
 }
 
-void md5_of(str bytes, unsigned char to[MD5_SIZE]) {
+void md5_of(str bytes, unsigned char to[MD5_SIZE])
+{
     digest_of(DIGEST_MD5, bytes, to);
 }
 
-void hmac_sha256(str key, str bytes, unsigned char to[SHA256_SIZE]) {
+void hmac_sha256(str key, str bytes, unsigned char to[SHA256_SIZE])
+{
     static const unsigned char none;
     struct contexts *c = mine();
     /* A NULL key means "the key of last time" to OpenSSL. */
@@ -110,7 +120,8 @@ void hmac_sha256(str key, str bytes, unsigned char to[SHA256_SIZE]) {
          EVP_MAC_final(c->hmac, to, NULL, SHA256_SIZE));
 }
 
-struct digest *digest_new(enum digest_kind kind) {
+struct digest *digest_new(enum digest_kind kind)
+{
     must(pthread_once(&fetched.once, fetch) == 0);
     struct digest *d = malloc(sizeof(*d));
     must(d != NULL);
@@ -119,26 +130,31 @@ struct digest *digest_new(enum digest_kind kind) {
     return d;
 }
 
-void digest_add(struct digest *d, str bytes) {
+void digest_add(struct digest *d, str bytes)
+{
     must(EVP_DigestUpdate(d->context, bytes.ptr, bytes.len));
 }
 
-void digest_end(struct digest *d, unsigned char *to) {
+void digest_end(struct digest *d, unsigned char *to)
+{
     must(EVP_DigestFinal_ex(d->context, to, NULL) &&
          EVP_DigestInit_ex2(d->context, fetched.digests[d->kind], NULL));
 }
 
-void digest_free(struct digest *d) {
+void digest_free(struct digest *d)
+{
     if (!d)
         return;
     EVP_MD_CTX_free(d->context);
     free(d);
 }
 
-bool bytes_equal_secretly(const void *a, const void *b, size_t size) {
+bool bytes_equal_secretly(const void *a, const void *b, size_t size)
+{
     return CRYPTO_memcmp(a, b, size) == 0;
 }
 
-void bytes_forget(void *secret, size_t size) {
+void bytes_forget(void *secret, size_t size)
+{
     OPENSSL_cleanse(secret, size);
 }

@@ -25,12 +25,14 @@
         got_;                                                                                      \
     })
 
-static int real_open(struct disk *disk, const char *path, int flags, unsigned mode) {
+static int real_open(struct disk *disk, const char *path, int flags, unsigned mode)
+{
     (void)disk;
     return CALL(int, open(path, flags | O_CLOEXEC, mode));
 }
 
-static int real_close(struct disk *disk, int fd) {
+static int real_close(struct disk *disk, int fd)
+{
     (void)disk;
     int saved = errno;
     int got = close(fd) < 0 && errno != EINTR ? -errno : 0; /* Linux has closed it even on EINTR */
@@ -38,30 +40,35 @@ static int real_close(struct disk *disk, int fd) {
     return got;
 }
 
-static ssize_t real_pread(struct disk *disk, int fd, void *to, size_t size, uint64_t offset) {
+static ssize_t real_pread(struct disk *disk, int fd, void *to, size_t size, uint64_t offset)
+{
     (void)disk;
     return CALL(ssize_t, pread(fd, to, size, (off_t)offset));
 }
 
 static ssize_t real_pwritev(struct disk *disk, int fd, const struct iovec *parts, int count,
-                            uint64_t offset) {
+                            uint64_t offset)
+{
     (void)disk;
     return CALL(ssize_t, pwritev(fd, parts, count, (off_t)offset));
 }
 
-static int real_fdatasync(struct disk *disk, int fd) {
+static int real_fdatasync(struct disk *disk, int fd)
+{
     (void)disk;
     return CALL(int, fdatasync(fd));
 }
 
-static int real_syncfs(struct disk *disk, int fd) {
+static int real_syncfs(struct disk *disk, int fd)
+{
     (void)disk;
     return CALL(int, syncfs(fd));
 }
 
 /* fallocate(2) where the file system has it; elsewhere (NFS, old overlay) the file grows as a hole.
  */
-static int real_allocate(struct disk *disk, int fd, uint64_t size) {
+static int real_allocate(struct disk *disk, int fd, uint64_t size)
+{
     (void)disk;
     struct stat s;
     int got = CALL(int, fallocate(fd, 0, 0, (off_t)size));
@@ -73,39 +80,46 @@ static int real_allocate(struct disk *disk, int fd, uint64_t size) {
     return CALL(int, ftruncate(fd, (off_t)size));
 }
 
-static int real_truncate(struct disk *disk, int fd, uint64_t size) {
+static int real_truncate(struct disk *disk, int fd, uint64_t size)
+{
     (void)disk;
     return CALL(int, ftruncate(fd, (off_t)size));
 }
 
-static int64_t real_size(struct disk *disk, int fd) {
+static int64_t real_size(struct disk *disk, int fd)
+{
     (void)disk;
     struct stat s;
     int got = CALL(int, fstat(fd, &s));
     return got < 0 ? got : (int64_t)s.st_size;
 }
 
-static int real_rename(struct disk *disk, const char *from, const char *to) {
+static int real_rename(struct disk *disk, const char *from, const char *to)
+{
     (void)disk;
     return CALL(int, rename(from, to));
 }
 
-static int real_unlink(struct disk *disk, const char *path) {
+static int real_unlink(struct disk *disk, const char *path)
+{
     (void)disk;
     return CALL(int, unlink(path));
 }
 
-static int real_make_directory(struct disk *disk, const char *path, unsigned mode) {
+static int real_make_directory(struct disk *disk, const char *path, unsigned mode)
+{
     (void)disk;
     return CALL(int, mkdir(path, mode));
 }
 
-static int real_remove_directory(struct disk *disk, const char *path) {
+static int real_remove_directory(struct disk *disk, const char *path)
+{
     (void)disk;
     return CALL(int, rmdir(path));
 }
 
-static int real_sync_directory(struct disk *disk, const char *path) {
+static int real_sync_directory(struct disk *disk, const char *path)
+{
     (void)disk;
     int fd = CALL(int, open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (fd < 0)
@@ -116,7 +130,8 @@ static int real_sync_directory(struct disk *disk, const char *path) {
 }
 
 static int real_list(struct disk *disk, const char *path,
-                     void (*each)(void *context, const char *name), void *context) {
+                     void (*each)(void *context, const char *name), void *context)
+{
     (void)disk;
     int saved = errno;
     DIR *dir = opendir(path);
@@ -137,7 +152,8 @@ static int real_list(struct disk *disk, const char *path,
     return got;
 }
 
-static int real_free_bytes(struct disk *disk, const char *path, uint64_t *ret_bytes) {
+static int real_free_bytes(struct disk *disk, const char *path, uint64_t *ret_bytes)
+{
     (void)disk;
     struct statvfs s;
     int got = CALL(int, statvfs(path, &s));
@@ -147,7 +163,8 @@ static int real_free_bytes(struct disk *disk, const char *path, uint64_t *ret_by
     return got;
 }
 
-struct disk *disk_real(void) {
+struct disk *disk_real(void)
+{
     static struct disk real = {
         .open = real_open,
         .close = real_close,

@@ -4,24 +4,27 @@
 
 enum { LITERAL_MARK = 0xFF };
 
-static bool is_tail(char c) {
+static bool is_tail(char c)
+{
     return ((unsigned char)c & 0xC0) == 0x80;
 }
 
-static size_t character_end(str text, size_t at) {
+static size_t character_end(str text, size_t at)
+{
     for (at++; at < text.len && is_tail(text.ptr[at]); at++)
         ;
     return at;
 }
 
-static bool same(char a, char b, unsigned flags) {
+static bool same(char a, char b, unsigned flags)
+{
     return a == b || (flags & GLOB_NOCASE && ascii_lower(a) == ascii_lower(b));
 }
 
-bool glob_match(str pattern, str text, unsigned flags) {
+bool glob_match(str pattern, str text, unsigned flags)
+{
     size_t p = 0, t = 0;
-    size_t star_p = SIZE_MAX,
-           star_t = 0; /* behind the last *, and where its match would end next */
+    size_t star_p = SIZE_MAX, star_t = 0; /* behind the last *; where its match would end next */
     for (;;) {
         bool marked = p < pattern.len && flags & GLOB_LITERAL &&
                       (unsigned char)pattern.ptr[p] == LITERAL_MARK && p + 1 < pattern.len;
@@ -54,7 +57,8 @@ bool glob_match(str pattern, str text, unsigned flags) {
     }
 }
 
-bool glob_has_wildcard(str pattern) {
+bool glob_has_wildcard(str pattern)
+{
     for (size_t i = 0; i < pattern.len; i++) {
         if ((unsigned char)pattern.ptr[i] == LITERAL_MARK)
             i++;

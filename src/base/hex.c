@@ -1,7 +1,8 @@
 /* base/hex.c - hexadecimal digits. */
 #include "base/hex.h"
 
-void hex_encode(char *to, const void *bytes, size_t size) {
+void hex_encode(char *to, const void *bytes, size_t size)
+{
     static const char digits[] = "0123456789abcdef";
     const unsigned char *in = bytes;
     for (size_t i = 0; i < size; i++) {
@@ -10,14 +11,16 @@ void hex_encode(char *to, const void *bytes, size_t size) {
     }
 }
 
-int hex_digit(char c) {
+int hex_digit(char c)
+{
     if (c >= '0' && c <= '9')
         return c - '0';
     c = ascii_lower(c);
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-bool hex_decode(void *to, str text) {
+bool hex_decode(void *to, str text)
+{
     unsigned char *out = to;
     if (text.len % 2)
         return false;

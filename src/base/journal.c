@@ -19,7 +19,8 @@ struct fd_journal {
     enum journal_level least;
 };
 
-static void write_all(int fd, str line) {
+static void write_all(int fd, str line)
+{
     int saved = errno;
     while (line.len) {
         ssize_t wrote = write(fd, line.ptr, line.len);
@@ -31,7 +32,8 @@ static void write_all(int fd, str line) {
     errno = saved;
 }
 
-static str level_name(enum journal_level level) {
+static str level_name(enum journal_level level)
+{
     switch (level) {
     case JOURNAL_ERROR:
         return STR("error");
@@ -46,7 +48,8 @@ static str level_name(enum journal_level level) {
 }
 
 static void build(struct buf *line, const struct fd_journal *j, enum journal_level level, str room,
-                  str event, str members) {
+                  str event, str members)
+{
     char time[WHEN_SIZE];
     struct json_writer w = json_writer(line);
     json_open(&w, '{');
@@ -63,7 +66,8 @@ static void build(struct buf *line, const struct fd_journal *j, enum journal_lev
 }
 
 static void note(struct journal *journal, enum journal_level level, str room, str event,
-                 str members) {
+                 str members)
+{
     struct fd_journal *j = (struct fd_journal *)journal;
     if (level > j->least)
         return;
@@ -78,7 +82,8 @@ static void note(struct journal *journal, enum journal_level level, str room, st
 }
 
 /* One for each descriptor the program logs to, asked for at the start and kept for ever. */
-struct journal *journal_to_fd(int fd, struct clock *clock, enum journal_level least) {
+struct journal *journal_to_fd(int fd, struct clock *clock, enum journal_level least)
+{
     struct fd_journal *j = calloc(1, sizeof(*j));
     if (!j)
         return NULL;
@@ -89,7 +94,8 @@ struct journal *journal_to_fd(int fd, struct clock *clock, enum journal_level le
 }
 
 void journal_notef(struct journal *j, enum journal_level level, str room, str event,
-                   const char *members_fmt, ...) {
+                   const char *members_fmt, ...)
+{
     va_list args;
     char small[1024];
     va_start(args, members_fmt);

@@ -48,13 +48,15 @@ struct member {
 static const struct fault *copy(const json_t *from, struct arena *arena, unsigned depth,
                                 struct json *to);
 
-static const struct fault *copy_text(const char *ptr, size_t len, struct arena *arena, str *to) {
+static const struct fault *copy_text(const char *ptr, size_t len, struct arena *arena, str *to)
+{
     *to = arena_str(arena, (str) { ptr, len });
     return to->ptr ? NULL : &fault_no_memory;
 }
 
 static const struct fault *copy_array(const json_t *from, struct arena *arena, unsigned depth,
-                                      struct json *to) {
+                                      struct json *to)
+{
     to->items = ARENA_ARRAY(arena, struct json, json_array_size(from));
     if (!to->items)
         return &fault_no_memory;
@@ -64,7 +66,8 @@ static const struct fault *copy_array(const json_t *from, struct arena *arena, u
 }
 
 static const struct fault *copy_object(const json_t *from, struct arena *arena, unsigned depth,
-                                       struct json *to) {
+                                       struct json *to)
+{
     json_t *object = (json_t *)from; /* jansson's iterators are not const */
     to->members = ARENA_ARRAY(arena, struct member, json_object_size(from));
     if (!to->members)
@@ -78,7 +81,8 @@ static const struct fault *copy_object(const json_t *from, struct arena *arena, 
 }
 
 static const struct fault *copy(const json_t *from, struct arena *arena, unsigned depth,
-                                struct json *to) {
+                                struct json *to)
+{
     if (depth == DEPTH_MAX)
         return fault(arena, FAULT_SYNTAX, NULL, "the JSON is nested deeper than %d levels",
                      DEPTH_MAX);
@@ -111,7 +115,8 @@ static const struct fault *copy(const json_t *from, struct arena *arena, unsigne
     return fault(arena, FAULT_DEFECT, NULL, "the JSON holds a value of no kind");
 }
 
-const struct fault *json_parse(str text, struct arena *arena, const struct json **ret_value) {
+const struct fault *json_parse(str text, struct arena *arena, const struct json **ret_value)
+{
     json_error_t error;
     json_t *read = json_loadb(text.ptr ? text.ptr : "", text.len,
                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
@@ -126,45 +131,54 @@ const struct fault *json_parse(str text, struct arena *arena, const struct json 
     return f;
 }
 
-enum json_kind json_kind(const struct json *value) {
+enum json_kind json_kind(const struct json *value)
+{
     return value ? value->kind : JSON_NULL;
 }
 
-const struct json *json_get(const struct json *object, const char *member) {
+const struct json *json_get(const struct json *object, const char *member)
+{
     for (size_t i = 0; object && object->kind == JSON_OBJECT && i < object->count; i++)
         if (str_eq(object->members[i].name, str_of(member)))
             return &object->members[i].value;
     return NULL;
 }
 
-str json_text(const struct json *value) {
+str json_text(const struct json *value)
+{
     return value && value->kind == JSON_STRING ? value->text : STR_NONE;
 }
 
-str json_str(const struct json *object, const char *member) {
+str json_str(const struct json *object, const char *member)
+{
     return json_text(json_get(object, member));
 }
 
-bool json_bool(const struct json *object, const char *member, bool otherwise) {
+bool json_bool(const struct json *object, const char *member, bool otherwise)
+{
     const struct json *value = json_get(object, member);
     return value && value->kind == JSON_BOOL ? value->boolean : otherwise;
 }
 
-int64_t json_int(const struct json *object, const char *member, int64_t otherwise) {
+int64_t json_int(const struct json *object, const char *member, int64_t otherwise)
+{
     const struct json *value = json_get(object, member);
     return value && value->kind == JSON_INTEGER ? value->integer : otherwise;
 }
 
-size_t json_size(const struct json *value) {
+size_t json_size(const struct json *value)
+{
     return value && (value->kind == JSON_ARRAY || value->kind == JSON_OBJECT) ? value->count : 0;
 }
 
-const struct json *json_at(const struct json *array, size_t index) {
+const struct json *json_at(const struct json *array, size_t index)
+{
     return array && array->kind == JSON_ARRAY && index < array->count ? &array->items[index] : NULL;
 }
 
 bool json_member(const struct json *object, size_t index, str *ret_name,
-                 const struct json **ret_value) {
+                 const struct json **ret_value)
+{
     if (!object || object->kind != JSON_OBJECT || index >= object->count)
         return false;
     *ret_name = object->members[index].name;
@@ -174,31 +188,36 @@ bool json_member(const struct json *object, size_t index, str *ret_name,
 
 /* Writing. */
 
-static void before_value(struct json_writer *w) {
+static void before_value(struct json_writer *w)
+{
     if (w->comma)
         buf_addc(w->out, ',');
     w->comma = true;
 }
 
-void json_open(struct json_writer *w, char bracket) {
+void json_open(struct json_writer *w, char bracket)
+{
     before_value(w);
     buf_addc(w->out, bracket);
     w->comma = false;
 }
 
-void json_close(struct json_writer *w, char bracket) {
+void json_close(struct json_writer *w, char bracket)
+{
     buf_addc(w->out, bracket);
     w->comma = true;
 }
 
-void json_name(struct json_writer *w, str member) {
+void json_name(struct json_writer *w, str member)
+{
     before_value(w);
     json_quote(w->out, member);
     buf_addc(w->out, ':');
     w->comma = false;
 }
 
-void json_put_str(struct json_writer *w, str text) {
+void json_put_str(struct json_writer *w, str text)
+{
     before_value(w);
     if (str_is_none(text))
         buf_add(w->out, STR("null"));
@@ -206,46 +225,55 @@ void json_put_str(struct json_writer *w, str text) {
         json_quote(w->out, text);
 }
 
-void json_put_int(struct json_writer *w, int64_t value) {
+void json_put_int(struct json_writer *w, int64_t value)
+{
     before_value(w);
     buf_addf(w->out, "%" PRId64, value);
 }
 
-void json_put_bool(struct json_writer *w, bool value) {
+void json_put_bool(struct json_writer *w, bool value)
+{
     before_value(w);
     buf_add(w->out, value ? STR("true") : STR("false"));
 }
 
-void json_put_null(struct json_writer *w) {
+void json_put_null(struct json_writer *w)
+{
     json_put_str(w, STR_NONE);
 }
 
-void json_put_raw(struct json_writer *w, str json) {
+void json_put_raw(struct json_writer *w, str json)
+{
     before_value(w);
     buf_add(w->out, json);
 }
 
-void json_add_str(struct json_writer *w, const char *member, str value) {
+void json_add_str(struct json_writer *w, const char *member, str value)
+{
     json_name(w, str_of(member));
     json_put_str(w, value);
 }
 
-void json_add_int(struct json_writer *w, const char *member, int64_t value) {
+void json_add_int(struct json_writer *w, const char *member, int64_t value)
+{
     json_name(w, str_of(member));
     json_put_int(w, value);
 }
 
-void json_add_bool(struct json_writer *w, const char *member, bool value) {
+void json_add_bool(struct json_writer *w, const char *member, bool value)
+{
     json_name(w, str_of(member));
     json_put_bool(w, value);
 }
 
-void json_add_raw(struct json_writer *w, const char *member, str json) {
+void json_add_raw(struct json_writer *w, const char *member, str json)
+{
     json_name(w, str_of(member));
     json_put_raw(w, json);
 }
 
-static void quote_character(struct buf *out, uint32_t c) {
+static void quote_character(struct buf *out, uint32_t c)
+{
     static const char short_forms[] = "\b\f\n\r\t\"\\", letters[] = "bfnrt\"\\";
     const char *found = strchr(short_forms, (int)c);
     if (c == 0)
@@ -256,7 +284,8 @@ static void quote_character(struct buf *out, uint32_t c) {
         buf_addf(out, "\\u%04x", c);
 }
 
-void json_quote(struct buf *out, str text) {
+void json_quote(struct buf *out, str text)
+{
     buf_addc(out, '"');
     struct cursor in = cursor_of(text);
     const char *plain = in.at; /* not yet written */

@@ -33,7 +33,8 @@ struct metrics {
     struct metric nowhere; /* counts when even the registry is full: never NULL */
 };
 
-struct metrics *metrics_new(size_t max_series) {
+struct metrics *metrics_new(size_t max_series)
+{
     struct metrics *m = calloc(1, sizeof(*m));
     if (!m)
         return NULL;
@@ -47,7 +48,8 @@ struct metrics *metrics_new(size_t max_series) {
     return m;
 }
 
-void metrics_free(struct metrics *m) {
+void metrics_free(struct metrics *m)
+{
     if (!m)
         return;
     pthread_mutex_destroy(&m->lock);
@@ -55,7 +57,8 @@ void metrics_free(struct metrics *m) {
     free(m);
 }
 
-static struct family *family_of(struct metrics *m, str name, str help, bool gauge) {
+static struct family *family_of(struct metrics *m, str name, str help, bool gauge)
+{
     for (size_t i = 0; i < m->family_count; i++)
         if (str_eq(m->families[i].name, name))
             return &m->families[i];
@@ -70,7 +73,8 @@ static struct family *family_of(struct metrics *m, str name, str help, bool gaug
     return &m->families[m->family_count++];
 }
 
-static struct series *series_new(struct metrics *m, struct family *f, str labels) {
+static struct series *series_new(struct metrics *m, struct family *f, str labels)
+{
     struct series *s = ARENA_NEW(m->arena, struct series);
     str copy = s ? arena_str(m->arena, labels.ptr ? labels : STR("")) : STR_NONE;
     if (!copy.ptr)
@@ -84,7 +88,8 @@ static struct series *series_new(struct metrics *m, struct family *f, str labels
     return s;
 }
 
-static struct series *find(struct metrics *m, str name, str help, str labels, bool gauge) {
+static struct series *find(struct metrics *m, str name, str help, str labels, bool gauge)
+{
     struct family *f = family_of(m, name, help, gauge);
     if (!f)
         return NULL;
@@ -100,22 +105,26 @@ static struct series *find(struct metrics *m, str name, str help, str labels, bo
     return f->overflow;
 }
 
-static struct metric *metric(struct metrics *m, str name, str help, str labels, bool gauge) {
+static struct metric *metric(struct metrics *m, str name, str help, str labels, bool gauge)
+{
     pthread_mutex_lock(&m->lock);
     struct series *s = find(m, name, help, labels, gauge);
     pthread_mutex_unlock(&m->lock);
     return s ? &s->metric : &m->nowhere;
 }
 
-struct metric *metrics_counter(struct metrics *m, str name, str help, str labels) {
+struct metric *metrics_counter(struct metrics *m, str name, str help, str labels)
+{
     return metric(m, name, help, labels, false);
 }
 
-struct metric *metrics_gauge(struct metrics *m, str name, str help, str labels) {
+struct metric *metrics_gauge(struct metrics *m, str name, str help, str labels)
+{
     return metric(m, name, help, labels, true);
 }
 
-static void add_escaped(struct buf *out, str text, bool quotes) {
+static void add_escaped(struct buf *out, str text, bool quotes)
+{
     for (struct cursor in = cursor_of(text); in.at < in.end;) {
         const char *from = in.at;
         uint32_t c = utf8_next(&in);
@@ -130,7 +139,8 @@ static void add_escaped(struct buf *out, str text, bool quotes) {
     }
 }
 
-void metric_label(struct buf *out, const char *name, str value) {
+void metric_label(struct buf *out, const char *name, str value)
+{
     if (out->len)
         buf_addc(out, ',');
     buf_add(out, str_of(name));
@@ -139,7 +149,8 @@ void metric_label(struct buf *out, const char *name, str value) {
     buf_addc(out, '"');
 }
 
-void metrics_text(struct metrics *m, struct buf *out) {
+void metrics_text(struct metrics *m, struct buf *out)
+{
     pthread_mutex_lock(&m->lock);
     for (size_t i = 0; i < m->family_count; i++) {
         const struct family *f = &m->families[i];

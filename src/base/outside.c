@@ -8,23 +8,27 @@
 #include <time.h>
 #include <unistd.h>
 
-static int64_t read_clock(clockid_t id) {
+static int64_t read_clock(clockid_t id)
+{
     struct timespec t;
     clock_gettime(id, &t); /* cannot fail for the two below */
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static int64_t wall_ms(struct clock *clock) {
+static int64_t wall_ms(struct clock *clock)
+{
     (void)clock;
     return read_clock(CLOCK_REALTIME);
 }
 
-static int64_t steady_ms(struct clock *clock) {
+static int64_t steady_ms(struct clock *clock)
+{
     (void)clock;
     return read_clock(CLOCK_MONOTONIC);
 }
 
-struct clock *clock_real(void) {
+struct clock *clock_real(void)
+{
     static struct clock real = { .wall_ms = wall_ms, .steady_ms = steady_ms };
     return &real;
 }
@@ -37,7 +41,8 @@ struct pool {
     unsigned char octets[256];
 };
 
-static void get(void *bytes, size_t size) {
+static void get(void *bytes, size_t size)
+{
     for (unsigned char *at = bytes; size;) {
         ssize_t got = getrandom(at, size, 0);
         if (got < 0 && errno != EINTR) {
@@ -51,7 +56,8 @@ static void get(void *bytes, size_t size) {
     }
 }
 
-static void fill(struct entropy *entropy, void *bytes, size_t size) {
+static void fill(struct entropy *entropy, void *bytes, size_t size)
+{
     (void)entropy;
     static _Thread_local struct pool pool;
     if (size > sizeof(pool.octets)) {
@@ -68,7 +74,8 @@ static void fill(struct entropy *entropy, void *bytes, size_t size) {
     memset(pool.octets + pool.left, 0, size); /* given out once, kept nowhere */
 }
 
-struct entropy *entropy_real(void) {
+struct entropy *entropy_real(void)
+{
     static struct entropy real = { .fill = fill };
     return &real;
 }

@@ -3,11 +3,13 @@
 
 #include "base/hex.h"
 
-static bool unreserved(char c) {
+static bool unreserved(char c)
+{
     return ascii_is_alpha(c) || ascii_is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
-void percent_encode(struct buf *out, str text, unsigned flags) {
+void percent_encode(struct buf *out, str text, unsigned flags)
+{
     static const char digits[] = "0123456789ABCDEF";
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
@@ -20,7 +22,8 @@ void percent_encode(struct buf *out, str text, unsigned flags) {
     }
 }
 
-bool percent_decode(str text, bool plus, struct arena *arena, str *ret_text) {
+bool percent_decode(str text, bool plus, struct arena *arena, str *ret_text)
+{
     if (!str_has(text, '%') && !(plus && str_has(text, '+'))) {
         *ret_text = text;
         return true;

@@ -37,12 +37,14 @@ struct change { /* one put or remove on its way down */
     bool failed, found;
 };
 
-static str key_of(const struct entry *e) {
+static str key_of(const struct entry *e)
+{
     return (str) { e->key, e->key_len };
 }
 
 /* FNV-1a over the bytes, begun at the seed, then stirred as murmur3 does at its end. */
-static uint64_t priority_of(str key, uint64_t seed) {
+static uint64_t priority_of(str key, uint64_t seed)
+{
     uint64_t h = 0xCBF29CE484222325u ^ seed;
     for (size_t i = 0; i < key.len; i++)
         h = (h ^ (unsigned char)key.ptr[i]) * 0x100000001B3u;
@@ -51,7 +53,8 @@ static uint64_t priority_of(str key, uint64_t seed) {
     return h ^ h >> 33;
 }
 
-static struct entry *entry_new(const struct pmap *map, str key, const void *value) {
+static struct entry *entry_new(const struct pmap *map, str key, const void *value)
+{
     struct entry *e = key.len < SIZE_MAX - sizeof(*e) ? malloc(sizeof(*e) + key.len) : NULL;
     if (!e)
         return NULL;
@@ -67,18 +70,21 @@ static struct entry *entry_new(const struct pmap *map, str key, const void *valu
     return e;
 }
 
-static struct entry *entry_ref(struct entry *e) {
+static struct entry *entry_ref(struct entry *e)
+{
     atomic_fetch_add_explicit(&e->refs, 1, memory_order_relaxed);
     return e;
 }
 
-static bool last_holder(atomic_size_t *refs) {
+static bool last_holder(atomic_size_t *refs)
+{
     size_t before = atomic_fetch_sub_explicit(refs, 1, memory_order_acq_rel);
     assert(before > 0 && "a reference was given back twice");
     return before == 1;
 }
 
-static void entry_unref(struct entry *e) {
+static void entry_unref(struct entry *e)
+{
     if (!last_holder(&e->refs))
         return;
     if (e->values->release)
@@ -86,14 +92,16 @@ static void entry_unref(struct entry *e) {
     free(e);
 }
 
-static struct node *node_ref(struct node *n) {
+static struct node *node_ref(struct node *n)
+{
     if (n)
         atomic_fetch_add_explicit(&n->refs, 1, memory_order_relaxed);
     return n;
 }
 
 /* As deep as the tree, which is about twice the logarithm of its size. */
-static void node_unref(struct node *n) {
+static void node_unref(struct node *n)
+{
     if (!n || !last_holder(&n->refs))
         return;
     entry_unref(n->entry);
@@ -104,7 +112,8 @@ static void node_unref(struct node *n) {
 
 /* Takes over left and right; references the entry. */
 static struct node *node_new(struct change *c, struct entry *e, struct node *left,
-                             struct node *right) {
+                             struct node *right)
+{
     struct node *n = malloc(sizeof(*n));
     if (!n) {
         c->failed = true;
@@ -116,14 +125,16 @@ static struct node *node_new(struct change *c, struct entry *e, struct node *lef
     return n;
 }
 
-static bool above(const struct entry *a, const struct entry *b) {
+static bool above(const struct entry *a, const struct entry *b)
+{
     return a->priority != b->priority ? a->priority > b->priority
                                       : str_cmp(key_of(a), key_of(b)) < 0;
 }
 
 /* n apart at a key it does not hold: what is smaller, what is greater. Leaves n to its holder. */
 static void split(struct change *c, const struct node *n, str key, struct node **ret_less,
-                  struct node **ret_more) {
+                  struct node **ret_more)
+{
     struct node *inner = NULL;
     if (!n) {
         *ret_less = *ret_more = NULL;
@@ -137,7 +148,8 @@ static void split(struct change *c, const struct node *n, str key, struct node *
 }
 
 /* All of a is smaller than all of b. Leaves both to their holders. */
-static struct node *merge(struct change *c, struct node *a, struct node *b) {
+static struct node *merge(struct change *c, struct node *a, struct node *b)
+{
     if (!a || !b)
         return node_ref(a ? a : b);
     if (above(a->entry, b->entry))
@@ -145,7 +157,8 @@ static struct node *merge(struct change *c, struct node *a, struct node *b) {
     return node_new(c, b->entry, merge(c, a, b->left), node_ref(b->right));
 }
 
-static struct node *put(struct change *c, const struct node *n, struct entry *e) {
+static struct node *put(struct change *c, const struct node *n, struct entry *e)
+{
     int order = n ? str_cmp(key_of(e), key_of(n->entry)) : 0;
     if (n && order == 0) {
         c->found = true;
@@ -162,7 +175,8 @@ static struct node *put(struct change *c, const struct node *n, struct entry *e)
     return node_new(c, n->entry, node_ref(n->left), put(c, n->right, e));
 }
 
-static struct node *take_out(struct change *c, const struct node *n, str key) {
+static struct node *take_out(struct change *c, const struct node *n, str key)
+{
     int order = str_cmp(key, key_of(n->entry)); /* the caller knows that the key is there */
     if (order == 0)
         return merge(c, n->left, n->right);
@@ -171,20 +185,23 @@ static struct node *take_out(struct change *c, const struct node *n, str key) {
     return node_new(c, n->entry, node_ref(n->left), take_out(c, n->right, key));
 }
 
-struct pmap *pmap_new(const struct pmap_values *values, uint64_t seed) {
+struct pmap *pmap_new(const struct pmap_values *values, uint64_t seed)
+{
     struct pmap *map = malloc(sizeof(*map));
     if (map)
         *map = (struct pmap) { .refs = 1, .values = values, .seed = seed };
     return map;
 }
 
-struct pmap *pmap_ref(const struct pmap *map) {
+struct pmap *pmap_ref(const struct pmap *map)
+{
     struct pmap *same = (struct pmap *)map; /* only the count changes */
     atomic_fetch_add_explicit(&same->refs, 1, memory_order_relaxed);
     return same;
 }
 
-void pmap_unref(const struct pmap *map) {
+void pmap_unref(const struct pmap *map)
+{
     struct pmap *same = (struct pmap *)map;
     if (!same || !last_holder(&same->refs))
         return;
@@ -194,7 +211,8 @@ void pmap_unref(const struct pmap *map) {
 
 /* Takes over root, also when it fails. */
 static struct pmap *changed(const struct pmap *map, const struct change *c, struct node *root,
-                            size_t size) {
+                            size_t size)
+{
     struct pmap *made = c->failed ? NULL : pmap_new(map->values, map->seed);
     if (!made) {
         node_unref(root);
@@ -205,7 +223,8 @@ static struct pmap *changed(const struct pmap *map, const struct change *c, stru
     return made;
 }
 
-struct pmap *pmap_put(const struct pmap *map, str key, const void *value) {
+struct pmap *pmap_put(const struct pmap *map, str key, const void *value)
+{
     struct change c = { 0 };
     struct entry *e = entry_new(map, key, value);
     if (!e)
@@ -216,7 +235,8 @@ struct pmap *pmap_put(const struct pmap *map, str key, const void *value) {
     return made;
 }
 
-static const struct node *find(const struct pmap *map, str key) {
+static const struct node *find(const struct pmap *map, str key)
+{
     const struct node *n = map->root;
     while (n) {
         int order = str_cmp(key, key_of(n->entry));
@@ -227,7 +247,8 @@ static const struct node *find(const struct pmap *map, str key) {
     return n;
 }
 
-struct pmap *pmap_remove(const struct pmap *map, str key) {
+struct pmap *pmap_remove(const struct pmap *map, str key)
+{
     struct change c = { 0 };
     if (!find(map, key))
         return pmap_ref(map);
@@ -235,17 +256,19 @@ struct pmap *pmap_remove(const struct pmap *map, str key) {
     return changed(map, &c, root, map->size - 1);
 }
 
-size_t pmap_size(const struct pmap *map) {
+size_t pmap_size(const struct pmap *map)
+{
     return map->size;
 }
 
-const void *pmap_find(const struct pmap *map, str key) {
+const void *pmap_find(const struct pmap *map, str key)
+{
     const struct node *n = find(map, key);
     return n ? n->entry->value : NULL;
 }
 
-bool pmap_next(const struct pmap *map, str prefix, str after, str *ret_key,
-               const void **ret_value) {
+bool pmap_next(const struct pmap *map, str prefix, str after, str *ret_key, const void **ret_value)
+{
     const struct entry *best = NULL; /* the smallest so far that is great enough */
     for (const struct node *n = map->root; n;) {
         str key = key_of(n->entry);

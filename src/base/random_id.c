@@ -5,7 +5,8 @@
 
 /* 24 random octets and a last one of 01, in the alphabet of RFC 4648 section 7, lower case: the
  * form of every SES message id seen since 2015. */
-str random_message_id(struct entropy *entropy, char to[MESSAGE_ID_LEN + 1]) {
+str random_message_id(struct entropy *entropy, char to[MESSAGE_ID_LEN + 1])
+{
     static const char alphabet[] = "0123456789abcdefghijklmnopqrstuv";
     unsigned char octets[25];
     entropy->fill(entropy, octets, 24);
@@ -22,7 +23,8 @@ str random_message_id(struct entropy *entropy, char to[MESSAGE_ID_LEN + 1]) {
     return (str) { to, MESSAGE_ID_LEN };
 }
 
-str random_request_id(struct entropy *entropy, char to[REQUEST_ID_LEN + 1]) {
+str random_request_id(struct entropy *entropy, char to[REQUEST_ID_LEN + 1])
+{
     unsigned char octets[16];
     char digits[32];
     entropy->fill(entropy, octets, sizeof(octets));
@@ -43,7 +45,8 @@ str random_request_id(struct entropy *entropy, char to[REQUEST_ID_LEN + 1]) {
     return (str) { to, REQUEST_ID_LEN };
 }
 
-uint64_t random_below(struct entropy *entropy, uint64_t bound) {
+uint64_t random_below(struct entropy *entropy, uint64_t bound)
+{
     uint64_t uneven = UINT64_MAX - UINT64_MAX % bound, n; /* from here on the last part is short */
     do
         entropy->fill(entropy, &n, sizeof(n));
@@ -51,7 +54,8 @@ uint64_t random_below(struct entropy *entropy, uint64_t bound) {
     return n % bound;
 }
 
-static str from_alphabet(struct entropy *entropy, str alphabet, char *to, size_t len) {
+static str from_alphabet(struct entropy *entropy, str alphabet, char *to, size_t len)
+{
     unsigned even = 256 - 256 % (unsigned)alphabet.len;
     for (size_t i = 0; i < len;) {
         unsigned char octets[32];
@@ -64,20 +68,24 @@ static str from_alphabet(struct entropy *entropy, str alphabet, char *to, size_t
     return (str) { to, len };
 }
 
-str random_token(struct entropy *entropy, char *to, size_t len) {
+str random_token(struct entropy *entropy, char *to, size_t len)
+{
     return from_alphabet(
         entropy, STR("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"), to, len);
 }
 
-str random_upper_token(struct entropy *entropy, char *to, size_t len) {
+str random_upper_token(struct entropy *entropy, char *to, size_t len)
+{
     return from_alphabet(entropy, STR("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"), to, len);
 }
 
-str random_hex(struct entropy *entropy, char *to, size_t len) {
+str random_hex(struct entropy *entropy, char *to, size_t len)
+{
     return from_alphabet(entropy, STR("0123456789abcdef"), to, len);
 }
 
-bool message_id_valid(str id) {
+bool message_id_valid(str id)
+{
     if (id.len != MESSAGE_ID_LEN && id.len != 28)
         return false;
     for (size_t i = 0; i < id.len; i++)

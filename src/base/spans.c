@@ -14,7 +14,8 @@ struct reader {
     const struct fault *fault; /* the first; everything returns at once behind it */
 };
 
-struct spans_place spans_place(str text, uint32_t offset) {
+struct spans_place spans_place(str text, uint32_t offset)
+{
     struct spans_place place = { 1, 1 };
     str before = str_head(text, offset);
     for (size_t i = 0; i < before.len; i++) {
@@ -28,7 +29,8 @@ struct spans_place spans_place(str text, uint32_t offset) {
     return place;
 }
 
-static bool bad(struct reader *r, size_t at, const char *says) {
+static bool bad(struct reader *r, size_t at, const char *says)
+{
     if (!r->fault) {
         struct spans_place place = spans_place(r->text, (uint32_t)at);
         r->fault = fault(r->arena, FAULT_SYNTAX, NULL, "line %u, column %u: %s", place.line,
@@ -37,24 +39,28 @@ static bool bad(struct reader *r, size_t at, const char *says) {
     return false;
 }
 
-static bool no_memory(struct reader *r) {
+static bool no_memory(struct reader *r)
+{
     if (!r->fault)
         r->fault = &fault_no_memory;
     return false;
 }
 
-static int peek(const struct reader *r) {
+static int peek(const struct reader *r)
+{
     return r->at < r->text.len ? (unsigned char)r->text.ptr[r->at] : -1;
 }
 
-static bool take(struct reader *r, char c) {
+static bool take(struct reader *r, char c)
+{
     if (peek(r) != c)
         return false;
     r->at++;
     return true;
 }
 
-static bool skip_comment(struct reader *r) {
+static bool skip_comment(struct reader *r)
+{
     str rest = str_from(r->text, r->at);
     if (str_starts(rest, STR("//"))) {
         r->at += str_find(rest, '\n');
@@ -69,7 +75,8 @@ static bool skip_comment(struct reader *r) {
     return true;
 }
 
-static bool skip_blanks(struct reader *r) {
+static bool skip_blanks(struct reader *r)
+{
     for (;;) {
         switch (peek(r)) {
         case ' ':
@@ -92,7 +99,8 @@ static bool skip_blanks(struct reader *r) {
     }
 }
 
-static bool read_hex4(struct reader *r, uint32_t *ret_unit) {
+static bool read_hex4(struct reader *r, uint32_t *ret_unit)
+{
     uint32_t unit = 0;
     for (int i = 0; i < 4; i++, r->at++) {
         int digit = peek(r) < 0 ? -1 : hex_digit((char)peek(r));
@@ -104,7 +112,8 @@ static bool read_hex4(struct reader *r, uint32_t *ret_unit) {
     return true;
 }
 
-static bool read_unicode_escape(struct reader *r, uint32_t *ret_character) {
+static bool read_unicode_escape(struct reader *r, uint32_t *ret_character)
+{
     size_t from = r->at - 2;
     uint32_t high = 0, low = 0;
     if (!read_hex4(r, &high))
@@ -126,7 +135,8 @@ static bool read_unicode_escape(struct reader *r, uint32_t *ret_character) {
     return true;
 }
 
-static bool read_escape(struct reader *r, char **to) {
+static bool read_escape(struct reader *r, char **to)
+{
     static const char from[] = "\"\\/bfnrt", into[] = "\"\\/\b\f\n\r\t";
     int c = peek(r);
     const char *found = c > 0 ? strchr(from, c) : NULL;
@@ -146,7 +156,8 @@ static bool read_escape(struct reader *r, char **to) {
 
 /* Finds the closing quote, and whether there is anything to decode. r->at stays behind the opening
  * one. */
-static bool scan_string(struct reader *r, size_t *ret_end, bool *ret_escaped) {
+static bool scan_string(struct reader *r, size_t *ret_end, bool *ret_escaped)
+{
     struct cursor in = cursor_of(str_from(r->text, r->at));
     *ret_escaped = false;
     while (in.at < in.end) {
@@ -172,7 +183,8 @@ static bool scan_string(struct reader *r, size_t *ret_end, bool *ret_escaped) {
     return bad(r, r->at - 1, "this string has no end");
 }
 
-static bool read_string(struct reader *r, str *ret_text) {
+static bool read_string(struct reader *r, str *ret_text)
+{
     size_t end = 0;
     bool escaped = false;
     if (!take(r, '"'))
@@ -199,14 +211,16 @@ static bool read_string(struct reader *r, str *ret_text) {
     return true;
 }
 
-static size_t digits(struct reader *r) {
+static size_t digits(struct reader *r)
+{
     size_t from = r->at;
     while (peek(r) >= '0' && peek(r) <= '9')
         r->at++;
     return r->at - from;
 }
 
-static bool read_number(struct reader *r) {
+static bool read_number(struct reader *r)
+{
     size_t from = r->at;
     take(r, '-');
     bool zero = peek(r) == '0';
@@ -227,7 +241,8 @@ static bool read_number(struct reader *r) {
 
 static bool read_value(struct reader *r, struct spans *node);
 
-static bool read_member_name(struct reader *r, struct spans *member) {
+static bool read_member_name(struct reader *r, struct spans *member)
+{
     if (peek(r) == '}')
         return bad(r, r->at, "a comma stands before the closing brace");
     if (peek(r) != '"')
@@ -245,14 +260,16 @@ static bool read_member_name(struct reader *r, struct spans *member) {
     return skip_blanks(r);
 }
 
-static int by_name(const void *a, const void *b) {
+static int by_name(const void *a, const void *b)
+{
     const struct spans *x = *(const struct spans *const *)a, *y = *(const struct spans *const *)b;
     int order = str_cmp(x->name, y->name);
     return order ? order : (x->name_from > y->name_from) - (x->name_from < y->name_from);
 }
 
 /* Sorted, so that an object of a hundred thousand members costs no more than its reading. */
-static bool refuse_duplicates(struct reader *r, const struct spans *object) {
+static bool refuse_duplicates(struct reader *r, const struct spans *object)
+{
     if (object->count < 2)
         return true;
     const struct spans **sorted = calloc(object->count, sizeof(*sorted)), *again = NULL;
@@ -270,7 +287,8 @@ static bool refuse_duplicates(struct reader *r, const struct spans *object) {
     return again ? bad(r, again->name_from, "this member stands here for the second time") : true;
 }
 
-static bool read_list(struct reader *r, struct spans *list, char close) {
+static bool read_list(struct reader *r, struct spans *list, char close)
+{
     bool object = close == '}';
     const struct spans **tail = &list->first;
     if (r->depth == SPANS_DEPTH)
@@ -304,7 +322,8 @@ static bool read_list(struct reader *r, struct spans *list, char close) {
     return !object || refuse_duplicates(r, list);
 }
 
-static bool read_word(struct reader *r, struct spans *node) {
+static bool read_word(struct reader *r, struct spans *node)
+{
     static const struct {
         str word;
         enum spans_kind kind;
@@ -324,7 +343,8 @@ static bool read_word(struct reader *r, struct spans *node) {
                peek(r) < 0 ? "the text ends where a value should be" : "expected a value");
 }
 
-static bool read_value(struct reader *r, struct spans *node) {
+static bool read_value(struct reader *r, struct spans *node)
+{
     node->from = (uint32_t)r->at;
     bool read;
     switch (peek(r)) {
@@ -365,7 +385,8 @@ static bool read_value(struct reader *r, struct spans *node) {
 }
 
 const struct fault *spans_parse(str text, unsigned flags, struct arena *arena,
-                                const struct spans **ret_root) {
+                                const struct spans **ret_root)
+{
     struct reader r = { .text = text, .flags = flags, .arena = arena };
     if (text.len > SPANS_SIZE_MAX)
         return fault(arena, FAULT_LIMIT, NULL, "the JSON is longer than %d bytes", SPANS_SIZE_MAX);
@@ -383,7 +404,8 @@ const struct fault *spans_parse(str text, unsigned flags, struct arena *arena,
     return r.fault;
 }
 
-const struct spans *spans_get(const struct spans *object, str member) {
+const struct spans *spans_get(const struct spans *object, str member)
+{
     for (const struct spans *m = object && object->kind == SPANS_OBJECT ? object->first : NULL; m;
          m = m->next)
         if (str_eq(m->name, member))
@@ -391,11 +413,13 @@ const struct spans *spans_get(const struct spans *object, str member) {
     return NULL;
 }
 
-bool spans_true(const struct spans *node) {
+bool spans_true(const struct spans *node)
+{
     return node && node->kind == SPANS_BOOL && str_eq(node->text, STR("true"));
 }
 
-const char *spans_kind_name(enum spans_kind kind) {
+const char *spans_kind_name(enum spans_kind kind)
+{
     switch (kind) {
     case SPANS_NULL:
         return "null";

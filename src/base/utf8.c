@@ -1,11 +1,13 @@
 /* base/utf8.c - RFC 3629. */
 #include "base/utf8.h"
 
-static bool tail(const struct cursor *in, size_t at) {
+static bool tail(const struct cursor *in, size_t at)
+{
     return at < cursor_left(in) && ((unsigned char)in->at[at] & 0xC0) == 0x80;
 }
 
-uint32_t utf8_next(struct cursor *in) {
+uint32_t utf8_next(struct cursor *in)
+{
     static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 }; /* by the number of tail bytes */
     uint32_t lead = (unsigned char)*in->at;
     if (lead < 0x80) {
@@ -25,21 +27,24 @@ uint32_t utf8_next(struct cursor *in) {
     return good ? c : UTF8_BAD;
 }
 
-bool utf8_valid(str s) {
+bool utf8_valid(str s)
+{
     for (struct cursor in = cursor_of(s); in.at < in.end;)
         if (utf8_next(&in) == UTF8_BAD)
             return false;
     return true;
 }
 
-bool utf8_is_ascii(str s) {
+bool utf8_is_ascii(str s)
+{
     for (size_t i = 0; i < s.len; i++)
         if ((unsigned char)s.ptr[i] >= 0x80)
             return false;
     return true;
 }
 
-size_t utf8_put(char to[4], uint32_t c) {
+size_t utf8_put(char to[4], uint32_t c)
+{
     if (c < 0x80) {
         to[0] = (char)c;
         return 1;
@@ -52,7 +57,8 @@ size_t utf8_put(char to[4], uint32_t c) {
     return tails + 1;
 }
 
-size_t utf8_count(str s) {
+size_t utf8_count(str s)
+{
     size_t count = 0;
     for (struct cursor in = cursor_of(s); in.at < in.end; count++)
         utf8_next(&in);

@@ -13,7 +13,8 @@ static const char weekdays[] = "SunMonTueWedThuFriSat";
 static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
 /* Days since 1970-01-01 in the proleptic Gregorian calendar: 400 years have 146097 days. */
-static int64_t days_of(int year, int month, int day) {
+static int64_t days_of(int year, int month, int day)
+{
     int64_t y = year - (month <= 2);
     int64_t era = (y >= 0 ? y : y - 399) / 400;
     int64_t year_of_era = y - era * 400;
@@ -22,7 +23,8 @@ static int64_t days_of(int year, int month, int day) {
            719468;
 }
 
-static struct calendar calendar_of(int64_t ms) {
+static struct calendar calendar_of(int64_t ms)
+{
     const int64_t first = days_of(0, 1, 1) * DAY_MS, last = days_of(10000, 1, 1) * DAY_MS - 1;
     ms = ms < first ? first : ms > last ? last : ms;
     int64_t day = ms / DAY_MS - (ms % DAY_MS < 0);
@@ -46,51 +48,60 @@ static struct calendar calendar_of(int64_t ms) {
     };
 }
 
-static str done(char *to, int len) {
+static str done(char *to, int len)
+{
     return (str) { to, (size_t)len };
 }
 
-str when_iso_ms(char *to, int64_t ms) {
+str when_iso_ms(char *to, int64_t ms)
+{
     struct calendar c = calendar_of(ms);
     return done(to, snprintf(to, WHEN_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", c.year, c.month,
                              c.day, c.hour, c.minute, c.second, c.milli));
 }
 
-str when_iso(char *to, int64_t ms) {
+str when_iso(char *to, int64_t ms)
+{
     struct calendar c = calendar_of(ms);
     return done(to, snprintf(to, WHEN_SIZE, "%04d-%02d-%02dT%02d:%02d:%02dZ", c.year, c.month,
                              c.day, c.hour, c.minute, c.second));
 }
 
-static str named(char *to, int64_t ms, const char *zone) {
+static str named(char *to, int64_t ms, const char *zone)
+{
     struct calendar c = calendar_of(ms);
     return done(to, snprintf(to, WHEN_SIZE, "%.3s, %02d %.3s %04d %02d:%02d:%02d %s",
                              weekdays + 3 * c.weekday, c.day, months + 3 * (c.month - 1), c.year,
                              c.hour, c.minute, c.second, zone));
 }
 
-str when_mail(char *to, int64_t ms) {
+str when_mail(char *to, int64_t ms)
+{
     return named(to, ms, "+0000 (UTC)");
 }
 
-str when_http(char *to, int64_t ms) {
+str when_http(char *to, int64_t ms)
+{
     return named(to, ms, "GMT");
 }
 
-str when_sigv4(char *to, int64_t ms) {
+str when_sigv4(char *to, int64_t ms)
+{
     struct calendar c = calendar_of(ms);
     return done(to, snprintf(to, WHEN_SIZE, "%04d%02d%02dT%02d%02d%02dZ", c.year, c.month, c.day,
                              c.hour, c.minute, c.second));
 }
 
-static bool take(struct cursor *in, char c) {
+static bool take(struct cursor *in, char c)
+{
     if (in->at == in->end || *in->at != c)
         return false;
     in->at++;
     return true;
 }
 
-static bool take_digits(struct cursor *in, int count, int *ret_value) {
+static bool take_digits(struct cursor *in, int count, int *ret_value)
+{
     int value = 0;
     if (cursor_left(in) < (size_t)count)
         return false;
@@ -104,7 +115,8 @@ static bool take_digits(struct cursor *in, int count, int *ret_value) {
     return true;
 }
 
-static bool moment_of(const struct calendar *c, int64_t *ret_ms) {
+static bool moment_of(const struct calendar *c, int64_t *ret_ms)
+{
     static const unsigned char longest[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
     bool leap = c->year % 4 == 0 && (c->year % 100 != 0 || c->year % 400 == 0);
     if (c->month < 1 || c->month > 12 || c->day < 1 || c->hour > 23 || c->minute > 59 ||
@@ -116,7 +128,8 @@ static bool moment_of(const struct calendar *c, int64_t *ret_ms) {
 }
 
 /* Digits past the third are read and dropped. */
-static bool take_fraction(struct cursor *in, int *ret_milli) {
+static bool take_fraction(struct cursor *in, int *ret_milli)
+{
     int digits = 0, milli = 0;
     for (; in->at < in->end && ascii_is_digit(*in->at); in->at++, digits++)
         if (digits < 3)
@@ -127,7 +140,8 @@ static bool take_fraction(struct cursor *in, int *ret_milli) {
     return digits > 0;
 }
 
-static bool take_zone(struct cursor *in, int *ret_minutes) {
+static bool take_zone(struct cursor *in, int *ret_minutes)
+{
     int hours = 0, minutes = 0;
     *ret_minutes = 0;
     if (take(in, 'Z'))
@@ -140,7 +154,8 @@ static bool take_zone(struct cursor *in, int *ret_minutes) {
     return true;
 }
 
-bool when_parse_iso(str text, int64_t *ret_ms) {
+bool when_parse_iso(str text, int64_t *ret_ms)
+{
     struct cursor in = cursor_of(text);
     struct calendar c = { 0 };
     int zone = 0;
@@ -165,7 +180,8 @@ bool when_parse_iso(str text, int64_t *ret_ms) {
     return true;
 }
 
-bool when_parse_sigv4(str text, int64_t *ret_ms) {
+bool when_parse_sigv4(str text, int64_t *ret_ms)
+{
     struct cursor in = cursor_of(text);
     struct calendar c = { 0 };
     return take_digits(&in, 4, &c.year) && take_digits(&in, 2, &c.month) &&
@@ -174,7 +190,8 @@ bool when_parse_sigv4(str text, int64_t *ret_ms) {
            in.at == in.end && moment_of(&c, ret_ms);
 }
 
-bool when_parse_http(str text, int64_t *ret_ms) {
+bool when_parse_http(str text, int64_t *ret_ms)
+{
     struct calendar c = { 0 };
     int64_t ms;
     char again[WHEN_SIZE];

@@ -24,18 +24,21 @@ struct reader {
     struct open_element open[XML_DEPTH];
 };
 
-static void stop(struct reader *r, const struct fault *f) {
+static void stop(struct reader *r, const struct fault *f)
+{
     if (!r->fault)
         r->fault = f;
     XML_StopParser(r->parser, XML_FALSE);
 }
 
-static str local_name(const char *name) {
+static str local_name(const char *name)
+{
     const char *local = strrchr(name, SEPARATOR);
     return str_of(local ? local + 1 : name);
 }
 
-static bool add_attributes(struct reader *r, struct xml_element *element, const char **pairs) {
+static bool add_attributes(struct reader *r, struct xml_element *element, const char **pairs)
+{
     const struct xml_attribute **tail = &element->attributes;
     for (; *pairs; pairs += 2) {
         struct xml_attribute *a = ARENA_NEW(r->arena, struct xml_attribute);
@@ -51,7 +54,8 @@ static bool add_attributes(struct reader *r, struct xml_element *element, const 
     return true;
 }
 
-static void on_open(void *context, const char *name, const char **attributes) {
+static void on_open(void *context, const char *name, const char **attributes)
+{
     struct reader *r = context;
     if (r->fault)
         return;
@@ -80,7 +84,8 @@ static void on_open(void *context, const char *name, const char **attributes) {
         (struct open_element) { .element = e, .tail = &e->first, .text = buf_new(XML_SIZE_MAX) };
 }
 
-static void on_close(void *context, const char *name) {
+static void on_close(void *context, const char *name)
+{
     (void)name;
     struct reader *r = context;
     if (r->fault)
@@ -92,14 +97,16 @@ static void on_close(void *context, const char *name) {
     buf_free(&top->text);
 }
 
-static void on_text(void *context, const char *text, int len) {
+static void on_text(void *context, const char *text, int len)
+{
     struct reader *r = context;
     if (!r->fault && r->depth)
         buf_add(&r->open[r->depth - 1].text, (str) { text, (size_t)len });
 }
 
 static void on_doctype(void *context, const char *name, const char *system_id,
-                       const char *public_id, int subset) {
+                       const char *public_id, int subset)
+{
     (void)name, (void)system_id, (void)public_id, (void)subset;
     struct reader *r = context;
     stop(r,
@@ -107,7 +114,8 @@ static void on_doctype(void *context, const char *name, const char *system_id,
                XML_GetCurrentLineNumber(r->parser), XML_GetCurrentColumnNumber(r->parser) + 1));
 }
 
-const struct fault *xml_parse(str text, struct arena *arena, const struct xml_element **ret_root) {
+const struct fault *xml_parse(str text, struct arena *arena, const struct xml_element **ret_root)
+{
     if (text.len > XML_SIZE_MAX)
         return fault(arena, FAULT_LIMIT, NULL, "the XML is longer than %d bytes", XML_SIZE_MAX);
     struct reader *r = ARENA_NEW(arena, struct reader);
@@ -135,21 +143,25 @@ const struct fault *xml_parse(str text, struct arena *arena, const struct xml_el
     return r->fault;
 }
 
-static const struct xml_element *named(const struct xml_element *e, str name) {
+static const struct xml_element *named(const struct xml_element *e, str name)
+{
     while (e && !str_eq(e->name, name))
         e = e->next;
     return e;
 }
 
-const struct xml_element *xml_get(const struct xml_element *e, const char *child) {
+const struct xml_element *xml_get(const struct xml_element *e, const char *child)
+{
     return e ? named(e->first, str_of(child)) : NULL;
 }
 
-const struct xml_element *xml_again(const struct xml_element *e) {
+const struct xml_element *xml_again(const struct xml_element *e)
+{
     return e ? named(e->next, e->name) : NULL;
 }
 
-str xml_str(const struct xml_element *e, const char *child) {
+str xml_str(const struct xml_element *e, const char *child)
+{
     const struct xml_element *found = xml_get(e, child);
     return found ? found->text : STR_NONE;
 }

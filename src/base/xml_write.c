@@ -5,12 +5,14 @@
 #include <inttypes.h>
 
 /* XML 1.0, 2.2: the characters a document may contain. */
-static bool is_xml_character(uint32_t c) {
+static bool is_xml_character(uint32_t c)
+{
     return c == '\t' || c == '\n' || c == '\r' || (c >= 0x20 && c <= 0xD7FF) ||
            (c >= 0xE000 && c <= 0xFFFD) || (c >= 0x10000 && c <= 0x10FFFF);
 }
 
-static str escape_of(uint32_t c) {
+static str escape_of(uint32_t c)
+{
     switch (c) {
     case '&':
         return STR("&amp;");
@@ -27,7 +29,8 @@ static str escape_of(uint32_t c) {
     }
 }
 
-void xml_text(struct buf *out, str value) {
+void xml_text(struct buf *out, str value)
+{
     struct cursor in = cursor_of(value);
     const char *plain = in.at; /* not yet written */
     while (in.at < in.end) {
@@ -44,17 +47,20 @@ void xml_text(struct buf *out, str value) {
         buf_add(out, (str) { plain, (size_t)(in.at - plain) });
 }
 
-void xml_declare(struct buf *out) {
+void xml_declare(struct buf *out)
+{
     buf_add(out, STR("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"));
 }
 
-void xml_open(struct buf *out, const char *name) {
+void xml_open(struct buf *out, const char *name)
+{
     buf_addc(out, '<');
     buf_add(out, str_of(name));
     buf_addc(out, '>');
 }
 
-void xml_open_in(struct buf *out, const char *name, const char *namespace_uri) {
+void xml_open_in(struct buf *out, const char *name, const char *namespace_uri)
+{
     buf_addc(out, '<');
     buf_add(out, str_of(name));
     buf_add(out, STR(" xmlns=\""));
@@ -62,13 +68,15 @@ void xml_open_in(struct buf *out, const char *name, const char *namespace_uri) {
     buf_add(out, STR("\">"));
 }
 
-void xml_close(struct buf *out, const char *name) {
+void xml_close(struct buf *out, const char *name)
+{
     buf_add(out, STR("</"));
     buf_add(out, str_of(name));
     buf_addc(out, '>');
 }
 
-void xml_leaf(struct buf *out, const char *name, str value) {
+void xml_leaf(struct buf *out, const char *name, str value)
+{
     if (str_is_none(value))
         return;
     xml_open(out, name);
@@ -76,12 +84,14 @@ void xml_leaf(struct buf *out, const char *name, str value) {
     xml_close(out, name);
 }
 
-void xml_leaf_int(struct buf *out, const char *name, int64_t value) {
+void xml_leaf_int(struct buf *out, const char *name, int64_t value)
+{
     xml_open(out, name);
     buf_addf(out, "%" PRId64, value);
     xml_close(out, name);
 }
 
-void xml_leaf_bool(struct buf *out, const char *name, bool value) {
+void xml_leaf_bool(struct buf *out, const char *name, bool value)
+{
     xml_leaf(out, name, value ? STR("true") : STR("false"));
 }

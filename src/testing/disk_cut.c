@@ -19,13 +19,15 @@ struct image { /* one inode at the moment of the cut */
     size_t blocks;
 };
 
-static void set_bytes(struct inode *inode, const char *bytes, uint64_t size) {
+static void set_bytes(struct inode *inode, const char *bytes, uint64_t size)
+{
     sim_resize(inode, size);
     if (size)
         memcpy(inode->bytes, bytes, size);
 }
 
-static void mark(struct image *i, uint64_t from, uint64_t to) {
+static void mark(struct image *i, uint64_t from, uint64_t to)
+{
     size_t need = (size_t)((to + BLOCK - 1) / BLOCK);
     if (need > i->blocks) {
         i->dirty = realloc(i->dirty, need);
@@ -37,14 +39,16 @@ static void mark(struct image *i, uint64_t from, uint64_t to) {
         i->dirty[b] = 1;
 }
 
-static void change_size(struct image *i, uint64_t size) {
+static void change_size(struct image *i, uint64_t size)
+{
     uint64_t low = size < i->now.size ? size : i->now.size,
              high = size > i->now.size ? size : i->now.size;
     sim_resize(&i->now, size);
     mark(i, low, high);
 }
 
-static void write_bytes(struct image *i, const struct step *s) {
+static void write_bytes(struct image *i, const struct step *s)
+{
     if (s->offset + s->len > i->now.size)
         change_size(i, s->offset + s->len);
     memcpy(i->now.bytes + s->offset, s->bytes, s->len);
@@ -52,7 +56,8 @@ static void write_bytes(struct image *i, const struct step *s) {
 }
 
 /* Of block b, the first `part` bytes as they are now. */
-static void settle(struct image *i, struct inode *into, uint64_t b, uint64_t part) {
+static void settle(struct image *i, struct inode *into, uint64_t b, uint64_t part)
+{
     uint64_t from = b * BLOCK, to = from + part;
     to = to < i->now.size ? to : i->now.size;
     to = to < into->size ? to : into->size;
@@ -60,7 +65,8 @@ static void settle(struct image *i, struct inode *into, uint64_t b, uint64_t par
         memcpy(into->bytes + from, i->now.bytes + from, to - from);
 }
 
-static void sync_image(struct image *i, bool failed) {
+static void sync_image(struct image *i, bool failed)
+{
     if (!failed) {
         sim_resize(&i->synced, i->now.size);
         for (size_t b = 0; b < i->blocks; b++)
@@ -71,7 +77,8 @@ static void sync_image(struct image *i, bool failed) {
         memset(i->dirty, 0, i->blocks);
 }
 
-static void replay(const struct disk_sim *sim, size_t steps, struct image *images) {
+static void replay(const struct disk_sim *sim, size_t steps, struct image *images)
+{
     for (size_t k = 0; k < steps; k++) {
         const struct step *s = &sim->steps[k];
         struct image *i = &images[s->inode];
@@ -100,12 +107,14 @@ static void replay(const struct disk_sim *sim, size_t steps, struct image *image
     }
 }
 
-static bool about_names(const struct step *s) {
+static bool about_names(const struct step *s)
+{
     return s->kind == STEP_NAME || s->kind == STEP_UNNAME || s->kind == STEP_RENAME;
 }
 
 /* Whether a sync among the steps up to the cut made change k last. */
-static bool name_synced(const struct disk_sim *sim, size_t k, size_t steps) {
+static bool name_synced(const struct disk_sim *sim, size_t k, size_t steps)
+{
     const struct step *change = &sim->steps[k];
     for (size_t i = k + 1; i < steps; i++) {
         const struct step *s = &sim->steps[i];
@@ -118,7 +127,8 @@ static bool name_synced(const struct disk_sim *sim, size_t k, size_t steps) {
     return false;
 }
 
-static void apply_name(struct disk_sim *after, const struct step *s) {
+static void apply_name(struct disk_sim *after, const struct step *s)
+{
     if (s->kind != STEP_NAME)
         sim_name(&after->names, s->path, NULL);
     if (s->kind != STEP_UNNAME)
@@ -126,7 +136,8 @@ static void apply_name(struct disk_sim *after, const struct step *s) {
 }
 
 static void choose_names(const struct disk_sim *sim, size_t steps, enum disk_cut cut,
-                         struct seeded_entropy *dice, struct disk_sim *after) {
+                         struct seeded_entropy *dice, struct disk_sim *after)
+{
     bool in_order = seeded_next(dice) % 2;
     size_t until = steps ? (size_t)(seeded_next(dice) % (steps + 1)) : 0;
     for (size_t k = 0; k < steps; k++) {
@@ -139,7 +150,8 @@ static void choose_names(const struct disk_sim *sim, size_t steps, enum disk_cut
 }
 
 /* Parents sort before their children, so one pass from the front is enough. */
-static void drop_orphans(struct disk_sim *after) {
+static void drop_orphans(struct disk_sim *after)
+{
     str key = STR_NONE;
     const void *inode;
     while (pmap_next(after->names, STR("/"), key, &key, &inode)) {
@@ -160,7 +172,8 @@ static void drop_orphans(struct disk_sim *after) {
 }
 
 static void choose_bytes(struct image *i, enum disk_cut cut, struct seeded_entropy *dice,
-                         struct inode *into) {
+                         struct inode *into)
+{
     if (cut == DISK_CUT_KEEP) {
         set_bytes(into, i->now.bytes, i->now.size);
         return;
@@ -178,7 +191,8 @@ static void choose_bytes(struct image *i, enum disk_cut cut, struct seeded_entro
 }
 
 struct disk_sim *disk_sim_after_cut(struct disk_sim *sim, uint64_t steps, enum disk_cut cut,
-                                    uint64_t seed) {
+                                    uint64_t seed)
+{
     struct disk_sim *after = disk_sim_new();
     struct seeded_entropy dice = seeded_entropy(seed);
     pthread_mutex_lock(&sim->lock);

@@ -12,7 +12,8 @@
 
 enum { PATH_SIZE = 1024, FIRST_FD = 100 /* no real descriptor by accident */ };
 
-void *sim_grow(void *array, size_t count, size_t size) {
+void *sim_grow(void *array, size_t count, size_t size)
+{
     if (count & (count - 1)) /* room doubles at the powers of two */
         return array;
     array = realloc(array, (count ? 2 * count : 1) * size);
@@ -20,7 +21,8 @@ void *sim_grow(void *array, size_t count, size_t size) {
     return array;
 }
 
-char *sim_copy(const char *bytes, size_t size) {
+char *sim_copy(const char *bytes, size_t size)
+{
     char *copy = malloc(size + 1);
     assert(copy && "a test has memory");
     if (size)
@@ -29,7 +31,8 @@ char *sim_copy(const char *bytes, size_t size) {
     return copy;
 }
 
-struct inode *sim_inode(struct disk_sim *sim, bool directory) {
+struct inode *sim_inode(struct disk_sim *sim, bool directory)
+{
     struct inode *inode = calloc(1, sizeof(*inode));
     assert(inode && "a test has memory");
     inode->directory = directory;
@@ -39,7 +42,8 @@ struct inode *sim_inode(struct disk_sim *sim, bool directory) {
     return inode;
 }
 
-void sim_resize(struct inode *inode, uint64_t size) {
+void sim_resize(struct inode *inode, uint64_t size)
+{
     if (size > inode->room) {
         uint64_t room = size < 4096 ? 4096 : size + size / 2;
         inode->bytes = realloc(inode->bytes, room);
@@ -51,7 +55,8 @@ void sim_resize(struct inode *inode, uint64_t size) {
     inode->size = size;
 }
 
-void sim_name(struct pmap **names, const char *path, struct inode *inode) {
+void sim_name(struct pmap **names, const char *path, struct inode *inode)
+{
     struct pmap *changed =
         inode ? pmap_put(*names, str_of(path), inode) : pmap_remove(*names, str_of(path));
     assert(changed && "a test has memory");
@@ -59,17 +64,20 @@ void sim_name(struct pmap **names, const char *path, struct inode *inode) {
     *names = changed;
 }
 
-struct inode *sim_find(const struct pmap *names, const char *path) {
+struct inode *sim_find(const struct pmap *names, const char *path)
+{
     return (struct inode *)pmap_find(names, str_of(path));
 }
 
-bool sim_in_directory(const char *path, const char *directory) {
+bool sim_in_directory(const char *path, const char *directory)
+{
     size_t len = strcmp(directory, "/") == 0 ? 0 : strlen(directory);
     return strncmp(path, directory, len) == 0 && path[len] == '/' && path[len + 1] &&
            !strchr(path + len + 1, '/');
 }
 
-static struct disk_sim *enter(struct disk *disk) {
+static struct disk_sim *enter(struct disk *disk)
+{
     struct disk_sim *sim = (struct disk_sim *)disk;
     pthread_mutex_lock(&sim->lock);
     return sim;
@@ -83,7 +91,8 @@ static struct disk_sim *enter(struct disk *disk) {
     } while (0)
 
 /* Counts this call; the negative errno it shall fail with, or 0. */
-static int counted(struct disk_sim *sim) {
+static int counted(struct disk_sim *sim)
+{
     sim->calls++;
     bool hit = sim->fail_mode == FAIL_ONCE
                    ? sim->calls == sim->fail_call
@@ -91,13 +100,15 @@ static int counted(struct disk_sim *sim) {
     return hit ? -sim->fail_error : 0;
 }
 
-static void record(struct disk_sim *sim, struct step step) {
+static void record(struct disk_sim *sim, struct step step)
+{
     sim->steps = sim_grow(sim->steps, sim->step_count, sizeof(struct step));
     sim->steps[sim->step_count++] = step;
 }
 
 /* Absolute, single slashes, no dots. */
-static int simplify(const char *path, char to[PATH_SIZE]) {
+static int simplify(const char *path, char to[PATH_SIZE])
+{
     size_t len = 0;
     while (*path) {
         size_t part = strcspn(path, "/");
@@ -118,7 +129,8 @@ static int simplify(const char *path, char to[PATH_SIZE]) {
     return 0;
 }
 
-static int parent_of(const struct disk_sim *sim, const char *path) {
+static int parent_of(const struct disk_sim *sim, const char *path)
+{
     char parent[PATH_SIZE];
     size_t len = (size_t)(strrchr(path, '/') - path);
     memcpy(parent, path, len);
@@ -127,7 +139,8 @@ static int parent_of(const struct disk_sim *sim, const char *path) {
     return !inode ? -ENOENT : inode->directory ? 0 : -ENOTDIR;
 }
 
-static int new_descriptor(struct disk_sim *sim, struct inode *inode, int flags) {
+static int new_descriptor(struct disk_sim *sim, struct inode *inode, int flags)
+{
     size_t i = 0;
     while (i < sim->opened_count && sim->opened[i].inode)
         i++;
@@ -139,22 +152,26 @@ static int new_descriptor(struct disk_sim *sim, struct inode *inode, int flags) 
     return (int)i + FIRST_FD;
 }
 
-static struct opened *opened(struct disk_sim *sim, int fd) {
+static struct opened *opened(struct disk_sim *sim, int fd)
+{
     size_t i = (size_t)(fd - FIRST_FD);
     return fd >= FIRST_FD && i < sim->opened_count && sim->opened[i].inode ? &sim->opened[i] : NULL;
 }
 
-static struct inode *writable(struct disk_sim *sim, int fd) {
+static struct inode *writable(struct disk_sim *sim, int fd)
+{
     const struct opened *o = opened(sim, fd);
     return o && (o->flags & O_ACCMODE) != O_RDONLY ? o->inode : NULL;
 }
 
-static void set_size(struct disk_sim *sim, struct inode *inode, uint64_t size) {
+static void set_size(struct disk_sim *sim, struct inode *inode, uint64_t size)
+{
     sim_resize(inode, size);
     record(sim, (struct step) { .kind = STEP_SIZE, .inode = inode->number, .offset = size });
 }
 
-static int open_at(struct disk_sim *sim, const char *path, int flags) {
+static int open_at(struct disk_sim *sim, const char *path, int flags)
+{
     struct inode *inode = sim_find(sim->names, path);
     if (inode && flags & O_CREAT && flags & O_EXCL)
         return -EEXIST;
@@ -177,7 +194,8 @@ static int open_at(struct disk_sim *sim, const char *path, int flags) {
     return new_descriptor(sim, inode, flags);
 }
 
-static int sim_open(struct disk *disk, const char *path, int flags, unsigned mode) {
+static int sim_open(struct disk *disk, const char *path, int flags, unsigned mode)
+{
     (void)mode;
     char simple[PATH_SIZE];
     struct disk_sim *sim = enter(disk);
@@ -189,7 +207,8 @@ static int sim_open(struct disk *disk, const char *path, int flags, unsigned mod
     LEAVE(sim, failed ? failed : open_at(sim, simple, flags));
 }
 
-static int sim_close(struct disk *disk, int fd) {
+static int sim_close(struct disk *disk, int fd)
+{
     struct disk_sim *sim = enter(disk);
     struct opened *o = opened(sim, fd);
     if (o)
@@ -197,7 +216,8 @@ static int sim_close(struct disk *disk, int fd) {
     LEAVE(sim, o ? 0 : -EBADF);
 }
 
-static ssize_t sim_pread(struct disk *disk, int fd, void *to, size_t size, uint64_t offset) {
+static ssize_t sim_pread(struct disk *disk, int fd, void *to, size_t size, uint64_t offset)
+{
     struct disk_sim *sim = enter(disk);
     int failed = counted(sim);
     const struct opened *o = opened(sim, fd);
@@ -214,7 +234,8 @@ static ssize_t sim_pread(struct disk *disk, int fd, void *to, size_t size, uint6
     LEAVE(sim, (ssize_t)part);
 }
 
-static uint64_t used(const struct disk_sim *sim) {
+static uint64_t used(const struct disk_sim *sim)
+{
     uint64_t sum = 0;
     str key = STR_NONE;
     const void *inode;
@@ -224,14 +245,16 @@ static uint64_t used(const struct disk_sim *sim) {
 }
 
 /* How far the file may grow. */
-static uint64_t room_for(const struct disk_sim *sim, const struct inode *inode) {
+static uint64_t room_for(const struct disk_sim *sim, const struct inode *inode)
+{
     if (sim->room == UINT64_MAX)
         return UINT64_MAX;
     uint64_t taken = used(sim);
     return inode->size + (taken < sim->room ? sim->room - taken : 0);
 }
 
-static char *joined(const struct iovec *parts, int count, size_t *ret_len) {
+static char *joined(const struct iovec *parts, int count, size_t *ret_len)
+{
     size_t len = 0, at = 0;
     for (int i = 0; i < count; i++)
         len += parts[i].iov_len;
@@ -247,7 +270,8 @@ static char *joined(const struct iovec *parts, int count, size_t *ret_len) {
 }
 
 static ssize_t sim_pwritev(struct disk *disk, int fd, const struct iovec *parts, int count,
-                           uint64_t offset) {
+                           uint64_t offset)
+{
     struct disk_sim *sim = enter(disk);
     int failed = counted(sim);
     struct inode *inode = writable(sim, fd);
@@ -277,7 +301,8 @@ static ssize_t sim_pwritev(struct disk *disk, int fd, const struct iovec *parts,
     LEAVE(sim, part || !len ? (ssize_t)part : (ssize_t)-ENOSPC);
 }
 
-static int sim_fdatasync(struct disk *disk, int fd) {
+static int sim_fdatasync(struct disk *disk, int fd)
+{
     struct disk_sim *sim = enter(disk);
     int failed = counted(sim);
     const struct opened *o = opened(sim, fd);
@@ -287,7 +312,8 @@ static int sim_fdatasync(struct disk *disk, int fd) {
     LEAVE(sim, o ? failed : -EBADF);
 }
 
-static int sim_syncfs(struct disk *disk, int fd) {
+static int sim_syncfs(struct disk *disk, int fd)
+{
     struct disk_sim *sim = enter(disk);
     int failed = counted(sim);
     const struct opened *o = opened(sim, fd);
@@ -296,7 +322,8 @@ static int sim_syncfs(struct disk *disk, int fd) {
     LEAVE(sim, o ? failed : -EBADF);
 }
 
-static int sim_allocate(struct disk *disk, int fd, uint64_t size) {
+static int sim_allocate(struct disk *disk, int fd, uint64_t size)
+{
     struct disk_sim *sim = enter(disk);
     int failed = counted(sim);
     struct inode *inode = writable(sim, fd);
@@ -309,7 +336,8 @@ static int sim_allocate(struct disk *disk, int fd, uint64_t size) {
     LEAVE(sim, failed);
 }
 
-static int sim_truncate(struct disk *disk, int fd, uint64_t size) {
+static int sim_truncate(struct disk *disk, int fd, uint64_t size)
+{
     struct disk_sim *sim = enter(disk);
     int failed = counted(sim);
     struct inode *inode = writable(sim, fd);
@@ -320,7 +348,8 @@ static int sim_truncate(struct disk *disk, int fd, uint64_t size) {
     LEAVE(sim, failed);
 }
 
-static int64_t sim_size(struct disk *disk, int fd) {
+static int64_t sim_size(struct disk *disk, int fd)
+{
     struct disk_sim *sim = enter(disk);
     int failed = counted(sim);
     const struct opened *o = opened(sim, fd);
@@ -329,14 +358,16 @@ static int64_t sim_size(struct disk *disk, int fd) {
 
 /* Both names simplified; a missing second one is the first. */
 static int names_of(struct disk_sim *sim, const char *from, const char *to,
-                    char from_path[PATH_SIZE], char to_path[PATH_SIZE]) {
+                    char from_path[PATH_SIZE], char to_path[PATH_SIZE])
+{
     int failed = counted(sim);
     if (!failed)
         failed = simplify(from, from_path);
     return failed ? failed : simplify(to, to_path);
 }
 
-static int rename_at(struct disk_sim *sim, const char *from, const char *to) {
+static int rename_at(struct disk_sim *sim, const char *from, const char *to)
+{
     struct inode *inode = sim_find(sim->names, from), *there = sim_find(sim->names, to);
     int parent = parent_of(sim, to);
     if (!inode || parent)
@@ -356,21 +387,24 @@ static int rename_at(struct disk_sim *sim, const char *from, const char *to) {
     return 0;
 }
 
-static int sim_rename(struct disk *disk, const char *from, const char *to) {
+static int sim_rename(struct disk *disk, const char *from, const char *to)
+{
     char from_path[PATH_SIZE], to_path[PATH_SIZE];
     struct disk_sim *sim = enter(disk);
     int failed = names_of(sim, from, to, from_path, to_path);
     LEAVE(sim, failed ? failed : rename_at(sim, from_path, to_path));
 }
 
-static bool has_children(const struct disk_sim *sim, const char *directory) {
+static bool has_children(const struct disk_sim *sim, const char *directory)
+{
     char prefix[PATH_SIZE + 1];
     str key;
     snprintf(prefix, sizeof(prefix), "%s/", strcmp(directory, "/") == 0 ? "" : directory);
     return pmap_next(sim->names, str_of(prefix), str_of(prefix), &key, NULL);
 }
 
-static int take_away(struct disk_sim *sim, const char *path, bool directory) {
+static int take_away(struct disk_sim *sim, const char *path, bool directory)
+{
     const struct inode *inode = sim_find(sim->names, path);
     if (!inode)
         return -ENOENT;
@@ -383,21 +417,24 @@ static int take_away(struct disk_sim *sim, const char *path, bool directory) {
     return 0;
 }
 
-static int sim_unlink(struct disk *disk, const char *path) {
+static int sim_unlink(struct disk *disk, const char *path)
+{
     char simple[PATH_SIZE];
     struct disk_sim *sim = enter(disk);
     int failed = names_of(sim, path, path, simple, simple);
     LEAVE(sim, failed ? failed : take_away(sim, simple, false));
 }
 
-static int sim_remove_directory(struct disk *disk, const char *path) {
+static int sim_remove_directory(struct disk *disk, const char *path)
+{
     char simple[PATH_SIZE];
     struct disk_sim *sim = enter(disk);
     int failed = names_of(sim, path, path, simple, simple);
     LEAVE(sim, failed ? failed : take_away(sim, simple, true));
 }
 
-static int sim_make_directory(struct disk *disk, const char *path, unsigned mode) {
+static int sim_make_directory(struct disk *disk, const char *path, unsigned mode)
+{
     (void)mode;
     char simple[PATH_SIZE];
     struct disk_sim *sim = enter(disk);
@@ -416,7 +453,8 @@ static int sim_make_directory(struct disk *disk, const char *path, unsigned mode
     LEAVE(sim, failed);
 }
 
-static int sim_sync_directory(struct disk *disk, const char *path) {
+static int sim_sync_directory(struct disk *disk, const char *path)
+{
     char simple[PATH_SIZE];
     struct disk_sim *sim = enter(disk);
     int failed = names_of(sim, path, path, simple, simple);
@@ -431,7 +469,8 @@ static int sim_sync_directory(struct disk *disk, const char *path) {
 
 /* `each` runs without the lock, and on names as they were: it may call the disk itself. */
 static int sim_list(struct disk *disk, const char *path,
-                    void (*each)(void *context, const char *name), void *context) {
+                    void (*each)(void *context, const char *name), void *context)
+{
     char simple[PATH_SIZE];
     struct disk_sim *sim = enter(disk);
     int failed = names_of(sim, path, path, simple, simple);
@@ -451,7 +490,8 @@ static int sim_list(struct disk *disk, const char *path,
     return failed;
 }
 
-static int sim_free_bytes(struct disk *disk, const char *path, uint64_t *ret_bytes) {
+static int sim_free_bytes(struct disk *disk, const char *path, uint64_t *ret_bytes)
+{
     (void)path;
     struct disk_sim *sim = enter(disk);
     int failed = counted(sim);
@@ -461,7 +501,8 @@ static int sim_free_bytes(struct disk *disk, const char *path, uint64_t *ret_byt
     LEAVE(sim, failed);
 }
 
-struct disk_sim *disk_sim_new(void) {
+struct disk_sim *disk_sim_new(void)
+{
     static const struct pmap_values plain = { NULL, NULL };
     struct disk_sim *sim = calloc(1, sizeof(*sim));
     assert(sim && "a test has memory");
@@ -492,7 +533,8 @@ struct disk_sim *disk_sim_new(void) {
     return sim;
 }
 
-void disk_sim_free(struct disk_sim *sim) {
+void disk_sim_free(struct disk_sim *sim)
+{
     if (!sim)
         return;
     for (size_t i = 0; i < sim->inode_count; i++) {
@@ -514,21 +556,25 @@ void disk_sim_free(struct disk_sim *sim) {
     free(sim);
 }
 
-struct disk *disk_sim_disk(struct disk_sim *sim) {
+struct disk *disk_sim_disk(struct disk_sim *sim)
+{
     return &sim->disk;
 }
 
-uint64_t disk_sim_calls(struct disk_sim *sim) {
+uint64_t disk_sim_calls(struct disk_sim *sim)
+{
     enter(&sim->disk);
     LEAVE(sim, sim->calls);
 }
 
-uint64_t disk_sim_steps(struct disk_sim *sim) {
+uint64_t disk_sim_steps(struct disk_sim *sim)
+{
     enter(&sim->disk);
     LEAVE(sim, (uint64_t)sim->step_count);
 }
 
-static void set_failing(struct disk_sim *sim, enum fail_mode mode, uint64_t call, int error) {
+static void set_failing(struct disk_sim *sim, enum fail_mode mode, uint64_t call, int error)
+{
     enter(&sim->disk);
     sim->fail_mode = mode;
     sim->fail_call = call;
@@ -536,30 +582,36 @@ static void set_failing(struct disk_sim *sim, enum fail_mode mode, uint64_t call
     pthread_mutex_unlock(&sim->lock);
 }
 
-void disk_sim_fail(struct disk_sim *sim, uint64_t call, int error) {
+void disk_sim_fail(struct disk_sim *sim, uint64_t call, int error)
+{
     set_failing(sim, FAIL_ONCE, call, error);
 }
 
-void disk_sim_fail_from(struct disk_sim *sim, uint64_t call, int error) {
+void disk_sim_fail_from(struct disk_sim *sim, uint64_t call, int error)
+{
     set_failing(sim, FAIL_FROM, call, error);
 }
 
-void disk_sim_short_write(struct disk_sim *sim, uint64_t call) {
+void disk_sim_short_write(struct disk_sim *sim, uint64_t call)
+{
     set_failing(sim, FAIL_SHORT, call, 0);
 }
 
-void disk_sim_set_room(struct disk_sim *sim, uint64_t bytes) {
+void disk_sim_set_room(struct disk_sim *sim, uint64_t bytes)
+{
     enter(&sim->disk);
     sim->room = bytes;
     pthread_mutex_unlock(&sim->lock);
 }
 
-void disk_sim_heal(struct disk_sim *sim) {
+void disk_sim_heal(struct disk_sim *sim)
+{
     set_failing(sim, FAIL_NONE, 0, 0);
     disk_sim_set_room(sim, UINT64_MAX);
 }
 
-str disk_sim_bytes(struct disk_sim *sim, const char *path, struct arena *arena) {
+str disk_sim_bytes(struct disk_sim *sim, const char *path, struct arena *arena)
+{
     char simple[PATH_SIZE];
     enter(&sim->disk);
     const struct inode *inode = simplify(path, simple) ? NULL : sim_find(sim->names, simple);
@@ -568,7 +620,8 @@ str disk_sim_bytes(struct disk_sim *sim, const char *path, struct arena *arena) 
                     : STR_NONE);
 }
 
-bool disk_sim_damage(struct disk_sim *sim, const char *path, uint64_t offset, unsigned char with) {
+bool disk_sim_damage(struct disk_sim *sim, const char *path, uint64_t offset, unsigned char with)
+{
     char simple[PATH_SIZE];
     enter(&sim->disk);
     struct inode *inode = simplify(path, simple) ? NULL : sim_find(sim->names, simple);

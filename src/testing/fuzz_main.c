@@ -13,7 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 static size_t inputs_run;
 
 /* Each input gets a block of exactly its size, so that a sanitizer sees one byte too many. */
-static int run_file(const char *path, size_t size) {
+static int run_file(const char *path, size_t size)
+{
     FILE *file = fopen(path, "rb");
     uint8_t *bytes = malloc(size ? size : 1);
     int read = file && bytes && fread(bytes, 1, size, file) == size;
@@ -29,7 +30,8 @@ static int run_file(const char *path, size_t size) {
     return read ? 0 : 1;
 }
 
-static int run(const char *path) {
+static int run(const char *path)
+{
     struct stat s;
     if (stat(path, &s) != 0) {
         fprintf(stderr, "%s: %s\n", path, strerror(errno));
@@ -51,7 +53,8 @@ static int run(const char *path) {
     return failed | (count < 0);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     int failed = 0;
     for (int i = 1; i < argc; i++)
         failed |= run(argv[i]);

@@ -14,7 +14,8 @@ struct captured_journal {
 };
 
 static void note(struct journal *journal, enum journal_level level, str room, str event,
-                 str members) {
+                 str members)
+{
     static const char *const names[] = { "error", "warning", "info", "debug" };
     struct captured_journal *j = (struct captured_journal *)journal;
     pthread_mutex_lock(&j->lock);
@@ -28,7 +29,8 @@ static void note(struct journal *journal, enum journal_level level, str room, st
     pthread_mutex_unlock(&j->lock);
 }
 
-struct captured_journal *captured_journal_new(void) {
+struct captured_journal *captured_journal_new(void)
+{
     struct captured_journal *j = calloc(1, sizeof(*j));
     assert(j && "a test has memory");
     j->journal.note = note;
@@ -37,7 +39,8 @@ struct captured_journal *captured_journal_new(void) {
     return j;
 }
 
-void captured_journal_free(struct captured_journal *j) {
+void captured_journal_free(struct captured_journal *j)
+{
     if (!j)
         return;
     pthread_mutex_destroy(&j->lock);
@@ -45,11 +48,13 @@ void captured_journal_free(struct captured_journal *j) {
     free(j);
 }
 
-struct journal *captured_journal(struct captured_journal *j) {
+struct journal *captured_journal(struct captured_journal *j)
+{
     return &j->journal;
 }
 
-size_t captured_journal_count(struct captured_journal *j, const char *containing) {
+size_t captured_journal_count(struct captured_journal *j, const char *containing)
+{
     size_t count = 0;
     str line, rest;
     pthread_mutex_lock(&j->lock);
@@ -59,14 +64,16 @@ size_t captured_journal_count(struct captured_journal *j, const char *containing
     return count;
 }
 
-str captured_journal_text(struct captured_journal *j, struct arena *arena) {
+str captured_journal_text(struct captured_journal *j, struct arena *arena)
+{
     pthread_mutex_lock(&j->lock);
     str copy = arena_str(arena, buf_str(&j->text));
     pthread_mutex_unlock(&j->lock);
     return copy;
 }
 
-void captured_journal_clear(struct captured_journal *j) {
+void captured_journal_clear(struct captured_journal *j)
+{
     pthread_mutex_lock(&j->lock);
     buf_clear(&j->text);
     pthread_mutex_unlock(&j->lock);

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-struct temp_dir temp_dir_make(void) {
+struct temp_dir temp_dir_make(void)
+{
     struct temp_dir d;
     const char *below = getenv("TMPDIR");
     snprintf(d.path, sizeof(d.path), "%s/sesame-test-XXXXXX", below && *below ? below : "/tmp");
@@ -17,18 +18,21 @@ struct temp_dir temp_dir_make(void) {
     return d;
 }
 
-static int remove_one(const char *path, const struct stat *s, int kind, struct FTW *where) {
+static int remove_one(const char *path, const struct stat *s, int kind, struct FTW *where)
+{
     (void)s, (void)kind, (void)where;
     return remove(path);
 }
 
-void temp_dir_remove(struct temp_dir *d) {
+void temp_dir_remove(struct temp_dir *d)
+{
     if (d->path[0])
         nftw(d->path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     d->path[0] = '\0';
 }
 
-const char *temp_dir_path(const struct temp_dir *d, const char *name, char to[512]) {
+const char *temp_dir_path(const struct temp_dir *d, const char *name, char to[512])
+{
     snprintf(to, 512, "%s/%s", d->path, name);
     return to;
 }
