@@ -1,7 +1,7 @@
 /* The SES operations as a client meets them: parameters in, XML or an error out. */
 #include "api/api.h"
 #include "api/run.h"
-#include "services/stage.h"
+#include "services/stage_suite.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

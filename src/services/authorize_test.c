@@ -1,7 +1,7 @@
 /* Which policies have a say for whom: services, roles, root users, strangers. */
 #include "services/authorize.h"
 #include "services/iam/role.h"
-#include "services/stage.h"
+#include "services/stage_suite.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /* Roles as IAM keeps them: what is taken, what is refused, and in which words. */
 #include "services/iam/role.h"
-#include "services/stage.h"
+#include "services/stage_suite.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -63,17 +63,22 @@ static_assert(sizeof(enum sns_encoding) == sizeof(unsigned) &&
                   sizeof(enum invocation_type) == sizeof(unsigned),
               "a word's number is stored as the enum it stands for");
 
-str action_field_get(const struct action_field *field, const struct action *action) {
-    const char *at = (const char *)action + field->offset;
-    if (!field->words)
-        return *(const str *)at;
-    if (field->offset == (size_t)NOWHERE)
-        return field->words->values[0];
-    return field->words->values[*(const unsigned *)at];
+static char *place(const struct action_field *field, const struct action *action)
+{
+    return field->offset == (size_t)NOWHERE ? NULL : (char *)action + field->offset;
 }
 
-bool action_field_set(const struct action_field *field, struct action *action, str text) {
-    char *at = (char *)action + field->offset;
+str action_field_get(const struct action_field *field, const struct action *action)
+{
+    const char *at = place(field, action);
+    if (!field->words)
+        return *(const str *)at;
+    return field->words->values[at ? *(const unsigned *)at : 0];
+}
+
+bool action_field_set(const struct action_field *field, struct action *action, str text)
+{
+    char *at = place(field, action);
     if (!field->words) {
         *(str *)at = text;
         return true;
@@ -81,7 +86,7 @@ bool action_field_set(const struct action_field *field, struct action *action, s
     for (size_t i = 0; i < field->words->count; i++) {
         if (str_is_none(field->words->values[i]) || !str_eq(field->words->values[i], text))
             continue;
-        if (field->offset != (size_t)NOWHERE)
+        if (at)
             *(unsigned *)at = (unsigned)i;
         return true;
     }

@@ -1,7 +1,7 @@
 /* Whom a rule means, and who holds a domain: ses-receiving spec 6.1, 6.2 and the matrix of 17. */
 #include "services/ses/identities.h"
 #include "services/ses/recipients.h"
-#include "services/stage.h"
+#include "services/stage_suite.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
 #include "services/iam/role.h"
 #include "services/ses/identities.h"
 #include "services/ses/rule_sets.h"
-#include "services/stage.h"
+#include "services/stage_suite.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* A role is assumed when its trust policy says so, and by nobody else. */
 #include "policy/decision.h"
 #include "services/iam/role.h"
-#include "services/stage.h"
+#include "services/stage_suite.h"
 #include "services/sts/sts.h"
 
 #include <setjmp.h>

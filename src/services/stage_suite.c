@@ -1,4 +1,4 @@
-#include "services/stage.h"
+#include "services/stage_suite.h"
 
 #include <assert.h>
 #include <stdio.h>

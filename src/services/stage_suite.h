@@ -1,6 +1,6 @@
-/* services/stage.h - for tests: a state on disk, the worlds over it, and calls into them. */
-#ifndef SESAME_SERVICES_STAGE_H
-#define SESAME_SERVICES_STAGE_H
+/* services/stage_suite.h - for tests: a state on disk, the worlds over it, and calls into them. */
+#ifndef SESAME_SERVICES_STAGE_SUITE_H
+#define SESAME_SERVICES_STAGE_SUITE_H
 
 #include "base/outside.h"
 #include "services/ports.h"
