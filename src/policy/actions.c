@@ -84,10 +84,12 @@ struct action action_of(str text) {
     if (!str_cut(text, ':', &action.service, &action.name))
         return action;
     for (size_t s = 0; s < ACTION_SERVICES; s++) {
-        if (!str_eq_nocase(services[s].name, action.service))
+        const str service = services[s].name;
+        if (service.len != action.service.len || !str_eq_nocase(service, action.service))
             continue;
         for (size_t i = 0; i < services[s].count; i++) {
-            if (!str_eq_nocase(services[s].actions[i], action.name))
+            const str known = services[s].actions[i];
+            if (known.len != action.name.len || !str_eq_nocase(known, action.name))
                 continue;
             action.in_table = (enum action_service)s;
             action.bit = UINT64_C(1) << i;

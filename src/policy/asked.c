@@ -6,11 +6,15 @@ uint64_t account_number(str id) {
     return account_id_ok(id) && str_u64(id, &number) ? number : ACCOUNT_NONE;
 }
 
-uint32_t key_hash(str key) /* FNV-1a over the lower-case bytes */
-{
-    uint32_t hash = 2166136261U;
-    for (size_t i = 0; i < key.len; i++)
-        hash = (hash ^ (unsigned char)ascii_lower(key.ptr[i])) * 16777619U;
+/* The length and four letters: enough to tell the keys of one request apart in nearly every case,
+ * and quicker than reading them whole, since every request's keys are hashed for every decision. */
+uint32_t key_hash(str key) {
+    if (key.len == 0)
+        return 0;
+    const size_t at[] = { 0, key.len / 2, key.len - 1, key.len - key.len / 4 - 1 };
+    uint32_t hash = (uint32_t)key.len;
+    for (size_t i = 0; i < sizeof(at) / sizeof(*at); i++)
+        hash = hash * 31 + (unsigned char)ascii_lower(key.ptr[at[i]]);
     return hash;
 }
 

@@ -49,9 +49,9 @@ void tally_statement(struct tally *tally, const struct exhibit *exhibit, size_t 
 }
 
 bool request_assumes(const struct request *request) {
-    return str_starts_nocase(request->action, STR("sts:")) &&
-           str_eq(request->resource.service, STR("iam")) &&
-           str_starts(request->resource.resource, STR("role/"));
+    return str_eq(request->resource.service, STR("iam")) &&
+           str_starts(request->resource.resource, STR("role/")) &&
+           str_starts_nocase(request->action, STR("sts:"));
 }
 
 /* Keys and roles open only by their own policy: identity policies count when it gives the account
