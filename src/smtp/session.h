@@ -75,7 +75,9 @@ struct smtp_session *smtp_open(const struct smtp_settings *, const struct peer *
 void smtp_close(struct smtp_session *);
 
 struct smtp_turn smtp_greet(struct smtp_session *);                /* the 220 banner */
-struct smtp_turn smtp_feed(struct smtp_session *, str bytes);      /* call again with the rest until all is consumed */
+/* Call again with the rest, though it be empty, until a turn consumes, says and wishes nothing: then
+ * it wants more bytes, or an answer. */
+struct smtp_turn smtp_feed(struct smtp_session *, str bytes);
 struct smtp_turn smtp_granted(struct smtp_session *, const struct fault *); /* NULL: done */
 struct smtp_turn smtp_tls_granted(struct smtp_session *, str version, str cipher); /* static texts */
 /* 421, and why; WISH_CLOSE. A session that is COMMITTING must be granted first. */
