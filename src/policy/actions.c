@@ -79,7 +79,8 @@ FITS(iam);
 FITS(sts);
 FITS(ses);
 
-struct action action_of(str text) {
+struct action action_of(str text)
+{
     struct action action = { .in_table = ACTION_SERVICES };
     if (!str_cut(text, ':', &action.service, &action.name))
         return action;
@@ -100,7 +101,8 @@ struct action action_of(str text) {
     return action;
 }
 
-bool action_pattern_compile(str text, struct arena *arena, struct action_pattern *ret_pattern) {
+bool action_pattern_compile(str text, struct arena *arena, struct action_pattern *ret_pattern)
+{
     struct action_pattern pattern = { .any = str_eq(text, STR("*")) };
     str service, name;
     const bool named = str_cut(text, ':', &service, &name);
@@ -112,15 +114,19 @@ bool action_pattern_compile(str text, struct arena *arena, struct action_pattern
     return true;
 }
 
-bool action_pattern_matches(const struct action_pattern *pattern, const struct action *action) {
+bool action_pattern_matches(const struct action_pattern *pattern, const struct action *action)
+{
     if (pattern->any)
         return true;
     return !str_is_none(pattern->service) && str_eq_nocase(pattern->service, action->service) &&
            pattern_matches(&pattern->name, subject_plain(action->name), NULL);
 }
 
-void action_pattern_mask(const struct action_pattern *pattern, uint64_t masks[ACTION_SERVICES]) {
+void action_pattern_mask(const struct action_pattern *pattern, uint64_t masks[ACTION_SERVICES])
+{
     for (size_t s = 0; s < ACTION_SERVICES; s++) {
+        if (!pattern->any && !str_eq_nocase(services[s].name, pattern->service))
+            continue;
         for (size_t i = 0; i < services[s].count; i++) {
             const struct action action = { .service = services[s].name,
                                            .name = services[s].actions[i] };

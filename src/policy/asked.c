@@ -1,14 +1,16 @@
 /* Making a request ready. */
 #include "policy/asked.h"
 
-uint64_t account_number(str id) {
+uint64_t account_number(str id)
+{
     uint64_t number;
     return account_id_ok(id) && str_u64(id, &number) ? number : ACCOUNT_NONE;
 }
 
 /* The length and four letters: enough to tell the keys of one request apart in nearly every case,
  * and quicker than reading them whole, since every request's keys are hashed for every decision. */
-uint32_t key_hash(str key) {
+uint32_t key_hash(str key)
+{
     if (key.len == 0)
         return 0;
     const size_t at[] = { 0, key.len / 2, key.len - 1, key.len - key.len / 4 - 1 };
@@ -18,7 +20,8 @@ uint32_t key_hash(str key) {
     return hash;
 }
 
-static str last_part(str path) {
+static str last_part(str path)
+{
     for (size_t i = path.len; i > 0; i--) {
         if (path.ptr[i - 1] == '/')
             return str_from(path, i);
@@ -26,7 +29,8 @@ static str last_part(str path) {
     return path;
 }
 
-static void asked_caller(struct asked *asked, const struct caller *caller) {
+static void asked_caller(struct asked *asked, const struct caller *caller)
+{
     asked->account = account_number(caller->account);
     switch (caller->kind) {
     case CALLER_ANONYMOUS:
@@ -52,7 +56,8 @@ static void asked_caller(struct asked *asked, const struct caller *caller) {
     }
 }
 
-void asked_begin(struct asked *asked, const struct request *request) {
+void asked_begin(struct asked *asked, const struct request *request)
+{
     asked->request = request;
     asked->action = action_of(request->action);
     asked->resource = subject_arn(request->resource.text);
@@ -63,7 +68,8 @@ void asked_begin(struct asked *asked, const struct request *request) {
         asked->hashes[i] = key_hash(request->context[i].name);
 }
 
-const struct context_key *asked_key(const struct asked *asked, str key, uint32_t hash) {
+const struct context_key *asked_key(const struct asked *asked, str key, uint32_t hash)
+{
     const struct request *request = asked->request;
     for (size_t i = 0; i < request->context_count; i++) {
         if (i < ASKED_HASHES && asked->hashes[i] != hash)
@@ -74,7 +80,8 @@ const struct context_key *asked_key(const struct asked *asked, str key, uint32_t
     return NULL;
 }
 
-str asked_single(const struct asked *asked, str key, uint32_t hash) {
+str asked_single(const struct asked *asked, str key, uint32_t hash)
+{
     const struct context_key *found = asked_key(asked, key, hash);
     if (!found || found->multivalued || found->count != 1 || found->values[0].len == 0)
         return STR_NONE;

@@ -4,7 +4,8 @@
 #include "policy/asked.h"
 
 static bool compile_actions(const struct terms *terms, struct arena *arena,
-                            struct compiled_statement *to) {
+                            struct compiled_statement *to)
+{
     struct action_pattern *actions = ARENA_ARRAY(arena, struct action_pattern, terms->count);
     if (terms->count && !actions)
         return false;
@@ -20,7 +21,8 @@ static bool compile_actions(const struct terms *terms, struct arena *arena,
     return true;
 }
 
-static size_t colons(str text) {
+static size_t colons(str text)
+{
     size_t count = 0;
     for (size_t i = 0; i < text.len; i++)
         count += text.ptr[i] == ':';
@@ -31,7 +33,8 @@ static size_t colons(str text) {
  * there; a star that ends a field may already stand for the fields that are missing
  * (reference_policies_elements_resource). Hence such an item becomes two. */
 static bool compile_resources(const struct terms *terms, bool variables, struct arena *arena,
-                              struct compiled_statement *to) {
+                              struct compiled_statement *to)
+{
     struct pattern *resources = ARENA_ARRAY(arena, struct pattern, terms->count * 2);
     if (terms->count && !resources)
         return false;
@@ -57,7 +60,8 @@ static bool compile_resources(const struct terms *terms, bool variables, struct 
     return true;
 }
 
-static str last_part(str path) {
+static str last_part(str path)
+{
     for (size_t i = path.len; i > 0; i--) {
         if (path.ptr[i - 1] == '/')
             return str_from(path, i);
@@ -65,7 +69,8 @@ static str last_part(str path) {
     return path;
 }
 
-static struct grantee grantee_aws(str name) {
+static struct grantee grantee_aws(str name)
+{
     struct grantee grantee = { .kind = GRANTEE_OTHER, .text = name, .account = ACCOUNT_NONE };
     struct arn arn;
     if (account_id_ok(name)) {
@@ -91,7 +96,8 @@ static struct grantee grantee_aws(str name) {
     return grantee;
 }
 
-static struct grantee grantee_of(const struct principal *principal) {
+static struct grantee grantee_of(const struct principal *principal)
+{
     switch (principal->kind) {
     case PRINCIPAL_ANYONE:
         return (struct grantee) { .kind = GRANTEE_ANYONE, .text = principal->name };
@@ -111,7 +117,8 @@ static struct grantee grantee_of(const struct principal *principal) {
 }
 
 static bool compile_principals(const struct statement *from, struct arena *arena,
-                               struct compiled_statement *to) {
+                               struct compiled_statement *to)
+{
     struct grantee *grantees = ARENA_ARRAY(arena, struct grantee, from->principal_count);
     if (from->principal_count && !grantees)
         return false;
@@ -125,7 +132,8 @@ static bool compile_principals(const struct statement *from, struct arena *arena
 }
 
 static bool compile_conditions(const struct statement *from, bool variables, struct arena *arena,
-                               struct compiled_statement *to) {
+                               struct compiled_statement *to)
+{
     struct test *tests = ARENA_ARRAY(arena, struct test, from->condition_count);
     if (from->condition_count && !tests)
         return false;
@@ -156,7 +164,8 @@ static bool compile_conditions(const struct statement *from, bool variables, str
 }
 
 bool policy_compile(const struct statement *statements, size_t count, bool variables,
-                    struct arena *arena, const struct compiled **ret_compiled) {
+                    struct arena *arena, const struct compiled **ret_compiled)
+{
     struct compiled *compiled = ARENA_NEW(arena, struct compiled);
     struct compiled_statement *to = ARENA_ARRAY(arena, struct compiled_statement, count);
     if (!compiled || (count && !to))

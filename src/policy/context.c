@@ -13,8 +13,8 @@ struct keys {
     bool failed;
 };
 
-static void add_list(struct keys *keys, str name, const str *values, size_t count,
-                     bool multivalued) {
+static void add_list(struct keys *keys, str name, const str *values, size_t count, bool multivalued)
+{
     str *kept = ARENA_ARRAY(keys->arena, str, count);
     if (!kept && count) {
         keys->failed = true;
@@ -30,7 +30,8 @@ static void add_list(struct keys *keys, str name, const str *values, size_t coun
     };
 }
 
-static void add(struct keys *keys, str name, str value) {
+static void add(struct keys *keys, str name, str value)
+{
     if (!str_is_none(value))
         add_list(keys, name, &value, 1, false);
 }
@@ -42,7 +43,8 @@ static void add_made(struct keys *keys, str name, str value) /* none: the arena 
 }
 
 /* "user/team/amber": the name is the last part. */
-static str name_of(str resource) {
+static str name_of(str resource)
+{
     for (size_t i = resource.len; i > 0; i--) {
         if (resource.ptr[i - 1] == '/')
             return str_from(resource, i);
@@ -50,7 +52,8 @@ static str name_of(str resource) {
     return resource;
 }
 
-static void add_service(struct keys *keys, const struct caller *caller) {
+static void add_service(struct keys *keys, const struct caller *caller)
+{
     add(keys, STR("aws:SourceAccount"), caller->service.source_account);
     add(keys, STR("aws:SourceArn"), caller->service.source_arn.text);
     /* Older policies asked for the account under this name. */
@@ -60,7 +63,8 @@ static void add_service(struct keys *keys, const struct caller *caller) {
     add_list(keys, STR("aws:PrincipalServiceNamesList"), &caller->service.principal, 1, true);
 }
 
-static void add_principal(struct keys *keys, const struct caller *caller) {
+static void add_principal(struct keys *keys, const struct caller *caller)
+{
     struct arena *arena = keys->arena;
     add(keys, STR("aws:PrincipalAccount"), caller->account);
     add(keys, STR("aws:PrincipalIsAWSService"), STR("false"));
@@ -96,7 +100,8 @@ static void add_principal(struct keys *keys, const struct caller *caller) {
 const struct fault *request_context(const struct caller *caller, int64_t now_ms,
                                     const struct context_key *extra, size_t extra_count,
                                     struct arena *arena, const struct context_key **ret_keys,
-                                    size_t *ret_count) {
+                                    size_t *ret_count)
+{
     struct keys keys = { .arena = arena };
     keys.items = ARENA_ARRAY(arena, struct context_key, KEYS_MAX + extra_count);
     if (!keys.items)

@@ -4,7 +4,8 @@
 static inline __attribute__((always_inline)) enum verdict decide(const struct request *request,
                                                                  const struct exhibit *exhibits,
                                                                  size_t count, struct trace *trace,
-                                                                 const bool traced) {
+                                                                 const bool traced)
+{
     struct asked asked;
     asked_begin(&asked, request);
     struct tally tally = { 0 };
@@ -37,7 +38,8 @@ static inline __attribute__((always_inline)) enum verdict decide(const struct re
 }
 
 enum verdict policy_decide(const struct request *request, const struct exhibit *exhibits,
-                           size_t count, struct trace *trace) {
+                           size_t count, struct trace *trace)
+{
     if (!trace)
         return decide(request, exhibits, count, NULL, false);
     trace->used = 0;

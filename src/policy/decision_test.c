@@ -330,6 +330,29 @@ static void the_common_mistakes_get_a_hint(void **state)
     }
 }
 
+static void a_remedy_for_a_key_with_wildcards_names_only_that_key(void **state)
+{
+    (void)state;
+    AUTO_ARENA *arena = arena_new(4 << 20);
+    struct setting setting;
+    set_scene(scene_called("the role may write elsewhere"), arena, &setting);
+    assert_true(arn_parse(STR("arn:aws:s3:::invoices/${aws:x}/a*b?"), &setting.request.resource));
+    const struct decision decision = decided(&setting, arena);
+    const struct denial denial = { .request = setting.request, .decision = decision };
+    const str remedy = denial_remedy(&denial, arena);
+    assert_string_equal(remedy.ptr,
+                        "{\"Effect\":\"Allow\",\"Action\":\"s3:PutObject\",\"Resource\":"
+                        "\"arn:aws:s3:::invoices/${$}{aws:x}/a${*}b${?}\"}");
+    setting.exhibits[1] = (struct exhibit) { .kind = EXHIBIT_IDENTITY };
+    document_of(arena_strf(arena, "{\"Version\":\"2012-10-17\",\"Statement\":" STR_FMT "}",
+                           STR_ARG(remedy)),
+                arena, &setting.exhibits[1].document);
+    assert_int_equal(policy_decide(&setting.request, setting.exhibits, 2, NULL), VERDICT_ALLOW);
+    assert_true(arn_parse(STR("arn:aws:s3:::invoices/${aws:x}/axb?"), &setting.request.resource));
+    assert_int_equal(policy_decide(&setting.request, setting.exhibits, 2, NULL),
+                     VERDICT_IMPLICIT_DENY);
+}
+
 static void across_accounts_both_sides_are_named_when_both_lack(void **state)
 {
     (void)state;
@@ -448,6 +471,7 @@ int main(void)
         cmocka_unit_test(the_remedy_allows_and_nothing_mends_an_explicit_deny),
         cmocka_unit_test(a_denial_is_said_in_words),
         cmocka_unit_test(the_common_mistakes_get_a_hint),
+        cmocka_unit_test(a_remedy_for_a_key_with_wildcards_names_only_that_key),
         cmocka_unit_test(across_accounts_both_sides_are_named_when_both_lack),
         cmocka_unit_test(a_trace_that_was_too_short_is_taken_again),
         cmocka_unit_test(a_request_carries_the_keys_of_its_caller),

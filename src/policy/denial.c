@@ -4,7 +4,8 @@
 #include "base/json.h"
 #include "policy/match.h"
 
-const struct denial *denial_of(const struct fault *fault) {
+const struct denial *denial_of(const struct fault *fault)
+{
     for (; fault; fault = fault->because) {
         if (fault->denial)
             return fault->denial;
@@ -13,7 +14,8 @@ const struct denial *denial_of(const struct fault *fault) {
 }
 
 const struct fault *denial_fault(const struct request *request, const struct decision *decision,
-                                 struct arena *arena) {
+                                 struct arena *arena)
+{
     struct denial *denial = ARENA_NEW(arena, struct denial);
     struct fault *fault = ARENA_NEW(arena, struct fault);
     if (!denial || !fault)
@@ -28,17 +30,20 @@ const struct fault *denial_fault(const struct request *request, const struct dec
     return str_is_none(fault->says) ? &fault_no_memory : fault;
 }
 
-const struct lack *denial_nearest(const struct denial *denial) {
+const struct lack *denial_nearest(const struct denial *denial)
+{
     return denial->decision.verdict == VERDICT_IMPLICIT_DENY && denial->decision.lack_count
                ? &denial->decision.lacks[0]
                : NULL;
 }
 
-str denial_text(struct buf *out, struct arena *arena) {
+str denial_text(struct buf *out, struct arena *arena)
+{
     return out->failed ? STR_NONE : arena_str(arena, buf_str(out));
 }
 
-bool principals_are_accounts(const struct statement *statement) {
+bool principals_are_accounts(const struct statement *statement)
+{
     for (size_t i = 0; i < statement->principal_count; i++) {
         if (str_is_none(principal_account(statement->principals[i].name)))
             return false;
@@ -46,7 +51,8 @@ bool principals_are_accounts(const struct statement *statement) {
     return statement->principal_count > 0;
 }
 
-str principal_account(str principal) {
+str principal_account(str principal)
+{
     struct arn arn;
     if (account_id_ok(principal))
         return principal;
@@ -58,7 +64,8 @@ str principal_account(str principal) {
 
 /* "trust", "resource", "identity[0]", "scp[1][0]"; "identity" when none is attached. */
 static str policy_place(enum exhibit_kind kind, const struct exhibit *exhibit, size_t index,
-                        struct arena *arena) {
+                        struct arena *arena)
+{
     static const char *const names[] = {
         [EXHIBIT_IDENTITY] = "identity", [EXHIBIT_RESOURCE] = "resource",
         [EXHIBIT_TRUST] = "trust",       [EXHIBIT_SESSION] = "session",
@@ -73,8 +80,8 @@ static str policy_place(enum exhibit_kind kind, const struct exhibit *exhibit, s
 }
 
 /* The document's own words, without the blanks between them. */
-static void put_source(struct json_writer *json, str source, struct span span,
-                       struct arena *arena) {
+static void put_source(struct json_writer *json, str source, struct span span, struct arena *arena)
+{
     AUTO_BUF out = buf_new(DENIAL_TEXT_MAX);
     bool quoted = false;
     for (uint32_t i = span.from; i < span.to && i < source.len; i++) {
@@ -90,7 +97,8 @@ static void put_source(struct json_writer *json, str source, struct span span,
     json_put_raw(json, denial_text(&out, arena));
 }
 
-static void put_values(struct json_writer *json, const str *values, size_t count) {
+static void put_values(struct json_writer *json, const str *values, size_t count)
+{
     if (count == 1) {
         json_put_str(json, values[0]);
         return;
@@ -101,7 +109,8 @@ static void put_values(struct json_writer *json, const str *values, size_t count
     json_close(json, ']');
 }
 
-static void put_principals(struct json_writer *json, const struct statement *statement) {
+static void put_principals(struct json_writer *json, const struct statement *statement)
+{
     const bool accounts = principals_are_accounts(statement);
     if (statement->principal_count != 1)
         json_open(json, '[');
@@ -114,7 +123,8 @@ static void put_principals(struct json_writer *json, const struct statement *sta
 }
 
 static void put_lack(struct json_writer *json, const struct denial *denial, const struct lack *lack,
-                     struct arena *arena) {
+                     struct arena *arena)
+{
     const struct request *request = &denial->request;
     const str principal = caller_name(request->caller, arena);
     const str source =
@@ -187,15 +197,15 @@ static void put_lack(struct json_writer *json, const struct denial *denial, cons
 
 static void put_place(struct json_writer *json, enum exhibit_kind kind,
                       const struct exhibit *exhibit, size_t index,
-                      const struct statement *statement, struct arena *arena) {
+                      const struct statement *statement, struct arena *arena)
+{
     json_add_str(json, "policy", policy_place(kind, exhibit, index, arena));
-    if (exhibit && exhibit->name.len)
-        json_add_str(json, "policyName", exhibit->name);
     if (statement && !str_is_none(statement->sid))
         json_add_str(json, "sid", statement->sid);
 }
 
-str denial_json(const struct denial *denial, struct arena *arena) {
+str denial_json(const struct denial *denial, struct arena *arena)
+{
     const struct request *request = &denial->request;
     const struct decision *decision = &denial->decision;
     const struct lack *lack = denial_nearest(denial);

@@ -17,7 +17,8 @@ struct reader {
 enum { STATEMENTS_MAX = 4096 };
 
 __attribute__((format(printf, 3, 4))) static const struct fault *
-refuse(const struct reader *reader, const struct spans *at, const char *fmt, ...) {
+refuse(const struct reader *reader, const struct spans *at, const char *fmt, ...)
+{
     char says[512];
     va_list args;
     va_start(args, fmt);
@@ -29,23 +30,27 @@ refuse(const struct reader *reader, const struct spans *at, const char *fmt, ...
 }
 
 /* Names a document may be long; what a message quotes of it is not. */
-static str quoted(str text) {
+static str quoted(str text)
+{
     return str_head(text, 100);
 }
 
-static struct span span_of(const struct spans *value) {
+static struct span span_of(const struct spans *value)
+{
     return (struct span) { value->from, value->to };
 }
 
 enum scalars { STRINGS_ONLY, SCALARS };
 
-static bool is_scalar(const struct spans *value, enum scalars scalars) {
+static bool is_scalar(const struct spans *value, enum scalars scalars)
+{
     return value->kind == SPANS_STRING ||
            (scalars == SCALARS && (value->kind == SPANS_NUMBER || value->kind == SPANS_BOOL));
 }
 
 static const struct fault *read_terms(const struct reader *reader, const struct spans *value,
-                                      enum scalars scalars, struct terms *ret_terms) {
+                                      enum scalars scalars, struct terms *ret_terms)
+{
     const bool list = value->kind == SPANS_ARRAY;
     if (!list && !is_scalar(value, scalars))
         return refuse(reader, value, "wanted a string or a list of strings, found %s",
@@ -67,8 +72,8 @@ static const struct fault *read_terms(const struct reader *reader, const struct 
 
 /* The pair Action | NotAction and its like: exactly one when required, never both. */
 static const struct fault *read_pair(const struct reader *reader, const struct spans *statement,
-                                     str name, str negation, bool required,
-                                     struct terms *ret_terms) {
+                                     str name, str negation, bool required, struct terms *ret_terms)
+{
     const struct spans *plain = spans_get(statement, name);
     const struct spans *negated = spans_get(statement, negation);
     if (plain && negated)
@@ -97,7 +102,8 @@ static const struct principal_type {
     { STR_INIT("CanonicalUser"), PRINCIPAL_CANONICAL_USER },
 };
 
-static const struct principal_type *principal_type(str name) {
+static const struct principal_type *principal_type(str name)
+{
     for (size_t i = 0; i < sizeof(principal_types) / sizeof(*principal_types); i++) {
         if (str_eq(name, principal_types[i].name))
             return &principal_types[i];
@@ -106,7 +112,8 @@ static const struct principal_type *principal_type(str name) {
 }
 
 static const struct fault *read_principals(const struct reader *reader, const struct spans *value,
-                                           struct statement *to) {
+                                           struct statement *to)
+{
     to->principals_span = span_of(value);
     if (value->kind == SPANS_STRING && str_eq(value->text, STR("*"))) {
         struct principal *anyone = ARENA_NEW(reader->arena, struct principal);
@@ -149,8 +156,8 @@ static const struct fault *read_principals(const struct reader *reader, const st
 }
 
 static const struct fault *read_principal_pair(const struct reader *reader,
-                                               const struct spans *statement,
-                                               struct statement *to) {
+                                               const struct spans *statement, struct statement *to)
+{
     const struct spans *plain = spans_get(statement, STR("Principal"));
     const struct spans *negated = spans_get(statement, STR("NotPrincipal"));
     if (plain && negated)
@@ -162,8 +169,8 @@ static const struct fault *read_principal_pair(const struct reader *reader,
 }
 
 static const struct fault *read_condition(const struct reader *reader, const struct spans *operator,
-                                          const struct spans * key,
-                                          struct condition *ret_condition) {
+                                          const struct spans * key, struct condition *ret_condition)
+{
     bool if_exists, for_any, for_all;
     struct condition condition = {
         .operator= operator_find(operator->name, &if_exists, &for_any, &for_all),
@@ -184,7 +191,8 @@ static const struct fault *read_condition(const struct reader *reader, const str
 }
 
 static const struct fault *read_conditions(const struct reader *reader, const struct spans *value,
-                                           struct statement *to) {
+                                           struct statement *to)
+{
     if (value->kind != SPANS_OBJECT)
         return refuse(reader, value, "a condition is an object, found %s",
                       spans_kind_name(value->kind));
@@ -217,7 +225,8 @@ static const struct fault *read_conditions(const struct reader *reader, const st
 }
 
 static const struct fault *refuse_strangers(const struct reader *reader, const struct spans *object,
-                                            const char *what, const str *members, size_t count) {
+                                            const char *what, const str *members, size_t count)
+{
     for (const struct spans *member = object->first; member; member = member->next) {
         bool known = false;
         for (size_t i = 0; i < count && !known; i++)
@@ -230,7 +239,8 @@ static const struct fault *refuse_strangers(const struct reader *reader, const s
 }
 
 static const struct fault *read_statement(const struct reader *reader, const struct spans *from,
-                                          struct statement *to) {
+                                          struct statement *to)
+{
     static const str members[] = {
         STR_INIT("Sid"),       STR_INIT("Effect"),       STR_INIT("Action"),
         STR_INIT("NotAction"), STR_INIT("Resource"),     STR_INIT("NotResource"),
@@ -260,7 +270,8 @@ static const struct fault *read_statement(const struct reader *reader, const str
 }
 
 static const struct fault *read_document(const struct reader *reader, const struct spans *root,
-                                         struct document *to) {
+                                         struct document *to)
+{
     static const str members[] = { STR_INIT("Version"), STR_INIT("Id"), STR_INIT("Statement") };
     if (root->kind != SPANS_OBJECT)
         return refuse(reader, root, "a policy is an object, found %s", spans_kind_name(root->kind));
@@ -293,7 +304,8 @@ static const struct fault *read_document(const struct reader *reader, const stru
     return NULL;
 }
 
-const struct fault *policy_parse(str json, struct arena *arena, struct document *ret_document) {
+const struct fault *policy_parse(str json, struct arena *arena, struct document *ret_document)
+{
     struct document document = { .source = arena_str(arena, json) };
     if (str_is_none(document.source))
         return str_is_none(json) ? fault(arena, FAULT_SYNTAX, NULL, "there is no policy text")

@@ -9,27 +9,31 @@ struct case_ { /* one question and all that is known about it */
     struct arena *arena;
 };
 
-static size_t statement_total(const struct exhibit *exhibits, size_t count) {
+static size_t statement_total(const struct exhibit *exhibits, size_t count)
+{
     size_t total = 0;
     for (size_t i = 0; i < count; i++)
         total += exhibits[i].document ? exhibits[i].document->statement_count : 0;
     return total;
 }
 
-static bool same_level(const struct exhibit *a, const struct exhibit *b) {
+static bool same_level(const struct exhibit *a, const struct exhibit *b)
+{
     const bool levelled = a->kind == EXHIBIT_SCP || a->kind == EXHIBIT_RCP;
     return a->kind == b->kind && (!levelled || a->level == b->level);
 }
 
 /* Its place among its like: identity[1], scp[0][1]. */
-static size_t index_among_its_kind(const struct exhibit *exhibits, size_t at) {
+static size_t index_among_its_kind(const struct exhibit *exhibits, size_t at)
+{
     size_t index = 0;
     for (size_t i = 0; i < at; i++)
         index += same_level(&exhibits[i], &exhibits[at]);
     return index;
 }
 
-static bool service_named(const struct terms *actions, str action) {
+static bool service_named(const struct terms *actions, str action)
+{
     str service, name, item_service;
     if (!str_cut(action, ':', &service, &name))
         return true;
@@ -41,7 +45,8 @@ static bool service_named(const struct terms *actions, str action) {
     return false;
 }
 
-static bool names_an_aws_principal(const struct statement *statement) {
+static bool names_an_aws_principal(const struct statement *statement)
+{
     for (size_t i = 0; i < statement->principal_count; i++) {
         if (statement->principals[i].kind == PRINCIPAL_AWS)
             return true;
@@ -50,7 +55,8 @@ static bool names_an_aws_principal(const struct statement *statement) {
 }
 
 /* The services that have a part in receiving mail. */
-static bool names_a_neighbour(const struct statement *statement) {
+static bool names_a_neighbour(const struct statement *statement)
+{
     static const str neighbours[] = {
         STR_INIT("ses.amazonaws.com"),    STR_INIT("sns.amazonaws.com"),
         STR_INIT("s3.amazonaws.com"),     STR_INIT("kms.amazonaws.com"),
@@ -69,7 +75,8 @@ static bool names_a_neighbour(const struct statement *statement) {
 /* Is this statement an attempt at the yes that is missing, or is it about something else? A reader
  * told "it names somebody else" about every other statement would learn nothing. */
 static bool is_near(const struct case_ *c, const struct exhibit *exhibit,
-                    const struct statement *statement, uint32_t code) {
+                    const struct statement *statement, uint32_t code)
+{
     if (statement->effect != EFFECT_ALLOW || trace_applies(code))
         return false;
     if (trace_fails(code, ELEMENT_ACTION) && !statement->actions.negated &&
@@ -88,11 +95,13 @@ static bool is_near(const struct case_ *c, const struct exhibit *exhibit,
     return !own || names_an_aws_principal(statement);
 }
 
-static unsigned failing(uint32_t code) {
+static unsigned failing(uint32_t code)
+{
     return (unsigned)__builtin_popcount(code >> 8 & 0xFF);
 }
 
-static enum lack_kind lack_kind_of(enum element element) {
+static enum lack_kind lack_kind_of(enum element element)
+{
     switch (element) {
     case ELEMENT_ACTION:
         return LACK_ACTION;
@@ -109,7 +118,8 @@ static enum lack_kind lack_kind_of(enum element element) {
 }
 
 static void lack_condition(const struct case_ *c, const struct statement *statement, uint32_t code,
-                           struct lack *lack) {
+                           struct lack *lack)
+{
     lack->condition = &statement->conditions[trace_condition(code)];
     for (size_t i = 0; i < c->request->context_count; i++) {
         const struct context_key *key = &c->request->context[i];
@@ -123,7 +133,8 @@ static void lack_condition(const struct case_ *c, const struct statement *statem
 
 /* The nearest statement in the policies of a kind: fewest elements that do not fit, then the one
  * that failed latest, then the first. */
-static struct lack lack_in(const struct case_ *c, enum exhibit_kind kind, unsigned level) {
+static struct lack lack_in(const struct case_ *c, enum exhibit_kind kind, unsigned level)
+{
     struct lack lack = { .kind = LACK_POLICY, .where = kind };
     uint32_t best = 0;
     size_t at = 0;
@@ -162,13 +173,15 @@ static struct lack lack_in(const struct case_ *c, enum exhibit_kind kind, unsign
     return lack;
 }
 
-static unsigned first_silent_level(const struct tally *tally) {
+static unsigned first_silent_level(const struct tally *tally)
+{
     const uint64_t silent = tally->scp_present & ~tally->scp_allowed;
     return silent ? (unsigned)__builtin_ctzll(silent) : TALLY_LEVELS;
 }
 
 static void explain_lacks(const struct case_ *c, const struct tally *tally, unsigned missing,
-                          bool either, struct decision *decision) {
+                          bool either, struct decision *decision)
+{
     struct lack *lacks = ARENA_ARRAY(c->arena, struct lack, EXHIBIT_RCP + 1);
     if (!lacks)
         return;
@@ -200,7 +213,8 @@ static void explain_lacks(const struct case_ *c, const struct tally *tally, unsi
 
 /* Who said yes: the resource's own policy when that was enough alone, else the caller's. */
 static void explain_allow(const struct case_ *c, const struct tally *tally,
-                          struct decision *decision) {
+                          struct decision *decision)
+{
     const bool stranger =
         c->request->caller->kind == CALLER_SERVICE || c->request->caller->kind == CALLER_ANONYMOUS;
     const bool same = str_eq(c->request->caller->account, c->request->resource_account);
@@ -224,7 +238,8 @@ static void explain_allow(const struct case_ *c, const struct tally *tally,
     }
 }
 
-static struct decision explain(const struct case_ *c) {
+static struct decision explain(const struct case_ *c)
+{
     struct tally tally = { 0 };
     size_t at = 0;
     for (size_t i = 0; i < c->count; i++) {
@@ -256,7 +271,8 @@ static struct decision explain(const struct case_ *c) {
 }
 
 struct decision policy_explain(const struct request *request, const struct exhibit *exhibits,
-                               size_t count, const struct trace *trace, struct arena *arena) {
+                               size_t count, const struct trace *trace, struct arena *arena)
+{
     struct case_ c = { .request = request, .exhibits = exhibits, .count = count, .arena = arena };
     const size_t total = statement_total(exhibits, count);
     if (trace && trace->used >= total) {

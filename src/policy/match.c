@@ -1,7 +1,8 @@
 /* Comparing a statement with a request, element by element, the cheap ones first. */
 #include "policy/match.h"
 
-bool exhibit_names_principals(enum exhibit_kind kind) {
+bool exhibit_names_principals(enum exhibit_kind kind)
+{
     switch (kind) {
     case EXHIBIT_RESOURCE:
     case EXHIBIT_TRUST:
@@ -17,7 +18,8 @@ bool exhibit_names_principals(enum exhibit_kind kind) {
     return false;
 }
 
-static bool action_fits(const struct compiled_statement *statement, const struct asked *asked) {
+static bool action_fits(const struct compiled_statement *statement, const struct asked *asked)
+{
     bool named = statement->any_action;
     if (!named && asked->action.bit) {
         named = statement->masks[asked->action.in_table] & asked->action.bit;
@@ -31,7 +33,8 @@ static bool action_fits(const struct compiled_statement *statement, const struct
 /* A statement without Resource belongs in a trust policy and means that role. Anywhere else it is
  * malformed; then it gives nothing and forbids everything. */
 static bool resource_fits(const struct compiled_statement *statement, enum exhibit_kind kind,
-                          const struct asked *asked) {
+                          const struct asked *asked)
+{
     if (statement->resources_absent)
         return kind == EXHIBIT_TRUST || statement->effect == EFFECT_DENY;
     bool named = statement->any_resource;
@@ -40,7 +43,8 @@ static bool resource_fits(const struct compiled_statement *statement, enum exhib
     return named != statement->resources_negated;
 }
 
-static enum grant grantee_grants(const struct grantee *grantee, const struct asked *asked) {
+static enum grant grantee_grants(const struct grantee *grantee, const struct asked *asked)
+{
     const enum caller_kind kind = asked->request->caller->kind;
     switch (grantee->kind) {
     case GRANTEE_ANYONE:
@@ -81,7 +85,8 @@ static enum grant grantee_grants(const struct grantee *grantee, const struct ask
 }
 
 static enum grant principal_grants(const struct compiled_statement *statement,
-                                   enum exhibit_kind kind, const struct asked *asked) {
+                                   enum exhibit_kind kind, const struct asked *asked)
+{
     const bool denies = statement->effect == EFFECT_DENY;
     if (!exhibit_names_principals(kind))
         return statement->principals_absent || denies ? GRANT_DIRECT : GRANT_NONE;
@@ -101,14 +106,16 @@ static enum grant principal_grants(const struct compiled_statement *statement,
     return grant == GRANT_NONE ? GRANT_DIRECT : GRANT_NONE;
 }
 
-static bool value_fits(const struct test *test, str got, const struct asked *asked) {
+static bool value_fits(const struct test *test, str got, const struct asked *asked)
+{
     bool some = false;
     for (size_t i = 0; i < test->wanted_count && !some; i++)
         some = operator_compares(test->operator, & test->wanted[i], got, asked);
     return some != test->operator->negated;
 }
 
-static bool null_holds(const struct test *test, bool absent) {
+static bool null_holds(const struct test *test, bool absent)
+{
     for (size_t i = 0; i < test->wanted_count; i++) {
         if (test->wanted[i].valid && test->wanted[i].truth == absent)
             return true;
@@ -117,7 +124,8 @@ static bool null_holds(const struct test *test, bool absent) {
 }
 
 /* What is true of an absent key, of a list and of an empty one: permissions spec 4. */
-static bool condition_holds(const struct test *test, const struct asked *asked) {
+static bool condition_holds(const struct test *test, const struct asked *asked)
+{
     const struct context_key *key = asked_key(asked, test->key, test->hash);
     if (test->operator->compares == COMPARE_NULL)
         return null_holds(test, !key || key->count == 0);
@@ -147,7 +155,8 @@ static bool condition_holds(const struct test *test, const struct asked *asked) 
 
 static inline __attribute__((always_inline)) uint32_t
 match(const struct compiled_statement *statement, enum exhibit_kind kind, const struct asked *asked,
-      const bool traced) {
+      const bool traced)
+{
     uint32_t code = statement->effect == EFFECT_DENY ? 8 : 0;
     enum element first = ELEMENT_NONE;
     if (!action_fits(statement, asked)) {
@@ -183,11 +192,13 @@ match(const struct compiled_statement *statement, enum exhibit_kind kind, const 
 }
 
 uint32_t statement_match(const struct compiled_statement *statement, enum exhibit_kind kind,
-                         const struct asked *asked) {
+                         const struct asked *asked)
+{
     return match(statement, kind, asked, false);
 }
 
 uint32_t statement_match_traced(const struct compiled_statement *statement, enum exhibit_kind kind,
-                                const struct asked *asked) {
+                                const struct asked *asked)
+{
     return match(statement, kind, asked, true);
 }

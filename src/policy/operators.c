@@ -35,7 +35,8 @@ static const struct operator operators[] = {
 /* clang-format on */
 
 const struct operator*
-    operator_find(str text, bool *ret_if_exists, bool *ret_for_any, bool *ret_for_all) {
+    operator_find(str text, bool *ret_if_exists, bool *ret_for_any, bool *ret_for_all)
+{
     const str any = STR("ForAnyValue:"), all = STR("ForAllValues:"), exists = STR("IfExists");
     const bool for_any = str_starts(text, any), for_all = str_starts(text, all);
     str name = str_from(text, for_any ? any.len : for_all ? all.len : 0);
@@ -56,14 +57,16 @@ const struct operator*
 }
 
 static bool pattern_prepare(str value, unsigned flags, bool variables, struct arena *arena,
-                            struct wanted *ret_wanted) {
+                            struct wanted *ret_wanted)
+{
     ret_wanted->valid = true;
     return pattern_compile(value, flags | (variables ? PATTERN_VARIABLES : 0), arena,
                            &ret_wanted->pattern);
 }
 
 bool operator_prepare(const struct operator* operator, str value, bool variables,
-                      struct arena *arena, struct wanted *ret_wanted) {
+                      struct arena *arena, struct wanted *ret_wanted)
+{
     *ret_wanted = (struct wanted) { 0 };
     switch (operator->compares) {
     case COMPARE_STRING:
@@ -95,7 +98,8 @@ bool operator_prepare(const struct operator* operator, str value, bool variables
     return true;
 }
 
-static bool relates(enum relation relation, int order) {
+static bool relates(enum relation relation, int order)
+{
     switch (relation) {
     case EQUAL:
         return order == 0;
@@ -112,7 +116,8 @@ static bool relates(enum relation relation, int order) {
 }
 
 bool operator_compares(const struct operator* operator, const struct wanted * wanted, str got,
-                       const struct asked *asked) {
+                       const struct asked *asked)
+{
     if (!wanted->valid)
         return false;
     switch (operator->compares) {

@@ -19,17 +19,20 @@ static size_t fifth_colon_end(str text) /* 0: fewer than five */
     return 0;
 }
 
-struct subject subject_plain(str text) {
+struct subject subject_plain(str text)
+{
     return (struct subject) { .text = text };
 }
 
-struct subject subject_arn(str text) {
+struct subject subject_arn(str text)
+{
     const size_t fifth = fifth_colon_end(text);
     return (struct subject) { .text = text, .segmented = fifth ? fifth : text.len };
 }
 
 /* A run of literal bytes, up to the next thing that is special at `at`. */
-static size_t literal_len(str text, size_t at, unsigned flags, size_t variables_from) {
+static size_t literal_len(str text, size_t at, unsigned flags, size_t variables_from)
+{
     size_t i = at;
     for (; i < text.len; i++) {
         const char c = text.ptr[i];
@@ -45,7 +48,8 @@ static size_t literal_len(str text, size_t at, unsigned flags, size_t variables_
 }
 
 /* How many tokens; written too when there is room for them. */
-static size_t tokenise(str text, unsigned flags, struct token *tokens) {
+static size_t tokenise(str text, unsigned flags, struct token *tokens)
+{
     /* Resource takes variables only behind the fifth colon (reference_policies_variables). */
     const size_t fifth = fifth_colon_end(text);
     const size_t variables_from = !(flags & PATTERN_TRAILING) ? 0 : fifth ? fifth : text.len;
@@ -81,7 +85,8 @@ static size_t tokenise(str text, unsigned flags, struct token *tokens) {
 
 /* The shapes nearly every real pattern has. A lone star between two literals is free to run only
  * when it stands behind the fifth colon, ends its text, or when there are no segments at all. */
-static void classify(struct pattern *pattern, bool arn) {
+static void classify(struct pattern *pattern, bool arn)
+{
     const struct token *t = pattern->tokens;
     const size_t n = pattern->count;
     pattern->class = PATTERN_GENERAL;
@@ -105,7 +110,8 @@ static void classify(struct pattern *pattern, bool arn) {
     }
 }
 
-bool pattern_compile(str text, unsigned flags, struct arena *arena, struct pattern *ret_pattern) {
+bool pattern_compile(str text, unsigned flags, struct arena *arena, struct pattern *ret_pattern)
+{
     struct pattern pattern = { .fold = flags & PATTERN_FOLD, .count = tokenise(text, flags, NULL) };
     struct token *tokens = ARENA_ARRAY(arena, struct token, pattern.count);
     if (pattern.count && !tokens)
@@ -117,15 +123,18 @@ bool pattern_compile(str text, unsigned flags, struct arena *arena, struct patte
     return true;
 }
 
-static bool same(str a, str b, bool fold) {
+static bool same(str a, str b, bool fold)
+{
     return fold ? str_eq_nocase(a, b) : str_eq(a, b);
 }
 
-static bool starts(str text, str head, bool fold) {
+static bool starts(str text, str head, bool fold)
+{
     return text.len >= head.len && same(str_head(text, head.len), head, fold);
 }
 
-static bool ends(str text, str tail, bool fold) {
+static bool ends(str text, str tail, bool fold)
+{
     return text.len >= tail.len && same(str_from(text, text.len - tail.len), tail, fold);
 }
 
@@ -134,11 +143,13 @@ struct place {
     size_t token, at;
 };
 
-static bool parts(struct subject subject, size_t at) {
+static bool parts(struct subject subject, size_t at)
+{
     return at < subject.segmented && subject.text.ptr[at] == ':';
 }
 
-static size_t character_len(str text, size_t at) {
+static size_t character_len(str text, size_t at)
+{
     size_t len = 1;
     if ((unsigned char)text.ptr[at] >= 0xC0) {
         while (at + len < text.len && ((unsigned char)text.ptr[at + len] & 0xC0) == 0x80)
@@ -148,7 +159,8 @@ static size_t character_len(str text, size_t at) {
 }
 
 static bool match_tokens(const struct pattern *pattern, struct subject subject,
-                         const struct asked *asked) {
+                         const struct asked *asked)
+{
     const str text = subject.text;
     struct place wide = { 0 }, narrow = { 0 };
     size_t token = 0, at = 0;
@@ -211,7 +223,8 @@ static bool match_tokens(const struct pattern *pattern, struct subject subject,
 }
 
 bool pattern_matches(const struct pattern *pattern, struct subject subject,
-                     const struct asked *asked) {
+                     const struct asked *asked)
+{
     const str text = subject.text;
     switch (pattern->class) {
     case PATTERN_ANY:

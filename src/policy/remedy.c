@@ -6,7 +6,8 @@
 #include "policy/match.h"
 
 static void put_principal(struct json_writer *json, const struct caller *caller,
-                          struct arena *arena) {
+                          struct arena *arena)
+{
     json_name(json, STR("Principal"));
     if (caller->kind == CALLER_ANONYMOUS) {
         json_put_str(json, STR("*"));
@@ -30,7 +31,8 @@ static void put_principal(struct json_writer *json, const struct caller *caller,
     json_close(json, '}');
 }
 
-static str context_value(const struct request *request, str name) {
+static str context_value(const struct request *request, str name)
+{
     for (size_t i = 0; i < request->context_count; i++) {
         const struct context_key *key = &request->context[i];
         if (str_eq_nocase(key->name, name) && key->count == 1)
@@ -41,7 +43,8 @@ static str context_value(const struct request *request, str name) {
 
 /* A service acts for anybody who asks it to; naming account and rule keeps it from being a confused
  * deputy (reference: the conditions of the SES page). */
-static void put_source_conditions(struct json_writer *json, const struct request *request) {
+static void put_source_conditions(struct json_writer *json, const struct request *request)
+{
     const str account = context_value(request, STR("aws:SourceAccount"));
     const str arn = context_value(request, STR("aws:SourceArn"));
     if (str_is_none(account) && str_is_none(arn))
@@ -58,7 +61,28 @@ static void put_source_conditions(struct json_writer *json, const struct request
     json_close(json, '}');
 }
 
-str denial_remedy(const struct denial *denial, struct arena *arena) {
+/* The requested resource names one thing. What a policy would read as a wildcard or a variable is
+ * written as the character it is, where the document's version has a way to say so. */
+static str exact_resource(const struct denial *denial, const struct lack *lack, struct arena *arena)
+{
+    const str text = denial->request.resource.text;
+    const bool variables = !lack->exhibit || !lack->exhibit->document ||
+                           str_eq(lack->exhibit->document->version, STR("2012-10-17"));
+    if (!variables || str_eq(text, STR("*")))
+        return text;
+    AUTO_BUF out = buf_new(DENIAL_TEXT_MAX);
+    for (size_t i = 0; i < text.len; i++) {
+        const char c = text.ptr[i];
+        if (c == '*' || c == '?' || (c == '$' && i + 1 < text.len && text.ptr[i + 1] == '{'))
+            buf_addf(&out, "${%c}", c);
+        else
+            buf_addc(&out, c);
+    }
+    return denial_text(&out, arena);
+}
+
+str denial_remedy(const struct denial *denial, struct arena *arena)
+{
     const struct request *request = &denial->request;
     const struct lack *lack = denial_nearest(denial);
     if (!lack)
@@ -77,7 +101,7 @@ str denial_remedy(const struct denial *denial, struct arena *arena) {
         json_add_str(&json, "Resource", STR("*")); /* in a key policy: this key */
     else if (lack->where != EXHIBIT_TRUST)
         json_add_str(&json, "Resource",
-                     str_is_none(request->remedy_resource) ? request->resource.text
+                     str_is_none(request->remedy_resource) ? exact_resource(denial, lack, arena)
                                                            : request->remedy_resource);
     if (principal && request->caller->kind == CALLER_SERVICE)
         put_source_conditions(&json, request);

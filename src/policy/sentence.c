@@ -20,12 +20,14 @@ static const struct kind_words {
     /* clang-format on */
 };
 
-str exhibit_title(const struct exhibit *exhibit, enum exhibit_kind kind, struct arena *arena) {
+str exhibit_title(const struct exhibit *exhibit, enum exhibit_kind kind, struct arena *arena)
+{
     return exhibit && exhibit->name.len ? arena_strf(arena, "the " STR_FMT, STR_ARG(exhibit->name))
                                         : str_of(kind_words[kind].title);
 }
 
-static void add_values(struct buf *out, const str *values, size_t count) {
+static void add_values(struct buf *out, const str *values, size_t count)
+{
     if (count == 0)
         buf_add(out, STR("nothing"));
     for (size_t i = 0; i < count; i++) {
@@ -35,7 +37,8 @@ static void add_values(struct buf *out, const str *values, size_t count) {
 }
 
 static void add_statement(struct buf *out, const struct exhibit *exhibit, enum exhibit_kind kind,
-                          const struct statement *statement, struct arena *arena) {
+                          const struct statement *statement, struct arena *arena)
+{
     if (statement->sid.len) {
         buf_addf(out, "statement \"" STR_FMT "\" of ", STR_ARG(statement->sid));
     } else {
@@ -45,7 +48,8 @@ static void add_statement(struct buf *out, const struct exhibit *exhibit, enum e
     buf_add(out, exhibit_title(exhibit, kind, arena));
 }
 
-static void add_principals(struct buf *out, const struct statement *statement) {
+static void add_principals(struct buf *out, const struct statement *statement)
+{
     const bool accounts = principals_are_accounts(statement);
     for (size_t i = 0; i < statement->principal_count; i++) {
         const str name = statement->principals[i].name;
@@ -58,7 +62,8 @@ static void add_principals(struct buf *out, const struct statement *statement) {
     }
 }
 
-static bool has_wildcard(const struct terms *terms) {
+static bool has_wildcard(const struct terms *terms)
+{
     for (size_t i = 0; i < terms->count; i++) {
         if (str_has(terms->values[i], '*') || str_has(terms->values[i], '?'))
             return true;
@@ -66,7 +71,8 @@ static bool has_wildcard(const struct terms *terms) {
     return false;
 }
 
-static void add_condition(struct buf *out, const struct lack *lack) {
+static void add_condition(struct buf *out, const struct lack *lack)
+{
     const struct condition *condition = lack->condition;
     const struct operator* operator= condition->operator;
     buf_add(out, STR(" wants "));
@@ -106,7 +112,8 @@ static void add_condition(struct buf *out, const struct lack *lack) {
 
 /* The two mistakes people make most with a Resource. */
 static void add_resource_hint(struct buf *out, const struct lack *lack,
-                              const struct request *request) {
+                              const struct request *request)
+{
     for (size_t i = 0; i < lack->statement->resources.count; i++) {
         const str item = lack->statement->resources.values[i];
         struct arn arn;
@@ -127,7 +134,8 @@ static void add_resource_hint(struct buf *out, const struct lack *lack,
 }
 
 static void add_lack(struct buf *out, const struct denial *denial, const struct lack *lack,
-                     struct arena *arena) {
+                     struct arena *arena)
+{
     const struct request *request = &denial->request;
     const str principal = caller_name(request->caller, arena);
     const struct statement *statement = lack->statement;
@@ -178,7 +186,8 @@ static void add_lack(struct buf *out, const struct denial *denial, const struct 
     }
 }
 
-str denial_sentence(const struct denial *denial, struct arena *arena) {
+str denial_sentence(const struct denial *denial, struct arena *arena)
+{
     const struct request *request = &denial->request;
     const struct decision *decision = &denial->decision;
     AUTO_BUF out = buf_new(DENIAL_TEXT_MAX);
@@ -200,7 +209,8 @@ str denial_sentence(const struct denial *denial, struct arena *arena) {
 }
 
 /* troubleshoot_access-denied: one type of policy is named, whatever else denies too. */
-str denial_aws_sentence(const struct denial *denial, struct arena *arena) {
+str denial_aws_sentence(const struct denial *denial, struct arena *arena)
+{
     const struct request *request = &denial->request;
     const struct lack *lack = denial_nearest(denial);
     const char *quote = str_starts_nocase(request->action, STR("s3:")) ? "\"" : "";

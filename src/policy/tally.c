@@ -3,7 +3,8 @@
 
 #define KIND(kind) (1U << (kind))
 
-bool exhibit_governs(enum exhibit_kind exhibit, enum caller_kind caller) {
+bool exhibit_governs(enum exhibit_kind exhibit, enum caller_kind caller)
+{
     switch (caller) {
     case CALLER_ANONYMOUS:
     case CALLER_SERVICE:
@@ -17,7 +18,8 @@ bool exhibit_governs(enum exhibit_kind exhibit, enum caller_kind caller) {
     return true;
 }
 
-void tally_present(struct tally *tally, const struct exhibit *exhibit) {
+void tally_present(struct tally *tally, const struct exhibit *exhibit)
+{
     tally->present |= KIND(exhibit->kind);
     if (exhibit->kind != EXHIBIT_SCP)
         return;
@@ -28,7 +30,8 @@ void tally_present(struct tally *tally, const struct exhibit *exhibit) {
 }
 
 void tally_statement(struct tally *tally, const struct exhibit *exhibit, size_t exhibit_index,
-                     size_t statement, uint32_t code) {
+                     size_t statement, uint32_t code)
+{
     if (!trace_applies(code))
         return;
     if (trace_denies(code)) {
@@ -48,7 +51,8 @@ void tally_statement(struct tally *tally, const struct exhibit *exhibit, size_t 
         tally->scp_allowed |= UINT64_C(1) << exhibit->level;
 }
 
-bool request_assumes(const struct request *request) {
+bool request_assumes(const struct request *request)
+{
     return str_eq(request->resource.service, STR("iam")) &&
            str_starts(request->resource.resource, STR("role/")) &&
            str_starts_nocase(request->action, STR("sts:"));
@@ -56,16 +60,19 @@ bool request_assumes(const struct request *request) {
 
 /* Keys and roles open only by their own policy: identity policies count when it gives the account
  * the action (KMS guide, key-policy-default). */
-static bool opens_by_own_policy(const struct request *request) {
+static bool opens_by_own_policy(const struct request *request)
+{
     return request_assumes(request) || (str_eq(request->resource.service, STR("kms")) &&
                                         str_starts(request->resource.resource, STR("key/")));
 }
 
-static bool silent(const struct tally *tally, enum exhibit_kind kind) {
+static bool silent(const struct tally *tally, enum exhibit_kind kind)
+{
     return (tally->present & ~tally->allowed) & KIND(kind);
 }
 
-unsigned tally_missing(const struct tally *tally, const struct request *request, bool *ret_either) {
+unsigned tally_missing(const struct tally *tally, const struct request *request, bool *ret_either)
+{
     const struct caller *caller = request->caller;
     const unsigned own = KIND(request_assumes(request) ? EXHIBIT_TRUST : EXHIBIT_RESOURCE);
     unsigned missing = 0;

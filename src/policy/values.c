@@ -3,7 +3,8 @@
 
 #include <arpa/inet.h>
 
-static size_t digits_at(str text, size_t at) {
+static size_t digits_at(str text, size_t at)
+{
     size_t i = at;
     while (i < text.len && ascii_is_digit(text.ptr[i]))
         i++;
@@ -12,7 +13,8 @@ static size_t digits_at(str text, size_t at) {
 
 /* 120, 120.0 and 1.2e2 are one number, however long: what is compared is the digits between the
  * first and the last that count, and where the point stands. */
-bool decimal_read(str text, struct decimal *ret_decimal) {
+bool decimal_read(str text, struct decimal *ret_decimal)
+{
     struct decimal decimal = { 0 };
     size_t at = 0;
     if (text.len > 0 && (text.ptr[0] == '-' || text.ptr[0] == '+')) {
@@ -65,7 +67,8 @@ bool decimal_read(str text, struct decimal *ret_decimal) {
     return true;
 }
 
-static int compare_digits(str a, str b) {
+static int compare_digits(str a, str b)
+{
     size_t i = 0, j = 0;
     for (;;) {
         if (i < a.len && a.ptr[i] == '.')
@@ -81,7 +84,8 @@ static int compare_digits(str a, str b) {
     }
 }
 
-int decimal_cmp(const struct decimal *a, const struct decimal *b) {
+int decimal_cmp(const struct decimal *a, const struct decimal *b)
+{
     const int sign_a = a->digits.len == 0 ? 0 : a->negative ? -1 : 1;
     const int sign_b = b->digits.len == 0 ? 0 : b->negative ? -1 : 1;
     if (sign_a != sign_b)
@@ -93,7 +97,8 @@ int decimal_cmp(const struct decimal *a, const struct decimal *b) {
     return sign_a * compare_digits(a->digits, b->digits);
 }
 
-static bool number_at(str text, size_t *at, size_t len, unsigned *ret_value) {
+static bool number_at(str text, size_t *at, size_t len, unsigned *ret_value)
+{
     if (text.len - *at < len)
         return false;
     unsigned value = 0;
@@ -107,20 +112,23 @@ static bool number_at(str text, size_t *at, size_t len, unsigned *ret_value) {
     return true;
 }
 
-static bool char_at(str text, size_t *at, char c) {
+static bool char_at(str text, size_t *at, char c)
+{
     if (*at >= text.len || text.ptr[*at] != c)
         return false;
     ++*at;
     return true;
 }
 
-static unsigned month_days(unsigned year, unsigned month) {
+static unsigned month_days(unsigned year, unsigned month)
+{
     static const uint8_t days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
     const bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
     return month == 2 && leap ? 29 : days[month - 1];
 }
 
-static int64_t days_since_1970(unsigned year, unsigned month, unsigned day) {
+static int64_t days_since_1970(unsigned year, unsigned month, unsigned day)
+{
     /* Years counted from March, so that the leap day comes last. */
     const int64_t y = (int64_t)year - (month <= 2);
     const int64_t m = month > 2 ? month - 3 : month + 9;
@@ -128,7 +136,8 @@ static int64_t days_since_1970(unsigned year, unsigned month, unsigned day) {
     return 365 * y + leaps + (153 * m + 2) / 5 + day - 1 - 719468;
 }
 
-static bool zone_at(str text, size_t *at, int64_t *ret_seconds) {
+static bool zone_at(str text, size_t *at, int64_t *ret_seconds)
+{
     if (char_at(text, at, 'Z')) {
         *ret_seconds = 0;
         return true;
@@ -145,7 +154,8 @@ static bool zone_at(str text, size_t *at, int64_t *ret_seconds) {
 
 /* https://www.w3.org/TR/NOTE-datetime. Four digits alone are a year; more, or a sign, are seconds.
  */
-bool moment_read(str text, struct moment *ret_moment) {
+bool moment_read(str text, struct moment *ret_moment)
+{
     struct moment moment = { 0 };
     const size_t sign = text.len > 0 && text.ptr[0] == '-';
     if (text.len != 4 + sign && text.len > sign && digits_at(text, sign) == text.len - sign) {
@@ -197,13 +207,15 @@ bool moment_read(str text, struct moment *ret_moment) {
     return true;
 }
 
-int moment_cmp(const struct moment *a, const struct moment *b) {
+int moment_cmp(const struct moment *a, const struct moment *b)
+{
     if (a->seconds != b->seconds)
         return a->seconds < b->seconds ? -1 : 1;
     return (a->nanoseconds > b->nanoseconds) - (a->nanoseconds < b->nanoseconds);
 }
 
-bool network_read(str text, struct network *ret_network) {
+bool network_read(str text, struct network *ret_network)
+{
     str address, prefix;
     const bool has_prefix = str_cut(text, '/', &address, &prefix);
     char ended[INET6_ADDRSTRLEN + 1];
@@ -229,7 +241,8 @@ bool network_read(str text, struct network *ret_network) {
     return true;
 }
 
-bool network_holds(const struct network *network, const struct network *address) {
+bool network_holds(const struct network *network, const struct network *address)
+{
     if (network->size != address->size)
         return false;
     const size_t whole = network->prefix / 8, rest = network->prefix % 8;
@@ -238,7 +251,8 @@ bool network_holds(const struct network *network, const struct network *address)
     return rest == 0 || (network->bytes[whole] ^ address->bytes[whole]) >> (8 - rest) == 0;
 }
 
-bool truth_read(str text, bool *ret_truth) {
+bool truth_read(str text, bool *ret_truth)
+{
     const bool yes = str_eq_nocase(text, STR("true"));
     if (!yes && !str_eq_nocase(text, STR("false")))
         return false;
@@ -246,7 +260,8 @@ bool truth_read(str text, bool *ret_truth) {
     return true;
 }
 
-static int sextet(char c) {
+static int sextet(char c)
+{
     if (c >= 'A' && c <= 'Z')
         return c - 'A';
     if (c >= 'a' && c <= 'z')
@@ -256,13 +271,15 @@ static int sextet(char c) {
     return c == '+' ? 62 : c == '/' ? 63 : -1;
 }
 
-static str unpadded(str text) {
+static str unpadded(str text)
+{
     while (text.len > 0 && text.ptr[text.len - 1] == '=')
         text.len--;
     return text;
 }
 
-bool base64_read(str text) {
+bool base64_read(str text)
+{
     const str body = unpadded(text);
     if (text.len % 4 != 0 || text.len - body.len > 2)
         return false;
@@ -274,7 +291,8 @@ bool base64_read(str text) {
 }
 
 /* Only the last character can differ for equal bytes: by bits that no byte takes. */
-bool base64_same(str a, str b) {
+bool base64_same(str a, str b)
+{
     if (!base64_read(a) || !base64_read(b))
         return false;
     a = unpadded(a);

@@ -3,7 +3,8 @@
 
 #include "policy/asked.h"
 
-bool variable_read(str text, struct token *ret_token, size_t *ret_len) {
+bool variable_read(str text, struct token *ret_token, size_t *ret_len)
+{
     const size_t end = str_find(text, '}');
     if (!str_starts(text, STR("${")) || end == text.len)
         return false;

@@ -43,23 +43,27 @@ struct told { /* what was wrong, in words */
 };
 
 static void tell(struct told *told, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void tell(struct told *told, const char *fmt, ...) {
+static void tell(struct told *told, const char *fmt, ...)
+{
     va_list args;
     va_start(args, fmt);
     vsnprintf(told->text, sizeof(told->text), fmt, args);
     va_end(args);
 }
 
-static str member_text(const struct spans *object, const char *name) {
+static str member_text(const struct spans *object, const char *name)
+{
     const struct spans *member = spans_get(object, str_of(name));
     return member ? member->text : STR_NONE;
 }
 
-static str source_of(str line, const struct spans *value) {
+static str source_of(str line, const struct spans *value)
+{
     return (str) { line.ptr + value->from, value->to - value->from };
 }
 
-static struct caller caller_from(str principal, struct arena *arena) {
+static struct caller caller_from(str principal, struct arena *arena)
+{
     struct arn arn;
     if (str_eq(principal, STR("*")))
         return (struct caller) { .kind = CALLER_ANONYMOUS };
@@ -87,7 +91,8 @@ static struct caller caller_from(str principal, struct arena *arena) {
     return caller;
 }
 
-static const struct context_key *context_from(const struct spans *context, struct arena *arena) {
+static const struct context_key *context_from(const struct spans *context, struct arena *arena)
+{
     struct context_key *keys = ARENA_ARRAY(arena, struct context_key, context->count);
     size_t count = 0;
     for (const struct spans *key = context->first; key; key = key->next) {
@@ -104,7 +109,8 @@ static const struct context_key *context_from(const struct spans *context, struc
 }
 
 static bool add_exhibit(struct question *q, enum exhibit_kind kind, unsigned level, str json,
-                        struct arena *arena, struct told *told) {
+                        struct arena *arena, struct told *told)
+{
     if (q->count == EXHIBITS_MAX) {
         tell(told, "more than %d policies", EXHIBITS_MAX);
         return false;
@@ -135,7 +141,8 @@ static const struct policy_member {
 };
 
 static bool add_list(struct question *q, const struct policy_member *member, unsigned level,
-                     const struct spans *list, str line, struct arena *arena, struct told *told) {
+                     const struct spans *list, str line, struct arena *arena, struct told *told)
+{
     /* A ceiling without documents is there and silent. */
     if (!list->first && member->kind != EXHIBIT_IDENTITY && member->kind != EXHIBIT_RCP)
         return add_exhibit(q, member->kind, level, STR_NONE, arena, told);
@@ -147,7 +154,8 @@ static bool add_list(struct question *q, const struct policy_member *member, uns
 }
 
 static bool question_from(struct question *q, const struct spans *step, str line,
-                          struct arena *arena, struct told *told) {
+                          struct arena *arena, struct told *told)
+{
     const struct spans *request = spans_get(step, STR("request"));
     const struct spans *context = spans_get(request, STR("context"));
     q->count = 0;
@@ -185,7 +193,8 @@ static bool question_from(struct question *q, const struct spans *step, str line
     return true;
 }
 
-static const char *verdict_name(enum verdict verdict) {
+static const char *verdict_name(enum verdict verdict)
+{
     switch (verdict) {
     case VERDICT_ALLOW:
         return "Allow";
@@ -197,7 +206,8 @@ static const char *verdict_name(enum verdict verdict) {
     return "?";
 }
 
-static bool listed(const struct spans *list, const char *name) {
+static bool listed(const struct spans *list, const char *name)
+{
     for (const struct spans *one = list ? list->first : NULL; one; one = one->next) {
         if (str_eq(one->text, str_of(name)))
             return true;
@@ -206,7 +216,8 @@ static bool listed(const struct spans *list, const char *name) {
 }
 
 static bool check_matched(const struct question *q, const struct trace *trace,
-                          const struct spans *matched, struct told *told) {
+                          const struct spans *matched, struct told *told)
+{
     const struct spans *allow = spans_get(matched, STR("allow"));
     const struct spans *deny = spans_get(matched, STR("deny"));
     size_t allows = 0, denies = 0, at = 0, identity = 0;
@@ -243,7 +254,8 @@ static bool check_matched(const struct question *q, const struct trace *trace,
     return true;
 }
 
-static bool same_value(const struct spans *a, const struct spans *b) {
+static bool same_value(const struct spans *a, const struct spans *b)
+{
     if (!a || !b || a->kind == SPANS_NULL || b->kind == SPANS_NULL)
         return a && b && a->kind == b->kind;
     if (a->kind == SPANS_ARRAY || b->kind == SPANS_ARRAY) {
@@ -260,7 +272,8 @@ static bool same_value(const struct spans *a, const struct spans *b) {
 }
 
 static bool check_blame(const struct denial *denial, const struct spans *blame, str line,
-                        struct arena *arena, struct told *told) {
+                        struct arena *arena, struct told *told)
+{
     const str json = denial_json(denial, arena);
     const struct spans *got;
     if (spans_parse(json, SPANS_STRICT, arena, &got)) {
@@ -285,7 +298,8 @@ static bool check_blame(const struct denial *denial, const struct spans *blame, 
 
 /* What is lacking is one statement in one policy: with the remedy there, the answer is yes. */
 static bool check_remedy(struct question *q, const struct denial *denial, struct arena *arena,
-                         struct told *told) {
+                         struct told *told)
+{
     const str remedy = denial_remedy(denial, arena);
     if (denial->decision.verdict == VERDICT_EXPLICIT_DENY) {
         if (!str_is_none(remedy))
@@ -309,7 +323,8 @@ static bool check_remedy(struct question *q, const struct denial *denial, struct
 }
 
 static bool check_step(const struct spans *step, const struct spans *blame, str line,
-                       struct arena *arena, struct told *told) {
+                       struct arena *arena, struct told *told)
+{
     struct question *q = ARENA_NEW(arena, struct question);
     if (!question_from(q, step, line, arena, told))
         return false;
@@ -349,7 +364,8 @@ static bool check_step(const struct spans *step, const struct spans *blame, str 
     return !blame || check_remedy(q, &denial, arena, told);
 }
 
-static bool check_case(const struct spans *root, str line, struct arena *arena, struct told *told) {
+static bool check_case(const struct spans *root, str line, struct arena *arena, struct told *told)
+{
     const struct spans *steps = spans_get(root, STR("steps"));
     if (!steps)
         return check_step(root, NULL, line, arena, told);
@@ -364,7 +380,8 @@ static bool check_case(const struct spans *root, str line, struct arena *arena, 
     return true;
 }
 
-static struct score *score_of(struct scores *scores, str class) {
+static struct score *score_of(struct scores *scores, str class)
+{
     for (size_t i = 0; i < scores->count; i++) {
         if (str_eq(class, str_of(scores->of[i].class)))
             return &scores->of[i];
@@ -376,7 +393,8 @@ static struct score *score_of(struct scores *scores, str class) {
     return score;
 }
 
-static void run_line(str line, struct scores *scores) {
+static void run_line(str line, struct scores *scores)
+{
     AUTO_ARENA *arena = arena_new(ARENA_MAX);
     const struct spans *root;
     struct told told = { "" };
@@ -401,7 +419,8 @@ static void run_line(str line, struct scores *scores) {
     ++*count;
 }
 
-static bool run_file(const char *dir, const char *name, struct scores *scores) {
+static bool run_file(const char *dir, const char *name, struct scores *scores)
+{
     char path[4096];
     snprintf(path, sizeof(path), "%s/%s", dir, name);
     FILE *file = fopen(path, "r");
@@ -419,11 +438,13 @@ static bool run_file(const char *dir, const char *name, struct scores *scores) {
     return true;
 }
 
-static int is_vectors(const struct dirent *entry) {
+static int is_vectors(const struct dirent *entry)
+{
     return str_ends(str_of(entry->d_name), STR(".jsonl"));
 }
 
-static bool run_dir(const char *dir, struct scores *scores) {
+static bool run_dir(const char *dir, struct scores *scores)
+{
     struct dirent **entries;
     const int count = scandir(dir, &entries, is_vectors, alphasort);
     if (count < 0) {
@@ -439,7 +460,8 @@ static bool run_dir(const char *dir, struct scores *scores) {
     return ok;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     static struct scores scores;
     bool ok = argc > 1;
     for (int i = 1; i < argc; i++)
