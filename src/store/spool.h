@@ -59,7 +59,7 @@ struct spool_health {
 };
 
 struct spool_ops {
-    /* FAULT_UNAVAILABLE when nothing can be accepted now. `resume` may be called after a write that
+    /* FAULT_LIMIT when the disk is full, FAULT_UNAVAILABLE when it failed; both static. `resume` may be called after a write that
      * said "enough". */
     const struct fault *(*draft)(struct spool *, spool_resume_fn *resume, void *context,
                                  struct spool_draft **ret_draft);

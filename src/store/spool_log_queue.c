@@ -1,0 +1,449 @@
+/* store/spool_log_queue.c - the living entries: found by id, leased in the order they are due.
+ *
+ * An entry is in the table of ids while it lives and in the heap while it may be leased. What a lease
+ * ends in goes to the committer first and comes back here from there, after the write: so the next
+ * holder reads every note of the one before. */
+#include "store/spool_log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { NOT_IN_HEAP = UINT32_MAX };
+
+static bool sooner(const struct entry *a, const struct entry *b)
+{
+    return a->due_ms != b->due_ms ? a->due_ms < b->due_ms : a->serial < b->serial;
+}
+
+static void heap_set(struct spool_log *log, size_t at, struct entry *e)
+{
+    log->heap[at] = e;
+    e->heap_at = (uint32_t)at;
+}
+
+static void heap_rise(struct spool_log *log, size_t at)
+{
+    struct entry *e = log->heap[at];
+    for (; at && sooner(e, log->heap[(at - 1) / 2]); at = (at - 1) / 2)
+        heap_set(log, at, log->heap[(at - 1) / 2]);
+    heap_set(log, at, e);
+}
+
+static void heap_sink(struct spool_log *log, size_t at)
+{
+    struct entry *e = log->heap[at];
+    for (;;) {
+        size_t child = at * 2 + 1;
+        if (child >= log->heap_count)
+            break;
+        if (child + 1 < log->heap_count && sooner(log->heap[child + 1], log->heap[child]))
+            child++;
+        if (!sooner(log->heap[child], e))
+            break;
+        heap_set(log, at, log->heap[child]);
+        at = child;
+    }
+    heap_set(log, at, e);
+}
+
+static struct entry *heap_pop(struct spool_log *log)
+{
+    struct entry *e = log->heap[0], *last = log->heap[--log->heap_count];
+    if (e != last) {
+        log->heap[0] = last;
+        heap_sink(log, 0);
+    }
+    e->heap_at = NOT_IN_HEAP;
+    return e;
+}
+
+bool queue_make_room(struct spool_log *log, size_t more)
+{
+    pthread_mutex_lock(&log->queue_lock);
+    size_t want = log->entry_count + more;
+    bool fine = want < UINT32_MAX;
+    if (fine && want > log->heap_room) {
+        size_t room = log->heap_room ? log->heap_room * 2 : 1024;
+        while (room < want)
+            room *= 2;
+        struct entry **heap = realloc(log->heap, room * sizeof *heap);
+        fine = heap != NULL;
+        if (fine) {
+            log->heap = heap;
+            log->heap_room = room;
+        }
+    }
+    pthread_mutex_unlock(&log->queue_lock);
+    return fine;
+}
+
+static void buckets_grow(struct spool_log *log)
+{
+    size_t count = log->bucket_count ? log->bucket_count * 4 : 1024;
+    struct entry **buckets = calloc(count, sizeof *buckets);
+    if (!buckets)
+        return; /* longer chains, nothing worse */
+    for (size_t i = 0; i < log->bucket_count; i++)
+        for (struct entry *e; (e = log->buckets[i]);) {
+            log->buckets[i] = e->next;
+            e->next = buckets[e->id_hash % count];
+            buckets[e->id_hash % count] = e;
+        }
+    free(log->buckets);
+    log->buckets = buckets;
+    log->bucket_count = count;
+}
+
+static uint64_t *state_count(struct spool_log *log, const struct entry *e)
+{
+    switch ((enum entry_state)e->state) {
+    case ENTRY_QUEUED:
+        return e->attempt ? &log->retrying : &log->queued;
+    case ENTRY_LEASED:
+        return &log->leased;
+    case ENTRY_DYING:
+        return &log->dying;
+    case ENTRY_DAMAGED:
+        return &log->set_aside;
+    }
+    assert(!"an entry is in one of its states");
+    return NULL;
+}
+
+void queue_state(struct spool_log *log, struct entry *e, enum entry_state state)
+{
+    --*state_count(log, e);
+    e->state = (uint8_t)state;
+    ++*state_count(log, e);
+}
+
+void queue_add(struct spool_log *log, struct entry *e)
+{
+    assert(log->entry_count < log->heap_room && "room is made before a batch is written");
+    if (log->entry_count >= log->bucket_count)
+        buckets_grow(log);
+    struct entry **bucket = &log->buckets[e->id_hash % log->bucket_count];
+    e->next = *bucket;
+    *bucket = e;
+    log->entry_count++;
+    log->segments[e->slot]->living++;
+    bool damaged = e->state == ENTRY_DAMAGED;
+    e->heap_at = NOT_IN_HEAP;
+    ++*state_count(log, e);
+    if (!damaged)
+        queue_push(log, e);
+}
+
+void queue_push(struct spool_log *log, struct entry *e)
+{
+    assert(e->heap_at == NOT_IN_HEAP && "an entry is in the heap once");
+    /* attempt may have changed while it was leased, so the count moves only now */
+    queue_state(log, e, ENTRY_QUEUED);
+    heap_set(log, log->heap_count, e);
+    heap_rise(log, log->heap_count++);
+    pthread_cond_signal(&log->queue_cond);
+}
+
+void queue_remove(struct spool_log *log, struct entry *e)
+{
+    assert(e->heap_at == NOT_IN_HEAP && "only a leased entry is settled");
+    struct entry **at = &log->buckets[e->id_hash % log->bucket_count];
+    while (*at != e)
+        at = &(*at)->next;
+    *at = e->next;
+    --*state_count(log, e);
+    log->entry_count--;
+    log->segments[e->slot]->living--;
+    free(e);
+}
+
+static void wait_until(struct spool_log *log, int64_t ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += ms % 1000 * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_cond_timedwait(&log->queue_cond, &log->queue_lock, &until);
+}
+
+static int64_t monotonic_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Waits by the machine's own clock, since a thread really sleeps; what is due is asked of outside's,
+ * anew at least five times a second while something waits for its time, since that clock may be turned. */
+static const struct fault *next_due(struct spool_log *log, int64_t hold_ms, struct entry **ret_entry)
+{
+    enum { LOOK_AGAIN_MS = 200 };
+    struct clock *clock = log->outside->clock;
+    int64_t end = monotonic_ms() + hold_ms;
+    const struct fault *said = NULL;
+    *ret_entry = NULL;
+    pthread_mutex_lock(&log->queue_lock);
+    for (;;) {
+        if (log->stopped) {
+            said = &spool_stopped;
+            break;
+        }
+        if (log->heap_count && log->heap[0]->due_ms <= clock->wall_ms(clock)) {
+            *ret_entry = heap_pop(log);
+            queue_state(log, *ret_entry, ENTRY_LEASED);
+            break;
+        }
+        int64_t left = end - monotonic_ms();
+        if (left <= 0)
+            break;
+        wait_until(log, log->heap_count && left > LOOK_AGAIN_MS ? LOOK_AGAIN_MS : left);
+    }
+    pthread_mutex_unlock(&log->queue_lock);
+    return said;
+}
+
+void lease_free(struct lease_impl *lease)
+{
+    struct disk *disk = lease->log->disk;
+    if (lease->body_fd >= 0)
+        disk->close(disk, lease->body_fd);
+    if (lease->op.frame != lease->room)
+        free(lease->op.frame);
+    buf_free(&lease->notes);
+    free(lease);
+}
+
+/* A damaged entry is set aside: it lives on where it lies, and its segment is not written over. Any
+ * other trouble puts it back for a minute. */
+static void lease_failed(struct spool_log *log, struct entry *e, int error)
+{
+    enum { TROUBLE_MS = 60000 };
+    if (error == -EBADMSG)
+        log_damaged(log, log->segments[e->slot], e->offset, 1, "an entry cannot be read");
+    pthread_mutex_lock(&log->queue_lock);
+    if (error == -EBADMSG) {
+        queue_state(log, e, ENTRY_DAMAGED);
+    } else {
+        e->due_ms = log->outside->clock->wall_ms(log->outside->clock) + TROUBLE_MS;
+        queue_push(log, e);
+    }
+    pthread_mutex_unlock(&log->queue_lock);
+}
+
+static const struct fault *lease_make(struct spool_log *log, struct entry *e, struct arena *arena,
+                                      struct lease *ret_lease, int *ret_error)
+{
+    struct stored stored;
+    struct lease_impl *impl = calloc(1, sizeof *impl);
+    *ret_error = impl ? stored_read(log, e, arena, &stored) : -ENOMEM;
+    if (*ret_error) {
+        free(impl);
+        return *ret_error == -ENOMEM ? &fault_no_memory : &spool_body_lost;
+    }
+    struct segment *noted = e->note_offset ? log->segments[e->note_slot] : NULL;
+    *impl = (struct lease_impl){
+        .log = log, .entry = e, .body = stored.body, .body_file = stored.commit.body_file, .body_fd = -1,
+        .body_size = stored.commit.body_size, .body_token = stored.commit.body_token,
+        .notes = buf_new(FRAME_HEAD_MAX), .op = { .entry = e, .lease = impl, .frame = impl->room },
+    };
+    if (noted)
+        impl->chain = (struct chain){ noted->epoch, e->note_offset };
+    *ret_lease = (struct lease){
+        .entry = { .id = stored.entry.id, .kind = SPOOL_MAIL, .head = stored.entry.head, .rules = stored.rules,
+                   .due_ms = e->due_ms },
+        .body_size = impl->body_size, .attempt = e->attempt + 1, .notes = stored.notes, .impl = impl,
+    };
+    return NULL;
+}
+
+const struct fault *log_lease(struct spool *spool, int64_t hold_ms, struct arena *arena, struct lease *ret_lease)
+{
+    struct spool_log *log = (struct spool_log *)spool;
+    *ret_lease = (struct lease){ 0 };
+    for (;;) {
+        struct entry *e;
+        int error;
+        const struct fault *f = next_due(log, hold_ms, &e);
+        if (f || !e)
+            return f;
+        f = lease_make(log, e, arena, ret_lease, &error);
+        if (!f)
+            return NULL;
+        lease_failed(log, e, error);
+        if (error == -ENOMEM)
+            return f;
+    }
+}
+
+const struct fault *log_read(const struct lease *lease, uint64_t offset, size_t wanted, struct arena *arena,
+                             str *ret_bytes)
+{
+    struct lease_impl *impl = lease->impl;
+    *ret_bytes = STR("");
+    if (offset >= impl->body_size)
+        return NULL;
+    if (wanted > impl->body_size - offset)
+        wanted = (size_t)(impl->body_size - offset);
+    if (!impl->body_file) { /* came with the lease, in its arena */
+        *ret_bytes = str_head(str_from(impl->body, (size_t)offset), wanted);
+        return NULL;
+    }
+    char *to = arena_alloc(arena, wanted, 1);
+    if (!to)
+        return &fault_no_memory;
+    TRY(body_read(impl, offset, wanted, to));
+    *ret_bytes = (str){ to, wanted };
+    return NULL;
+}
+
+/* Each note ends in one newline, in the frame as in the record. */
+static size_t note_size(str note) { return note.len ? note.len + (note.ptr[note.len - 1] != '\n') : 0; }
+
+static bool note_fits(const struct spool_log *log, str note)
+{
+    return note.len < FRAME_HEAD_MAX / 2 && note.len < log->limits.segment_bytes / 4;
+}
+
+static char *note_frame(str note, size_t *ret_len)
+{
+    *ret_len = FRAME_HEADER + NOTE_FIXED + note_size(note);
+    char *frame = calloc(1, *ret_len);
+    if (frame && note.len) {
+        frame[*ret_len - 1] = '\n';
+        memcpy(frame + FRAME_HEADER + NOTE_FIXED, note.ptr, note.len);
+    }
+    return frame;
+}
+
+static void notes_add(struct lease_impl *impl, str note)
+{
+    if (!note.len)
+        return;
+    buf_add(&impl->notes, note);
+    if (note_size(note) > note.len)
+        buf_addc(&impl->notes, '\n');
+}
+
+const struct fault *log_note(struct lease *lease, str note)
+{
+    struct lease_impl *impl = lease->impl;
+    if (!note_fits(impl->log, note))
+        return &spool_too_long;
+    struct op *op = calloc(1, sizeof *op);
+    if (!op)
+        return &fault_no_memory;
+    *op = (struct op){ .kind = OP_NOTE, .entry = impl->entry, .lease = impl };
+    op->frame = note_frame(note, &op->frame_len);
+    if (!op->frame) {
+        free(op);
+        return &fault_no_memory;
+    }
+    notes_add(impl, note);
+    bool failed = impl->log->failed;
+    committer_push(impl->log, op);
+    return failed ? &spool_disk_failed : NULL;
+}
+
+static void settled_frame(struct lease_impl *impl, enum settlement how)
+{
+    impl->op.kind = OP_SETTLED;
+    impl->op.how = how;
+    impl->op.frame_len = FRAME_HEADER + 8;
+    memset(impl->room, 0, sizeof impl->room);
+    impl->room[FRAME_HEADER] = (char)how;
+}
+
+/* The entry no longer counts as leased; it is gone when the committer has said so to the disk. */
+static void settle_ending(struct lease_impl *impl)
+{
+    pthread_mutex_lock(&impl->log->queue_lock);
+    queue_state(impl->log, impl->entry, ENTRY_DYING);
+    pthread_mutex_unlock(&impl->log->queue_lock);
+}
+
+static void settle_done(const struct lease *lease, struct lease_impl *impl)
+{
+    keeper_history(impl->log, impl->entry, lease, buf_str(&impl->notes));
+    settled_frame(impl, SETTLE_DONE);
+    settle_ending(impl);
+    committer_push(impl->log, &impl->op);
+}
+
+static void settle_retry(struct lease_impl *impl, int64_t retry_at_ms, str note)
+{
+    impl->op.kind = OP_RETRY;
+    impl->op.due_ms = retry_at_ms;
+    impl->op.frame_len = FRAME_HEADER + NOTE_FIXED;
+    if (note.len) {
+        size_t len;
+        char *frame = note_frame(note, &len);
+        if (frame) { /* without memory the retry is kept and its note lost */
+            impl->op.frame = frame;
+            impl->op.frame_len = len;
+        }
+    }
+    committer_push(impl->log, &impl->op);
+}
+
+/* The keeper copies it into dead/ and only then has it settled. */
+static void settle_dead(const struct lease *lease, struct lease_impl *impl)
+{
+    struct buf all = buf_new(FRAME_HEAD_MAX * 8);
+    buf_add(&all, lease->notes);
+    buf_add(&all, buf_str(&impl->notes));
+    buf_free(&impl->notes);
+    impl->notes = all;
+    settled_frame(impl, SETTLE_DEAD);
+    settle_ending(impl);
+    keeper_push(impl->log, impl);
+}
+
+const struct fault *log_settle(struct lease *lease, enum settlement how, int64_t retry_at_ms, str note)
+{
+    struct lease_impl *impl = lease->impl;
+    struct spool_log *log = impl->log;
+    lease->impl = NULL;
+    const struct fault *said = note_fits(log, note) ? NULL : &spool_too_long;
+    if (said)
+        note = STR("");
+    else if (log->failed)
+        said = &spool_disk_failed;
+    if (how != SETTLE_RETRY)
+        notes_add(impl, note);
+    switch (how) {
+    case SETTLE_DONE:
+        settle_done(lease, impl);
+        break;
+    case SETTLE_RETRY:
+        settle_retry(impl, retry_at_ms, note);
+        break;
+    case SETTLE_DEAD:
+        settle_dead(lease, impl);
+        break;
+    }
+    return said;
+}
+
+void log_release(struct lease *lease)
+{
+    struct lease_impl *impl = lease->impl;
+    lease->impl = NULL;
+    impl->op.kind = OP_RELEASE;
+    impl->op.frame = NULL;
+    committer_push(impl->log, &impl->op);
+}
+
+void log_stop(struct spool *spool)
+{
+    struct spool_log *log = (struct spool_log *)spool;
+    pthread_mutex_lock(&log->queue_lock);
+    log->stopped = true;
+    pthread_cond_broadcast(&log->queue_cond);
+    pthread_mutex_unlock(&log->queue_lock);
+}

@@ -1,0 +1,277 @@
+/* store/spool_log_read.c - frames back from the disk: what an entry is, what was noted of it. */
+#include "store/spool_log.h"
+
+#include "store/dead.h"
+#include "store/history.h"
+#include "store/little.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { NOTES_MOST = 10000 }; /* notes of one entry; a longer chain would be a circle */
+
+/* A whole frame, checked. Its bytes live as long as the arena, but beside it: they may be large. */
+static int frame_load(struct segment *s, uint32_t offset, size_t length, enum frame_kind kind,
+                      struct arena *arena, struct frame *ret_frame)
+{
+    if (length < FRAME_HEADER || offset + (uint64_t)length > s->bytes)
+        return -EBADMSG;
+    char *bytes = malloc(length);
+    if (!bytes)
+        return -ENOMEM;
+    if (!arena_on_reset(arena, free, bytes)) {
+        free(bytes);
+        return -ENOMEM;
+    }
+    int error = segment_pread(s, bytes, length, offset);
+    if (error)
+        return error;
+    if (!frame_read(s, offset, (str){ bytes, length }, ret_frame) || ret_frame->kind != kind ||
+        str_is_none(ret_frame->body) || ret_frame->body_damaged)
+        return -EBADMSG;
+    return 0;
+}
+
+static int frame_load_unsized(struct segment *s, uint32_t offset, enum frame_kind kind, struct arena *arena,
+                              struct frame *ret_frame)
+{
+    char header[FRAME_HEADER];
+    int error = segment_pread(s, header, sizeof header, offset);
+    if (error)
+        return error;
+    uint64_t length = (uint64_t)FRAME_HEADER + get_u32(header + 4) + get_u32(header + 8);
+    return frame_load(s, offset, length > s->bytes ? 0 : (size_t)length, kind, arena, ret_frame);
+}
+
+static struct segment *segment_of_epoch(struct spool_log *log, uint64_t epoch)
+{
+    pthread_mutex_lock(&log->queue_lock);
+    struct segment *s = log->used;
+    while (s && s->epoch != epoch)
+        s = s->next;
+    pthread_mutex_unlock(&log->queue_lock);
+    return s;
+}
+
+struct told { /* one note, newest first */
+    struct told *older;
+    str text;
+};
+
+/* Follows the chain back; a frame that cannot be read ends it, since what it pointed to is unknown. */
+static int notes_read(struct spool_log *log, const struct entry *e, str first, struct arena *arena, str *ret_notes)
+{
+    struct segment *s = e->note_offset ? log->segments[e->note_slot] : NULL;
+    uint32_t offset = e->note_offset;
+    struct told *newest = NULL, **last = &newest;
+    size_t size = first.len;
+    for (int i = 0; s && offset && i < NOTES_MOST; i++) {
+        struct frame f;
+        struct note_head head;
+        struct told *told = ARENA_NEW(arena, struct told);
+        if (!told)
+            return -ENOMEM;
+        int error = frame_load_unsized(s, offset, FRAME_NOTE, arena, &f);
+        if (error == -EBADMSG)
+            error = frame_load_unsized(s, offset, FRAME_RETRY, arena, &f);
+        if (error && error != -EBADMSG)
+            return error;
+        if (error || f.serial != e->serial || !note_head_read(f.head, &head, &told->text)) {
+            log_damaged(log, s, offset, 1, "a note cannot be read");
+            break;
+        }
+        *last = told;
+        last = &told->older;
+        size += told->text.len;
+        offset = head.previous_offset;
+        s = offset ? segment_of_epoch(log, head.previous_epoch) : NULL;
+    }
+    char *notes = arena_alloc(arena, size + 1, 1), *end = notes + size;
+    if (!notes)
+        return -ENOMEM;
+    for (struct told *t = newest; t; t = t->older) {
+        end -= t->text.len;
+        if (t->text.len)
+            memcpy(end, t->text.ptr, t->text.len);
+    }
+    if (first.len)
+        memcpy(notes, first.ptr, first.len);
+    *ret_notes = (str){ notes, size };
+    return 0;
+}
+
+int stored_read(struct spool_log *log, const struct entry *e, struct arena *arena, struct stored *ret_stored)
+{
+    struct segment *s = log->segments[e->slot];
+    struct frame f, rules;
+    int error = frame_load(s, e->offset, e->length, FRAME_COMMIT, arena, &f);
+    if (error)
+        return error;
+    struct stored stored = { .body = f.body, .rules = STR("") };
+    struct cursor in = cursor_of(f.head);
+    if (!commit_head_read(&in, &stored.commit) || e->index >= stored.commit.count)
+        return -EBADMSG;
+    for (unsigned i = 0; i <= e->index; i++)
+        if (!commit_entry_read(&in, &stored.entry))
+            return -EBADMSG;
+    if (stored.entry.serial != e->serial ||
+        (stored.commit.body_file == 0 && stored.commit.body_size != f.body.len))
+        return -EBADMSG;
+    if (stored.entry.rules_offset) {
+        error = frame_load_unsized(s, stored.entry.rules_offset, FRAME_RULES, arena, &rules);
+        if (error)
+            return error;
+        stored.rules = rules.body;
+    }
+    error = notes_read(log, e, stored.entry.notes, arena, &stored.notes);
+    if (error)
+        return error;
+    *ret_stored = stored;
+    return 0;
+}
+
+static void hold(struct spool_log *log, const struct entry *e) { log->segments[e->slot]->readers++; }
+
+void entry_let_go(struct spool_log *log, const struct entry *e)
+{
+    pthread_mutex_lock(&log->queue_lock);
+    log->segments[e->slot]->readers--;
+    pthread_mutex_unlock(&log->queue_lock);
+}
+
+bool entry_hold(struct spool_log *log, str id, struct arena *arena, struct entry *ret_entry,
+                struct stored *ret_stored, int *ret_error)
+{
+    enum { SAME_HASH = 8 };
+    struct entry found[SAME_HASH];
+    size_t count = 0;
+    uint64_t hash = id_hash(id);
+    pthread_mutex_lock(&log->queue_lock);
+    struct entry *e = log->bucket_count ? log->buckets[hash % log->bucket_count] : NULL;
+    for (; e && count < SAME_HASH; e = e->next)
+        if (e->id_hash == hash) {
+            hold(log, e);
+            found[count++] = *e;
+        }
+    pthread_mutex_unlock(&log->queue_lock);
+    bool held = false;
+    *ret_error = 0;
+    for (size_t i = 0; i < count; i++) {
+        int error = held ? 0 : stored_read(log, &found[i], arena, ret_stored);
+        if (error)
+            *ret_error = error;
+        if (!held && !error && str_eq(ret_stored->entry.id, id)) {
+            *ret_entry = found[i];
+            held = true;
+        } else {
+            entry_let_go(log, &found[i]);
+        }
+    }
+    return held;
+}
+
+static struct spool_record record_of(const struct entry *e, const struct stored *stored)
+{
+    return (struct spool_record){
+        .entry = { .id = stored->entry.id, .kind = SPOOL_MAIL, .head = stored->entry.head,
+                   .rules = stored->rules, .due_ms = stored->entry.due_ms },
+        .state = e->attempt ? SPOOL_RETRYING : SPOOL_QUEUED, .attempt = e->attempt, .due_ms = e->due_ms,
+        .notes = stored->notes,
+    };
+}
+
+const struct fault *log_find(struct spool *spool, str id, struct arena *arena, struct spool_record *ret_record)
+{
+    struct spool_log *log = (struct spool_log *)spool;
+    struct entry e;
+    struct stored stored;
+    struct spool_record living = { 0 };
+    int error;
+    bool lives = entry_hold(log, id, arena, &e, &stored, &error);
+    if (lives) {
+        living = record_of(&e, &stored);
+        entry_let_go(log, &e);
+        if (e.state != ENTRY_DYING) {
+            *ret_record = living;
+            return NULL;
+        }
+    }
+    const struct fault *f = history_find(log->history, id, arena, ret_record);
+    if (f && f->kind == FAULT_ABSENT)
+        f = dead_find(log->dead, id, arena, ret_record);
+    if (f && f->kind == FAULT_ABSENT && lives) { /* on its way to dead/: it lives until it is there */
+        *ret_record = living;
+        return NULL;
+    }
+    if (f && error)
+        return fault(arena, FAULT_UNAVAILABLE, NULL, "the entry " STR_FMT " cannot be read (%s)", STR_ARG(id),
+                     strerror(-error));
+    return f;
+}
+
+/* The newest `max` of the living, newest first: a heap of the oldest on top would be quicker, but this
+ * is asked by people. */
+static size_t living_newest(struct spool_log *log, struct entry *to, size_t max)
+{
+    size_t count = 0;
+    pthread_mutex_lock(&log->queue_lock);
+    for (size_t b = 0; b < log->bucket_count; b++)
+        for (struct entry *e = log->buckets[b]; e; e = e->next) {
+            if (e->state == ENTRY_DAMAGED || (count == max && to[max - 1].serial > e->serial))
+                continue;
+            size_t at = count < max ? count++ : max - 1;
+            for (; at && to[at - 1].serial < e->serial; at--)
+                to[at] = to[at - 1];
+            to[at] = *e;
+        }
+    for (size_t i = 0; i < count; i++)
+        hold(log, &to[i]);
+    pthread_mutex_unlock(&log->queue_lock);
+    return count;
+}
+
+/* Three lists, each newest first, merged by serial: entries get theirs in the order they came. */
+const struct fault *log_recent(struct spool *spool, size_t max, struct arena *arena,
+                               struct spool_record **ret_records, size_t *ret_count)
+{
+    enum { MOST = 1000 };
+    struct spool_log *log = (struct spool_log *)spool;
+    max = max < MOST ? max : MOST;
+    *ret_count = 0;
+    *ret_records = ARENA_ARRAY(arena, struct spool_record, max ? max : 1);
+    struct entry *living = ARENA_ARRAY(arena, struct entry, max ? max : 1);
+    struct history_item *settled = ARENA_ARRAY(arena, struct history_item, max ? max : 1);
+    struct dead_item *dead = ARENA_ARRAY(arena, struct dead_item, max ? max : 1);
+    if (!*ret_records || !living || !settled || !dead)
+        return &fault_no_memory;
+    if (!max)
+        return NULL;
+    size_t n = living_newest(log, living, max), h = history_newest(log->history, settled, max),
+           d = dead_newest(log->dead, dead, max);
+    size_t in = 0, ih = 0, id = 0;
+    while (*ret_count < max && (in < n || ih < h || id < d)) {
+        uint64_t sn = in < n ? living[in].serial : 0, sh = ih < h ? settled[ih].serial : 0,
+                 sd = id < d ? dead[id].serial : 0;
+        struct spool_record *to = &(*ret_records)[*ret_count];
+        struct stored stored;
+        bool fine;
+        if (sh >= sn && sh >= sd) {
+            fine = !history_load(log->history, &settled[ih++], arena, to);
+            while (in < n && living[in].serial == sh)
+                entry_let_go(log, &living[in++]); /* settled, its frame still under way */
+        } else if (sd >= sn) {
+            fine = !dead_load(log->dead, &dead[id++], arena, to);
+            while (in < n && living[in].serial == sd)
+                entry_let_go(log, &living[in++]);
+        } else {
+            fine = stored_read(log, &living[in], arena, &stored) == 0;
+            if (fine)
+                *to = record_of(&living[in], &stored);
+            entry_let_go(log, &living[in++]);
+        }
+        *ret_count += fine;
+    }
+    while (in < n)
+        entry_let_go(log, &living[in++]);
+    return NULL;
+}

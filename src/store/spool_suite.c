@@ -1,0 +1,389 @@
+#include "store/spool_suite.h"
+
+#include "store/spool_steps.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+static const struct spool_maker *maker;
+
+#define assert_str(a, b) assert_true(str_eq((a), (b)))
+
+static struct spool *fresh(struct arena *arena)
+{
+    struct spool *spool = NULL;
+    maker->clear(maker->context);
+    const struct fault *f = maker->open(maker->context, arena, &spool);
+    if (f)
+        print_error("%.*s\n", STR_ARG(f->says));
+    assert_null(f);
+    return spool;
+}
+
+static struct spool *again(struct spool *spool, struct arena *arena)
+{
+    spool->ops->close(spool);
+    const struct fault *f = maker->open(maker->context, arena, &spool);
+    if (f)
+        print_error("%.*s\n", STR_ARG(f->says));
+    assert_null(f);
+    return spool;
+}
+
+static void settle(struct spool *spool, struct lease *lease, enum settlement how, int64_t at, str note)
+{
+    assert_null(spool->ops->settle(lease, how, at, note));
+}
+
+static void what_is_committed_is_leased_whole(void **state)
+{
+    (void)state;
+    AUTO_ARENA *arena = arena_new((size_t)64 << 20);
+    struct spool *spool = fresh(arena);
+    str body = step_body(arena, 10000, 1);
+    assert_true(step_commit(spool, "first", body).committed);
+    struct lease lease = step_lease(spool, arena);
+    assert_str(lease.entry.id, STR("first"));
+    assert_str(lease.entry.head, STR("head of first"));
+    assert_str(lease.entry.rules, STR("{\"name\":\"demo\",\"rules\":[]}"));
+    assert_int_equal(lease.attempt, 1);
+    assert_int_equal(lease.body_size, 10000);
+    assert_int_equal(lease.notes.len, 0);
+    assert_str(step_read_all(spool, &lease, arena), body);
+    step_lease_none(spool, arena);
+    settle(spool, &lease, SETTLE_DONE, 0, STR(""));
+    spool->ops->close(spool);
+}
+
+static void bodies_of_every_size_come_back_as_they_went(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = { 0, 1, 4095, 4096, 16367, 16368, 16369, 65536, 262143, 262144, 262145,
+                                    1000000, 5000001 };
+    AUTO_ARENA *arena = arena_new((size_t)128 << 20);
+    struct spool *spool = fresh(arena);
+    for (int round = 0; round < 2; round++)
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            arena_reset(arena);
+            char id[32];
+            snprintf(id, sizeof id, "size-%d-%zu", round, sizes[i]);
+            str body = step_body(arena, sizes[i], (unsigned)i + (unsigned)round);
+            assert_true(step_commit(spool, id, body).committed);
+            if (round) { /* the second time after a restart, and into files written over */
+                spool = again(spool, arena);
+                body = step_body(arena, sizes[i], (unsigned)i + (unsigned)round);
+            }
+            struct lease lease = step_lease(spool, arena);
+            assert_str(lease.entry.id, str_of(id));
+            assert_str(step_read_all(spool, &lease, arena), body);
+            str part;
+            if (sizes[i] > 10) {
+                assert_null(spool->ops->read(&lease, sizes[i] - 3, 10, arena, &part));
+                assert_str(part, str_from(body, sizes[i] - 3));
+            }
+            assert_null(spool->ops->read(&lease, sizes[i], 10, arena, &part));
+            assert_int_equal(part.len, 0);
+            settle(spool, &lease, SETTLE_DONE, 0, STR(""));
+        }
+    spool->ops->close(spool);
+}
+
+static void one_body_may_have_entries_of_several_accounts(void **state)
+{
+    (void)state;
+    AUTO_ARENA *arena = arena_new((size_t)64 << 20);
+    static const size_t sizes[] = { 5000, 400000 };
+    for (size_t s = 0; s < 2; s++) {
+        struct spool *spool = fresh(arena);
+        struct spool_entry entries[3] = {
+            { .id = STR("a"), .kind = SPOOL_MAIL, .head = STR("ha"), .rules = STR("r1") },
+            { .id = STR("b"), .kind = SPOOL_MAIL, .head = STR("hb"), .rules = STR("r2") },
+            { .id = STR("c"), .kind = SPOOL_MAIL, .head = STR("hc"), .rules = STR("r1") },
+        };
+        str body = step_body(arena, sizes[s], 3);
+        assert_true(step_commit_entries(spool, entries, 3, body).committed);
+        for (int i = 0; i < 3; i++) {
+            struct lease lease = step_lease(spool, arena);
+            assert_str(lease.entry.id, entries[i].id);
+            assert_str(lease.entry.head, entries[i].head);
+            assert_str(lease.entry.rules, entries[i].rules);
+            assert_str(step_read_all(spool, &lease, arena), body);
+            settle(spool, &lease, i == 1 ? SETTLE_RETRY : SETTLE_DONE, maker->now(maker->context) + 60000,
+                   STR(""));
+        }
+        spool = again(spool, arena);
+        step_lease_none(spool, arena);
+        maker->turn(maker->context, 61000);
+        struct lease lease = step_lease(spool, arena);
+        assert_str(lease.entry.id, STR("b"));
+        assert_int_equal(lease.attempt, 2);
+        assert_str(step_read_all(spool, &lease, arena), body);
+        settle(spool, &lease, SETTLE_DONE, 0, STR(""));
+        spool->ops->close(spool);
+    }
+}
+
+static void an_abandoned_draft_leaves_nothing(void **state)
+{
+    (void)state;
+    AUTO_ARENA *arena = arena_new((size_t)64 << 20);
+    struct spool *spool = fresh(arena);
+    static const size_t sizes[] = { 0, 100, 100000, 3000000 };
+    for (size_t i = 0; i < 4; i++) {
+        struct spool_draft *draft;
+        assert_null(spool->ops->draft(spool, NULL, NULL, &draft));
+        str body = step_body(arena, sizes[i], 1);
+        while (body.len) {
+            str now = str_head(body, 32768);
+            body = str_from(body, now.len);
+            if (!spool->ops->write(draft, now))
+                break; /* gone before it could resume */
+        }
+        spool->ops->abandon(draft);
+    }
+    spool = again(spool, arena);
+    step_lease_none(spool, arena);
+    struct spool_health health;
+    spool->ops->health(spool, &health);
+    assert_int_equal(health.queued, 0);
+    assert_int_equal(health.draft_bytes, 0);
+    spool->ops->close(spool);
+}
+
+static void notes_gather_in_order_and_survive(void **state)
+{
+    (void)state;
+    AUTO_ARENA *arena = arena_new((size_t)64 << 20);
+    struct spool *spool = fresh(arena);
+    assert_true(step_commit(spool, "noted", STR("body")).committed);
+    struct lease lease = step_lease(spool, arena);
+    assert_null(spool->ops->note(&lease, STR("{\"n\":1}")));
+    assert_null(spool->ops->note(&lease, STR("{\"n\":2}")));
+    settle(spool, &lease, SETTLE_RETRY, 0, STR("{\"n\":3}"));
+    lease = step_lease(spool, arena);
+    assert_int_equal(lease.attempt, 2);
+    assert_str(lease.notes, STR("{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n"));
+    settle(spool, &lease, SETTLE_RETRY, 0, STR(""));
+    spool = again(spool, arena);
+    lease = step_lease(spool, arena);
+    assert_int_equal(lease.attempt, 3);
+    assert_str(lease.notes, STR("{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n"));
+    assert_null(spool->ops->note(&lease, STR("{\"n\":4}")));
+    spool->ops->release(&lease);
+    lease = step_lease(spool, arena);
+    assert_int_equal(lease.attempt, 3);
+    assert_str(lease.notes, STR("{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n{\"n\":4}\n"));
+    settle(spool, &lease, SETTLE_DONE, 0, STR("{\"n\":5}"));
+    for (int i = 0; i < 2; i++) { /* the same at once and after a restart */
+        struct spool_record record;
+        assert_null(spool->ops->find(spool, STR("noted"), arena, &record));
+        assert_int_equal(record.state, SPOOL_DONE);
+        assert_str(record.entry.head, STR("head of noted"));
+        assert_str(record.notes, STR("{\"n\":1}\n{\"n\":2}\n{\"n\":3}\n{\"n\":4}\n{\"n\":5}\n"));
+        spool = again(spool, arena);
+    }
+    spool->ops->close(spool);
+}
+
+static void entries_come_when_they_are_due_and_not_before(void **state)
+{
+    (void)state;
+    AUTO_ARENA *arena = arena_new((size_t)64 << 20);
+    struct spool *spool = fresh(arena);
+    int64_t now = maker->now(maker->context);
+    static const int delays[] = { 50, 10, 40, 20, 30 };
+    for (int i = 0; i < 5; i++) {
+        char id[8];
+        snprintf(id, sizeof id, "in%d", delays[i]);
+        struct spool_entry e = { .id = str_of(id), .kind = SPOOL_MAIL, .head = STR("h"), .rules = STR(""),
+                                 .due_ms = now + delays[i] * 1000 };
+        assert_true(step_commit_entries(spool, &e, 1, STR("x")).committed);
+    }
+    spool = again(spool, arena);
+    for (int i = 1; i <= 5; i++) {
+        char id[8];
+        snprintf(id, sizeof id, "in%d", i * 10);
+        step_lease_none(spool, arena);
+        maker->turn(maker->context, 10000);
+        struct lease lease = step_lease(spool, arena);
+        assert_str(lease.entry.id, str_of(id));
+        settle(spool, &lease, SETTLE_DONE, 0, STR(""));
+    }
+    spool->ops->close(spool);
+}
+
+static void a_lease_is_memory_and_a_restart_returns_it(void **state)
+{
+    (void)state;
+    AUTO_ARENA *arena = arena_new((size_t)64 << 20);
+    struct spool *spool = fresh(arena);
+    assert_true(step_commit(spool, "held", STR("body")).committed);
+    struct lease lease = step_lease(spool, arena);
+    spool->ops->release(&lease);
+    lease = step_lease(spool, arena);
+    assert_int_equal(lease.attempt, 1);
+    spool->ops->release(&lease);
+    spool = again(spool, arena);
+    lease = step_lease(spool, arena);
+    assert_str(lease.entry.id, STR("held"));
+    assert_int_equal(lease.attempt, 1);
+    settle(spool, &lease, SETTLE_DONE, 0, STR(""));
+    spool = again(spool, arena);
+    step_lease_none(spool, arena);
+    spool->ops->close(spool);
+}
+
+static void what_died_is_kept_whole_and_can_be_redriven(void **state)
+{
+    (void)state;
+    AUTO_ARENA *arena = arena_new((size_t)64 << 20);
+    static const size_t sizes[] = { 3000, 700000 };
+    for (size_t s = 0; s < 2; s++) {
+        struct spool *spool = fresh(arena);
+        str body = step_body(arena, sizes[s], 9);
+        assert_true(step_commit(spool, "dead-1", body).committed);
+        struct lease lease = step_lease(spool, arena);
+        assert_null(spool->ops->note(&lease, STR("{\"why\":\"denied\"}")));
+        assert_int_equal(spool->ops->redrive(spool, STR("dead-1"), STR(""))->kind, FAULT_CONFLICT);
+        settle(spool, &lease, SETTLE_DEAD, 0, STR("{\"why\":\"expired\"}"));
+        assert_true(step_state_becomes(spool, "dead-1", SPOOL_DEAD));
+        struct spool_record record;
+        for (int i = 0; i < 2; i++) {
+            assert_null(spool->ops->find(spool, STR("dead-1"), arena, &record));
+            assert_int_equal(record.state, SPOOL_DEAD);
+            assert_str(record.notes, STR("{\"why\":\"denied\"}\n{\"why\":\"expired\"}\n"));
+            assert_str(record.entry.rules, STR("{\"name\":\"demo\",\"rules\":[]}"));
+            step_lease_none(spool, arena);
+            spool = again(spool, arena);
+        }
+        struct spool_health health;
+        spool->ops->health(spool, &health);
+        assert_int_equal(health.dead, 1);
+        assert_int_equal(spool->ops->redrive(spool, STR("dead-2"), STR(""))->kind, FAULT_ABSENT);
+        assert_null(spool->ops->redrive(spool, STR("dead-1"), STR("{\"why\":\"redriven\"}")));
+        spool->ops->health(spool, &health);
+        assert_int_equal(health.dead, 0);
+        assert_int_equal(step_state(spool, "dead-1"), SPOOL_QUEUED);
+        spool = again(spool, arena);
+        lease = step_lease(spool, arena);
+        assert_str(lease.entry.id, STR("dead-1"));
+        assert_int_equal(lease.attempt, 1);
+        assert_str(lease.notes, STR("{\"why\":\"denied\"}\n{\"why\":\"expired\"}\n{\"why\":\"redriven\"}\n"));
+        assert_str(step_read_all(spool, &lease, arena), body);
+        settle(spool, &lease, SETTLE_DONE, 0, STR(""));
+        spool->ops->close(spool);
+    }
+}
+
+static void recent_lists_living_dead_and_done_the_newest_first(void **state)
+{
+    (void)state;
+    AUTO_ARENA *arena = arena_new((size_t)64 << 20);
+    struct spool *spool = fresh(arena);
+    static const char *const ids[] = { "m1", "m2", "m3", "m4" };
+    for (int i = 0; i < 4; i++)
+        assert_true(step_commit(spool, ids[i], STR("x")).committed);
+    struct lease one = step_lease(spool, arena), two = step_lease(spool, arena), three = step_lease(spool, arena);
+    settle(spool, &one, SETTLE_DONE, 0, STR(""));
+    settle(spool, &two, SETTLE_DEAD, 0, STR(""));
+    settle(spool, &three, SETTLE_RETRY, maker->now(maker->context) + 1000, STR(""));
+    assert_true(step_state_becomes(spool, "m3", SPOOL_RETRYING));
+    assert_true(step_state_becomes(spool, "m2", SPOOL_DEAD));
+    static const enum spool_state states[] = { SPOOL_DONE, SPOOL_DEAD, SPOOL_RETRYING, SPOOL_QUEUED };
+    for (int round = 0; round < 2; round++) {
+        struct spool_record *records;
+        size_t count;
+        assert_null(spool->ops->recent(spool, 10, arena, &records, &count));
+        assert_int_equal(count, 4);
+        for (size_t i = 0; i < 4; i++) {
+            assert_str(records[i].entry.id, str_of(ids[3 - i]));
+            assert_int_equal(records[i].state, states[3 - i]);
+        }
+        assert_null(spool->ops->recent(spool, 2, arena, &records, &count));
+        assert_int_equal(count, 2);
+        assert_str(records[1].entry.id, STR("m3"));
+        spool = again(spool, arena);
+    }
+    assert_int_equal(step_state(spool, "m9"), 99);
+    spool->ops->close(spool);
+}
+
+static void *lease_long(void *context)
+{
+    struct spool *spool = context;
+    AUTO_ARENA *arena = arena_new((size_t)1 << 20);
+    struct lease lease;
+    const struct fault *f = spool->ops->lease(spool, 60000, arena, &lease);
+    return f && f->kind == FAULT_UNAVAILABLE ? context : NULL;
+}
+
+static void stop_ends_waiting_leases_and_the_rest_still_works(void **state)
+{
+    (void)state;
+    AUTO_ARENA *arena = arena_new((size_t)64 << 20);
+    struct spool *spool = fresh(arena);
+    assert_true(step_commit(spool, "s", STR("x")).committed);
+    struct lease lease = step_lease(spool, arena);
+    pthread_t waiter;
+    void *said;
+    assert_int_equal(pthread_create(&waiter, NULL, lease_long, spool), 0);
+    spool->ops->stop(spool);
+    pthread_join(waiter, &said);
+    assert_ptr_equal(said, spool);
+    settle(spool, &lease, SETTLE_DONE, 0, STR(""));
+    assert_true(step_commit(spool, "t", STR("x")).committed);
+    spool = again(spool, arena);
+    lease = step_lease(spool, arena);
+    assert_str(lease.entry.id, STR("t"));
+    settle(spool, &lease, SETTLE_DONE, 0, STR(""));
+    spool->ops->close(spool);
+}
+
+static void thousands_pass_through_little_room(void **state)
+{
+    (void)state;
+    AUTO_ARENA *arena = arena_new((size_t)64 << 20);
+    struct spool *spool = fresh(arena);
+    struct spool_health before, after;
+    spool->ops->health(spool, &before);
+    for (unsigned i = 0; i < 1500; i++) {
+        arena_reset(arena);
+        char id[16];
+        snprintf(id, sizeof id, "n%u", i);
+        str body = step_body(arena, 2000 + i, i);
+        assert_true(step_commit(spool, id, body).committed);
+        struct lease lease = step_lease(spool, arena);
+        assert_str(step_read_all(spool, &lease, arena), body);
+        settle(spool, &lease, SETTLE_DONE, 0, STR("{\"ok\":true}"));
+        if (i % 500 == 499)
+            spool = again(spool, arena);
+    }
+    step_lease_none(spool, arena);
+    spool->ops->health(spool, &after);
+    assert_true(after.segments <= before.segments + 5);
+    assert_int_equal(step_state(spool, "n1499"), SPOOL_DONE);
+    spool->ops->close(spool);
+}
+
+int spool_suite_run(const struct spool_maker *made)
+{
+    maker = made;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_committed_is_leased_whole),
+        cmocka_unit_test(bodies_of_every_size_come_back_as_they_went),
+        cmocka_unit_test(one_body_may_have_entries_of_several_accounts),
+        cmocka_unit_test(an_abandoned_draft_leaves_nothing),
+        cmocka_unit_test(notes_gather_in_order_and_survive),
+        cmocka_unit_test(entries_come_when_they_are_due_and_not_before),
+        cmocka_unit_test(a_lease_is_memory_and_a_restart_returns_it),
+        cmocka_unit_test(what_died_is_kept_whole_and_can_be_redriven),
+        cmocka_unit_test(recent_lists_living_dead_and_done_the_newest_first),
+        cmocka_unit_test(stop_ends_waiting_leases_and_the_rest_still_works),
+        cmocka_unit_test(thousands_pass_through_little_room),
+    };
+    return cmocka_run_group_tests_name("spool", tests, NULL, NULL);
+}
