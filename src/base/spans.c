@@ -226,15 +226,15 @@ static bool read_number(struct reader *r)
     bool zero = peek(r) == '0';
     size_t whole = digits(r);
     if (whole == 0 || (zero && whole > 1))
-        return bad(r, from,
-                   whole ? "a number may not begin with 0" : "a number wants a digit here");
+        return whole ? bad(r, from, "a number may not begin with 0")
+                     : bad(r, r->at, "a number wants a digit here");
     if (take(r, '.') && digits(r) == 0)
-        return bad(r, from, "a number wants digits behind its point");
+        return bad(r, r->at, "a number wants digits behind its point");
     if (take(r, 'e') || take(r, 'E')) {
         if (!take(r, '+'))
             take(r, '-');
         if (digits(r) == 0)
-            return bad(r, from, "a number wants digits in its exponent");
+            return bad(r, r->at, "a number wants digits in its exponent");
     }
     return true;
 }
