@@ -4,7 +4,9 @@
 #include "services/ses/rule_sets.h"
 #include "services/stage_suite.h"
 
+#include <pthread.h>
 #include <setjmp.h>
+#include <stdatomic.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,24 +17,28 @@
         "\",\"Account\":\"111122223333\",\"Region\":\"us-east-1\",\"CreatedMs\":5,\"Rules\":[]}")
 #define KEY(name) "rule-set/111122223333/us-east-1/" name
 
-static int begin(void **state) {
+static int begin(void **state)
+{
     struct stage *stage = calloc(1, sizeof(*stage));
     stage_begin(stage);
     *state = stage;
     return 0;
 }
 
-static int end(void **state) {
+static int end(void **state)
+{
     stage_end(*state);
     free(*state);
     return 0;
 }
 
-static const struct receipt_rule_set *set_in(const struct world *world, str name) {
+static const struct receipt_rule_set *set_in(const struct world *world, str name)
+{
     return rule_set_find(world, STR("111122223333"), STR("us-east-1"), name);
 }
 
-static void a_change_makes_a_new_world_and_leaves_the_old_one_as_it_was(void **state) {
+static void a_change_makes_a_new_world_and_leaves_the_old_one_as_it_was(void **state)
+{
     struct stage *stage = *state;
     stage_put(stage, KEY("a"), SET("a"));
     stage_put(stage, KEY("b"), SET("b"));
@@ -59,7 +65,8 @@ static void a_change_makes_a_new_world_and_leaves_the_old_one_as_it_was(void **s
     world_unref(after);
 }
 
-static void what_the_state_holds_at_the_start_is_in_the_first_world(void **state) {
+static void what_the_state_holds_at_the_start_is_in_the_first_world(void **state)
+{
     struct stage *stage = *state;
     char key[128];
     for (int i = 0; i < 40; i++) { /* more than a page */
@@ -81,7 +88,8 @@ static void what_the_state_holds_at_the_start_is_in_the_first_world(void **state
     worlds_close(again);
 }
 
-static void a_record_that_cannot_be_read_leaves_nothing_that_could_still_grant(void **state) {
+static void a_record_that_cannot_be_read_leaves_nothing_that_could_still_grant(void **state)
+{
     struct stage *stage = *state;
     stage_put(stage, KEY("a"), SET("a"));
     stage_put(stage, KEY("a"), STR("{\"Name\":\"a\""));
@@ -98,7 +106,8 @@ static void a_record_that_cannot_be_read_leaves_nothing_that_could_still_grant(v
     world_unref(world);
 }
 
-static void a_key_of_no_known_kind_is_passed_over(void **state) {
+static void a_key_of_no_known_kind_is_passed_over(void **state)
+{
     struct stage *stage = *state;
     stage_put(stage, "meta/version", STR("1"));
     const struct world *world = worlds_now(stage->worlds);
@@ -107,7 +116,48 @@ static void a_key_of_no_known_kind_is_passed_over(void **state) {
     world_unref(world);
 }
 
-static void an_account_begins_with_its_first_use_and_only_once(void **state) {
+struct reader {
+    struct worlds *worlds;
+    atomic_bool *stop;
+    size_t seen;
+};
+
+static void *read_on(void *context)
+{
+    struct reader *reader = context;
+    while (!atomic_load(reader->stop)) {
+        const struct world *world = worlds_now(reader->worlds);
+        const struct receipt_rule_set *set = set_in(world, STR("a"));
+        const struct world *again = world_ref(world);
+        world_unref(world);
+        reader->seen += set && str_eq(set->account, STR("111122223333"));
+        world_unref(again);
+    }
+    return NULL;
+}
+
+static void readers_go_on_while_the_world_changes(void **state)
+{
+    struct stage *stage = *state;
+    atomic_bool stop = false;
+    stage_put(stage, KEY("a"), SET("a"));
+    struct reader readers[3] = { { stage->worlds, &stop, 0 },
+                                 { stage->worlds, &stop, 0 },
+                                 { stage->worlds, &stop, 0 } };
+    pthread_t threads[3];
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, read_on, &readers[i]), 0);
+    for (int i = 0; i < 60; i++)
+        stage_put(stage, i % 3 ? KEY("a") : KEY("b"), i % 2 ? SET("a") : SET("b"));
+    atomic_store(&stop, true);
+    for (int i = 0; i < 3; i++) {
+        pthread_join(threads[i], NULL);
+        assert_true(readers[i].seen > 0);
+    }
+}
+
+static void an_account_begins_with_its_first_use_and_only_once(void **state)
+{
     struct stage *stage = *state;
     struct call call = stage_call(stage);
     assert_null(account_find(call.world, STR("111122223333")));
@@ -123,13 +173,15 @@ static void an_account_begins_with_its_first_use_and_only_once(void **state) {
     assert_null(account_find(call.world, STR("")));
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
         T(a_change_makes_a_new_world_and_leaves_the_old_one_as_it_was),
         T(what_the_state_holds_at_the_start_is_in_the_first_world),
         T(a_record_that_cannot_be_read_leaves_nothing_that_could_still_grant),
         T(a_key_of_no_known_kind_is_passed_over),
+        T(readers_go_on_while_the_world_changes),
         T(an_account_begins_with_its_first_use_and_only_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
