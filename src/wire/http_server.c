@@ -114,7 +114,7 @@ static enum MHD_Result queue_answer(struct flight *f)
 
     if (f->server->stopping)
         answer->close = true;
-    if (answer->read && answer->size > 0)
+    if (answer->size > 0 && (answer->read || str_eq(f->x.method, STR("HEAD"))))
         response = MHD_create_response_from_callback(
             answer->size, answer->size < PIECE ? (size_t)answer->size : PIECE, on_read, f, NULL);
     else /* the exchange outlives the response, so nothing is copied */

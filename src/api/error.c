@@ -1,0 +1,195 @@
+#include "api/error.h"
+
+#include "base/json.h"
+#include "base/xml.h"
+#include "policy/decision.h"
+
+struct kind_row {
+    const char *query, *s3, *json;
+    int query_status, s3_status, json_status;
+};
+
+/* What a kind is called where the fault brought no code of its own, and the status of a code that
+ * has no row below. */
+/* clang-format off */
+static const struct kind_row kinds[] = {
+    [FAULT_SYNTAX]      = { "ValidationError",    "InvalidRequest",     "ValidationException",         400, 400, 400 },
+    [FAULT_SEQUENCE]    = { "ValidationError",    "InvalidRequest",     "ValidationException",         400, 400, 400 },
+    [FAULT_LIMIT]       = { "LimitExceeded",      "ServiceUnavailable", "LimitExceededException",      400, 503, 400 },
+    [FAULT_ABSENT]      = { "NoSuchEntity",       "NoSuchKey",          "ResourceNotFoundException",   400, 404, 400 },
+    [FAULT_CONFLICT]    = { "ConcurrentModification", "OperationAborted", "ConflictException",         400, 409, 400 },
+    [FAULT_DENIED]      = { "AccessDenied",       "AccessDenied",       "AccessDeniedException",       403, 403, 400 },
+    [FAULT_UNAVAILABLE] = { "ServiceUnavailable", "ServiceUnavailable", "ServiceUnavailableException", 503, 503, 503 },
+    [FAULT_UNBUILT]     = { "NotImplemented",     "NotImplemented",     "UnknownOperationException",   501, 501, 400 },
+    [FAULT_DEFECT]      = { "InternalFailure",    "InternalError",      "InternalFailure",             500, 500, 500 },
+};
+
+/* Codes whose status is not that of their kind. Sources: "Common errors" of the SES, IAM and STS API
+ * references; Amazon S3 API Reference, "Error responses". */
+static const struct { const char *code; int status; } statuses[] = {
+    { "AccessDenied",                 403 }, { "MissingAuthenticationToken",   403 },
+    { "InvalidClientTokenId",         403 }, { "SignatureDoesNotMatch",        403 },
+    { "InvalidAccessKeyId",           403 }, { "RequestTimeTooSkewed",         403 },
+    { "ExpiredToken",                 403 }, { "RequestExpired",               400 },
+    { "IncompleteSignature",          400 }, { "InvalidToken",                 400 },
+    { "InvalidAction",                400 }, { "MissingAction",                400 },
+    { "Throttling",                   400 }, { "RequestEntityTooLarge",        413 },
+    { "MethodNotAllowed",             405 }, { "NotImplemented",               501 },
+    { "MissingContentLength",         411 }, { "PreconditionFailed",           412 },
+    { "InvalidRange",                 416 }, { "NotModified",                  304 },
+    { "NoSuchBucket",                 404 }, { "NoSuchKey",                    404 },
+    { "NoSuchBucketPolicy",           404 }, { "NoSuchUpload",                 404 },
+    { "NoSuchVersion",                404 }, { "NoSuchEntity",                 404 },
+    { "BucketAlreadyExists",          409 }, { "BucketAlreadyOwnedByYou",      409 },
+    { "BucketNotEmpty",               409 }, { "OperationAborted",             409 },
+    { "EntityAlreadyExists",          409 }, { "DeleteConflict",               409 },
+    { "ConcurrentModification",       409 }, { "LimitExceeded",                400 },
+    { "SlowDown",                     503 }, { "ServiceUnavailable",           503 },
+    { "InternalError",                500 }, { "InternalFailure",              500 },
+};
+
+/* The JSON services have words of their own for what goes wrong before an operation. */
+static const struct { const char *code, *json; } json_words[] = {
+    { "MissingAuthenticationToken", "MissingAuthenticationTokenException" },
+    { "InvalidClientTokenId",       "UnrecognizedClientException"         },
+    { "SignatureDoesNotMatch",      "InvalidSignatureException"           },
+    { "IncompleteSignature",        "IncompleteSignatureException"        },
+    { "AccessDenied",               "AccessDeniedException"               },
+};
+/* clang-format on */
+
+static const char *json_word(const char *code)
+{
+    for (size_t i = 0; i < sizeof json_words / sizeof json_words[0]; i++)
+        if (strcmp(json_words[i].code, code) == 0)
+            return json_words[i].json;
+    return code;
+}
+
+static int status_of(const char *code, int otherwise)
+{
+    for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++)
+        if (strcmp(statuses[i].code, code) == 0)
+            return statuses[i].status;
+    return otherwise;
+}
+
+static const char *word_of(const struct kind_row *row, enum dialect dialect, int *ret_status)
+{
+    switch (dialect) {
+    case DIALECT_QUERY_XML:
+        *ret_status = row->query_status;
+        return row->query;
+    case DIALECT_REST_XML:
+        *ret_status = row->s3_status;
+        return row->s3;
+    case DIALECT_JSON:
+    case DIALECT_REST_JSON:
+        break;
+    }
+    *ret_status = row->json_status;
+    return row->json;
+}
+
+static str message_of(const struct service *service, const struct fault *why, struct arena *arena)
+{
+    const struct denial *denial = why->kind == FAULT_DENIED ? denial_of(why) : NULL;
+
+    if (why->kind == FAULT_DEFECT) /* our own troubles are for the journal */
+        return STR("We encountered an internal error. Please try again.");
+    if (!denial)
+        return why->says;
+    return service->dialect == DIALECT_REST_XML ? STR("Access Denied") : denial_aws_sentence(denial, arena);
+}
+
+struct error_words error_words(const struct service *service, const struct fault *why, struct arena *arena)
+{
+    int status;
+    const char *word = word_of(&kinds[why->kind], service->dialect, &status);
+
+    /* LimitExceeded is IAM's 409 and SES's 400. */
+    if (str_eq(service->name, STR("iam")) && why->code && strcmp(why->code, "LimitExceeded") == 0)
+        return (struct error_words){ why->code, 409, message_of(service, why, arena) };
+    const char *code = why->code;
+    if (code && (service->dialect == DIALECT_JSON || service->dialect == DIALECT_REST_JSON)) {
+        code = json_word(code);
+        if (service->dialect == DIALECT_REST_JSON)
+            status = status_of(why->code, status);
+    } else if (code)
+        status = status_of(code, status);
+    else if (service->dialect == DIALECT_QUERY_XML)
+        status = status_of(word, status);
+    return (struct error_words){ code ? code : word, status, message_of(service, why, arena) };
+}
+
+static void write_query_error(const struct service *service, const struct error_words *words,
+                              const struct error_place *place, struct buf *out)
+{
+    if (service->xmlns)
+        xml_open_in(out, "ErrorResponse", service->xmlns);
+    else
+        xml_open(out, "ErrorResponse");
+    xml_open(out, "Error");
+    xml_leaf(out, "Type", words->status >= 500 ? STR("Receiver") : STR("Sender"));
+    xml_leaf(out, "Code", str_of(words->code));
+    xml_leaf(out, "Message", words->message);
+    xml_close(out, "Error");
+    xml_leaf(out, "RequestId", place->request_id);
+    xml_close(out, "ErrorResponse");
+}
+
+static void write_s3_error(const struct error_words *words, const struct error_place *place, struct buf *out)
+{
+    xml_declare(out);
+    xml_open(out, "Error");
+    xml_leaf(out, "Code", str_of(words->code));
+    xml_leaf(out, "Message", words->message);
+    if (str_starts(str_of(words->code), STR("NoSuchBucket")))
+        xml_leaf(out, "BucketName", place->bucket);
+    if (strcmp(words->code, "NoSuchKey") == 0)
+        xml_leaf(out, "Key", place->key);
+    xml_leaf(out, "Resource", place->resource);
+    xml_leaf(out, "RequestId", place->request_id);
+    xml_leaf(out, "HostId", place->host_id);
+    xml_close(out, "Error");
+}
+
+static void write_json_error(const struct error_words *words, struct buf *out)
+{
+    struct json_writer w = json_writer(out);
+
+    json_open(&w, '{');
+    json_add_str(&w, "__type", str_of(words->code));
+    json_add_str(&w, "message", words->message);
+    json_close(&w, '}');
+}
+
+void error_answer(const struct service *service, const struct error_words *words, const struct error_place *place,
+                  struct arena *arena, struct http_answer *answer)
+{
+    AUTO_BUF out = buf_new(64 * 1024);
+    str type = STR("application/xml");
+
+    switch (service->dialect) {
+    case DIALECT_QUERY_XML:
+        write_query_error(service, words, place, &out);
+        type = STR("text/xml");
+        break;
+    case DIALECT_REST_XML:
+        write_s3_error(words, place, &out);
+        break;
+    case DIALECT_JSON:
+        write_json_error(words, &out);
+        type = STR("application/x-amz-json-1.1");
+        http_add(answer, STR("x-amzn-ErrorType"), str_of(words->code));
+        break;
+    case DIALECT_REST_JSON:
+        write_json_error(words, &out);
+        type = STR("application/json");
+        http_add(answer, STR("x-amzn-ErrorType"), str_of(words->code));
+        break;
+    }
+    answer->status = words->status;
+    answer->text = arena_str(arena, buf_str(&out));
+    http_add(answer, STR("Content-Type"), type);
+}

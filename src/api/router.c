@@ -1,0 +1,248 @@
+#include "api/router.h"
+
+#include "api/query.h"
+#include "base/percent.h"
+#include "base/xml.h"
+
+/* clang-format off */
+static const struct service services[] = {
+    /* Rows that want a path or a target stand before those that do not. */
+    { .name = STR_INIT("ses"),    .dialect = DIALECT_REST_JSON, .also = STR_INIT("email"), .path = STR_INIT("/v2/email/") },
+    { .name = STR_INIT("ses"),    .dialect = DIALECT_QUERY_XML, .also = STR_INIT("email"), .version = STR_INIT("2010-12-01"),
+      .xmlns = "http://ses.amazonaws.com/doc/2010-12-01/", .empty_result = true },
+    { .name = STR_INIT("iam"),    .dialect = DIALECT_QUERY_XML, .version = STR_INIT("2010-05-08"),
+      .xmlns = "https://iam.amazonaws.com/doc/2010-05-08/" },
+    { .name = STR_INIT("sts"),    .dialect = DIALECT_QUERY_XML, .version = STR_INIT("2011-06-15"),
+      .xmlns = "https://sts.amazonaws.com/doc/2011-06-15/" },
+    { .name = STR_INIT("sns"),    .dialect = DIALECT_QUERY_XML, .version = STR_INIT("2010-03-31"),
+      .xmlns = "http://sns.amazonaws.com/doc/2010-03-31/" },
+    { .name = STR_INIT("sqs"),    .dialect = DIALECT_JSON,      .target = STR_INIT("AmazonSQS.") },
+    { .name = STR_INIT("sqs"),    .dialect = DIALECT_QUERY_XML, .version = STR_INIT("2012-11-05"),
+      .xmlns = "http://queue.amazonaws.com/doc/2012-11-05/" },
+    { .name = STR_INIT("kms"),    .dialect = DIALECT_JSON,      .target = STR_INIT("TrentService.") },
+    { .name = STR_INIT("lambda"), .dialect = DIALECT_REST_JSON, .path = STR_INIT("/20") }, /* /2015-03-31/functions */
+    { .name = STR_INIT("s3"),     .dialect = DIALECT_REST_XML },
+};
+static const struct service unknown_json = { .name = STR_INIT("unknown"), .dialect = DIALECT_JSON };
+static const struct service unknown_query = {
+    .name = STR_INIT("unknown"), .dialect = DIALECT_QUERY_XML,
+    .xmlns = "http://webservices.amazon.com/AWSFault/2005-15-09",
+};
+
+/* Every sub-resource S3 has: Amazon S3 API Reference, "Actions". Any other name in a query is a
+ * parameter of the operation, or nothing. */
+static const str sub_resources[] = {
+    STR_INIT("accelerate"), STR_INIT("acl"), STR_INIT("analytics"), STR_INIT("attributes"), STR_INIT("cors"),
+    STR_INIT("delete"), STR_INIT("encryption"), STR_INIT("intelligent-tiering"), STR_INIT("inventory"),
+    STR_INIT("legal-hold"), STR_INIT("lifecycle"), STR_INIT("list-type"), STR_INIT("location"), STR_INIT("logging"),
+    STR_INIT("metadataConfiguration"), STR_INIT("metadataTable"), STR_INIT("metrics"), STR_INIT("notification"),
+    STR_INIT("object-lock"), STR_INIT("ownershipControls"), STR_INIT("partNumber"), STR_INIT("policy"),
+    STR_INIT("policyStatus"), STR_INIT("publicAccessBlock"), STR_INIT("renameObject"), STR_INIT("replication"),
+    STR_INIT("requestPayment"), STR_INIT("restore"), STR_INIT("retention"), STR_INIT("select"), STR_INIT("session"),
+    STR_INIT("tagging"), STR_INIT("torrent"), STR_INIT("uploadId"), STR_INIT("uploads"), STR_INIT("versionId"),
+    STR_INIT("versioning"), STR_INIT("versions"), STR_INIT("website"),
+};
+/* Headers that make another operation of a PUT, or ask for what a plain one would silently leave out. */
+static const str other_operations[] = {
+    STR_INIT("x-amz-copy-source"), STR_INIT("x-amz-rename-source"), STR_INIT("x-amz-write-offset-bytes"),
+};
+/* clang-format on */
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static str header_of(const struct route_ask *ask, str name)
+{
+    const struct header *field = field_find(ask->headers, ask->header_count, name);
+    return field ? field->value : STR_NONE;
+}
+
+/* Host without port, in the case it came. */
+static str host_of(const struct route_ask *ask)
+{
+    str host = header_of(ask, STR("Host"));
+    size_t colon = host.len;
+
+    while (colon > 0 && ascii_is_digit(host.ptr[colon - 1]))
+        colon--;
+    return colon > 0 && host.ptr[colon - 1] == ':' ? str_head(host, colon - 1) : host;
+}
+
+static bool named(const struct service *row, str name)
+{
+    return str_eq(row->name, name) || (row->also.len && str_eq(row->also, name));
+}
+
+static bool has_shape(const struct service *row, const struct route_ask *ask)
+{
+    return (!row->path.len || str_starts(ask->raw_path, row->path)) &&
+           (!row->target.len || str_starts(header_of(ask, STR("X-Amz-Target")), row->target));
+}
+
+static bool looks_like_query(const struct route_ask *ask)
+{
+    if (!str_eq(ask->raw_path, STR("/")))
+        return false;
+    if (str_eq(ask->method, STR("POST")))
+        return str_starts_nocase(header_of(ask, STR("Content-Type")), STR("application/x-www-form-urlencoded"));
+    return str_starts(ask->raw_query, STR("Action=")) || str_find_str(ask->raw_query, STR("&Action=")) < ask->raw_query.len;
+}
+
+static const struct service *route_unsigned(const struct route_ask *ask)
+{
+    str first_label, rest;
+
+    str_cut(host_of(ask), '.', &first_label, &rest);
+    for (size_t i = 0; i < COUNT(services); i++)
+        if (has_shape(&services[i], ask) &&
+            (services[i].target.len || services[i].path.len > 4 || named(&services[i], first_label)))
+            return &services[i];
+    if (!str_is_none(header_of(ask, STR("X-Amz-Target"))))
+        return &unknown_json;
+    return looks_like_query(ask) ? &unknown_query : &services[COUNT(services) - 1];
+}
+
+const struct service *route_service(const struct route_ask *ask)
+{
+    if (str_is_none(ask->scope_service))
+        return route_unsigned(ask);
+    for (size_t i = 0; i < COUNT(services); i++)
+        if (named(&services[i], ask->scope_service) && has_shape(&services[i], ask))
+            return &services[i];
+    return str_is_none(header_of(ask, STR("X-Amz-Target"))) ? &unknown_query : &unknown_json;
+}
+
+const struct operation *route_action(const struct service *service, str action)
+{
+    for (size_t i = 0; i < operation_count; i++)
+        if (operations[i].dialect == service->dialect && str_eq(operations[i].service, service->name) &&
+            str_eq(operations[i].name, action))
+            return &operations[i];
+    return NULL;
+}
+
+/* Where ".s3." or ".s3-" stands last; host.len when nowhere. */
+static size_t find_s3_label(str host)
+{
+    for (size_t i = host.len; i-- > 0;) {
+        str rest = str_from(host, i);
+        if (str_starts_nocase(rest, STR(".s3.")) || str_starts_nocase(rest, STR(".s3-")))
+            return i;
+    }
+    return host.len;
+}
+
+static str bucket_of_host(str host)
+{
+    size_t label = find_s3_label(host);
+
+    if (label < host.len)
+        return str_head(host, label);
+    if (!str_ends_nocase(host, STR(".localhost")) || str_starts_nocase(host, STR("s3.")) ||
+        str_starts_nocase(host, STR("s3-")))
+        return STR_NONE;
+    return str_head(host, host.len - (sizeof ".localhost" - 1));
+}
+
+static const struct fault *bad_uri(struct arena *arena)
+{
+    return fault_coded(arena, FAULT_SYNTAX, "InvalidURI", "Couldn't parse the specified URI.");
+}
+
+const struct fault *route_s3_place(const struct route_ask *ask, struct arena *arena, struct s3_place *ret_place)
+{
+    struct s3_place place = { .bucket = bucket_of_host(host_of(ask)), .key = STR_NONE };
+    str rest = str_from(ask->raw_path, 1), bucket;
+
+    if (!str_is_none(place.bucket))
+        ; /* the whole path is the key */
+    else if (rest.len > 0) {
+        str_cut(rest, '/', &bucket, &rest);
+        if (!percent_decode(bucket, false, arena, &place.bucket))
+            return bad_uri(arena);
+    }
+    if (rest.len > 0 && !percent_decode(rest, false, arena, &place.key))
+        return bad_uri(arena);
+    if (place.key.len > 0 && place.bucket.len == 0) /* "//key" */
+        return bad_uri(arena);
+    if (place.key.len == 0)
+        place.key = STR_NONE;
+    if (place.bucket.len == 0)
+        place.bucket = STR_NONE;
+    place.target = !str_is_none(place.key)      ? REST_OBJECT
+                   : !str_is_none(place.bucket) ? REST_BUCKET
+                                                : REST_SERVICE;
+    *ret_place = place;
+    return NULL;
+}
+
+static bool is_sub_resource(str name)
+{
+    for (size_t i = 0; i < COUNT(sub_resources); i++)
+        if (str_eq(sub_resources[i], name))
+            return true;
+    return false;
+}
+
+/* "policy" means ?policy, whatever its value; "list-type=2" means that value. */
+static bool means(str wanted, const struct header *pair)
+{
+    str name, value;
+    bool valued = str_cut(wanted, '=', &name, &value);
+
+    if (!pair)
+        return wanted.len == 0;
+    return str_eq(name, pair->name) && (!valued || str_eq(value, pair->value));
+}
+
+static const struct fault *not_implemented(struct arena *arena)
+{
+    return fault_coded(arena, FAULT_UNBUILT, "NotImplemented",
+                       "A header you provided implies functionality that is not implemented");
+}
+
+const struct fault *route_s3(const struct route_ask *ask, const struct s3_place *place, const struct header *params,
+                             size_t param_count, struct arena *arena, const struct operation **ret_operation)
+{
+    const struct header *sub = NULL;
+
+    for (size_t i = 0; i < param_count; i++) {
+        if (!is_sub_resource(params[i].name))
+            continue;
+        if (sub) /* two at once: parts of an upload, versions of a policy; none is built */
+            return not_implemented(arena);
+        sub = &params[i];
+    }
+    for (size_t i = 0; i < COUNT(other_operations); i++)
+        if (!str_is_none(header_of(ask, other_operations[i])))
+            return not_implemented(arena);
+    for (size_t i = 0; i < operation_count; i++) {
+        const struct rest_route *route = &operations[i].route;
+        if (str_eq(operations[i].service, STR("s3")) && route->target == place->target &&
+            str_eq(route->method, ask->method) && means(route->sub_resource, sub)) {
+            *ret_operation = &operations[i];
+            return NULL;
+        }
+    }
+    if (sub || str_eq(ask->method, STR("POST")) || str_eq(ask->method, STR("OPTIONS")) ||
+        (place->target == REST_BUCKET && str_eq(ask->method, STR("GET")))) /* ListObjects, the older one */
+        return not_implemented(arena);
+    return fault_coded(arena, FAULT_SYNTAX, "MethodNotAllowed",
+                       "The specified method is not allowed against this resource.");
+}
+
+void query_wrap(const struct service *service, str operation, str inside, str request_id, struct buf *out)
+{
+    if (service->xmlns)
+        buf_addf(out, "<" STR_FMT "Response xmlns=\"%s\">", STR_ARG(operation), service->xmlns);
+    else
+        buf_addf(out, "<" STR_FMT "Response>", STR_ARG(operation));
+    if (inside.len > 0) {
+        buf_addf(out, "<" STR_FMT "Result>", STR_ARG(operation));
+        buf_add(out, inside);
+        buf_addf(out, "</" STR_FMT "Result>", STR_ARG(operation));
+    } else if (service->empty_result)
+        buf_addf(out, "<" STR_FMT "Result/>", STR_ARG(operation));
+    buf_add(out, STR("<ResponseMetadata>"));
+    xml_leaf(out, "RequestId", request_id);
+    buf_addf(out, "</ResponseMetadata></" STR_FMT "Response>", STR_ARG(operation));
+}
