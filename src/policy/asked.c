@@ -68,10 +68,11 @@ void asked_begin(struct asked *asked, const struct request *request)
         asked->hashes[i] = key_hash(request->context[i].name);
 }
 
-const struct context_key *asked_key(const struct asked *asked, str key, uint32_t hash)
+const struct context_key *asked_key(const struct asked *asked, str key, uint32_t hash, size_t *at)
 {
     const struct request *request = asked->request;
-    for (size_t i = 0; i < request->context_count; i++) {
+    while (*at < request->context_count) {
+        const size_t i = (*at)++;
         if (i < ASKED_HASHES && asked->hashes[i] != hash)
             continue;
         if (str_eq_nocase(request->context[i].name, key))
@@ -82,7 +83,8 @@ const struct context_key *asked_key(const struct asked *asked, str key, uint32_t
 
 str asked_single(const struct asked *asked, str key, uint32_t hash)
 {
-    const struct context_key *found = asked_key(asked, key, hash);
+    size_t at = 0;
+    const struct context_key *found = asked_key(asked, key, hash, &at);
     if (!found || found->multivalued || found->count != 1 || found->values[0].len == 0)
         return STR_NONE;
     return found->values[0];

@@ -28,8 +28,9 @@ uint64_t account_number(str id); /* ACCOUNT_NONE unless twelve digits */
 void asked_begin(struct asked *, const struct request *);
 
 uint32_t key_hash(str key); /* without case */
-const struct context_key *asked_key(const struct asked *, str key,
-                                    uint32_t hash); /* NULL: absent */
+/* The keys of that name, beginning at *at, which moves on: tag keys that differ only in case are
+ * all candidates. NULL: no more. */
+const struct context_key *asked_key(const struct asked *, str key, uint32_t hash, size_t *at);
 /* The value a variable stands for; STR_NONE when absent, empty or multivalued. */
 str asked_single(const struct asked *, str key, uint32_t hash);
 

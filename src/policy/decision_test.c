@@ -442,6 +442,40 @@ static void a_request_carries_the_keys_of_its_caller(void **state)
     }
 }
 
+static void tags_that_differ_in_case_are_candidates_together(void **state)
+{
+    (void)state;
+    AUTO_ARENA *arena = arena_new(4 << 20);
+    struct setting setting;
+    set_scene(scene_called("the role policy of the page"), arena, &setting);
+    const str red = STR("red"), blue = STR("blue");
+    const struct context_key tags[] = { { STR("aws:PrincipalTag/Team"), &red, 1, false },
+                                        { STR("aws:PrincipalTag/team"), &blue, 1, false } };
+    setting.request.context = tags;
+    setting.request.context_count = 2;
+    static const struct {
+        const char *operator, * value;
+        enum verdict want;
+    } cases[] = {
+        { "StringEquals", "red", VERDICT_ALLOW },
+        { "StringEquals", "blue", VERDICT_ALLOW },
+        { "StringEquals", "green", VERDICT_IMPLICIT_DENY },
+        { "StringNotEquals", "blue", VERDICT_IMPLICIT_DENY },
+        { "StringNotEquals", "red", VERDICT_IMPLICIT_DENY },
+        { "StringNotEquals", "green", VERDICT_ALLOW },
+        { "Null", "false", VERDICT_ALLOW },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        document_of(arena_strf(arena,
+                               "{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"*\",\"Resource\":"
+                               "\"*\",\"Condition\":{\"%s\":{\"aws:PrincipalTag/TEAM\":\"%s\"}}}}",
+                               cases[i].operator, cases[i].value),
+                    arena, &setting.exhibits[0].document);
+        if (decided(&setting, arena).verdict != cases[i].want)
+            fail_msg("%s %s", cases[i].operator, cases[i].value);
+    }
+}
+
 static void a_document_that_is_no_policy_of_its_kind_gives_nothing(void **state)
 {
     (void)state;
@@ -475,6 +509,7 @@ int main(void)
         cmocka_unit_test(across_accounts_both_sides_are_named_when_both_lack),
         cmocka_unit_test(a_trace_that_was_too_short_is_taken_again),
         cmocka_unit_test(a_request_carries_the_keys_of_its_caller),
+        cmocka_unit_test(tags_that_differ_in_case_are_candidates_together),
         cmocka_unit_test(a_document_that_is_no_policy_of_its_kind_gives_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

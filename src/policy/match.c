@@ -124,9 +124,9 @@ static bool null_holds(const struct test *test, bool absent)
 }
 
 /* What is true of an absent key, of a list and of an empty one: permissions spec 4. */
-static bool condition_holds(const struct test *test, const struct asked *asked)
+static bool key_holds(const struct test *test, const struct context_key *key,
+                      const struct asked *asked)
 {
-    const struct context_key *key = asked_key(asked, test->key, test->hash);
     if (test->operator->compares == COMPARE_NULL)
         return null_holds(test, !key || key->count == 0);
     const size_t count = key ? key->count : 0;
@@ -151,6 +151,22 @@ static bool condition_holds(const struct test *test, const struct asked *asked)
     if (key->multivalued)
         return false; /* a list wants a qualifier */
     return value_fits(test, key->values[0], asked);
+}
+
+/* Nearly always there is one key of the name or none. Tags that differ only in case are candidates
+ * together: one that compares is enough, and then a negated operator is false. */
+static bool condition_holds(const struct test *test, const struct asked *asked)
+{
+    size_t at = 0;
+    const struct context_key *key = asked_key(asked, test->key, test->hash, &at);
+    bool holds = key_holds(test, key, asked);
+    const bool all = test->operator->negated || test->for_all;
+    while (key && holds == all) {
+        key = asked_key(asked, test->key, test->hash, &at);
+        if (key)
+            holds = key_holds(test, key, asked);
+    }
+    return holds;
 }
 
 static inline __attribute__((always_inline)) uint32_t
