@@ -1,0 +1,202 @@
+/* wire/stream.c - reads and writes a socket directly, with OpenSSL between when TLS is on. */
+#include "wire/stream.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <arpa/inet.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { BACKLOG = 4096, HOST_MAX = 256 };
+
+static enum stream_io of_errno(int error, enum stream_io wanted)
+{
+    return error == EAGAIN || error == EWOULDBLOCK ? wanted : STREAM_BROKEN;
+}
+
+static enum stream_io of_ssl(struct ssl_st *ssl, int result)
+{
+    switch (SSL_get_error(ssl, result)) {
+    case SSL_ERROR_WANT_READ:
+        return STREAM_WANT_READ;
+    case SSL_ERROR_WANT_WRITE:
+        return STREAM_WANT_WRITE;
+    case SSL_ERROR_ZERO_RETURN:
+        return STREAM_END;
+    }
+    return STREAM_BROKEN;
+}
+
+enum stream_io stream_read(struct stream *s, char *to, size_t room, size_t *ret_got)
+{
+    if (s->ssl) {
+        ERR_clear_error();
+        int result = SSL_read_ex(s->ssl, to, room, ret_got);
+        return result == 1 ? STREAM_DONE : of_ssl(s->ssl, result);
+    }
+    ssize_t got;
+    do
+        got = recv(s->fd, to, room, 0);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return of_errno(errno, STREAM_WANT_READ);
+    if (got == 0)
+        return STREAM_END;
+    *ret_got = (size_t)got;
+    return STREAM_DONE;
+}
+
+enum stream_io stream_write(struct stream *s, str bytes, size_t *ret_put)
+{
+    if (s->ssl) {
+        ERR_clear_error();
+        int result = SSL_write_ex(s->ssl, bytes.ptr, bytes.len, ret_put);
+        return result == 1 ? STREAM_DONE : of_ssl(s->ssl, result);
+    }
+    ssize_t put;
+    do
+        put = send(s->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL);
+    while (put < 0 && errno == EINTR);
+    if (put < 0)
+        return of_errno(errno, STREAM_WANT_WRITE);
+    *ret_put = (size_t)put;
+    return STREAM_DONE;
+}
+
+bool stream_start_tls(struct stream *s, struct tls_server *tls)
+{
+    s->ssl = tls_server_session(tls, s->fd);
+    return s->ssl != NULL;
+}
+
+enum stream_io stream_handshake(struct stream *s)
+{
+    ERR_clear_error();
+    int result = SSL_accept(s->ssl);
+    return result == 1 ? STREAM_DONE : of_ssl(s->ssl, result);
+}
+
+str stream_tls_version(const struct stream *s) { return s->ssl ? str_of(SSL_get_version(s->ssl)) : STR_NONE; }
+
+str stream_tls_cipher(const struct stream *s)
+{
+    return s->ssl ? str_of(SSL_CIPHER_get_name(SSL_get_current_cipher(s->ssl))) : STR_NONE;
+}
+
+void stream_close(struct stream *s)
+{
+    if (s->ssl) {
+        ERR_clear_error();
+        if (SSL_is_init_finished(s->ssl))
+            SSL_shutdown(s->ssl);
+        SSL_free(s->ssl);
+        s->ssl = NULL;
+    }
+    if (s->fd >= 0)
+        close(s->fd);
+    s->fd = -1;
+}
+
+/* "host:port", "[v6]:port" */
+static bool split(str address, char host[HOST_MAX], char port[8])
+{
+    size_t colon = address.len;
+    while (colon && address.ptr[colon - 1] != ':')
+        colon--;
+    if (colon == 0)
+        return false;
+    str name = str_head(address, colon - 1), digits = str_from(address, colon);
+    if (name.len >= 2 && name.ptr[0] == '[' && name.ptr[name.len - 1] == ']')
+        name = (str){ name.ptr + 1, name.len - 2 };
+    else if (str_has(name, ':'))
+        return false;
+    uint64_t number;
+    if (name.len == 0 || name.len >= HOST_MAX || !str_u64(digits, &number) || number > 65535)
+        return false;
+    snprintf(host, HOST_MAX, STR_FMT, STR_ARG(name));
+    snprintf(port, 8, "%u", (unsigned)number);
+    return true;
+}
+
+static str bound_to(int fd, struct arena *arena)
+{
+    struct sockaddr_storage at;
+    socklen_t size = sizeof at;
+    char host[INET6_ADDRSTRLEN];
+    if (getsockname(fd, (struct sockaddr *)&at, &size) != 0)
+        return STR_NONE;
+    if (at.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&at;
+        inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
+        return arena_strf(arena, "[%s]:%u", host, ntohs(in6->sin6_port));
+    }
+    const struct sockaddr_in *in = (const struct sockaddr_in *)&at;
+    inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
+    return arena_strf(arena, "%s:%u", host, ntohs(in->sin_port));
+}
+
+static int listen_on(const struct addrinfo *at)
+{
+    int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
+    if (fd < 0)
+        return -errno;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) == 0 &&
+        bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    return -error;
+}
+
+const struct fault *stream_listen(str address, struct arena *arena, int *ret_fd, str *ret_bound)
+{
+    char host[HOST_MAX], port[8];
+    if (!split(address, host, port))
+        return fault(arena, FAULT_SYNTAX, NULL, "\"" STR_FMT "\" is no address: host:port or [v6]:port is",
+                     STR_ARG(address));
+    struct addrinfo wanted = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV }, *found;
+    int why = getaddrinfo(host, port, &wanted, &found);
+    if (why != 0)
+        return fault(arena, FAULT_SYNTAX, NULL, "\"" STR_FMT "\" is no address: %s", STR_ARG(address),
+                     gai_strerror(why));
+    int fd = listen_on(found);
+    freeaddrinfo(found);
+    if (fd < 0)
+        return fault(arena, FAULT_UNAVAILABLE, NULL, "cannot listen on " STR_FMT ": %s", STR_ARG(address),
+                     strerror(-fd));
+    str bound = bound_to(fd, arena);
+    if (str_is_none(bound)) {
+        close(fd);
+        return &fault_no_memory;
+    }
+    *ret_fd = fd;
+    *ret_bound = bound;
+    return NULL;
+}
+
+int stream_accept(int listener, char to[STREAM_ADDRESS_SIZE])
+{
+    struct sockaddr_storage from;
+    socklen_t size = sizeof from;
+    int fd = accept4(listener, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC), one = 1;
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    to[0] = '\0';
+    if (from.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&from;
+        if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
+            inet_ntop(AF_INET, in6->sin6_addr.s6_addr + 12, to, STREAM_ADDRESS_SIZE);
+        else
+            inet_ntop(AF_INET6, &in6->sin6_addr, to, STREAM_ADDRESS_SIZE);
+    } else if (from.ss_family == AF_INET) {
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)&from)->sin_addr, to, STREAM_ADDRESS_SIZE);
+    }
+    return fd;
+}

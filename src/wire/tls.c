@@ -1,0 +1,200 @@
+/* wire/tls.c - OpenSSL's context for the server's side, and a certificate of our own making.
+ *
+ * Read buffers are released when a session is idle (14 KB instead of 23 KB each). Resumption is by
+ * ticket only, so idle strangers leave nothing behind. */
+#include "wire/tls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/bio.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { TEN_YEARS = 10 * 365, COMMON_NAME_MAX = 64 };
+
+struct tls_server {
+    SSL_CTX *context;
+    bool self_made;
+};
+
+static const struct fault *tls_fault(struct arena *arena, enum fault_kind kind, const char *doing, str what)
+{
+    char why[160] = "no reason given";
+    unsigned long code = ERR_peek_last_error();
+    if (code)
+        ERR_error_string_n(code, why, sizeof why);
+    ERR_clear_error();
+    return fault(arena, kind, NULL, "cannot %s " STR_FMT ": %s", doing, STR_ARG(what), why);
+}
+
+static bool add_name(X509 *cert, str hostname)
+{
+    char san[300];
+    X509_NAME *name = X509_get_subject_name(cert);
+    str common = str_head(hostname, COMMON_NAME_MAX);
+    if (!X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)common.ptr, (int)common.len, -1, 0) ||
+        !X509_set_issuer_name(cert, name))
+        return false;
+    for (size_t i = 0; i < hostname.len; i++) { /* the extension's little language has commas */
+        char c = hostname.ptr[i];
+        if (!ascii_is_alpha(c) && !ascii_is_digit(c) && c != '.' && c != '-')
+            return true;
+    }
+    snprintf(san, sizeof san, "DNS:" STR_FMT, STR_ARG(str_head(hostname, 253)));
+    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, san);
+    bool done = extension && X509_add_ext(cert, extension, -1);
+    X509_EXTENSION_free(extension);
+    return done;
+}
+
+static X509 *make_certificate(EVP_PKEY *key, str hostname)
+{
+    X509 *cert = X509_new();
+    BIGNUM *serial = BN_new();
+    bool made = cert && serial && X509_set_version(cert, X509_VERSION_3) &&
+                BN_rand(serial, 127, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY) &&
+                BN_to_ASN1_INTEGER(serial, X509_get_serialNumber(cert)) &&
+                X509_gmtime_adj(X509_getm_notBefore(cert), -3600) && /* clocks differ */
+                X509_time_adj_ex(X509_getm_notAfter(cert), TEN_YEARS, 0, NULL) && X509_set_pubkey(cert, key) &&
+                add_name(cert, hostname) && X509_sign(cert, key, EVP_sha256());
+    BN_free(serial);
+    if (!made) {
+        X509_free(cert);
+        return NULL;
+    }
+    return cert;
+}
+
+/* Under a temporary name first: whoever finds the file finds it whole. */
+static const struct fault *write_private(struct arena *arena, str path, BIO *text)
+{
+    char *bytes;
+    long size = BIO_get_mem_data(text, &bytes);
+    const char *name = arena_cstr(arena, path), *temporary = arena_cstr(arena, arena_strf(arena, STR_FMT ".new", STR_ARG(path)));
+    if (!name || !temporary)
+        return &fault_no_memory;
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return fault(arena, FAULT_UNAVAILABLE, NULL, "cannot write %s: %s", temporary, strerror(errno));
+    bool written = write(fd, bytes, (size_t)size) == (ssize_t)size && fsync(fd) == 0;
+    int error = errno;
+    close(fd);
+    if (written && rename(temporary, name) == 0)
+        return NULL;
+    if (written)
+        error = errno;
+    unlink(temporary);
+    return fault(arena, FAULT_UNAVAILABLE, NULL, "cannot write %s: %s", name, strerror(error));
+}
+
+static const struct fault *make_pair(const struct tls_settings *settings, struct arena *arena, str cert_file, str key_file)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *cert = key ? make_certificate(key, settings->hostname) : NULL;
+    BIO *key_text = BIO_new(BIO_s_mem()), *cert_text = BIO_new(BIO_s_mem());
+    const struct fault *result;
+    if (cert && key_text && cert_text && PEM_write_bio_PrivateKey(key_text, key, NULL, NULL, 0, NULL, NULL) &&
+        PEM_write_bio_X509(cert_text, cert)) {
+        /* The certificate last: where it lies, its key lies too. */
+        result = write_private(arena, key_file, key_text);
+        if (!result)
+            result = write_private(arena, cert_file, cert_text);
+    } else {
+        result = tls_fault(arena, FAULT_DEFECT, "make a certificate for", settings->hostname);
+    }
+    BIO_free(key_text);
+    BIO_free(cert_text);
+    X509_free(cert);
+    EVP_PKEY_free(key);
+    return result;
+}
+
+static const struct fault *load(struct tls_server *tls, struct arena *arena, str cert_file, str key_file)
+{
+    const char *cert = arena_cstr(arena, cert_file), *key = arena_cstr(arena, key_file);
+    if (!cert || !key)
+        return &fault_no_memory;
+    if (SSL_CTX_use_certificate_chain_file(tls->context, cert) != 1)
+        return tls_fault(arena, FAULT_ABSENT, "read the certificate", cert_file);
+    if (SSL_CTX_use_PrivateKey_file(tls->context, key, SSL_FILETYPE_PEM) != 1)
+        return tls_fault(arena, FAULT_ABSENT, "read the private key", key_file);
+    if (SSL_CTX_check_private_key(tls->context) != 1)
+        return tls_fault(arena, FAULT_CONFLICT, "use the private key with its certificate:", key_file);
+    return NULL;
+}
+
+static const struct fault *own_pair(struct tls_server *tls, const struct tls_settings *settings, struct arena *arena)
+{
+    const char *directory = arena_cstr(arena, settings->directory);
+    str cert_file = arena_strf(arena, STR_FMT "/tls-cert.pem", STR_ARG(settings->directory));
+    str key_file = arena_strf(arena, STR_FMT "/tls-key.pem", STR_ARG(settings->directory));
+    if (!directory || str_is_none(cert_file) || str_is_none(key_file))
+        return &fault_no_memory;
+    if (mkdir(directory, 0700) != 0 && errno != EEXIST)
+        return fault(arena, FAULT_UNAVAILABLE, NULL, "cannot make %s: %s", directory, strerror(errno));
+    if (access(cert_file.ptr, F_OK) != 0) /* arena texts end with a NUL */
+        TRY(make_pair(settings, arena, cert_file, key_file));
+    tls->self_made = true;
+    return load(tls, arena, cert_file, key_file);
+}
+
+static SSL_CTX *new_context(void)
+{
+    SSL_CTX *c = SSL_CTX_new(TLS_server_method());
+    if (!c || SSL_CTX_set_min_proto_version(c, TLS1_2_VERSION) != 1) {
+        SSL_CTX_free(c);
+        return NULL;
+    }
+    SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_session_id_context(c, (const unsigned char *)"sesame", 6);
+    return c;
+}
+
+const struct fault *tls_server_open(const struct tls_settings *settings, struct arena *arena, struct tls_server **ret_tls)
+{
+    bool given = !str_is_none(settings->cert_file), key_given = !str_is_none(settings->key_file);
+    if (given != key_given)
+        return fault(arena, FAULT_SYNTAX, NULL, "a certificate and its private key come together or not at all");
+    struct tls_server *tls = calloc(1, sizeof *tls);
+    if (!tls)
+        return &fault_no_memory;
+    tls->context = new_context();
+    const struct fault *failed = !tls->context ? tls_fault(arena, FAULT_DEFECT, "begin", STR("TLS"))
+                                 : given       ? load(tls, arena, settings->cert_file, settings->key_file)
+                                               : own_pair(tls, settings, arena);
+    if (failed) {
+        tls_server_free(tls);
+        return failed;
+    }
+    *ret_tls = tls;
+    return NULL;
+}
+
+void tls_server_free(struct tls_server *tls)
+{
+    if (!tls)
+        return;
+    SSL_CTX_free(tls->context);
+    free(tls);
+}
+
+bool tls_server_is_self_made(const struct tls_server *tls) { return tls->self_made; }
+
+struct ssl_st *tls_server_session(struct tls_server *tls, int fd)
+{
+    SSL *ssl = SSL_new(tls->context);
+    if (ssl && SSL_set_fd(ssl, fd) != 1) {
+        SSL_free(ssl);
+        return NULL;
+    }
+    return ssl;
+}
