@@ -133,22 +133,18 @@ static struct smtp_turn end_of_message(struct smtp_session *s)
     return session_wish(s, WISH_COMMIT);
 }
 
-static struct smtp_turn feed_data(struct smtp_session *s, str bytes)
+/* One stretch of a message; *ret_used of it is dealt with. */
+static struct smtp_turn stretch(struct smtp_session *s, str bytes, size_t *ret_used)
 {
     str clean;
-    size_t used;
-    enum parse parse = dot_feed(&s->dot, bytes, &clean, &used);
-    struct smtp_turn turn = { 0 };
-    if (parse == PARSE_DONE) {
-        turn = end_of_message(s);
-        turn.consumed = used;
-        return turn;
-    }
+    if (dot_feed(&s->dot, bytes, &clean, ret_used) == PARSE_DONE)
+        return end_of_message(s);
     s->envelope.size += clean.len;
     if (s->envelope.size > s->settings->limits.message_max)
         s->unfit = REPLY_TOO_BIG;
     else if (s->dot.bare)
         s->unfit = REPLY_BARE;
+    struct smtp_turn turn = { 0 };
     if (!s->unfit && clean.len) {
         turn.wish = WISH_WRITE_DRAFT;
         turn.data = clean;
@@ -156,7 +152,21 @@ static struct smtp_turn feed_data(struct smtp_session *s, str bytes)
         turn.wish = WISH_ABANDON;
         s->draft = false;
     }
-    turn.consumed = used;
+    return turn;
+}
+
+/* Stretches that come to nothing (a dot, what is swallowed) are passed over: such a turn would look
+ * as if it wanted more bytes. */
+static struct smtp_turn feed_data(struct smtp_session *s, str bytes)
+{
+    size_t at = 0;
+    struct smtp_turn turn = { 0 };
+    while (at < bytes.len && turn.wish == WISH_NONE && turn.reply.len == 0) {
+        size_t used;
+        turn = stretch(s, str_from(bytes, at), &used);
+        at += used;
+    }
+    turn.consumed = at;
     return turn;
 }
 

@@ -246,6 +246,8 @@ static const struct dialogue dialogues[] = {
       { DATA, "R: a\r\n.\rMAIL FROM:<evil@x.test>\r\n.\r\n", "S: 554 5.6.0 Bare CR or LF is not allowed" } },
     { "CR CRLF . CRLF is an end, and refused", 0, "",
       { DATA, "R: a\r\r\n.\r\n", "S: 554 5.6.0 Bare CR or LF is not allowed", "C: NOOP", "S: 250 2.0.0 Ok" } },
+    { "CRLF . CR behind a bare LF is still swallowed to the end", 0, "",
+      { DATA, "R: a\n.\nb\r\n.\r\xe6\nQUIT\r\n.\r\n", "S: 554 5.6.0 Bare CR or LF is not allowed", QUIT } },
     { "a bare LF in the last line", 0, "", { DATA, "R: a\nb\r\n.\r\n", "S: 554 5.6.0 Bare CR or LF is not allowed", QUIT } },
     { "a dot in a line of its own half", 0, "a@b.test|u@d.test|10|a\r\n.b\r\n.\r\n",
       { DATA, "R: a\r\n..b\r\n..\r\n.\r\n", "S: 250 2.0.0 OK id1" } },
