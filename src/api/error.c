@@ -111,6 +111,8 @@ struct error_words error_words(const struct service *service, const struct fault
     if (str_eq(service->name, STR("iam")) && why->code && strcmp(why->code, "LimitExceeded") == 0)
         return (struct error_words){ why->code, 409, message_of(service, why, arena) };
     const char *code = why->code;
+    if (code && why->kind == FAULT_LIMIT)
+        status = 400; /* a limit with a name is the client's; one without is ours */
     if (code && (service->dialect == DIALECT_JSON || service->dialect == DIALECT_REST_JSON)) {
         code = json_word(code);
         if (service->dialect == DIALECT_REST_JSON)
