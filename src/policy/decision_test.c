@@ -442,6 +442,31 @@ static void a_request_carries_the_keys_of_its_caller(void **state)
     }
 }
 
+static void without_memory_there_is_no_explanation_rather_than_half_of_one(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(scenes) / sizeof(*scenes); i++) {
+        AUTO_ARENA *arena = arena_new(4 << 20);
+        struct setting setting;
+        set_scene(&scenes[i], arena, &setting);
+        for (size_t limit = 64; limit < 16384; limit += 64) {
+            AUTO_ARENA *small = arena_new(limit);
+            if (!small)
+                continue;
+            const struct decision decision =
+                policy_explain(&setting.request, setting.exhibits, setting.count, NULL, small);
+            if (decision.verdict == VERDICT_ALLOW)
+                break;
+            const struct denial denial = { .request = setting.request, .decision = decision };
+            const str json = denial_json(&denial, small);
+            const struct json *value;
+            assert_true(str_is_none(json) || !json_parse(json, arena, &value));
+            denial_aws_sentence(&denial, small);
+            assert_non_null(denial_fault(&setting.request, &decision, small));
+        }
+    }
+}
+
 static void tags_that_differ_in_case_are_candidates_together(void **state)
 {
     (void)state;
@@ -509,6 +534,7 @@ int main(void)
         cmocka_unit_test(across_accounts_both_sides_are_named_when_both_lack),
         cmocka_unit_test(a_trace_that_was_too_short_is_taken_again),
         cmocka_unit_test(a_request_carries_the_keys_of_its_caller),
+        cmocka_unit_test(without_memory_there_is_no_explanation_rather_than_half_of_one),
         cmocka_unit_test(tags_that_differ_in_case_are_candidates_together),
         cmocka_unit_test(a_document_that_is_no_policy_of_its_kind_gives_nothing),
     };

@@ -94,7 +94,9 @@ static void put_source(struct json_writer *json, str source, struct span span, s
         else if (c == '"')
             quoted = !quoted;
     }
-    json_put_raw(json, denial_text(&out, arena));
+    const str words = denial_text(&out, arena);
+    json->out->failed |= str_is_none(words);
+    json_put_raw(json, words);
 }
 
 static void put_values(struct json_writer *json, const str *values, size_t count)
@@ -223,7 +225,9 @@ str denial_json(const struct denial *denial, struct arena *arena)
                   decision->statement, arena);
         json_add_str(&json, "element", STR("Effect"));
     }
-    json_add_str(&json, "sentence", denial_sentence(denial, arena));
+    const str sentence = denial_sentence(denial, arena);
+    out.failed |= str_is_none(sentence);
+    json_add_str(&json, "sentence", sentence);
     const str remedy = denial_remedy(denial, arena);
     if (!str_is_none(remedy))
         json_add_raw(&json, "remedy", remedy);
