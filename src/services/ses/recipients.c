@@ -1,20 +1,21 @@
 #include "services/ses/recipients.h"
 
-#include "mail/mailbox.h"
 #include "services/account.h"
 #include "services/ses/identities.h"
 #include "services/world.h"
 
 #include <stdlib.h>
 
-static str without_final_dot(str domain) {
+static str without_final_dot(str domain)
+{
     if (str_ends(domain, STR(".")))
         domain.len--;
     return domain;
 }
 
 /* Equal, or (below) the left one anywhere under the right one. */
-static bool compare(str domain, str wanted, bool below) {
+static bool compare(str domain, str wanted, bool below)
+{
     if (!below)
         return str_eq_nocase(domain, wanted);
     if (domain.len < wanted.len + 2 || !str_ends_nocase(domain, wanted))
@@ -22,20 +23,46 @@ static bool compare(str domain, str wanted, bool below) {
     return domain.ptr[domain.len - wanted.len - 1] == '.';
 }
 
-static bool domain_matches(str domain, str wanted, bool below) {
-    domain = without_final_dot(domain);
+/* Most bytes of most domains are looked at here and nowhere else, so eight at a time. */
+static bool is_ascii(str s)
+{
+    uint64_t eight, seen = 0;
+    size_t i = 0;
+    for (; i + 8 <= s.len; i += 8) {
+        memcpy(&eight, s.ptr + i, 8);
+        seen |= eight;
+    }
+    for (; i < s.len; i++)
+        seen |= (unsigned char)s.ptr[i];
+    return !(seen & 0x8080808080808080u);
+}
+
+/* A mailbox made ready to meet many conditions: U-labels are turned into A-labels once. */
+struct target {
+    str local_part, domain; /* domain empty: it is none, and no condition means it */
+    char room[DOMAIN_ROOM];
+};
+
+static void aim(struct target *target, const struct mailbox *mailbox)
+{
+    target->local_part = mailbox->local_part;
+    target->domain = without_final_dot(mailbox->domain);
+    if (!is_ascii(target->domain))
+        target->domain = (str) { target->room, domain_normal_to(target->room, mailbox->domain) };
+}
+
+static bool domain_matches(const struct target *target, str wanted, bool below)
+{
+    char room[DOMAIN_ROOM];
     wanted = without_final_dot(wanted);
-    if (wanted.len == 0)
-        return false;
-    if (mailbox_is_ascii(domain) && mailbox_is_ascii(wanted))
-        return compare(domain, wanted, below);
-    char a[DOMAIN_ROOM], b[DOMAIN_ROOM];
-    size_t a_len = domain_normal_to(a, domain), b_len = domain_normal_to(b, wanted);
-    return a_len > 0 && b_len > 0 && compare((str) { a, a_len }, (str) { b, b_len }, below);
+    if (!is_ascii(wanted))
+        wanted = (str) { room, domain_normal_to(room, wanted) };
+    return wanted.len > 0 && compare(target->domain, wanted, below);
 }
 
 /* A condition's local part may be quoted; the mailbox's has lost its quotes already. */
-static bool local_eq(str written, str local_part) {
+static bool local_eq(str written, str local_part)
+{
     bool quoted = written.len >= 2 && written.ptr[0] == '"' && written.ptr[written.len - 1] == '"';
     if (!quoted)
         return str_eq_nocase(written, local_part);
@@ -51,7 +78,8 @@ static bool local_eq(str written, str local_part) {
 }
 
 /* `user` means user with any label as well; `user+label` means that label alone. */
-static bool local_part_matches(str written, str local_part) {
+static bool local_part_matches(str written, str local_part)
+{
     if (local_eq(written, local_part))
         return true;
     size_t plus = str_find(local_part, '+');
@@ -59,23 +87,36 @@ static bool local_part_matches(str written, str local_part) {
            local_eq(written, str_head(local_part, plus));
 }
 
-bool recipient_matches(str condition, const struct mailbox *mailbox) {
-    size_t at = condition.len;
-    while (at > 0 && condition.ptr[at - 1] != '@')
-        at--;
-    if (at == 0) {
+static bool matches(str condition, const struct target *target)
+{
+    const char *sign = condition.len ? memrchr(condition.ptr, '@', condition.len) : NULL;
+    if (!sign) {
         bool below = str_starts(condition, STR("."));
-        return domain_matches(mailbox->domain, str_from(condition, below ? 1 : 0), below);
+        return domain_matches(target, str_from(condition, below ? 1 : 0), below);
     }
-    return domain_matches(mailbox->domain, str_from(condition, at), false) &&
-           local_part_matches(str_head(condition, at - 1), mailbox->local_part);
+    size_t at = (size_t)(sign - condition.ptr);
+    /* Local parts differ sooner than the domains of one account do. */
+    return local_part_matches(str_head(condition, at), target->local_part) &&
+           domain_matches(target, str_from(condition, at + 1), false);
 }
 
-bool rule_matches(const struct receipt_rule *rule, const struct mailbox *mailbox) {
+bool recipient_matches(str condition, const struct mailbox *mailbox)
+{
+    struct target target;
+    aim(&target, mailbox);
+    return matches(condition, &target);
+}
+
+bool rule_matches(const struct receipt_rule *rule, const struct mailbox *mailbox)
+{
+    struct target target;
+    if (rule->recipient_count == 0)
+        return true;
+    aim(&target, mailbox);
     for (size_t i = 0; i < rule->recipient_count; i++)
-        if (recipient_matches(rule->recipients[i], mailbox))
+        if (matches(rule->recipients[i], &target))
             return true;
-    return rule->recipient_count == 0;
+    return false;
 }
 
 /* ---- who holds a domain ---- */
@@ -85,14 +126,16 @@ struct holder {
     int64_t since_ms;
 };
 
-static int by_age(const void *a, const void *b) {
+static int by_age(const void *a, const void *b)
+{
     const struct holder *x = a, *y = b;
     if (x->since_ms != y->since_ms)
         return x->since_ms < y->since_ms ? -1 : 1;
     return str_cmp(x->account, y->account);
 }
 
-static bool known(const struct holder *holders, size_t count, str account) {
+static bool known(const struct holder *holders, size_t count, str account)
+{
     for (size_t i = 0; i < count; i++)
         if (str_eq(holders[i].account, account))
             return true;
@@ -101,7 +144,8 @@ static bool known(const struct holder *holders, size_t count, str account) {
 
 /* Counts when holders is NULL, otherwise fills it; a parent domain's account may come twice then.
  */
-static size_t walk(const struct world *world, str region, str domain, struct holder *holders) {
+static size_t walk(const struct world *world, str region, str domain, struct holder *holders)
+{
     size_t count = 0;
     str rest = domain, label;
     bool more = true;
@@ -129,7 +173,8 @@ static size_t walk(const struct world *world, str region, str domain, struct hol
 
 const struct fault *accounts_receiving(const struct world *world, str region, str domain,
                                        struct arena *arena, const str **ret_accounts,
-                                       size_t *ret_count) {
+                                       size_t *ret_count)
+{
     char room[DOMAIN_ROOM];
     str normal = { room, domain_normal_to(room, domain) };
     size_t count = walk(world, region, normal, NULL);
