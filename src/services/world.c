@@ -14,6 +14,7 @@
 #include "base/pmap.h"
 #include "services/account.h"
 #include "services/iam/role.h"
+#include "services/s3/bucket.h"
 #include "services/ses/identities.h"
 #include "services/ses/rule_sets.h"
 #include "services/world_kinds.h"
@@ -26,6 +27,7 @@
 static const struct world_kind kinds[] = {
     { STR_INIT("account/"),         account_compile         },
     { STR_INIT("active-rule-set/"), active_rule_set_compile },
+    { STR_INIT("bucket/"),          bucket_compile          },
     { STR_INIT("identity/"),        identity_compile        },
     { STR_INIT("role/"),            role_compile            },
     { STR_INIT("rule-set/"),        rule_set_compile        },

@@ -1,7 +1,9 @@
-/* services/s3/bucket.h - a bucket as the world knows it: whose it is, where it lies, what its policy says.
+/* services/s3/bucket.h - a bucket as the world knows it: whose it is, where it lies, what its
+ * policy says.
  *
- * State: bucket/<name> = {"owner":"111122223333","region":"us-east-1","created_ms":N,"policy":"{...}"}.
- * Names are one space for all accounts and regions, as at AWS. */
+ * State: bucket/<name> =
+ * {"owner":"111122223333","region":"us-east-1","created_ms":N,"policy":"{...}"}. Names are one
+ * space for all accounts and regions, as at AWS. */
 #ifndef SESAME_SERVICES_S3_BUCKET_H
 #define SESAME_SERVICES_S3_BUCKET_H
 
@@ -17,17 +19,19 @@ struct bucket {
     const struct document *policy; /* NULL: it has none */
 };
 
-const struct bucket *bucket_find(const struct world *, str name); /* NULL: there is no such bucket */
+const struct bucket *bucket_find(const struct world *,
+                                 str name); /* NULL: there is no such bucket */
 
 /* Lower case letters, digits, dots and dashes, 3 to 63, and the rest of S3's rules for names. */
 bool bucket_name_ok(str name);
 
-str bucket_state_key(struct arena *, str name); /* "bucket/<name>" */
+str bucket_state_key(struct arena *, str name);             /* "bucket/<name>" */
 void bucket_encode(const struct bucket *, struct buf *out); /* the record's value */
 aggregate_compile_fn bucket_compile;
 
-/* What PutBucketPolicy refuses, in S3's words: NULL, or a FAULT_SYNTAX with the code "MalformedPolicy".
- * `world`: whose roles a principal may name; NULL: principals are not looked up. */
+/* What PutBucketPolicy refuses, in S3's words: NULL, or a FAULT_SYNTAX with the code
+ * "MalformedPolicy". `world`: whose roles a principal may name; NULL: principals are not looked up.
+ */
 const struct fault *bucket_policy_check(str bucket, str text, const struct world *, struct arena *);
 
 #endif

@@ -1,0 +1,271 @@
+/* services/s3/puts.c - PutObject, pushed by the API or pulled from an action's body; DeleteObject.
+ */
+#include "base/json.h"
+#include "services/s3/checksums.h"
+#include "services/s3/embedded.h"
+
+enum {
+    KEY_MAX = 1024,
+    USER_METADATA_MAX = 2048, /* names and values together: User Guide, "Working with metadata" */
+    HEADERS_MAX = 64 * 1024,
+};
+#define META STR("x-amz-meta-")
+
+struct s3_upload {
+    struct s3_service *service;
+    struct object_upload *upload;
+    str bucket, key;
+    int64_t bucket_created_ms;
+    bool if_none_match;
+    struct checksums checksums;
+};
+
+/* SES writes without a role only to Regions in which it receives (ses-receiving spec 13.2 row 12).
+ */
+static const struct fault *ask_region(const struct s3_service *s3, const struct call *call,
+                                      const struct bucket *bucket)
+{
+    if (call->caller->kind != CALLER_SERVICE)
+        return NULL;
+    bool receives = false;
+    for (size_t i = 0; i < s3->receiving_region_count; i++)
+        receives |= str_eq(s3->receiving_regions[i], bucket->region);
+    if (s3->receiving_region_count == 0)
+        receives = region_receives_mail(bucket->region) || str_eq(bucket->region, call->region);
+    if (receives)
+        return NULL;
+    return fault_coded(call->arena, FAULT_DENIED, "AccessDenied",
+                       "the bucket " STR_FMT " is in " STR_FMT ", a Region in which SES does not "
+                       "receive: to write there the action needs an IAM role",
+                       STR_ARG(bucket->name), STR_ARG(bucket->region));
+}
+
+static const struct fault *check_put(const struct call *call, const struct s3_put *put)
+{
+    size_t metadata = 0;
+    for (size_t i = 0; i < put->header_count; i++)
+        if (str_starts_nocase(put->headers[i].name, META))
+            metadata += put->headers[i].name.len - META.len + put->headers[i].value.len;
+    if (put->key.len > KEY_MAX)
+        return fault_coded(call->arena, FAULT_SYNTAX, "KeyTooLongError", "Your key is too long");
+    if (put->key.len == 0)
+        return fault_coded(call->arena, FAULT_SYNTAX, "InvalidArgument",
+                           "The key of an object is not empty");
+    if (metadata > USER_METADATA_MAX)
+        return fault_coded(call->arena, FAULT_SYNTAX, "MetadataTooLarge",
+                           "Your metadata headers exceed the maximum allowed metadata size");
+    return NULL;
+}
+
+static const struct fault *ask_put(const struct call *call, const struct bucket *bucket,
+                                   const struct s3_put *put)
+{
+    struct context_key *keys =
+        ARENA_ARRAY(call->arena, struct context_key, put->condition_count + 1);
+    if (!keys)
+        return &fault_no_memory;
+    for (size_t i = 0; i < put->condition_count; i++)
+        keys[i] = (struct context_key) { .name = put->conditions[i].name,
+                                         .values = &put->conditions[i].value,
+                                         .count = 1 };
+    return s3_ask(call, bucket,
+                  &(struct s3_question) { .action = STR("s3:PutObject"),
+                                          .key = put->key,
+                                          .context = keys,
+                                          .context_count = put->condition_count,
+                                          .remedy_resource = put->remedy_resource });
+}
+
+static const struct fault *must_be_new(struct s3_service *s3, const struct call *call, str bucket,
+                                       str key)
+{
+    struct object_info info;
+    const struct fault *why = s3->objects->ops->head(s3->objects, bucket, key, call->arena, &info);
+    if (why)
+        return why->kind == FAULT_ABSENT ? NULL : why;
+    return fault_coded(call->arena, FAULT_SYNTAX, "PreconditionFailed",
+                       "At least one of the pre-conditions you specified did not hold");
+}
+
+/* {"content-type":"...","x-amz-meta-a":"..."}: names in lower case, one member a name. */
+static str headers_json(const struct s3_put *put, struct arena *arena)
+{
+    AUTO_BUF out = buf_new(HEADERS_MAX);
+    struct json_writer w = json_writer(&out);
+    json_open(&w, '{');
+    for (size_t i = 0; i < put->header_count; i++) {
+        str name = arena_str(arena, put->headers[i].name);
+        for (size_t c = 0; c < name.len; c++)
+            ((char *)(uintptr_t)name.ptr)[c] = ascii_lower(name.ptr[c]);
+        json_name(&w, name);
+        json_put_str(&w, put->headers[i].value);
+        out.failed |= str_is_none(name);
+    }
+    json_close(&w, '}');
+    return out.failed ? STR_NONE : arena_str(arena, buf_str(&out));
+}
+
+const struct fault *s3_put_begin(struct s3_service *s3, const struct call *call,
+                                 const struct s3_put *put, struct s3_upload **ret_upload)
+{
+    const struct bucket *bucket;
+    TRY(s3_find_bucket(call, put->bucket, &bucket));
+    TRY(ask_put(call, bucket, put));
+    TRY(ask_region(s3, call, bucket));
+    TRY(check_put(call, put));
+    if (put->if_none_match)
+        TRY(must_be_new(s3, call, put->bucket, put->key));
+    struct s3_upload *u = ARENA_NEW(call->arena, struct s3_upload);
+    str headers = headers_json(put, call->arena);
+    if (!u || str_is_none(headers))
+        return &fault_no_memory;
+    *u = (struct s3_upload) { .service = s3,
+                              .bucket = bucket->name,
+                              .key = arena_str(call->arena, put->key),
+                              .bucket_created_ms = bucket->created_ms,
+                              .if_none_match = put->if_none_match };
+    if (!str_is_none(put->content_md5)) {
+        if (!checksums_expect(&u->checksums, CHECKSUM_MD5, put->content_md5))
+            return fault_coded(call->arena, FAULT_SYNTAX, "InvalidDigest",
+                               "The Content-MD5 you specified was invalid.");
+        checksums_count(&u->checksums, CHECKSUM_MD5);
+    }
+    const struct fault *why = s3->objects->ops->begin(s3->objects, bucket->name, put->key, headers,
+                                                      call->arena, &u->upload);
+    if (why) {
+        checksums_free(&u->checksums);
+        return why;
+    }
+    *ret_upload = u;
+    return NULL;
+}
+
+static const struct fault *kind_of(const struct call *call, str algorithm,
+                                   enum checksum_kind *ret_kind)
+{
+    if (checksum_kind_of(algorithm, ret_kind) && *ret_kind != CHECKSUM_MD5)
+        return NULL;
+    return fault_coded(call->arena, FAULT_UNBUILT, "NotImplemented",
+                       "the checksum algorithm " STR_FMT " is not implemented", STR_ARG(algorithm));
+}
+
+const struct fault *s3_put_checksum(struct s3_upload *u, const struct call *call, str algorithm)
+{
+    enum checksum_kind kind;
+    TRY(kind_of(call, algorithm, &kind));
+    checksums_count(&u->checksums, kind);
+    return NULL;
+}
+
+const struct fault *s3_put_expect(struct s3_upload *u, const struct call *call, str algorithm,
+                                  str base64)
+{
+    enum checksum_kind kind;
+    TRY(kind_of(call, algorithm, &kind));
+    if (checksums_expect(&u->checksums, kind, base64))
+        return NULL;
+    return fault_coded(call->arena, FAULT_SYNTAX, "InvalidRequest",
+                       "Value for x-amz-checksum-" STR_FMT " header is invalid.",
+                       STR_ARG(algorithm));
+}
+
+const struct fault *s3_put_write(struct s3_upload *u, const struct call *call, str chunk)
+{
+    checksums_add(&u->checksums, chunk);
+    return u->service->objects->ops->write(u->upload, chunk, call->arena);
+}
+
+void s3_put_cancel(struct s3_upload *u)
+{
+    if (!u)
+        return;
+    checksums_free(&u->checksums);
+    u->service->objects->ops->cancel(u->upload);
+}
+
+/* The bucket may have gone, or gone and come again as another's, while the bytes arrived. Asked
+ * when the object is there: whoever deletes the bucket later finds it not empty. */
+static bool bucket_stands(const struct s3_upload *u)
+{
+    const struct world *now = worlds_now(u->service->worlds);
+    const struct bucket *bucket = bucket_find(now, u->bucket);
+    bool stands = bucket && bucket->created_ms == u->bucket_created_ms;
+    world_unref(now);
+    return stands;
+}
+
+const struct fault *s3_put_finish(struct s3_upload *u, const struct call *call,
+                                  struct object_info *ret_info)
+{
+    struct objects *objects = u->service->objects;
+    const struct fault *why = checksums_end(&u->checksums, call->arena);
+    if (!why && u->if_none_match)
+        why = must_be_new(u->service, call, u->bucket, u->key);
+    if (why) {
+        objects->ops->cancel(u->upload);
+        return why;
+    }
+    why = objects->ops->finish(u->upload, call->arena, ret_info);
+    if (why)
+        return why->kind == FAULT_ABSENT ? s3_no_such_bucket(call) : why;
+    if (bucket_stands(u))
+        return NULL;
+    objects->ops->remove(objects, u->bucket, u->key, call->arena);
+    return s3_no_such_bucket(call);
+}
+
+/* ---- the port ---- */
+
+static const struct fault *copy_body(struct s3_upload *u, const struct call *call,
+                                     struct body *body)
+{
+    for (;;) {
+        str chunk;
+        TRY(body->read(body, &chunk));
+        if (chunk.len == 0)
+            return NULL;
+        TRY(s3_put_write(u, call, chunk));
+    }
+}
+
+const struct fault *s3_put_object(struct s3_port *port, const struct call *call,
+                                  const struct put_object *put)
+{
+    struct s3_service *s3 = (struct s3_service *)port;
+    struct header *headers = ARENA_ARRAY(call->arena, struct header, put->metadata_count + 1);
+    if (!headers)
+        return &fault_no_memory;
+    headers[0] = (struct header) { STR("content-type"), str_is_none(put->content_type)
+                                                            ? STR("binary/octet-stream")
+                                                            : put->content_type };
+    for (size_t i = 0; i < put->metadata_count; i++)
+        headers[1 + i] = (struct header) { arena_strf(call->arena, "x-amz-meta-" STR_FMT,
+                                                      STR_ARG(put->metadata[i].name)),
+                                           put->metadata[i].value };
+    struct s3_upload *u;
+    struct object_info info;
+    TRY(s3_put_begin(s3, call,
+                     &(struct s3_put) { .bucket = put->bucket,
+                                        .key = put->key,
+                                        .headers = headers,
+                                        .header_count = put->metadata_count + 1,
+                                        .content_md5 = STR_NONE,
+                                        .remedy_resource = put->remedy_resource },
+                     &u));
+    const struct fault *why = copy_body(u, call, put->body);
+    if (why) {
+        s3_put_cancel(u);
+        return why;
+    }
+    return s3_put_finish(u, call, &info);
+}
+
+const struct fault *s3_delete_object(struct s3_service *s3, const struct call *call, str name,
+                                     str key)
+{
+    const struct bucket *bucket;
+    TRY(s3_find_bucket(call, name, &bucket));
+    TRY(s3_ask(call, bucket,
+               &(struct s3_question) { .action = STR("s3:DeleteObject"), .key = key }));
+    return s3->objects->ops->remove(s3->objects, name, key, call->arena);
+}
