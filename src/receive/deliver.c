@@ -6,6 +6,7 @@
 #include "policy/decision.h"
 #include "receive/actions.h"
 #include "receive/retry.h"
+#include "receive/timeline.h"
 
 struct attempt {
     const struct delivery *d;
@@ -201,14 +202,18 @@ static struct outcome *add_outcome(struct attempt *t, size_t index, int64_t bega
     return o;
 }
 
-static str note_since(const struct attempt *t)
+/* What is not noted yet; of a message that is delivered, also how its rules matched. */
+static str note_since(const struct attempt *t, bool delivered)
 {
-    if (t->count == t->noted)
+    if (t->count == t->noted && !delivered)
         return STR_NONE;
-    AUTO_BUF text = buf_new(1 << 20);
-    struct history before = t->history;
-    /* what this attempt noted already is written by now; a step occurs once an attempt */
-    history_write(&before, t->outcomes + t->noted, t->count - t->noted, &text);
+    AUTO_BUF text = buf_new(1 << 20), rules = buf_new(1 << 20);
+    struct history_note note = { .outcomes = t->outcomes + t->noted, .count = t->count - t->noted };
+    if (delivered && !timeline_rules(&t->set, &t->head.envelope, t->arena, &rules)) {
+        note.rule_set = t->set.name;
+        note.rules = buf_str(&rules);
+    }
+    history_write(&t->history, &note, &text);
     return text.failed ? STR_NONE : arena_str(t->arena, buf_str(&text));
 }
 
@@ -229,7 +234,7 @@ static void note_before(struct attempt *t, const struct step *next)
         effects = effects || has_effect(&t->plan.steps[t->outcomes[i].step]);
     if (!effects || !has_effect(next))
         return;
-    str note = note_since(t);
+    str note = note_since(t, false);
     const struct fault *f = note.ptr ? t->d->spool->ops->note(t->lease, note) : &fault_no_memory;
     if (f) /* the step may be run again then: the same object under the same key */
         journal_notef(t->d->outside->journal, JOURNAL_ERROR, STR("receive"), STR("note-lost"),
@@ -315,7 +320,7 @@ struct delivered deliver_attempt(const struct delivery *d, struct lease *lease, 
     struct delivered done = run_plan(t);
     done.outcomes = t->outcomes;
     done.outcome_count = t->count;
-    done.note = note_since(t);
+    done.note = note_since(t, done.settlement == SETTLE_DONE);
     return done;
 }
 

@@ -50,6 +50,11 @@ static const struct fault *read_event(const struct json *event, struct history *
         h->redriven_at = h->count;
         return NULL;
     }
+    if (json_get(event, "ruleSet")) {
+        h->rule_set = json_str(event, "ruleSet");
+        h->rules = json_str(event, "rules");
+        return NULL;
+    }
     int64_t step = json_int(event, "step", -1);
     if (at < 0 || step < 0)
         return fault(a, FAULT_DEFECT, NULL, "a note names no step or no time");
@@ -144,16 +149,21 @@ static void write_outcome(struct json_writer *w, const struct outcome *o, bool a
     json_close(w, '}');
 }
 
-void history_write(const struct history *before, const struct outcome *outcomes, size_t count,
-                   struct buf *out)
+void history_write(const struct history *before, const struct history_note *note, struct buf *out)
 {
     struct json_writer w = json_writer(out);
     json_open(&w, '[');
-    for (size_t i = 0; i < count; i++) {
-        const struct outcome *o = &outcomes[i], *last = last_of(outcomes, i, o->step);
+    for (size_t i = 0; i < note->count; i++) {
+        const struct outcome *o = &note->outcomes[i], *last = last_of(note->outcomes, i, o->step);
         if (!last)
             last = last_of(before->outcomes, before->count, o->step);
         write_outcome(&w, o, repeats(o, last));
+    }
+    if (note->rule_set.ptr) {
+        json_open(&w, '{');
+        json_add_str(&w, "ruleSet", note->rule_set);
+        json_add_str(&w, "rules", note->rules);
+        json_close(&w, '}');
     }
     json_close(&w, ']');
 }

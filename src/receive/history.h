@@ -4,7 +4,9 @@
  *   {"step":0,"at":1700000000000,"rule":"store","action":"S3","outcome":"retry","says":"...",
  *    "denial":"{...}"}                       (JSON as text: quoted, so that it stays as decided)
  * or the same outcome with the same explanation once more, {"step":0,"at":...,"again":true}, or
- * {"redrive":true,"at":...}. Explanations are kept as decided and never computed again. */
+ * {"redrive":true,"at":...}. Explanations are kept as decided and never computed again. When a message is
+ * delivered its rule set is no longer kept beside it, so the last note of all tells how its rules
+ * matched: {"ruleSet":"main","rules":"[...]"}, the timeline's members, quoted. */
 #ifndef SESAME_RECEIVE_HISTORY_H
 #define SESAME_RECEIVE_HISTORY_H
 
@@ -34,15 +36,21 @@ struct history {
     size_t count;
     int64_t redriven_ms;            /* 0: never */
     size_t redriven_at;             /* outcomes before the last redrive */
+    str rule_set, rules;            /* of a delivered message: its name, and JSON; else STR_NONE */
 };
 
 /* Notes damaged in the middle are a FAULT_DEFECT that says where. */
 const struct fault *history_read(str notes, struct arena *, struct history *ret_history);
 struct step_history history_of(const struct history *, size_t step);
 
-/* Writes outcomes as one note (no newline). Those that only repeat what `before` ends with for their
- * step are written short. */
-void history_write(const struct history *before, const struct outcome *, size_t count, struct buf *out);
+struct history_note {
+    const struct outcome *outcomes;
+    size_t count;
+    str rule_set, rules; /* STR_NONE: not the last note */
+};
+/* Writes one note (no newline). Outcomes that only repeat what `before` ends with for their step are
+ * written short. */
+void history_write(const struct history *before, const struct history_note *, struct buf *out);
 str history_redrive_note(int64_t now_ms, struct arena *);
 
 const char *outcome_name(enum outcome_kind); /* "done", "retry", "refused", "expired" */

@@ -15,7 +15,7 @@ static struct outcome denied(size_t step, int64_t at_ms)
 static str written(const struct history *before, const struct outcome *o, size_t count, struct arena *a)
 {
     AUTO_BUF out = buf_new(1 << 16);
-    history_write(before, o, count, &out);
+    history_write(before, &(struct history_note){ .outcomes = o, .count = count }, &out);
     assert_false(out.failed);
     return arena_str(a, buf_str(&out));
 }
@@ -82,6 +82,19 @@ static void a_redrive_gives_another_turn_to_what_was_given_up_and_to_nothing_els
     assert_int_equal(h.count, 2);
 }
 
+static void the_last_note_tells_how_the_rules_matched(void **state)
+{
+    (void)state;
+    AUTO_ARENA *a = arena_new(1 << 20);
+    AUTO_BUF out = buf_new(4096);
+    struct history h = { 0 };
+    history_write(&h, &(struct history_note){ .rule_set = STR("main"), .rules = STR("[{\"rule\":\"r\"}]") }, &out);
+    assert_null(history_read(buf_str(&out), a, &h));
+    assert_true(str_eq(h.rule_set, STR("main")));
+    assert_true(str_eq(h.rules, STR("[{\"rule\":\"r\"}]")));
+    assert_int_equal(h.count, 0);
+}
+
 static void damaged_notes_are_said_to_be_so(void **state)
 {
     (void)state;
@@ -102,6 +115,7 @@ int main(void)
         cmocka_unit_test(what_is_written_is_read_again),
         cmocka_unit_test(the_same_explanation_is_written_once_and_read_as_often_as_it_was_given),
         cmocka_unit_test(a_redrive_gives_another_turn_to_what_was_given_up_and_to_nothing_else),
+        cmocka_unit_test(the_last_note_tells_how_the_rules_matched),
         cmocka_unit_test(damaged_notes_are_said_to_be_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

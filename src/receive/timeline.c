@@ -40,14 +40,14 @@ static void write_beginning(struct json_writer *w, const struct spool_record *r,
     write_envelope(w, &head->envelope);
 }
 
-static const struct fault *write_rules(struct json_writer *w, const struct receipt_rule_set *set,
-                                       const struct envelope *e, struct arena *a)
+enum { RULES_TOLD_MAX = 8 * 1024 };
+
+static void write_rules(struct json_writer *w, const struct match *matches, size_t count, bool only_matched)
 {
-    struct match *matches;
-    TRY(plan_matches(set, e, a, &matches));
-    json_name(w, STR("rules"));
     json_open(w, '[');
-    for (size_t i = 0; i < set->rule_count; i++) {
+    for (size_t i = 0; i < count; i++) {
+        if (only_matched && !matches[i].matched)
+            continue;
         json_open(w, '{');
         json_add_str(w, "rule", matches[i].rule->name);
         json_add_bool(w, "matched", matches[i].matched);
@@ -55,17 +55,49 @@ static const struct fault *write_rules(struct json_writer *w, const struct recei
         json_close(w, '}');
     }
     json_close(w, ']');
+}
+
+const struct fault *timeline_rules(const struct receipt_rule_set *set, const struct envelope *e,
+                                   struct arena *a, struct buf *out)
+{
+    struct match *matches;
+    TRY(plan_matches(set, e, a, &matches));
+    size_t begin = out->len;
+    struct json_writer w = json_writer(out);
+    write_rules(&w, matches, set->rule_count, false);
+    if (out->len - begin > RULES_TOLD_MAX) {
+        out->len = begin;
+        w = json_writer(out);
+        write_rules(&w, matches, set->rule_count, true);
+    }
+    return out->failed ? &fault_no_memory : NULL;
+}
+
+/* While a message lives, and when it is dead, its rule set lies beside it; a delivered one has noted
+ * how its rules matched. */
+static const struct fault *write_rule_set(struct json_writer *w, const struct spool_record *r, const struct head *head,
+                                          const struct history *history, struct arena *a)
+{
+    if (history->rule_set.ptr) {
+        json_add_str(w, "ruleSet", history->rule_set);
+        json_add_raw(w, "rules", history->rules);
+        return NULL;
+    }
+    struct receipt_rule_set set;
+    TRY(rule_set_read(r->entry.rules, a, &set));
+    json_add_str(w, "ruleSet", set.name);
+    AUTO_BUF rules = buf_new(1 << 20);
+    TRY(timeline_rules(&set, &head->envelope, a, &rules));
+    json_add_raw(w, "rules", buf_str(&rules));
     return NULL;
 }
 
-static const struct fault *write_attempts(struct json_writer *w, str notes, struct arena *a)
+static void write_attempts(struct json_writer *w, const struct history *history)
 {
-    struct history history;
-    TRY(history_read(notes, a, &history));
     json_name(w, STR("attempts"));
     json_open(w, '[');
-    for (size_t i = 0; i < history.count; i++) {
-        const struct outcome *o = &history.outcomes[i];
+    for (size_t i = 0; i < history->count; i++) {
+        const struct outcome *o = &history->outcomes[i];
         json_open(w, '{');
         add_when(w, "at", o->at_ms);
         json_add_str(w, "rule", o->rule);
@@ -77,21 +109,19 @@ static const struct fault *write_attempts(struct json_writer *w, str notes, stru
         json_close(w, '}');
     }
     json_close(w, ']');
-    return NULL;
 }
 
 const struct fault *timeline_write(const struct spool_record *r, struct arena *a, struct buf *out)
 {
     struct head head;
-    struct receipt_rule_set set;
+    struct history history;
     TRY(head_decode(r->entry.head, a, &head));
-    TRY(rule_set_read(r->entry.rules, a, &set));
+    TRY(history_read(r->notes, a, &history));
     struct json_writer w = json_writer(out);
     json_open(&w, '{');
     write_beginning(&w, r, &head);
-    json_add_str(&w, "ruleSet", set.name);
-    TRY(write_rules(&w, &set, &head.envelope, a));
-    TRY(write_attempts(&w, r->notes, a));
+    TRY(write_rule_set(&w, r, &head, &history, a));
+    write_attempts(&w, &history);
     json_close(&w, '}');
     return out->failed ? &fault_no_memory : NULL;
 }

@@ -5,10 +5,16 @@
 #define SESAME_RECEIVE_TIMELINE_H
 
 #include "base/buf.h"
+#include "mail/envelope.h"
+#include "services/ses/ruleset.h"
 #include "store/spool.h"
 
 /* {"messageId","account","state",...}: the object of design.md, "The faces of the program". */
 const struct fault *timeline_write(const struct spool_record *, struct arena *, struct buf *out);
+
+/* Its "rules": a JSON array that tells of each rule whether it matched, and why. Of a long one only
+ * those that matched. For the last note of a delivered message. */
+const struct fault *timeline_rules(const struct receipt_rule_set *, const struct envelope *, struct arena *, struct buf *out);
 
 /* One line of the list: {"messageId","account","state","receivedAt","envelope"}. */
 const struct fault *timeline_write_brief(const struct spool_record *, struct arena *, struct buf *out);
