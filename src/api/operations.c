@@ -47,6 +47,7 @@ const struct operation operations[] = {
     QUERY(iam, UpdateAssumeRolePolicy),
     QUERY(iam, PutRolePolicy),
     QUERY(iam, GetRolePolicy),
+    QUERY(iam, ListRolePolicies),
     QUERY(iam, DeleteRolePolicy),
     QUERY(iam, DeleteRole),
 
