@@ -31,7 +31,7 @@ def test_what_waits_survives_a_restart(server, receiving):
     server.restart()
     for message in messages:
         timeline = server.timeline(message)
-        assert timeline["state"] == "retrying" and timeline["attempts"][0]["denial"]["element"] == "Policy"
+        assert timeline["state"] == "retrying" and timeline["attempts"][0]["denial"]["element"] == "Statement"
     server.client("s3").put_bucket_policy(Bucket="mail", Policy=json.dumps(bucket_policy("mail", receiving.arn("store"))))
     for message in messages:
         server.settled(message, ["delivered"], 30)
