@@ -31,7 +31,7 @@ struct api_call {
 
 struct api_answer {
     int status;                   /* 200 when left 0 */
-    struct header headers[16];
+    struct header headers[88];
     size_t header_count;
     struct buf text;              /* body; for Query: only the inside of <XResult>, error.c and router.c wrap it */
     struct body *body;            /* instead of text, for objects; read on the API's threads */

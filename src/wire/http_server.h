@@ -26,7 +26,7 @@ enum http_next {
 
 struct http_answer {
     int status;
-    struct header headers[32];
+    struct header headers[96];
     size_t header_count;
     str text; /* in the arena, or constant */
     /* Instead of text: called on worker threads until the piece is empty; a piece lives until the next call.
