@@ -10,31 +10,32 @@ str s3_action_key(str prefix, str message_id, struct arena *a)
 }
 
 /* Who puts: the service in the rule's name; or, with a role, the role and only the role. The trust
- * policy is asked with the rule's source keys, which the session no longer carries. */
+ * policy is asked with the rule's source keys, which the session no longer carries. Both live in the
+ * arena, since a denial goes on pointing to who was denied. */
 static const struct fault *choose_caller(const struct acting *as, const struct action *action,
-                                         str message_id, struct caller *ret_caller)
+                                         str message_id, const struct caller **ret_caller)
 {
     struct arn rule_arn;
     str text = receipt_rule_arn(as->arena, as->region, as->account, as->rule_set, as->rule->name);
-    if (!text.ptr || !arn_parse(text, &rule_arn))
+    struct caller *ses = ARENA_NEW(as->arena, struct caller), *session = ARENA_NEW(as->arena, struct caller);
+    if (!text.ptr || !ses || !session || !arn_parse(text, &rule_arn))
         return &fault_no_memory;
-    struct caller ses = caller_ses(as->account, rule_arn);
-    if (!action->s3.iam_role_arn.len) {
-        *ret_caller = ses;
+    *ses = caller_ses(as->account, rule_arn);
+    *ret_caller = ses;
+    if (!action->s3.iam_role_arn.len)
         return NULL;
-    }
-    struct call call = { .caller = &ses, .world = as->world, .region = as->region,
+    struct call call = { .caller = ses, .world = as->world, .region = as->region,
                          .now_ms = as->now_ms, .arena = as->arena };
-    return as->ports->sts->assume_role(as->ports->sts, &call, action->s3.iam_role_arn, message_id, ret_caller);
+    TRY(as->ports->sts->assume_role(as->ports->sts, &call, action->s3.iam_role_arn, message_id, session));
+    *ret_caller = session;
+    return NULL;
 }
 
 const struct fault *s3_action_put(const struct acting *as, const struct action *action, str message_id,
                                   struct body *body)
 {
-    struct caller *caller = ARENA_NEW(as->arena, struct caller); /* a denial keeps pointing to it */
-    if (!caller)
-        return &fault_no_memory;
-    TRY(choose_caller(as, action, message_id, caller));
+    const struct caller *caller;
+    TRY(choose_caller(as, action, message_id, &caller));
 
     str bucket = action->s3.bucket_name, prefix = action->s3.object_key_prefix;
     struct put_object put = {
