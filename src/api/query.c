@@ -48,7 +48,7 @@ const struct header *pair_find(const struct header *pairs, size_t count, str nam
     return NULL;
 }
 
-const struct header *field_find(const struct header *fields, size_t count, str name)
+const struct header *fields_find(const struct header *fields, size_t count, str name)
 {
     for (size_t i = 0; i < count; i++)
         if (str_eq_nocase(fields[i].name, name))

@@ -13,6 +13,6 @@ const struct fault *pairs_read(str text, struct arena *, const struct header **r
 
 /* The first pair or field so named; NULL when absent. Case counts for the first alone. */
 const struct header *pair_find(const struct header *, size_t count, str name);
-const struct header *field_find(const struct header *, size_t count, str name);
+const struct header *fields_find(const struct header *, size_t count, str name);
 
 #endif

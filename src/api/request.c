@@ -48,7 +48,7 @@ bool request_is_local(const struct http_exchange *x)
                                    STR_INIT("Via") };
 
     for (size_t i = 0; i < sizeof proxied / sizeof proxied[0]; i++)
-        if (field_find(x->headers, x->header_count, proxied[i]))
+        if (fields_find(x->headers, x->header_count, proxied[i]))
             return false;
     return x->peer_local && is_address_or_localhost(http_header(x, STR("Host")));
 }
@@ -66,7 +66,7 @@ bool api_has_param(const struct api_call *call, const char *name)
 
 str api_header(const struct api_call *call, const char *name)
 {
-    const struct header *field = field_find(call->headers, call->header_count, str_of(name));
+    const struct header *field = fields_find(call->headers, call->header_count, str_of(name));
     return field ? field->value : STR_NONE;
 }
 

@@ -52,7 +52,7 @@ static const str other_operations[] = {
 
 static str header_of(const struct route_ask *ask, str name)
 {
-    const struct header *field = field_find(ask->headers, ask->header_count, name);
+    const struct header *field = fields_find(ask->headers, ask->header_count, name);
     return field ? field->value : STR_NONE;
 }
 
