@@ -13,7 +13,8 @@
 enum { LIST_PAGE = 100 };
 
 /* Receipt operations have no resources of their own: a policy must name "*". */
-static const struct fault *may(const struct api_call *call, str action) {
+static const struct fault *may(const struct api_call *call, str action)
+{
     return authorize(&call->call, &(struct ask) {
                                       .action = action,
                                       .resource = STR("*"),
@@ -23,7 +24,8 @@ static const struct fault *may(const struct api_call *call, str action) {
 
 static const struct fault *check_names(const struct api_call *call, const char *first,
                                        const char *first_path, const char *second,
-                                       const char *second_path) {
+                                       const char *second_path)
+{
     AUTO_VIOLATIONS v = violations_new();
     violations_of_name(&v, first_path, api_param(call, first));
     if (second)
@@ -33,8 +35,8 @@ static const struct fault *check_names(const struct api_call *call, const char *
 
 /* ---- rule sets ---- */
 
-static void write_metadata(struct buf *out, const char *element,
-                           const struct receipt_rule_set *set) {
+static void write_metadata(struct buf *out, const char *element, const struct receipt_rule_set *set)
+{
     char when[WHEN_SIZE];
     xml_open(out, element);
     xml_leaf(out, "Name", set->name);
@@ -42,7 +44,8 @@ static void write_metadata(struct buf *out, const char *element,
     xml_close(out, element);
 }
 
-static void write_set(struct buf *out, const struct receipt_rule_set *set) {
+static void write_set(struct buf *out, const struct receipt_rule_set *set)
+{
     write_metadata(out, "Metadata", set);
     xml_open(out, "Rules");
     for (size_t i = 0; i < set->rule_count; i++) {
@@ -54,7 +57,8 @@ static void write_set(struct buf *out, const struct receipt_rule_set *set) {
 }
 
 const struct fault *run_ses_CreateReceiptRuleSet(struct api *api, const struct api_call *call,
-                                                 struct api_answer *answer) {
+                                                 struct api_answer *answer)
+{
     (void)answer;
     TRY(may(call, STR("ses:CreateReceiptRuleSet")));
     TRY(check_names(call, "RuleSetName", "ruleSetName", NULL, NULL));
@@ -62,7 +66,8 @@ const struct fault *run_ses_CreateReceiptRuleSet(struct api *api, const struct a
 }
 
 const struct fault *run_ses_DeleteReceiptRuleSet(struct api *api, const struct api_call *call,
-                                                 struct api_answer *answer) {
+                                                 struct api_answer *answer)
+{
     (void)answer;
     TRY(may(call, STR("ses:DeleteReceiptRuleSet")));
     TRY(check_names(call, "RuleSetName", "ruleSetName", NULL, NULL));
@@ -70,7 +75,8 @@ const struct fault *run_ses_DeleteReceiptRuleSet(struct api *api, const struct a
 }
 
 const struct fault *run_ses_DescribeReceiptRuleSet(struct api *api, const struct api_call *call,
-                                                   struct api_answer *answer) {
+                                                   struct api_answer *answer)
+{
     (void)api;
     const struct receipt_rule_set *set;
     TRY(may(call, STR("ses:DescribeReceiptRuleSet")));
@@ -81,7 +87,8 @@ const struct fault *run_ses_DescribeReceiptRuleSet(struct api *api, const struct
 }
 
 const struct fault *run_ses_SetActiveReceiptRuleSet(struct api *api, const struct api_call *call,
-                                                    struct api_answer *answer) {
+                                                    struct api_answer *answer)
+{
     (void)answer;
     TRY(may(call, STR("ses:SetActiveReceiptRuleSet")));
     str name = api_param(call, "RuleSetName");
@@ -92,7 +99,8 @@ const struct fault *run_ses_SetActiveReceiptRuleSet(struct api *api, const struc
 
 const struct fault *run_ses_DescribeActiveReceiptRuleSet(struct api *api,
                                                          const struct api_call *call,
-                                                         struct api_answer *answer) {
+                                                         struct api_answer *answer)
+{
     (void)api;
     TRY(may(call, STR("ses:DescribeActiveReceiptRuleSet")));
     const struct receipt_rule_set *set =
@@ -103,7 +111,8 @@ const struct fault *run_ses_DescribeActiveReceiptRuleSet(struct api *api,
 }
 
 /* A token is the last name of the page before, in base64, so that nobody builds on its look. */
-static const struct fault *read_token(const struct api_call *call, str *ret_after) {
+static const struct fault *read_token(const struct api_call *call, str *ret_after)
+{
     struct arena *arena = call->call.arena;
     str token = api_param(call, "NextToken");
     *ret_after = STR_NONE;
@@ -121,7 +130,8 @@ static const struct fault *read_token(const struct api_call *call, str *ret_afte
 }
 
 const struct fault *run_ses_ListReceiptRuleSets(struct api *api, const struct api_call *call,
-                                                struct api_answer *answer) {
+                                                struct api_answer *answer)
+{
     (void)api;
     str after;
     const struct receipt_rule_set *const *sets;
@@ -149,13 +159,26 @@ struct setup_test {
     struct setup *setup;
 };
 
+/* A target that refuses is the request's fault, whatever stands beneath: SES answers 400, never
+ * 403. */
 static const struct fault *run_setup_test(struct rule_test *test, const struct call *call,
-                                          str rule_set, const struct receipt_rule *rule) {
-    return setup_test_rule(((struct setup_test *)test)->setup, call, rule_set, rule);
+                                          str rule_set, const struct receipt_rule *rule)
+{
+    const struct fault *why =
+        setup_test_rule(((struct setup_test *)test)->setup, call, rule_set, rule);
+    if (!why || !why->code)
+        return why;
+    struct fault *answer = ARENA_NEW(call->arena, struct fault);
+    if (!answer)
+        return &fault_no_memory;
+    *answer = *why;
+    answer->kind = FAULT_SYNTAX;
+    return answer;
 }
 
 static const struct fault *read_rule(const struct api_call *call, bool with_after,
-                                     struct receipt_rule *ret_rule) {
+                                     struct receipt_rule *ret_rule)
+{
     AUTO_VIOLATIONS v = violations_new();
     violations_of_name(&v, "ruleSetName", api_param(call, "RuleSetName"));
     if (with_after)
@@ -165,7 +188,8 @@ static const struct fault *read_rule(const struct api_call *call, bool with_afte
 }
 
 const struct fault *run_ses_CreateReceiptRule(struct api *api, const struct api_call *call,
-                                              struct api_answer *answer) {
+                                              struct api_answer *answer)
+{
     (void)answer;
     struct receipt_rule rule;
     struct setup_test test = { .base = { run_setup_test }, .setup = api->setup };
@@ -176,7 +200,8 @@ const struct fault *run_ses_CreateReceiptRule(struct api *api, const struct api_
 }
 
 const struct fault *run_ses_UpdateReceiptRule(struct api *api, const struct api_call *call,
-                                              struct api_answer *answer) {
+                                              struct api_answer *answer)
+{
     (void)answer;
     struct receipt_rule rule;
     struct setup_test test = { .base = { run_setup_test }, .setup = api->setup };
@@ -187,7 +212,8 @@ const struct fault *run_ses_UpdateReceiptRule(struct api *api, const struct api_
 }
 
 const struct fault *run_ses_DeleteReceiptRule(struct api *api, const struct api_call *call,
-                                              struct api_answer *answer) {
+                                              struct api_answer *answer)
+{
     (void)answer;
     TRY(may(call, STR("ses:DeleteReceiptRule")));
     TRY(check_names(call, "RuleSetName", "ruleSetName", "RuleName", "ruleName"));
@@ -196,7 +222,8 @@ const struct fault *run_ses_DeleteReceiptRule(struct api *api, const struct api_
 }
 
 const struct fault *run_ses_DescribeReceiptRule(struct api *api, const struct api_call *call,
-                                                struct api_answer *answer) {
+                                                struct api_answer *answer)
+{
     (void)api;
     const struct receipt_rule *rule;
     TRY(may(call, STR("ses:DescribeReceiptRule")));
@@ -212,7 +239,8 @@ const struct fault *run_ses_DescribeReceiptRule(struct api *api, const struct ap
 /* ---- identities ---- */
 
 const struct fault *run_ses_VerifyDomainIdentity(struct api *api, const struct api_call *call,
-                                                 struct api_answer *answer) {
+                                                 struct api_answer *answer)
+{
     str domain = api_param(call, "Domain"), token;
     TRY(may(call, STR("ses:VerifyDomainIdentity")));
     if (str_is_none(domain)) {
