@@ -8,7 +8,8 @@
 #include "services/iam/role.h"
 
 /* A role that does not exist (yet) is asked about by the ARN it would have. */
-static const struct fault *may(const struct api_call *call, str action, str path) {
+static const struct fault *may(const struct api_call *call, str action, str path)
+{
     const struct call *c = &call->call;
     str name = api_param(call, "RoleName"), account = c->caller->account;
     const struct role *role = role_find(c->world, account, name);
@@ -23,14 +24,16 @@ static const struct fault *may(const struct api_call *call, str action, str path
 }
 
 /* Documents travel percent-encoded in IAM's answers. */
-static void leaf_encoded(struct buf *out, const char *name, str document) {
+static void leaf_encoded(struct buf *out, const char *name, str document)
+{
     AUTO_BUF encoded = buf_new(1024 * 1024);
     percent_encode(&encoded, document, PERCENT_ALL);
     xml_leaf(out, name, buf_str(&encoded));
     out->failed |= encoded.failed;
 }
 
-static void write_role(struct buf *out, const struct role *role) {
+static void write_role(struct buf *out, const struct role *role)
+{
     char when[WHEN_SIZE];
     xml_open(out, "Role");
     xml_leaf(out, "Path", role->path);
@@ -45,7 +48,8 @@ static void write_role(struct buf *out, const struct role *role) {
 }
 
 /* What a role can have at AWS and cannot here yet is refused, never dropped in silence. */
-static const struct fault *refuse_unbuilt(const struct api_call *call) {
+static const struct fault *refuse_unbuilt(const struct api_call *call)
+{
     for (size_t i = 0; i < call->param_count; i++) {
         str name = call->params[i].name;
         if (str_starts(name, STR("Tags.member.")) || str_eq(name, STR("PermissionsBoundary")))
@@ -57,7 +61,8 @@ static const struct fault *refuse_unbuilt(const struct api_call *call) {
 }
 
 const struct fault *run_iam_CreateRole(struct api *api, const struct api_call *call,
-                                       struct api_answer *answer) {
+                                       struct api_answer *answer)
+{
     struct role_draft draft = {
         .name = api_param(call, "RoleName"),
         .path = api_param(call, "Path"),
@@ -81,7 +86,8 @@ const struct fault *run_iam_CreateRole(struct api *api, const struct api_call *c
     return NULL;
 }
 
-static const struct fault *find_role(const struct api_call *call, const struct role **ret_role) {
+static const struct fault *find_role(const struct api_call *call, const struct role **ret_role)
+{
     str name = api_param(call, "RoleName");
     if (str_is_none(name))
         return fault_coded(
@@ -97,7 +103,8 @@ static const struct fault *find_role(const struct api_call *call, const struct r
 }
 
 const struct fault *run_iam_GetRole(struct api *api, const struct api_call *call,
-                                    struct api_answer *answer) {
+                                    struct api_answer *answer)
+{
     (void)api;
     const struct role *role;
     TRY(may(call, STR("iam:GetRole"), STR_NONE));
@@ -107,7 +114,8 @@ const struct fault *run_iam_GetRole(struct api *api, const struct api_call *call
 }
 
 const struct fault *run_iam_UpdateAssumeRolePolicy(struct api *api, const struct api_call *call,
-                                                   struct api_answer *answer) {
+                                                   struct api_answer *answer)
+{
     (void)answer;
     TRY(may(call, STR("iam:UpdateAssumeRolePolicy"), STR_NONE));
     return role_update_trust(api->state, &call->call, api_param(call, "RoleName"),
@@ -115,14 +123,16 @@ const struct fault *run_iam_UpdateAssumeRolePolicy(struct api *api, const struct
 }
 
 const struct fault *run_iam_DeleteRole(struct api *api, const struct api_call *call,
-                                       struct api_answer *answer) {
+                                       struct api_answer *answer)
+{
     (void)answer;
     TRY(may(call, STR("iam:DeleteRole"), STR_NONE));
     return role_delete(api->state, &call->call, api_param(call, "RoleName"));
 }
 
 const struct fault *run_iam_PutRolePolicy(struct api *api, const struct api_call *call,
-                                          struct api_answer *answer) {
+                                          struct api_answer *answer)
+{
     (void)answer;
     TRY(may(call, STR("iam:PutRolePolicy"), STR_NONE));
     return role_put_policy(api->state, &call->call, api_param(call, "RoleName"),
@@ -130,7 +140,8 @@ const struct fault *run_iam_PutRolePolicy(struct api *api, const struct api_call
 }
 
 const struct fault *run_iam_GetRolePolicy(struct api *api, const struct api_call *call,
-                                          struct api_answer *answer) {
+                                          struct api_answer *answer)
+{
     (void)api;
     const struct role *role;
     str name = api_param(call, "PolicyName");
@@ -149,7 +160,8 @@ const struct fault *run_iam_GetRolePolicy(struct api *api, const struct api_call
 }
 
 const struct fault *run_iam_ListRolePolicies(struct api *api, const struct api_call *call,
-                                             struct api_answer *answer) {
+                                             struct api_answer *answer)
+{
     (void)api;
     const struct role *role;
     TRY(may(call, STR("iam:ListRolePolicies"), STR_NONE));
@@ -163,7 +175,8 @@ const struct fault *run_iam_ListRolePolicies(struct api *api, const struct api_c
 }
 
 const struct fault *run_iam_DeleteRolePolicy(struct api *api, const struct api_call *call,
-                                             struct api_answer *answer) {
+                                             struct api_answer *answer)
+{
     (void)answer;
     TRY(may(call, STR("iam:DeleteRolePolicy"), STR_NONE));
     return role_delete_policy(api->state, &call->call, api_param(call, "RoleName"),

@@ -9,21 +9,25 @@
 
 static const str not_null = STR_INIT("Member must not be null");
 
-struct violations violations_new(void) {
+struct violations violations_new(void)
+{
     return (struct violations) { .text = buf_new(256 * 1024) };
 }
 
-void violations_free(struct violations *v) {
+void violations_free(struct violations *v)
+{
     buf_free(&v->text);
 }
 
-void violation(struct violations *v, str path, str constraint) {
+void violation(struct violations *v, str path, str constraint)
+{
     buf_addf(&v->text, "%sValue at '" STR_FMT "' failed to satisfy constraint: " STR_FMT,
              v->count ? "; " : "", STR_ARG(path), STR_ARG(constraint));
     v->count++;
 }
 
-void violations_of_name(struct violations *v, const char *path, str name) {
+void violations_of_name(struct violations *v, const char *path, str name)
+{
     if (str_is_none(name))
         return;
     bool fits = name.len > 0;
@@ -38,7 +42,8 @@ void violations_of_name(struct violations *v, const char *path, str name) {
                   STR("Member must satisfy regular expression pattern: ^[a-zA-Z0-9_.-]+$"));
 }
 
-const struct fault *violations_fault(const struct violations *v, struct arena *arena) {
+const struct fault *violations_fault(const struct violations *v, struct arena *arena)
+{
     if (v->count == 0)
         return NULL;
     if (v->text.failed)
@@ -60,7 +65,8 @@ struct members {
     bool sparse; /* numbers so high that most must be missing: nothing to look at one by one */
 };
 
-static bool member_number(str name, str prefix, uint64_t *ret_number, str *ret_rest) {
+static bool member_number(str name, str prefix, uint64_t *ret_number, str *ret_rest)
+{
     str digits;
     if (!str_starts(name, prefix))
         return false;
@@ -72,7 +78,8 @@ static bool member_number(str name, str prefix, uint64_t *ret_number, str *ret_r
 }
 
 static const struct fault *members_find(const struct api_call *call, str prefix,
-                                        struct members *ret_members) {
+                                        struct members *ret_members)
+{
     struct members found = { .filled = ARENA_ARRAY(call->call.arena, bool, call->param_count + 2) };
     if (!found.filled)
         return &fault_no_memory;
@@ -93,12 +100,14 @@ static const struct fault *members_find(const struct api_call *call, str prefix,
     return NULL;
 }
 
-static str member_path(struct arena *arena, const char *list, size_t n, const char *after) {
+static str member_path(struct arena *arena, const char *list, size_t n, const char *after)
+{
     return arena_strf(arena, "rule.%s.%zu.member%s", list, n, after);
 }
 
 static const struct fault *read_recipients(const struct api_call *call, struct violations *v,
-                                           struct receipt_rule *rule) {
+                                           struct receipt_rule *rule)
+{
     struct arena *arena = call->call.arena;
     str prefix = STR("Rule.Recipients.member.");
     struct members members;
@@ -130,7 +139,8 @@ struct draft {
     str values[32]; /* by row of action_fields */
 };
 
-static void draft_take(struct draft *draft, str name, str value) {
+static void draft_take(struct draft *draft, str name, str value)
+{
     assert(action_field_count <= sizeof(draft->values) / sizeof(draft->values[0]) &&
            "a place for each field");
     str shape, field;
@@ -146,7 +156,8 @@ static void draft_take(struct draft *draft, str name, str value) {
 }
 
 static const struct fault *read_action(const struct draft *draft, size_t n, struct arena *arena,
-                                       struct violations *v, struct action *ret_action) {
+                                       struct violations *v, struct action *ret_action)
+{
     size_t kind = 0;
     while (kind < ACTION_KINDS && !(draft->kinds & 1u << kind))
         kind++;
@@ -182,7 +193,8 @@ static const struct fault *read_action(const struct draft *draft, size_t n, stru
 }
 
 static const struct fault *read_actions(const struct api_call *call, struct violations *v,
-                                        struct receipt_rule *rule) {
+                                        struct receipt_rule *rule)
+{
     struct arena *arena = call->call.arena;
     str prefix = STR("Rule.Actions.member.");
     struct members members;
@@ -208,7 +220,8 @@ static const struct fault *read_actions(const struct api_call *call, struct viol
     return NULL;
 }
 
-static bool read_bool(str text, const char *path, struct violations *v) {
+static bool read_bool(str text, const char *path, struct violations *v)
+{
     if (str_eq_nocase(text, STR("true")))
         return true;
     if (!str_is_none(text) && !str_eq_nocase(text, STR("false")))
@@ -217,7 +230,8 @@ static bool read_bool(str text, const char *path, struct violations *v) {
 }
 
 const struct fault *ses_rule_read(const struct api_call *call, struct violations *v,
-                                  struct receipt_rule *ret_rule) {
+                                  struct receipt_rule *ret_rule)
+{
     bool sent = false;
     for (size_t i = 0; i < call->param_count; i++)
         sent = sent || str_eq(call->params[i].name, STR("Rule")) ||
@@ -245,7 +259,8 @@ const struct fault *ses_rule_read(const struct api_call *call, struct violations
 
 /* ---- showing ---- */
 
-static void write_action(struct buf *out, const struct action *action) {
+static void write_action(struct buf *out, const struct action *action)
+{
     const char *shape = action_shapes[action->kind].name.ptr;
     xml_open(out, "member");
     xml_open(out, shape);
@@ -256,7 +271,8 @@ static void write_action(struct buf *out, const struct action *action) {
     xml_close(out, "member");
 }
 
-void ses_rule_write(struct buf *out, const struct receipt_rule *rule) {
+void ses_rule_write(struct buf *out, const struct receipt_rule *rule)
+{
     xml_leaf(out, "Name", rule->name);
     xml_leaf_bool(out, "Enabled", rule->enabled);
     xml_leaf(out, "TlsPolicy", rule->tls_required ? STR("Require") : STR("Optional"));

@@ -11,18 +11,20 @@
 static struct stage *stage;
 static struct api api;
 
-static int begin(void **state) {
+static int begin(void **state)
+{
     (void)state;
     stage = calloc(1, sizeof(*stage));
     stage_begin(stage);
-    api = (struct api){ .outside = &stage->outside,
-                        .state = stage->state,
-                        .worlds = stage->worlds,
-                        .verify_identities_auto = true };
+    api = (struct api) { .outside = &stage->outside,
+                         .state = stage->state,
+                         .worlds = stage->worlds,
+                         .verify_identities_auto = true };
     return 0;
 }
 
-static int end(void **state) {
+static int end(void **state)
+{
     (void)state;
     stage_end(stage);
     free(stage);
@@ -30,7 +32,8 @@ static int end(void **state) {
 }
 
 /* Runs an operation on "A=1&B=2" and shows the inside of its result, or "Code: message". */
-static const char *run_as(const struct caller *caller, operation_fn *run, const char *form) {
+static const char *run_as(const struct caller *caller, operation_fn *run, const char *form)
+{
     struct header params[400];
     struct api_call call = { .call = stage_call_as(stage, caller), .params = params };
     str rest = str_of(form), pair;
@@ -50,7 +53,8 @@ static const char *run_as(const struct caller *caller, operation_fn *run, const 
     return shown;
 }
 
-static const char *run(operation_fn *operation, const char *form) {
+static const char *run(operation_fn *operation, const char *form)
+{
     return run_as(&stage->caller, operation, form);
 }
 
@@ -58,14 +62,15 @@ static const char *run(operation_fn *operation, const char *form) {
 
 #define VIOLATION(path, constraint)                                                                \
     "Value at '" path "' failed to satisfy constraint: Member must " constraint
-#define ONE_ERROR "ValidationError: 1 validation error detected: "
-#define PATTERN "satisfy regular expression pattern: ^[a-zA-Z0-9_.-]+$"
-#define LENGTH "have length greater than or equal to 1"
-#define EMPTY(path) VIOLATION(path, LENGTH) "; " VIOLATION(path, PATTERN)
+#define ONE_ERROR    "ValidationError: 1 validation error detected: "
+#define PATTERN      "satisfy regular expression pattern: ^[a-zA-Z0-9_.-]+$"
+#define LENGTH       "have length greater than or equal to 1"
+#define EMPTY(path)  VIOLATION(path, LENGTH) "; " VIOLATION(path, PATTERN)
 #define ACTION(rest) "RuleSetName=main&Rule.Name=r&Rule.Actions.member.1." rest
-#define FIELD(rest) "rule.actions.1.member." rest
+#define FIELD(rest)  "rule.actions.1.member." rest
 
-static void a_rule_comes_back_as_it_was_made_with_its_defaults(void **state) {
+static void a_rule_comes_back_as_it_was_made_with_its_defaults(void **state)
+{
     (void)state;
     RUN(CreateReceiptRuleSet, "RuleSetName=main", "");
     RUN(DescribeReceiptRuleSet, "RuleSetName=main",
@@ -94,7 +99,8 @@ static void a_rule_comes_back_as_it_was_made_with_its_defaults(void **state) {
     RUN(DescribeReceiptRule, "RuleSetName=main&RuleName=full",
         "<Rule><Name>full</Name><Enabled>true</Enabled><TlsPolicy>Require</TlsPolicy>"
         "<Recipients><member>example.com</member><member>.example.com</member></Recipients>"
-        "<Actions><member><S3Action><BucketName>b</BucketName><ObjectKeyPrefix>in/</ObjectKeyPrefix>"
+        "<Actions><member><S3Action><BucketName>b</BucketName><ObjectKeyPrefix>in/</"
+        "ObjectKeyPrefix>"
         "</S3Action></member><member><SNSAction><Encoding>UTF-8</Encoding>"
         "<TopicArn>arn:aws:sns:us-east-1:111122223333:t</TopicArn></SNSAction></member>"
         "<member><AddHeaderAction><HeaderName>X-Test</HeaderName><HeaderValue>&lt;a&gt;"
@@ -110,7 +116,8 @@ static void a_rule_comes_back_as_it_was_made_with_its_defaults(void **state) {
         "<Actions></Actions><ScanEnabled>false</ScanEnabled></Rule>");
 }
 
-static void the_active_set_is_described_when_there_is_one(void **state) {
+static void the_active_set_is_described_when_there_is_one(void **state)
+{
     (void)state;
     RUN(DescribeActiveReceiptRuleSet, "", "");
     RUN(CreateReceiptRuleSet, "RuleSetName=set.with-dots", "");
@@ -132,9 +139,10 @@ struct shape_case {
 };
 
 static const struct shape_case shapes[] = {
-    { run_ses_CreateReceiptRuleSet, "RuleSetName=",
-      "ValidationError: 2 validation errors detected: " EMPTY("ruleSetName") },
-    { run_ses_CreateReceiptRuleSet, "RuleSetName=a b", ONE_ERROR VIOLATION("ruleSetName", PATTERN) },
+    { run_ses_CreateReceiptRuleSet,
+      "RuleSetName=", "ValidationError: 2 validation errors detected: " EMPTY("ruleSetName") },
+    { run_ses_CreateReceiptRuleSet, "RuleSetName=a b",
+      ONE_ERROR VIOLATION("ruleSetName", PATTERN) },
     { run_ses_CreateReceiptRuleSet, "", "InvalidParameterValue: RuleSetName is required." },
     { run_ses_CreateReceiptRuleSet, "RuleSetName=-a",
       "InvalidParameterValue: Not a valid ruleSetName: -a" },
@@ -147,8 +155,8 @@ static const struct shape_case shapes[] = {
     { run_ses_DescribeReceiptRule, "RuleSetName=main",
       "InvalidParameterValue: RuleName is required." },
     { run_ses_DescribeReceiptRule, "RuleSetName=a b&RuleName=",
-      "ValidationError: 3 validation errors detected: " VIOLATION("ruleSetName", PATTERN) "; " EMPTY(
-          "ruleName") },
+      "ValidationError: 3 validation errors detected: " VIOLATION("ruleSetName",
+                                                                  PATTERN) "; " EMPTY("ruleName") },
     { run_ses_DescribeReceiptRule, "RuleSetName=main&RuleName=x",
       "RuleDoesNotExist: Rule does not exist: x" },
     { run_ses_DeleteReceiptRule, "RuleSetName=main&RuleName=x_",
@@ -196,7 +204,8 @@ static const struct shape_case shapes[] = {
       ACTION("StopAction.Scope=RuleSet") "&Rule.Actions.member.3.StopAction.Scope=RuleSet",
       ONE_ERROR VIOLATION("rule.actions.2.member", "not be null") },
     { run_ses_CreateReceiptRule,
-      ACTION("StopAction.Scope=RuleSet") "&Rule.Actions.member.99999999999.StopAction.Scope=RuleSet",
+      ACTION(
+          "StopAction.Scope=RuleSet") "&Rule.Actions.member.99999999999.StopAction.Scope=RuleSet",
       ONE_ERROR VIOLATION("rule.actions", "not be null") },
     { run_ses_CreateReceiptRule,
       ACTION("StopAction.Scope=RuleSet") "&Rule.Actions.member.1.S3Action.BucketName=b",
@@ -217,7 +226,8 @@ static const struct shape_case shapes[] = {
     { run_ses_VerifyDomainIdentity, "", ONE_ERROR VIOLATION("domain", "not be null") },
 };
 
-static void requests_of_a_wrong_shape_are_told_all_that_is_wrong_at_once(void **state) {
+static void requests_of_a_wrong_shape_are_told_all_that_is_wrong_at_once(void **state)
+{
     (void)state;
     RUN(CreateReceiptRuleSet, "RuleSetName=main", "");
     for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
@@ -230,11 +240,13 @@ static void requests_of_a_wrong_shape_are_told_all_that_is_wrong_at_once(void **
         "</Metadata><Rules></Rules>");
 }
 
-static void rule_sets_are_listed_a_hundred_at_a_time_by_name(void **state) {
+static void rule_sets_are_listed_a_hundred_at_a_time_by_name(void **state)
+{
     (void)state;
     for (int i = 104; i >= 0; i--) {
         str name = arena_strf(stage->arena, "s%03d", i);
-        str key = arena_strf(stage->arena, "rule-set/111122223333/us-east-1/" STR_FMT, STR_ARG(name));
+        str key =
+            arena_strf(stage->arena, "rule-set/111122223333/us-east-1/" STR_FMT, STR_ARG(name));
         stage_put(stage, key.ptr,
                   arena_strf(stage->arena,
                              "{\"Name\":\"" STR_FMT "\",\"Account\":\"111122223333\",\"Region\":"
@@ -253,24 +265,33 @@ static void rule_sets_are_listed_a_hundred_at_a_time_by_name(void **state) {
     assert_null(strstr(page, "NextToken"));
 }
 
-static void a_domain_answers_its_token(void **state) {
+static void a_domain_answers_its_token(void **state)
+{
     (void)state;
     const char *first = run(run_ses_VerifyDomainIdentity, "Domain=example.com");
     assert_int_equal(strlen(first), strlen("<VerificationToken></VerificationToken>") + 44);
     assert_string_equal(run(run_ses_VerifyDomainIdentity, "Domain=EXAMPLE.com"), first);
 }
 
-static void who_did_not_sign_may_nothing(void **state) {
+static void who_did_not_sign_may_nothing(void **state)
+{
     (void)state;
     struct caller nobody = { .kind = CALLER_ANONYMOUS };
     static operation_fn *const all[] = {
-        run_ses_CreateReceiptRuleSet,    run_ses_DeleteReceiptRuleSet,
-        run_ses_DescribeReceiptRuleSet,  run_ses_ListReceiptRuleSets,
-        run_ses_SetActiveReceiptRuleSet, run_ses_DescribeActiveReceiptRuleSet,
-        run_ses_CreateReceiptRule,       run_ses_UpdateReceiptRule,
-        run_ses_DeleteReceiptRule,       run_ses_DescribeReceiptRule,
-        run_ses_VerifyDomainIdentity,    run_iam_CreateRole,
-        run_iam_GetRole,                 run_iam_PutRolePolicy,
+        run_ses_CreateReceiptRuleSet,
+        run_ses_DeleteReceiptRuleSet,
+        run_ses_DescribeReceiptRuleSet,
+        run_ses_ListReceiptRuleSets,
+        run_ses_SetActiveReceiptRuleSet,
+        run_ses_DescribeActiveReceiptRuleSet,
+        run_ses_CreateReceiptRule,
+        run_ses_UpdateReceiptRule,
+        run_ses_DeleteReceiptRule,
+        run_ses_DescribeReceiptRule,
+        run_ses_VerifyDomainIdentity,
+        run_iam_CreateRole,
+        run_iam_GetRole,
+        run_iam_PutRolePolicy,
         run_iam_DeleteRole,
     };
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
@@ -287,16 +308,16 @@ static void who_did_not_sign_may_nothing(void **state) {
     "%22Principal%22%3A%7B%22Service%22%3A%22ses.amazonaws.com%22%7D%2C%22Action%22%3A%22sts%3A"   \
     "AssumeRole%22%7D%5D%7D"
 
-static void a_role_is_shown_with_its_documents_percent_encoded(void **state) {
+static void a_role_is_shown_with_its_documents_percent_encoded(void **state)
+{
     (void)state;
-    const char *made =
-        run(run_iam_CreateRole, "RoleName=writer&AssumeRolePolicyDocument=" TRUST);
+    const char *made = run(run_iam_CreateRole, "RoleName=writer&AssumeRolePolicyDocument=" TRUST);
     assert_non_null(strstr(made, "<Role><Path>/</Path><RoleName>writer</RoleName><RoleId>AROA"));
-    assert_non_null(strstr(made, "<Arn>arn:aws:iam::111122223333:role/writer</Arn>"
-                                 "<CreateDate>2026-03-02T09:15:42Z</CreateDate>"
-                                 "<AssumeRolePolicyDocument>" TRUST_ENCODED
-                                 "</AssumeRolePolicyDocument>"
-                                 "<MaxSessionDuration>3600</MaxSessionDuration></Role>"));
+    assert_non_null(strstr(made,
+                           "<Arn>arn:aws:iam::111122223333:role/writer</Arn>"
+                           "<CreateDate>2026-03-02T09:15:42Z</CreateDate>"
+                           "<AssumeRolePolicyDocument>" TRUST_ENCODED "</AssumeRolePolicyDocument>"
+                           "<MaxSessionDuration>3600</MaxSessionDuration></Role>"));
     assert_string_equal(run(run_iam_GetRole, "RoleName=writer"), made);
     assert_string_equal(
         run(run_iam_PutRolePolicy,
@@ -320,7 +341,8 @@ static void a_role_is_shown_with_its_documents_percent_encoded(void **state) {
         "NotImplemented: The parameter PermissionsBoundary of CreateRole is not implemented");
 }
 
-static void sts_says_who_one_is(void **state) {
+static void sts_says_who_one_is(void **state)
+{
     (void)state;
     assert_string_equal(run(run_sts_GetCallerIdentity, ""),
                         "<Arn>arn:aws:iam::111122223333:root</Arn><UserId>111122223333</UserId>"
@@ -335,7 +357,8 @@ static void sts_says_who_one_is(void **state) {
     assert_non_null(strstr(says, ":s</UserId><Account>111122223333</Account>"));
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
         T(a_rule_comes_back_as_it_was_made_with_its_defaults),

@@ -4,7 +4,8 @@
 #include "services/iam/role.h"
 
 const struct fault *run_sts_GetCallerIdentity(struct api *api, const struct api_call *call,
-                                              struct api_answer *answer) {
+                                              struct api_answer *answer)
+{
     (void)api;
     const struct caller *caller = call->call.caller;
     str user_id = caller->account;

@@ -4,7 +4,8 @@
 #include "services/world.h"
 
 const struct fault *account_compile(const struct record *record, struct arena *arena,
-                                    const void **ret_aggregate) {
+                                    const void **ret_aggregate)
+{
     const struct json *json;
     TRY(json_parse(record->value, arena, &json));
     struct account *account = ARENA_NEW(arena, struct account);
@@ -16,7 +17,8 @@ const struct fault *account_compile(const struct record *record, struct arena *a
     return NULL;
 }
 
-const struct account *account_find(const struct world *world, str id) {
+const struct account *account_find(const struct world *world, str id)
+{
     char key[64];
     if (id.len > sizeof(key) - sizeof("account/"))
         return NULL;
@@ -25,7 +27,8 @@ const struct account *account_find(const struct world *world, str id) {
     return world_find(world, (str) { key, sizeof("account/") - 1 + id.len });
 }
 
-const struct fault *account_begin(struct state *state, const struct call *call) {
+const struct fault *account_begin(struct state *state, const struct call *call)
+{
     str id = call->caller->account;
     if (!account_id_ok(id) || account_find(call->world, id))
         return NULL;

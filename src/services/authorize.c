@@ -4,14 +4,16 @@
 #include "services/world.h"
 
 /* A role that was deleted since the session began has no policies left, which denies. */
-static const struct role *role_of(const struct call *call) {
+static const struct role *role_of(const struct call *call)
+{
     if (call->caller->kind != CALLER_ASSUMED_ROLE)
         return NULL;
     return role_find_arn(call->world, call->caller->assumed_role.role.text);
 }
 
 static const struct fault *gather(const struct call *call, const struct ask *ask,
-                                  struct exhibit **ret_exhibits, size_t *ret_count) {
+                                  struct exhibit **ret_exhibits, size_t *ret_count)
+{
     const struct role *role = role_of(call);
     size_t most = (role ? role->policy_count : 0) + 1, count = 0;
     struct exhibit *exhibits = ARENA_ARRAY(call->arena, struct exhibit, most);
@@ -28,7 +30,8 @@ static const struct fault *gather(const struct call *call, const struct ask *ask
     return NULL;
 }
 
-const struct fault *authorize(const struct call *call, const struct ask *ask) {
+const struct fault *authorize(const struct call *call, const struct ask *ask)
+{
     struct request request = {
         .caller = call->caller,
         .action = ask->action,

@@ -30,14 +30,16 @@
     "{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\","                             \
     "\"Principal\":{\"Service\":\"ses.amazonaws.com\"},\"Action\":\"sts:AssumeRole\"}}"
 
-static const struct document *policy(struct stage *stage, const char *json) {
+static const struct document *policy(struct stage *stage, const char *json)
+{
     struct document *document = ARENA_NEW(stage->arena, struct document);
     assert_null(policy_parse(str_of(json), stage->arena, document));
     return document;
 }
 
 static const struct fault *put_object(const struct call *call, const char *owner,
-                                      const struct document *bucket_policy) {
+                                      const struct document *bucket_policy)
+{
     return authorize(call, &(struct ask) {
                                .action = STR("s3:PutObject"),
                                .resource = STR("arn:aws:s3:::mail/in/7f3a"),
@@ -48,20 +50,23 @@ static const struct fault *put_object(const struct call *call, const char *owner
                            });
 }
 
-static void denied(const struct fault *why) {
+static void denied(const struct fault *why)
+{
     assert_non_null(why);
     assert_int_equal(why->kind, FAULT_DENIED);
     assert_string_equal(why->code, "AccessDenied");
     assert_non_null(denial_of(why));
 }
 
-static struct caller ses(const char *account, const char *rule_arn) {
+static struct caller ses(const char *account, const char *rule_arn)
+{
     struct arn arn;
     assert_true(arn_parse(str_of(rule_arn), &arn));
     return caller_ses(str_of(account), arn);
 }
 
-static void a_service_may_what_the_resource_policy_gives_it_and_nothing_else(void **state) {
+static void a_service_may_what_the_resource_policy_gives_it_and_nothing_else(void **state)
+{
     (void)state;
     struct stage stage;
     stage_begin(&stage);
@@ -85,7 +90,8 @@ static void a_service_may_what_the_resource_policy_gives_it_and_nothing_else(voi
     stage_end(&stage);
 }
 
-static struct caller session(struct stage *stage, const char *account) {
+static struct caller session(struct stage *stage, const char *account)
+{
     struct caller made = { .kind = CALLER_ASSUMED_ROLE, .account = str_of(account) };
     str role = arena_strf(stage->arena, "arn:aws:iam::%s:role/writer", account);
     str name = arena_strf(stage->arena, "arn:aws:sts::%s:assumed-role/writer/s", account);
@@ -94,21 +100,23 @@ static struct caller session(struct stage *stage, const char *account) {
     return made;
 }
 
-static void make_role(struct stage *stage, const char *account) {
+static void make_role(struct stage *stage, const char *account)
+{
     struct caller root = caller_root(str_of(account));
     struct call call = stage_call_as(stage, &root);
     struct role_draft draft = { .name = STR("writer"), .trust = STR(TRUST_SES) };
     assert_null(role_create(stage->state, &call, stage->outside.entropy, &draft, NULL));
 }
 
-static void put_policy(struct stage *stage, const char *account, const char *name,
-                       const char *text) {
+static void put_policy(struct stage *stage, const char *account, const char *name, const char *text)
+{
     struct caller root = caller_root(str_of(account));
     struct call call = stage_call_as(stage, &root);
     assert_null(role_put_policy(stage->state, &call, STR("writer"), str_of(name), str_of(text)));
 }
 
-static void an_assumed_role_may_what_all_its_inline_policies_give_it_together(void **state) {
+static void an_assumed_role_may_what_all_its_inline_policies_give_it_together(void **state)
+{
     (void)state;
     struct stage stage;
     stage_begin(&stage);
@@ -136,7 +144,8 @@ static void an_assumed_role_may_what_all_its_inline_policies_give_it_together(vo
     stage_end(&stage);
 }
 
-static void another_account_must_be_let_in_by_both_sides(void **state) {
+static void another_account_must_be_let_in_by_both_sides(void **state)
+{
     (void)state;
     struct stage stage;
     stage_begin(&stage);
@@ -154,7 +163,8 @@ static void another_account_must_be_let_in_by_both_sides(void **state) {
     stage_end(&stage);
 }
 
-static void a_session_outlives_its_role_without_any_right(void **state) {
+static void a_session_outlives_its_role_without_any_right(void **state)
+{
     (void)state;
     struct stage stage;
     stage_begin(&stage);
@@ -167,7 +177,8 @@ static void a_session_outlives_its_role_without_any_right(void **state) {
     stage_end(&stage);
 }
 
-static void a_root_user_may_everything_in_its_account_and_nothing_in_another(void **state) {
+static void a_root_user_may_everything_in_its_account_and_nothing_in_another(void **state)
+{
     (void)state;
     struct stage stage;
     stage_begin(&stage);
@@ -184,7 +195,8 @@ static void a_root_user_may_everything_in_its_account_and_nothing_in_another(voi
     stage_end(&stage);
 }
 
-static void who_did_not_sign_may_what_anyone_may(void **state) {
+static void who_did_not_sign_may_what_anyone_may(void **state)
+{
     (void)state;
     struct stage stage;
     stage_begin(&stage);
@@ -200,7 +212,8 @@ static void who_did_not_sign_may_what_anyone_may(void **state) {
     stage_end(&stage);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_service_may_what_the_resource_policy_gives_it_and_nothing_else),
         cmocka_unit_test(an_assumed_role_may_what_all_its_inline_policies_give_it_together),

@@ -57,12 +57,14 @@ struct worlds {
     struct outside *outside;
 };
 
-static void aggregate_retain(const void *value) {
+static void aggregate_retain(const void *value)
+{
     struct aggregate *a = (struct aggregate *)value;
     atomic_fetch_add_explicit(&a->holders, 1, memory_order_relaxed);
 }
 
-static void aggregate_release(const void *value) {
+static void aggregate_release(const void *value)
+{
     struct aggregate *a = (struct aggregate *)value;
     if (atomic_fetch_sub_explicit(&a->holders, 1, memory_order_acq_rel) == 1) {
         arena_free(a->arena);
@@ -72,7 +74,8 @@ static void aggregate_release(const void *value) {
 
 static const struct pmap_values aggregates = { aggregate_retain, aggregate_release };
 
-static const struct world_kind *kind_of(str key) {
+static const struct world_kind *kind_of(str key)
+{
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         if (str_starts(key, kinds[i].prefix))
             return &kinds[i];
@@ -82,7 +85,8 @@ static const struct world_kind *kind_of(str key) {
 /* One holder: the caller. The fault, if any, is in `arena`. */
 static const struct fault *aggregate_make(const struct world_kind *kind,
                                           const struct record *record, struct arena *arena,
-                                          struct aggregate **ret_aggregate) {
+                                          struct aggregate **ret_aggregate)
+{
     struct aggregate *a = calloc(1, sizeof(*a));
     if (!a)
         return &fault_no_memory;
@@ -100,7 +104,8 @@ static const struct fault *aggregate_make(const struct world_kind *kind,
     return NULL;
 }
 
-static struct world *world_new(struct pmap *map) {
+static struct world *world_new(struct pmap *map)
+{
     struct world *w = calloc(1, sizeof(*w));
     if (!w)
         return NULL;
@@ -109,12 +114,14 @@ static struct world *world_new(struct pmap *map) {
     return w;
 }
 
-const struct world *world_ref(const struct world *world) {
+const struct world *world_ref(const struct world *world)
+{
     atomic_fetch_add_explicit(&((struct world *)world)->holders, 1, memory_order_relaxed);
     return world;
 }
 
-void world_unref(const struct world *world) {
+void world_unref(const struct world *world)
+{
     struct world *w = (struct world *)world;
     if (w && atomic_fetch_sub_explicit(&w->holders, 1, memory_order_acq_rel) == 1) {
         pmap_unref(w->map);
@@ -126,7 +133,8 @@ void world_unref(const struct world *world) {
  * cannot be understood must not go on granting what it granted before. */
 static const struct fault *map_with(struct worlds *worlds, const struct pmap *map,
                                     const struct record *record, struct arena *arena,
-                                    struct pmap **ret_map) {
+                                    struct pmap **ret_map)
+{
     const struct world_kind *kind = kind_of(record->key);
     struct aggregate *a = NULL;
     if (kind && !str_is_none(record->value)) {
@@ -152,7 +160,8 @@ static const struct fault *map_with(struct worlds *worlds, const struct pmap *ma
     return NULL;
 }
 
-static void publish(struct worlds *worlds, const struct world *next) {
+static void publish(struct worlds *worlds, const struct world *next)
+{
     pthread_mutex_lock(&worlds->lock);
     const struct world *before = worlds->current;
     worlds->current = next;
@@ -160,7 +169,8 @@ static void publish(struct worlds *worlds, const struct world *next) {
     world_unref(before);
 }
 
-static void on_change(void *context, const struct record *record) {
+static void on_change(void *context, const struct record *record)
+{
     struct worlds *worlds = context;
     AUTO_ARENA *arena = arena_new(1024 * 1024);
     struct pmap *map;
@@ -182,7 +192,8 @@ static void on_change(void *context, const struct record *record) {
 }
 
 static const struct fault *load(struct worlds *worlds, struct state *state, struct arena *arena,
-                                struct pmap **map) {
+                                struct pmap **map)
+{
     for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
         AUTO_BUF after = buf_new(64 * 1024);
         for (;;) {
@@ -216,7 +227,8 @@ static const struct fault *load(struct worlds *worlds, struct state *state, stru
 }
 
 const struct fault *worlds_open(struct state *state, struct outside *outside, struct arena *arena,
-                                struct worlds **ret_worlds) {
+                                struct worlds **ret_worlds)
+{
     uint64_t seed;
     outside->entropy->fill(outside->entropy, &seed, sizeof(seed));
     struct worlds *worlds = calloc(1, sizeof(*worlds));
@@ -246,7 +258,8 @@ const struct fault *worlds_open(struct state *state, struct outside *outside, st
     return NULL;
 }
 
-void worlds_close(struct worlds *worlds) {
+void worlds_close(struct worlds *worlds)
+{
     if (!worlds)
         return;
     world_unref(worlds->current);
@@ -254,25 +267,29 @@ void worlds_close(struct worlds *worlds) {
     free(worlds);
 }
 
-const struct world *worlds_now(struct worlds *worlds) {
+const struct world *worlds_now(struct worlds *worlds)
+{
     pthread_mutex_lock(&worlds->lock);
     const struct world *now = world_ref(worlds->current);
     pthread_mutex_unlock(&worlds->lock);
     return now;
 }
 
-const void *world_find(const struct world *world, str key) {
+const void *world_find(const struct world *world, str key)
+{
     const struct aggregate *a = pmap_find(world->map, key);
     return a ? a->content : NULL;
 }
 
-uint64_t world_revision(const struct world *world, str key) {
+uint64_t world_revision(const struct world *world, str key)
+{
     const struct aggregate *a = pmap_find(world->map, key);
     return a ? a->revision : (uint64_t)REVISION_NEW;
 }
 
 bool world_next(const struct world *world, str prefix, str after, str *ret_key,
-                const void **ret_aggregate) {
+                const void **ret_aggregate)
+{
     const void *value;
     if (!pmap_next(world->map, prefix, after, ret_key, &value))
         return false;

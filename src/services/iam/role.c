@@ -26,7 +26,8 @@ enum {
 /* ---- the aggregate ---- */
 
 static const struct fault *document_new(str text, struct arena *arena,
-                                        const struct document **ret_document) {
+                                        const struct document **ret_document)
+{
     struct document *document = ARENA_NEW(arena, struct document);
     if (!document)
         return &fault_no_memory;
@@ -36,7 +37,8 @@ static const struct fault *document_new(str text, struct arena *arena,
 }
 
 static const struct fault *read_policies(const struct json *list, struct arena *arena,
-                                         struct role *role) {
+                                         struct role *role)
+{
     size_t count = json_size(list);
     struct role_policy *policies = ARENA_ARRAY(arena, struct role_policy, count + 1);
     struct exhibit *exhibits = ARENA_ARRAY(arena, struct exhibit, count + 1);
@@ -61,7 +63,8 @@ static const struct fault *read_policies(const struct json *list, struct arena *
 }
 
 const struct fault *role_compile(const struct record *record, struct arena *arena,
-                                 const void **ret_aggregate) {
+                                 const void **ret_aggregate)
+{
     struct role *role = ARENA_NEW(arena, struct role);
     str key = arena_str(arena, record->key), kind;
     const struct json *json;
@@ -89,7 +92,8 @@ const struct fault *role_compile(const struct record *record, struct arena *aren
     return NULL;
 }
 
-const struct role *role_find(const struct world *world, str account, str name) {
+const struct role *role_find(const struct world *world, str account, str name)
+{
     char key[KEY_ROOM];
     if (account.len + name.len + sizeof("role//") > sizeof(key) || account.len == 0 ||
         name.len == 0)
@@ -103,7 +107,8 @@ const struct role *role_find(const struct world *world, str account, str name) {
     return world_find(world, (str) { key, len });
 }
 
-const struct role *role_find_arn(const struct world *world, str role_arn) {
+const struct role *role_find_arn(const struct world *world, str role_arn)
+{
     struct arn arn;
     if (!arn_parse(role_arn, &arn) || !str_eq(arn.service, STR("iam")) ||
         !str_starts(arn.resource, STR("role/")))
@@ -117,20 +122,22 @@ const struct role *role_find_arn(const struct world *world, str role_arn) {
 
 /* ---- what IAM says ---- */
 
-static const struct fault *no_role(struct arena *arena, str name) {
+static const struct fault *no_role(struct arena *arena, str name)
+{
     return fault_coded(arena, FAULT_ABSENT, "NoSuchEntity",
                        "The role with name " STR_FMT " cannot be found.", STR_ARG(name));
 }
 
-static const struct fault *invalid(struct arena *arena, const char *path, const char *constraint) {
+static const struct fault *invalid(struct arena *arena, const char *path, const char *constraint)
+{
     return fault_coded(
         arena, FAULT_SYNTAX, "ValidationError",
         "1 validation error detected: Value at '%s' failed to satisfy constraint: %s", path,
         constraint);
 }
 
-static const struct fault *check_name(struct arena *arena, const char *path, str name,
-                                      size_t most) {
+static const struct fault *check_name(struct arena *arena, const char *path, str name, size_t most)
+{
     if (str_is_none(name))
         return fault_coded(
             arena, FAULT_SYNTAX, "ValidationError",
@@ -157,7 +164,8 @@ static const struct fault *check_name(struct arena *arena, const char *path, str
     return NULL;
 }
 
-static const struct fault *check_document(struct arena *arena, const char *path, str document) {
+static const struct fault *check_document(struct arena *arena, const char *path, str document)
+{
     if (str_is_none(document))
         return check_name(arena, path, document, 0);
     if (document.len == 0)
@@ -167,7 +175,8 @@ static const struct fault *check_document(struct arena *arena, const char *path,
     return NULL;
 }
 
-static const struct fault *check_trust(struct arena *arena, str trust) {
+static const struct fault *check_trust(struct arena *arena, str trust)
+{
     TRY(vet_trust_policy(trust, arena));
     if (policy_size(trust) > TRUST_MOST)
         return fault_coded(arena, FAULT_LIMIT, "LimitExceeded",
@@ -175,7 +184,8 @@ static const struct fault *check_trust(struct arena *arena, str trust) {
     return NULL;
 }
 
-static const struct fault *check_path(struct arena *arena, str path) {
+static const struct fault *check_path(struct arena *arena, str path)
+{
     bool ok = path.len >= 1 && path.len <= PATH_MOST && path.ptr[0] == '/' &&
               path.ptr[path.len - 1] == '/';
     for (size_t i = 0; ok && i < path.len; i++)
@@ -190,13 +200,15 @@ static const struct fault *check_path(struct arena *arena, str path) {
 
 /* ---- changes ---- */
 
-static str role_key(const struct call *call, str name) {
+static str role_key(const struct call *call, str name)
+{
     return arena_strf(call->arena, "role/" STR_FMT "/" STR_FMT, STR_ARG(call->caller->account),
                       STR_ARG(name));
 }
 
 static const struct fault *role_get(struct state *state, const struct call *call, str name,
-                                    struct record *ret_record, struct role *ret_role) {
+                                    struct record *ret_record, struct role *ret_role)
+{
     TRY(check_name(call->arena, "roleName", name, NAME_MOST));
     str key = role_key(call, name);
     if (str_is_none(key))
@@ -211,7 +223,8 @@ static const struct fault *role_get(struct state *state, const struct call *call
     return NULL;
 }
 
-static void write_role(const struct role *role, struct buf *out) {
+static void write_role(const struct role *role, struct buf *out)
+{
     struct json_writer w = json_writer(out);
     json_open(&w, '{');
     json_add_str(&w, "partition", role->arn.partition);
@@ -236,7 +249,8 @@ static void write_role(const struct role *role, struct buf *out) {
 
 static const struct fault *role_put(struct state *state, const struct call *call,
                                     const struct role *role, uint64_t expected,
-                                    struct record *ret_record) {
+                                    struct record *ret_record)
+{
     AUTO_BUF value = buf_new(1024 * 1024);
     write_role(role, &value);
     str key = role_key(call, role->name);
@@ -249,7 +263,8 @@ static const struct fault *role_put(struct state *state, const struct call *call
                            &ret_record->revision);
 }
 
-static const struct fault *too_busy(struct arena *arena) {
+static const struct fault *too_busy(struct arena *arena)
+{
     return fault_coded(
         arena, FAULT_CONFLICT, "ConcurrentModification",
         "The request was rejected because multiple requests to change this object were submitted "
@@ -258,7 +273,8 @@ static const struct fault *too_busy(struct arena *arena) {
 
 const struct fault *role_create(struct state *state, const struct call *call,
                                 struct entropy *entropy, const struct role_draft *draft,
-                                const struct role **ret_role) {
+                                const struct role **ret_role)
+{
     struct arena *arena = call->arena;
     str path = str_is_none(draft->path) ? STR("/") : draft->path;
     TRY(check_name(arena, "roleName", draft->name, NAME_MOST));
@@ -301,7 +317,8 @@ const struct fault *role_create(struct state *state, const struct call *call,
     return NULL;
 }
 
-const struct fault *role_delete(struct state *state, const struct call *call, str name) {
+const struct fault *role_delete(struct state *state, const struct call *call, str name)
+{
     for (int i = 0; i < TRIES; i++) {
         struct record record;
         struct role role;
@@ -318,7 +335,8 @@ const struct fault *role_delete(struct state *state, const struct call *call, st
 }
 
 const struct fault *role_update_trust(struct state *state, const struct call *call, str name,
-                                      str trust) {
+                                      str trust)
+{
     for (int i = 0; i < TRIES; i++) {
         struct record record;
         struct role role;
@@ -334,13 +352,15 @@ const struct fault *role_update_trust(struct state *state, const struct call *ca
     return too_busy(call->arena);
 }
 
-static int by_name(const void *a, const void *b) {
+static int by_name(const void *a, const void *b)
+{
     return str_cmp(((const struct role_policy *)a)->name, ((const struct role_policy *)b)->name);
 }
 
 /* The role's policies less `name`, with room for one more. */
 static struct role_policy *policies_without(const struct role *role, str name, struct arena *arena,
-                                            size_t *ret_count) {
+                                            size_t *ret_count)
+{
     struct role_policy *policies = ARENA_ARRAY(arena, struct role_policy, role->policy_count + 1);
     size_t count = 0;
     for (size_t i = 0; policies && i < role->policy_count; i++)
@@ -351,7 +371,8 @@ static struct role_policy *policies_without(const struct role *role, str name, s
 }
 
 const struct fault *role_put_policy(struct state *state, const struct call *call, str name,
-                                    str policy_name, str document) {
+                                    str policy_name, str document)
+{
     for (int i = 0; i < TRIES; i++) {
         struct record record;
         struct role role;
@@ -382,7 +403,8 @@ const struct fault *role_put_policy(struct state *state, const struct call *call
 }
 
 const struct fault *role_delete_policy(struct state *state, const struct call *call, str name,
-                                       str policy_name) {
+                                       str policy_name)
+{
     for (int i = 0; i < TRIES; i++) {
         struct record record;
         struct role role;

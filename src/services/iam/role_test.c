@@ -13,7 +13,8 @@
     "{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"s3:PutObject\"," \
     "\"Resource\":\"arn:aws:s3:::b/*\"}}"
 
-static void a_role_lives_from_create_to_delete(void **state) {
+static void a_role_lives_from_create_to_delete(void **state)
+{
     (void)state;
     struct stage stage;
     stage_begin(&stage);
@@ -134,7 +135,8 @@ static const struct document_case trust[] = {
     { ONE(SES ASSUME ",\"Extra\":1"), MALFORMED "Syntax errors in policy." },
 };
 
-static void documents_are_judged_in_iams_words(void **state) {
+static void documents_are_judged_in_iams_words(void **state)
+{
     (void)state;
     struct stage stage;
     stage_begin(&stage);
@@ -162,7 +164,8 @@ static void documents_are_judged_in_iams_words(void **state) {
     stage_end(&stage);
 }
 
-static str long_policy(struct stage *stage, size_t sid_len) {
+static str long_policy(struct stage *stage, size_t sid_len)
+{
     char *sid = ARENA_ARRAY(stage->arena, char, sid_len + 1);
     memset(sid, 'x', sid_len);
     return arena_strf(stage->arena,
@@ -171,7 +174,8 @@ static str long_policy(struct stage *stage, size_t sid_len) {
                       sid);
 }
 
-static void sizes_are_counted_without_white_space_and_together(void **state) {
+static void sizes_are_counted_without_white_space_and_together(void **state)
+{
     (void)state;
     struct stage stage;
     stage_begin(&stage);
@@ -192,7 +196,8 @@ struct name_case {
     const char *name, *says;
 };
 
-static void names_are_those_iam_allows(void **state) {
+static void names_are_those_iam_allows(void **state)
+{
     (void)state;
     static const struct name_case names[] = {
         { "A+=,.@_-9", "" },
@@ -216,7 +221,8 @@ static void names_are_those_iam_allows(void **state) {
     stage_end(&stage);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_role_lives_from_create_to_delete),
         cmocka_unit_test(documents_are_judged_in_iams_words),

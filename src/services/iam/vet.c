@@ -4,12 +4,14 @@
 #include "base/when.h"
 #include "policy/document.h"
 
-static const struct fault *malformed(struct arena *arena, const char *says) {
+static const struct fault *malformed(struct arena *arena, const char *says)
+{
     return fault_coded(arena, FAULT_SYNTAX, "MalformedPolicyDocument", "%s", says);
 }
 
 static const struct fault *malformed_str(struct arena *arena, const char *before, str what,
-                                         const char *after) {
+                                         const char *after)
+{
     return fault_coded(arena, FAULT_SYNTAX, "MalformedPolicyDocument", "%s" STR_FMT "%s", before,
                        STR_ARG(what), after);
 }
@@ -17,7 +19,8 @@ static const struct fault *malformed_str(struct arena *arena, const char *before
 static const char syntax[] = "Syntax errors in policy.";
 static const char legacy[] = "The policy failed legacy parsing";
 
-size_t policy_size(str json) {
+size_t policy_size(str json)
+{
     size_t size = 0;
     for (size_t i = 0; i < json.len; i++) {
         char c = json.ptr[i];
@@ -27,15 +30,18 @@ size_t policy_size(str json) {
 }
 
 /* One value or a list of them, as policies allow nearly everywhere. */
-static size_t list_size(const struct json *value) {
+static size_t list_size(const struct json *value)
+{
     return json_kind(value) == JSON_ARRAY ? json_size(value) : value ? 1 : 0;
 }
 
-static const struct json *list_at(const struct json *value, size_t i) {
+static const struct json *list_at(const struct json *value, size_t i)
+{
     return json_kind(value) == JSON_ARRAY ? json_at(value, i) : value;
 }
 
-static bool texts(const struct json *value) {
+static bool texts(const struct json *value)
+{
     for (size_t i = 0; i < list_size(value); i++)
         if (json_kind(list_at(value, i)) != JSON_STRING)
             return false;
@@ -45,12 +51,14 @@ static bool texts(const struct json *value) {
 /* ---- identity policies: first the shape of everything, then the words, then the statements ----
  */
 
-static bool date_operator(str name) {
+static bool date_operator(str name)
+{
     size_t colon = str_find(name, ':');
     return str_starts(colon < name.len ? str_from(name, colon + 1) : name, STR("Date"));
 }
 
-static bool digits(str s) {
+static bool digits(str s)
+{
     for (size_t i = 0; i < s.len; i++)
         if (!ascii_is_digit(s.ptr[i]))
             return false;
@@ -59,7 +67,8 @@ static bool digits(str s) {
 
 /* IAM reads dates leniently and refuses what it cannot: it takes UNIX seconds, years and times of
  * any form behind a T, but neither words nor a year with a month of half a form. */
-static bool date_ok(str text) {
+static bool date_ok(str text)
+{
     str date, time;
     bool timed = str_cut(text, 'T', &date, &time) || str_cut(text, 't', &date, &time);
     if (digits(date))
@@ -81,7 +90,8 @@ static bool date_ok(str text) {
     return many <= 9;
 }
 
-static const struct fault *vet_dates(const struct json *condition, struct arena *arena) {
+static const struct fault *vet_dates(const struct json *condition, struct arena *arena)
+{
     str op, key;
     const struct json *keys, *values;
     for (size_t i = 0; json_member(condition, i, &op, &keys); i++) {
@@ -94,7 +104,8 @@ static const struct fault *vet_dates(const struct json *condition, struct arena 
     return NULL;
 }
 
-static bool condition_shape_ok(const struct json *condition) {
+static bool condition_shape_ok(const struct json *condition)
+{
     str name;
     const struct json *keys, *values;
     if (condition && json_kind(condition) != JSON_OBJECT)
@@ -112,7 +123,8 @@ static bool condition_shape_ok(const struct json *condition) {
     return true;
 }
 
-static bool statement_shape_ok(const struct json *statement) {
+static bool statement_shape_ok(const struct json *statement)
+{
     /* clang-format off */
     static const str known[] = {
         STR_INIT("Sid"), STR_INIT("Effect"), STR_INIT("Principal"), STR_INIT("NotPrincipal"), STR_INIT("Action"),
@@ -141,7 +153,8 @@ static bool statement_shape_ok(const struct json *statement) {
            condition_shape_ok(json_get(statement, "Condition"));
 }
 
-static bool document_shape_ok(const struct json *root) {
+static bool document_shape_ok(const struct json *root)
+{
     str name;
     const struct json *value, *version = json_get(root, "Version"), *id = json_get(root, "Id");
     if (json_kind(root) != JSON_OBJECT)
@@ -163,7 +176,8 @@ static bool document_shape_ok(const struct json *root) {
 }
 
 /* What the old reader of policies stumbles over: tried on the whole document before the rest. */
-static const struct fault *vet_legacy(const struct json *statement, struct arena *arena) {
+static const struct fault *vet_legacy(const struct json *statement, struct arena *arena)
+{
     str effect = json_str(statement, "Effect");
     if (!str_eq(effect, STR("Allow")) && !str_eq(effect, STR("Deny")))
         return malformed(arena, legacy);
@@ -185,7 +199,8 @@ static const struct fault *vet_legacy(const struct json *statement, struct arena
     return vet_dates(json_get(statement, "Condition"), arena);
 }
 
-static const struct fault *vet_actions(const struct json *statement, struct arena *arena) {
+static const struct fault *vet_actions(const struct json *statement, struct arena *arena)
+{
     const struct json *actions = json_get(statement, "Action");
     actions = actions ? actions : json_get(statement, "NotAction");
     for (size_t i = 0; i < list_size(actions); i++) {
@@ -209,7 +224,8 @@ static const struct fault *vet_actions(const struct json *statement, struct aren
 }
 
 /* An ARN of fewer than six fields is completed with stars, and shown so. */
-static str completed(str resource, struct arena *arena) {
+static str completed(str resource, struct arena *arena)
+{
     size_t colons = 0;
     for (size_t i = 0; i < resource.len; i++)
         colons += resource.ptr[i] == ':';
@@ -219,7 +235,8 @@ static str completed(str resource, struct arena *arena) {
                                     (int)(2 * (5 - colons)), stars);
 }
 
-static const struct fault *vet_resource(str text, struct arena *arena) {
+static const struct fault *vet_resource(str text, struct arena *arena)
+{
     str scheme, rest, partition, service, region;
     if (str_eq(text, STR("*")))
         return NULL;
@@ -248,7 +265,8 @@ static const struct fault *vet_resource(str text, struct arena *arena) {
     return NULL;
 }
 
-static const struct fault *vet_resources(const struct json *statement, struct arena *arena) {
+static const struct fault *vet_resources(const struct json *statement, struct arena *arena)
+{
     const struct json *resources = json_get(statement, "Resource");
     resources = resources ? resources : json_get(statement, "NotResource");
     for (size_t i = 0; i < list_size(resources); i++)
@@ -256,12 +274,14 @@ static const struct fault *vet_resources(const struct json *statement, struct ar
     return NULL;
 }
 
-static bool has_either(const struct json *statement, const char *name, const char *not_name) {
+static bool has_either(const struct json *statement, const char *name, const char *not_name)
+{
     return list_size(json_get(statement, name)) + list_size(json_get(statement, not_name)) > 0;
 }
 
 /* The order is IAM's: a bad resource is blamed before a bad action, a missing one after. */
-static const struct fault *vet_statement(const struct json *statement, struct arena *arena) {
+static const struct fault *vet_statement(const struct json *statement, struct arena *arena)
+{
     if (!has_either(statement, "Action", "NotAction"))
         return malformed(arena, "Policy statement must contain actions.");
     TRY(vet_resources(statement, arena));
@@ -271,7 +291,8 @@ static const struct fault *vet_statement(const struct json *statement, struct ar
     return NULL;
 }
 
-static const struct fault *vet_sids(const struct json *statements, struct arena *arena) {
+static const struct fault *vet_sids(const struct json *statements, struct arena *arena)
+{
     for (size_t i = 0; i < list_size(statements); i++)
         for (size_t j = 0; j < i; j++) {
             str sid = json_str(list_at(statements, i), "Sid");
@@ -281,7 +302,8 @@ static const struct fault *vet_sids(const struct json *statements, struct arena 
     return NULL;
 }
 
-const struct fault *vet_identity_policy(str text, struct arena *arena) {
+const struct fault *vet_identity_policy(str text, struct arena *arena)
+{
     const struct json *root;
     struct document document;
     if (json_parse(text, arena, &root) || !document_shape_ok(root))
@@ -304,7 +326,8 @@ const struct fault *vet_identity_policy(str text, struct arena *arena) {
 
 /* ---- trust policies ---- */
 
-static bool trust_action_ok(str action) {
+static bool trust_action_ok(str action)
+{
     static const str known[] = {
         STR_INIT("sts:AssumeRole"),
         STR_INIT("sts:AssumeRoleWithSAML"),
@@ -319,7 +342,8 @@ static bool trust_action_ok(str action) {
     return false;
 }
 
-static const struct fault *vet_trust_statement(const struct json *statement, struct arena *arena) {
+static const struct fault *vet_trust_statement(const struct json *statement, struct arena *arena)
+{
     const struct json *principal = json_get(statement, "Principal"),
                       *not_principal = json_get(statement, "NotPrincipal");
     const struct json *actions = json_get(statement, "Action");
@@ -343,7 +367,8 @@ static const struct fault *vet_trust_statement(const struct json *statement, str
     return NULL;
 }
 
-const struct fault *vet_trust_policy(str text, struct arena *arena) {
+const struct fault *vet_trust_policy(str text, struct arena *arena)
+{
     const struct json *root;
     struct document document;
     if (json_parse(text, arena, &root) || json_kind(root) != JSON_OBJECT)

@@ -5,9 +5,10 @@
 #include <assert.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
     AUTO_ARENA *arena = arena_new(32 * 1024 * 1024);
-    str text = arena_str(arena, (str){ (const char *)data, size });
+    str text = arena_str(arena, (str) { (const char *)data, size });
     if (str_is_none(text))
         return 0;
     struct document document;

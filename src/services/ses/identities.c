@@ -16,7 +16,8 @@ static const str status_names[] = {
 /* clang-format on */
 enum { STATUSES = sizeof(status_names) / sizeof(status_names[0]), TOKEN_BYTES = 32 };
 
-str identity_status_name(enum identity_status status) {
+str identity_status_name(enum identity_status status)
+{
     return status_names[status];
 }
 
@@ -24,7 +25,8 @@ str identity_status_name(enum identity_status status) {
 
 /* Letters, digits, dashes not at the ends; the underscore is no host's, but people have such
  * domains (_dmarc. and the like) and AWS takes them. */
-static bool label_ok(str label) {
+static bool label_ok(str label)
+{
     if (label.len == 0 || label.len > 63 || label.ptr[0] == '-' || label.ptr[label.len - 1] == '-')
         return false;
     for (size_t i = 0; i < label.len; i++) {
@@ -35,7 +37,8 @@ static bool label_ok(str label) {
     return true;
 }
 
-size_t domain_normal_to(char to[DOMAIN_ROOM], str domain) {
+size_t domain_normal_to(char to[DOMAIN_ROOM], str domain)
+{
     if (str_ends(domain, STR(".")))
         domain.len--;
     if (domain.len == 0 || domain.len >= DOMAIN_ROOM || str_has(domain, '\0'))
@@ -60,7 +63,8 @@ size_t domain_normal_to(char to[DOMAIN_ROOM], str domain) {
     return len;
 }
 
-str domain_normal(struct arena *arena, str domain) {
+str domain_normal(struct arena *arena, str domain)
+{
     char room[DOMAIN_ROOM];
     size_t len = domain_normal_to(room, domain);
     return len ? arena_str(arena, (str) { room, len }) : STR_NONE;
@@ -69,7 +73,8 @@ str domain_normal(struct arena *arena, str domain) {
 /* ---- the aggregate ---- */
 
 const struct fault *identity_compile(const struct record *record, struct arena *arena,
-                                     const void **ret_aggregate) {
+                                     const void **ret_aggregate)
+{
     struct identity *identity = ARENA_NEW(arena, struct identity);
     str key = arena_str(arena, record->key), kind;
     const struct json *json;
@@ -94,14 +99,16 @@ const struct fault *identity_compile(const struct record *record, struct arena *
     return NULL;
 }
 
-static str identity_key(struct arena *arena, str region, str domain, str account) {
+static str identity_key(struct arena *arena, str region, str domain, str account)
+{
     return arena_strf(arena, "identity/" STR_FMT "/" STR_FMT "/" STR_FMT, STR_ARG(region),
                       STR_ARG(domain), STR_ARG(account));
 }
 
 const struct fault *identity_verify_domain(struct state *state, const struct call *call,
                                            struct entropy *entropy, str domain, bool auto_verify,
-                                           str *ret_token) {
+                                           str *ret_token)
+{
     struct arena *arena = call->arena;
     str normal = domain_normal(arena, domain);
     if (str_is_none(normal))
@@ -160,7 +167,8 @@ const struct fault *identity_verify_domain(struct state *state, const struct cal
 
 enum { IDENTITY_KEY_ROOM = 512 };
 
-static str key_to(char to[IDENTITY_KEY_ROOM], str region, str domain, str account) {
+static str key_to(char to[IDENTITY_KEY_ROOM], str region, str domain, str account)
+{
     size_t len = 0;
     const str parts[] = { STR("identity/"), region, STR("/"), domain, STR("/"), account };
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
@@ -174,7 +182,8 @@ static str key_to(char to[IDENTITY_KEY_ROOM], str region, str domain, str accoun
 }
 
 bool identity_next(const struct world *world, str region, str normal_domain, str after_account,
-                   const struct identity **ret_identity) {
+                   const struct identity **ret_identity)
+{
     char prefix_room[IDENTITY_KEY_ROOM], after_room[IDENTITY_KEY_ROOM];
     str prefix = key_to(prefix_room, region, normal_domain, STR(""));
     str after = str_is_none(after_account)
@@ -189,20 +198,22 @@ bool identity_next(const struct world *world, str region, str normal_domain, str
 }
 
 static const struct identity *find_normal(const struct world *world, str region, str normal,
-                                          str account) {
+                                          str account)
+{
     char room[IDENTITY_KEY_ROOM];
     str key = key_to(room, region, normal, account);
     return str_is_none(key) ? NULL : world_find(world, key);
 }
 
-const struct identity *identity_find(const struct world *world, str region, str domain,
-                                     str account) {
+const struct identity *identity_find(const struct world *world, str region, str domain, str account)
+{
     char room[DOMAIN_ROOM];
     size_t len = domain_normal_to(room, domain);
     return len ? find_normal(world, region, (str) { room, len }, account) : NULL;
 }
 
-bool identity_covers(const struct world *world, str region, str domain, str account) {
+bool identity_covers(const struct world *world, str region, str domain, str account)
+{
     char room[DOMAIN_ROOM];
     str rest = { room, domain_normal_to(room, domain) }, label;
     while (rest.len > 0) {

@@ -7,7 +7,8 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-static struct mailbox mailbox(const char *address) {
+static struct mailbox mailbox(const char *address)
+{
     str text = str_of(address);
     size_t at = text.len;
     while (text.ptr[at - 1] != '@')
@@ -15,7 +16,8 @@ static struct mailbox mailbox(const char *address) {
     return (struct mailbox) { .local_part = str_head(text, at - 1), .domain = str_from(text, at) };
 }
 
-static void conditions_meet_addresses_as_the_matrix_says(void **state) {
+static void conditions_meet_addresses_as_the_matrix_says(void **state)
+{
     (void)state;
     static const char *const addresses[] = { "user@example.com", "user+l@example.com",
                                              "x@example.com", "x@a.example.com",
@@ -81,7 +83,8 @@ static const struct match_case matches[] = {
     /* clang-format on */
 };
 
-static void a_condition_means_what_the_page_says(void **state) {
+static void a_condition_means_what_the_page_says(void **state)
+{
     (void)state;
     for (size_t i = 0; i < sizeof(matches) / sizeof(matches[0]); i++) {
         struct mailbox m = mailbox(matches[i].address);
@@ -90,7 +93,8 @@ static void a_condition_means_what_the_page_says(void **state) {
     }
 }
 
-static void verify(struct stage *stage, const char *account, const char *domain, bool at_once) {
+static void verify(struct stage *stage, const char *account, const char *domain, bool at_once)
+{
     struct caller caller = caller_root(str_of(account));
     struct call call = stage_call_as(stage, &caller);
     str token;
@@ -98,7 +102,8 @@ static void verify(struct stage *stage, const char *account, const char *domain,
                                        at_once, &token));
 }
 
-static str receiving(struct stage *stage, const char *region, const char *domain) {
+static str receiving(struct stage *stage, const char *region, const char *domain)
+{
     struct call call = stage_call(stage);
     const str *accounts;
     size_t count;
@@ -111,8 +116,8 @@ static str receiving(struct stage *stage, const char *region, const char *domain
     return joined;
 }
 
-static void
-a_domain_is_received_for_by_those_who_verified_it_or_a_parent_oldest_first(void **state) {
+static void a_domain_is_received_for_by_those_who_verified_it_or_a_parent_oldest_first(void **state)
+{
     (void)state;
     struct stage stage;
     stage_begin(&stage);
@@ -146,7 +151,8 @@ a_domain_is_received_for_by_those_who_verified_it_or_a_parent_oldest_first(void 
     stage_end(&stage);
 }
 
-static void a_domain_keeps_its_token_and_never_falls_back_to_pending(void **state) {
+static void a_domain_keeps_its_token_and_never_falls_back_to_pending(void **state)
+{
     (void)state;
     struct stage stage;
     str first, second;
@@ -185,7 +191,8 @@ static void a_domain_keeps_its_token_and_never_falls_back_to_pending(void **stat
     stage_end(&stage);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conditions_meet_addresses_as_the_matrix_says),
         cmocka_unit_test(a_condition_means_what_the_page_says),

@@ -17,18 +17,21 @@ enum {
 
 /* ---- keys and look-ups ---- */
 
-static str set_key(struct arena *arena, str account, str region, str name) {
+static str set_key(struct arena *arena, str account, str region, str name)
+{
     return arena_strf(arena, "rule-set/" STR_FMT "/" STR_FMT "/" STR_FMT, STR_ARG(account),
                       STR_ARG(region), STR_ARG(name));
 }
 
-static str active_key(struct arena *arena, str account, str region) {
+static str active_key(struct arena *arena, str account, str region)
+{
     return arena_strf(arena, "active-rule-set/" STR_FMT "/" STR_FMT, STR_ARG(account),
                       STR_ARG(region));
 }
 
 /* The same without an arena, for look-ups on the way of every mail; STR_NONE: too long to exist. */
-static str join(char to[KEY_ROOM], const str *parts, size_t count) {
+static str join(char to[KEY_ROOM], const str *parts, size_t count)
+{
     size_t len = 0;
     for (size_t i = 0; i < count; i++) {
         if (parts[i].len + 1 > KEY_ROOM - len)
@@ -43,7 +46,8 @@ static str join(char to[KEY_ROOM], const str *parts, size_t count) {
 }
 
 const struct receipt_rule_set *rule_set_find(const struct world *world, str account, str region,
-                                             str name) {
+                                             str name)
+{
     char room[KEY_ROOM];
     str key = join(room, (str[]) { STR("rule-set"), account, region, name }, 4);
     return str_is_none(key) ? NULL : world_find(world, key);
@@ -53,14 +57,16 @@ struct active_rule_set {
     str name;
 };
 
-const struct receipt_rule_set *rule_set_active(const struct world *world, str account, str region) {
+const struct receipt_rule_set *rule_set_active(const struct world *world, str account, str region)
+{
     char room[KEY_ROOM];
     str key = join(room, (str[]) { STR("active-rule-set"), account, region }, 3);
     const struct active_rule_set *active = str_is_none(key) ? NULL : world_find(world, key);
     return active ? rule_set_find(world, account, region, active->name) : NULL;
 }
 
-const struct receipt_rule *rule_find(const struct receipt_rule_set *set, str name) {
+const struct receipt_rule *rule_find(const struct receipt_rule_set *set, str name)
+{
     for (size_t i = 0; i < set->rule_count; i++)
         if (str_eq(set->rules[i].name, name))
             return &set->rules[i];
@@ -68,7 +74,8 @@ const struct receipt_rule *rule_find(const struct receipt_rule_set *set, str nam
 }
 
 const struct fault *rule_set_compile(const struct record *record, struct arena *arena,
-                                     const void **ret_aggregate) {
+                                     const void **ret_aggregate)
+{
     struct receipt_rule_set *set = ARENA_NEW(arena, struct receipt_rule_set);
     if (!set)
         return &fault_no_memory;
@@ -78,7 +85,8 @@ const struct fault *rule_set_compile(const struct record *record, struct arena *
 }
 
 const struct fault *active_rule_set_compile(const struct record *record, struct arena *arena,
-                                            const void **ret_aggregate) {
+                                            const void **ret_aggregate)
+{
     /* The value is the bare name. */
     struct active_rule_set *active = ARENA_NEW(arena, struct active_rule_set);
     if (!active)
@@ -90,23 +98,27 @@ const struct fault *active_rule_set_compile(const struct record *record, struct 
 
 /* ---- what SES says ---- */
 
-static const struct fault *no_set(struct arena *arena, str name) {
+static const struct fault *no_set(struct arena *arena, str name)
+{
     return fault_coded(arena, FAULT_ABSENT, "RuleSetDoesNotExist",
                        "Rule set does not exist: " STR_FMT, STR_ARG(name));
 }
 
-static const struct fault *no_rule(struct arena *arena, str name) {
+static const struct fault *no_rule(struct arena *arena, str name)
+{
     return fault_coded(arena, FAULT_ABSENT, "RuleDoesNotExist", "Rule does not exist: " STR_FMT,
                        STR_ARG(name));
 }
 
-static bool alphanumeric(char c) {
+static bool alphanumeric(char c)
+{
     return ascii_is_alpha(c) || ascii_is_digit(c);
 }
 
 /* Letters, digits and _.- are what the shape of the parameter asks for already; a caller inside
  * the program gets the same answer here. */
-static bool name_ok(str name) {
+static bool name_ok(str name)
+{
     if (name.len == 0 || name.len > NAME_MAX_SES || !alphanumeric(name.ptr[0]) ||
         !alphanumeric(name.ptr[name.len - 1]))
         return false;
@@ -117,7 +129,8 @@ static bool name_ok(str name) {
     return true;
 }
 
-static const struct fault *check_set_name(struct arena *arena, str name) {
+static const struct fault *check_set_name(struct arena *arena, str name)
+{
     if (name.len == 0)
         return fault_coded(arena, FAULT_SYNTAX, "InvalidParameterValue",
                            "RuleSetName is required.");
@@ -127,7 +140,8 @@ static const struct fault *check_set_name(struct arena *arena, str name) {
     return NULL;
 }
 
-static const struct fault *check_rule_name(struct arena *arena, str name) {
+static const struct fault *check_rule_name(struct arena *arena, str name)
+{
     if (name.len == 0)
         return fault_coded(arena, FAULT_SYNTAX, "InvalidParameterValue", "RuleName is required.");
     if (!name_ok(name))
@@ -139,26 +153,30 @@ static const struct fault *check_rule_name(struct arena *arena, str name) {
 /* ---- checks of one action, in SES's order: spec 12.3, 12.4 ---- */
 
 /* RFC 5322 ftext: printable ASCII without the colon. */
-static bool header_name_ok(str name) {
+static bool header_name_ok(str name)
+{
     for (size_t i = 0; i < name.len; i++)
         if (name.ptr[i] < 0x21 || name.ptr[i] > 0x7e || name.ptr[i] == ':')
             return false;
     return name.len > 0;
 }
 
-static bool header_value_ok(str value) {
+static bool header_value_ok(str value)
+{
     return value.len <= HEADER_VALUE_MAX && !str_has(value, '\r') && !str_has(value, '\n') &&
            !str_has(value, '\0');
 }
 
-static bool arn_of(str text, str service, str resource_prefix) {
+static bool arn_of(str text, str service, str resource_prefix)
+{
     struct arn arn;
     return arn_parse(text, &arn) && str_eq(arn.service, service) && arn.region.len > 0 &&
            account_id_ok(arn.account) && str_starts(arn.resource, resource_prefix) &&
            arn.resource.len > resource_prefix.len;
 }
 
-static bool sender_verified(const struct call *call, str sender) {
+static bool sender_verified(const struct call *call, str sender)
+{
     size_t at = sender.len;
     while (at > 0 && sender.ptr[at - 1] != '@')
         at--;
@@ -166,7 +184,8 @@ static bool sender_verified(const struct call *call, str sender) {
            identity_covers(call->world, call->region, str_from(sender, at), call->caller->account);
 }
 
-static const struct fault *check_pass_role(const struct call *call, str role_arn) {
+static const struct fault *check_pass_role(const struct call *call, str role_arn)
+{
     struct arn arn;
     if (str_is_none(role_arn) || !arn_parse(role_arn, &arn))
         return NULL; /* none to pass; what is no ARN fails when it is tried */
@@ -181,12 +200,14 @@ static const struct fault *check_pass_role(const struct call *call, str role_arn
                            });
 }
 
-static const struct fault *bad(struct arena *arena, const char *says, str what) {
+static const struct fault *bad(struct arena *arena, const char *says, str what)
+{
     return fault_coded(arena, FAULT_SYNTAX, "InvalidParameterValue", "%s" STR_FMT, says,
                        STR_ARG(what));
 }
 
-static const struct fault *check_action(const struct call *call, const struct action *action) {
+static const struct fault *check_action(const struct call *call, const struct action *action)
+{
     struct arena *arena = call->arena;
     if (action->kind == ACTION_ADD_HEADER) {
         if (!header_name_ok(action->add_header.header_name))
@@ -229,12 +250,14 @@ static const struct fault *check_action(const struct call *call, const struct ac
     return NULL;
 }
 
-static bool text_ok(str text) {
+static bool text_ok(str text)
+{
     return !str_has(text, '\0') && utf8_valid(text);
 }
 
 /* The state keeps text: what is none would come back as something else. */
-static bool rule_text_ok(const struct receipt_rule *rule) {
+static bool rule_text_ok(const struct receipt_rule *rule)
+{
     bool ok = true;
     for (size_t i = 0; i < rule->recipient_count; i++)
         ok = ok && text_ok(rule->recipients[i]);
@@ -246,7 +269,8 @@ static bool rule_text_ok(const struct receipt_rule *rule) {
 }
 
 static const struct fault *check_actions(const struct call *call, str rule_set,
-                                         const struct receipt_rule *rule, struct rule_test *test) {
+                                         const struct receipt_rule *rule, struct rule_test *test)
+{
     if (!rule_text_ok(rule))
         return bad(call->arena, "The rule holds characters that are not text", STR(""));
     if (rule->action_count > ACTIONS_MAX)
@@ -270,7 +294,8 @@ static const struct fault *check_actions(const struct call *call, str rule_set,
 /* ---- changes ---- */
 
 static const struct fault *set_get(struct state *state, const struct call *call, str name,
-                                   uint64_t *ret_revision, struct receipt_rule_set *ret_set) {
+                                   uint64_t *ret_revision, struct receipt_rule_set *ret_set)
+{
     str key = set_key(call->arena, call->caller->account, call->region, name);
     struct record record;
     if (str_is_none(key))
@@ -284,7 +309,8 @@ static const struct fault *set_get(struct state *state, const struct call *call,
 }
 
 static const struct fault *set_put(struct state *state, const struct call *call,
-                                   const struct receipt_rule_set *set, uint64_t expected) {
+                                   const struct receipt_rule_set *set, uint64_t expected)
+{
     AUTO_BUF text = buf_new(SET_TEXT_MAX);
     rule_set_write(set, &text);
     if (text.failed)
@@ -296,16 +322,19 @@ static const struct fault *set_put(struct state *state, const struct call *call,
     return state->ops->put(state, key, buf_str(&text), expected, call->arena, &revision);
 }
 
-static bool came_late(const struct fault *why) {
+static bool came_late(const struct fault *why)
+{
     return why && why->kind == FAULT_CONFLICT && !why->code;
 }
 
-static const struct fault *too_busy(struct arena *arena) {
+static const struct fault *too_busy(struct arena *arena)
+{
     return fault(arena, FAULT_UNAVAILABLE, NULL, "others keep changing the rule set; try again");
 }
 
 static const struct fault *count_sets(struct state *state, const struct call *call,
-                                      size_t *ret_count) {
+                                      size_t *ret_count)
+{
     AUTO_ARENA *arena = arena_new((size_t)SET_TEXT_MAX * (RULE_SETS_MAX + 2));
     str prefix = arena ? set_key(arena, call->caller->account, call->region, STR("")) : STR_NONE;
     struct record *records;
@@ -316,7 +345,8 @@ static const struct fault *count_sets(struct state *state, const struct call *ca
     return why ? fault_keep(call->arena, why) : NULL;
 }
 
-const struct fault *rule_set_create(struct state *state, const struct call *call, str name) {
+const struct fault *rule_set_create(struct state *state, const struct call *call, str name)
+{
     TRY(check_set_name(call->arena, name));
     struct receipt_rule_set set = {
         .name = name,
@@ -346,7 +376,8 @@ const struct fault *rule_set_create(struct state *state, const struct call *call
 /* The name of the active set as the state holds it; STR_NONE and REVISION_NEW when there is none.
  */
 static const struct fault *active_get(struct state *state, const struct call *call, str *ret_key,
-                                      struct record *ret_record) {
+                                      struct record *ret_record)
+{
     *ret_key = active_key(call->arena, call->caller->account, call->region);
     if (str_is_none(*ret_key))
         return &fault_no_memory;
@@ -359,7 +390,8 @@ static const struct fault *active_get(struct state *state, const struct call *ca
     return why;
 }
 
-const struct fault *rule_set_delete(struct state *state, const struct call *call, str name) {
+const struct fault *rule_set_delete(struct state *state, const struct call *call, str name)
+{
     TRY(check_set_name(call->arena, name));
     for (int i = 0; i < TRIES; i++) {
         str key;
@@ -383,7 +415,8 @@ const struct fault *rule_set_delete(struct state *state, const struct call *call
     return too_busy(call->arena);
 }
 
-const struct fault *rule_set_activate(struct state *state, const struct call *call, str name) {
+const struct fault *rule_set_activate(struct state *state, const struct call *call, str name)
+{
     if (name.len > 0)
         TRY(check_set_name(call->arena, name));
     for (int i = 0; i < TRIES; i++) {
@@ -409,7 +442,8 @@ const struct fault *rule_set_activate(struct state *state, const struct call *ca
 /* The rules with `add` put at `at`; the rules from `from` on follow. */
 static const struct fault *rules_with(const struct receipt_rule_set *set, size_t at, size_t from,
                                       const struct receipt_rule *add, struct arena *arena,
-                                      struct receipt_rule_set *ret_set) {
+                                      struct receipt_rule_set *ret_set)
+{
     struct receipt_rule *rules = ARENA_ARRAY(arena, struct receipt_rule, set->rule_count + 1);
     if (!rules)
         return &fault_no_memory;
@@ -427,8 +461,8 @@ static const struct fault *rules_with(const struct receipt_rule_set *set, size_t
 }
 
 const struct fault *rule_create(struct state *state, const struct call *call, str rule_set,
-                                str after, const struct receipt_rule *rule,
-                                struct rule_test *test) {
+                                str after, const struct receipt_rule *rule, struct rule_test *test)
+{
     TRY(check_set_name(call->arena, rule_set));
     TRY(check_rule_name(call->arena, rule->name));
     for (int i = 0; i < TRIES; i++) {
@@ -458,7 +492,8 @@ const struct fault *rule_create(struct state *state, const struct call *call, st
 }
 
 const struct fault *rule_update(struct state *state, const struct call *call, str rule_set,
-                                const struct receipt_rule *rule, struct rule_test *test) {
+                                const struct receipt_rule *rule, struct rule_test *test)
+{
     TRY(check_set_name(call->arena, rule_set));
     TRY(check_rule_name(call->arena, rule->name));
     for (int i = 0; i < TRIES; i++) {
@@ -480,7 +515,8 @@ const struct fault *rule_update(struct state *state, const struct call *call, st
 }
 
 const struct fault *rule_delete(struct state *state, const struct call *call, str rule_set,
-                                str rule) {
+                                str rule)
+{
     TRY(check_set_name(call->arena, rule_set));
     TRY(check_rule_name(call->arena, rule));
     for (int i = 0; i < TRIES; i++) {
@@ -502,7 +538,8 @@ const struct fault *rule_delete(struct state *state, const struct call *call, st
 /* ---- reading ---- */
 
 const struct fault *rule_set_describe(const struct call *call, str name,
-                                      const struct receipt_rule_set **ret_set) {
+                                      const struct receipt_rule_set **ret_set)
+{
     TRY(check_set_name(call->arena, name));
     const struct receipt_rule_set *set =
         rule_set_find(call->world, call->caller->account, call->region, name);
@@ -513,7 +550,8 @@ const struct fault *rule_set_describe(const struct call *call, str name,
 }
 
 const struct fault *rule_describe(const struct call *call, str rule_set, str rule,
-                                  const struct receipt_rule **ret_rule) {
+                                  const struct receipt_rule **ret_rule)
+{
     const struct receipt_rule_set *set;
     TRY(check_set_name(call->arena, rule_set));
     TRY(check_rule_name(call->arena, rule));
@@ -527,7 +565,8 @@ const struct fault *rule_describe(const struct call *call, str rule_set, str rul
 
 const struct fault *rule_sets_list(const struct call *call, str after, size_t max,
                                    const struct receipt_rule_set *const **ret_sets,
-                                   size_t *ret_count, bool *ret_more) {
+                                   size_t *ret_count, bool *ret_more)
+{
     str prefix = set_key(call->arena, call->caller->account, call->region, STR(""));
     str at = str_is_none(after) ? STR_NONE
                                 : set_key(call->arena, call->caller->account, call->region, after);

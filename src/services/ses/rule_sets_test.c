@@ -18,7 +18,8 @@ struct fake_test {
 };
 
 static const struct fault *try(struct rule_test *test, const struct call *call, str rule_set,
-                               const struct receipt_rule *rule) {
+                               const struct receipt_rule *rule)
+{
     struct fake_test *fake = (struct fake_test *)test;
     assert_int_equal(rule->action_count, 1);
     size_t len = strlen(fake->asked);
@@ -34,7 +35,8 @@ static const struct fault *try(struct rule_test *test, const struct call *call, 
 
 static struct stage *stage;
 
-static int begin(void **state) {
+static int begin(void **state)
+{
     (void)state;
     stage = calloc(1, sizeof(*stage));
     stage_begin(stage);
@@ -43,21 +45,24 @@ static int begin(void **state) {
     return 0;
 }
 
-static int end(void **state) {
+static int end(void **state)
+{
     (void)state;
     stage_end(stage);
     free(stage);
     return 0;
 }
 
-static const char *create(const char *after, const char *name) {
+static const char *create(const char *after, const char *name)
+{
     struct call call = stage_call(stage);
     struct receipt_rule rule = { .name = str_of(name) };
     return stage_says(stage,
                       rule_create(stage->state, &call, STR("main"), str_of(after), &rule, NULL));
 }
 
-static const char *names(void) {
+static const char *names(void)
+{
     struct call call = stage_call(stage);
     const struct receipt_rule_set *set;
     assert_null(rule_set_describe(&call, STR("main"), &set));
@@ -68,7 +73,8 @@ static const char *names(void) {
     return all.len ? all.ptr : "";
 }
 
-static void a_rule_goes_to_the_front_or_behind_the_one_it_names(void **state) {
+static void a_rule_goes_to_the_front_or_behind_the_one_it_names(void **state)
+{
     (void)state;
     assert_string_equal(create(NULL, "a"), "");
     assert_string_equal(create(NULL, "b"), "");
@@ -95,7 +101,8 @@ static void a_rule_goes_to_the_front_or_behind_the_one_it_names(void **state) {
         "RuleDoesNotExist: Rule does not exist: c");
 }
 
-static void sets_are_made_activated_and_deleted(void **state) {
+static void sets_are_made_activated_and_deleted(void **state)
+{
     (void)state;
     struct call call = stage_call(stage);
 #define SAYS(expr, words) assert_string_equal(stage_says(stage, expr), words)
@@ -125,7 +132,8 @@ static void sets_are_made_activated_and_deleted(void **state) {
     assert_null(rule_set_active(call.world, STR("111122223333"), STR("us-east-1")));
 }
 
-static void the_quotas_are_forty_sets_two_hundred_rules_and_ten_actions(void **state) {
+static void the_quotas_are_forty_sets_two_hundred_rules_and_ten_actions(void **state)
+{
     (void)state;
     struct call call = stage_call(stage);
     for (int i = 1; i < RULE_SETS_MAX; i++) {
@@ -218,7 +226,8 @@ static const struct action_case action_cases[] = {
       "" },
 };
 
-static void each_action_is_looked_at_before_a_rule_is_taken(void **state) {
+static void each_action_is_looked_at_before_a_rule_is_taken(void **state)
+{
     (void)state;
     struct call call = stage_call(stage);
     str token;
@@ -237,7 +246,8 @@ static void each_action_is_looked_at_before_a_rule_is_taken(void **state) {
     }
 }
 
-static void actions_are_tried_in_their_order_and_the_first_fault_is_the_answer(void **state) {
+static void actions_are_tried_in_their_order_and_the_first_fault_is_the_answer(void **state)
+{
     (void)state;
     const struct action actions[] = {
         { .kind = ACTION_S3, .s3 = { .bucket_name = STR_INIT("b") } },
@@ -275,7 +285,8 @@ static void actions_are_tried_in_their_order_and_the_first_fault_is_the_answer(v
     "\"Resource\":\"arn:aws:iam::111122223333:role/writer\",\"Condition\":{\"StringEquals\":{"     \
     "\"iam:PassedToService\":\"ses.amazonaws.com\"}}}}"
 
-static void a_role_is_handed_to_ses_only_by_those_who_may_pass_it(void **state) {
+static void a_role_is_handed_to_ses_only_by_those_who_may_pass_it(void **state)
+{
     (void)state;
     struct role_draft draft = { .name = STR("admin"), .trust = STR(TRUST) };
     struct call call = stage_call(stage);
@@ -299,7 +310,8 @@ static void a_role_is_handed_to_ses_only_by_those_who_may_pass_it(void **state) 
     assert_null(rule_create(stage->state, &call, STR("main"), STR_NONE, &rule, NULL));
 }
 
-static void what_could_not_be_read_back_is_not_taken(void **state) {
+static void what_could_not_be_read_back_is_not_taken(void **state)
+{
     (void)state;
     const str nul = { "a\0b", 3 };
     struct receipt_rule rule = { .name = STR("r"), .recipients = &nul, .recipient_count = 1 };
@@ -309,7 +321,8 @@ static void what_could_not_be_read_back_is_not_taken(void **state) {
     assert_string_equal(names(), "");
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
         T(a_rule_goes_to_the_front_or_behind_the_one_it_names),

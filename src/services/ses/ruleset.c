@@ -22,16 +22,19 @@ static const str kind_names[ACTION_KINDS] = {
     [ACTION_CONNECT] = STR_INIT("Connect"),
 };
 
-str action_kind_name(enum action_kind kind) {
+str action_kind_name(enum action_kind kind)
+{
     return kind_names[kind];
 }
 
-static void add_str(struct json_writer *w, str name, str value) {
+static void add_str(struct json_writer *w, str name, str value)
+{
     json_name(w, name);
     json_put_str(w, value);
 }
 
-static void write_action(struct json_writer *w, const struct action *action) {
+static void write_action(struct json_writer *w, const struct action *action)
+{
     json_open(w, '{');
     json_name(w, action_shapes[action->kind].name);
     json_open(w, '{');
@@ -46,7 +49,8 @@ static void write_action(struct json_writer *w, const struct action *action) {
     json_close(w, '}');
 }
 
-static void write_rule(struct json_writer *w, const struct receipt_rule *rule) {
+static void write_rule(struct json_writer *w, const struct receipt_rule *rule)
+{
     json_open(w, '{');
     json_add_str(w, "Name", rule->name);
     json_add_bool(w, "Enabled", rule->enabled);
@@ -67,7 +71,8 @@ static void write_rule(struct json_writer *w, const struct receipt_rule *rule) {
     json_close(w, '}');
 }
 
-void rule_set_write(const struct receipt_rule_set *set, struct buf *out) {
+void rule_set_write(const struct receipt_rule_set *set, struct buf *out)
+{
     struct json_writer w = json_writer(out);
     json_open(&w, '{');
     json_add_str(&w, "Name", set->name);
@@ -83,7 +88,8 @@ void rule_set_write(const struct receipt_rule_set *set, struct buf *out) {
 }
 
 static const struct fault *read_action(const struct json *json, struct arena *arena,
-                                       struct action *ret_action) {
+                                       struct action *ret_action)
+{
     str name;
     const struct json *members;
     if (json_size(json) != 1 || !json_member(json, 0, &name, &members))
@@ -110,7 +116,8 @@ static const struct fault *read_action(const struct json *json, struct arena *ar
 }
 
 static const struct fault *read_rule(const struct json *json, struct arena *arena,
-                                     struct receipt_rule *ret_rule) {
+                                     struct receipt_rule *ret_rule)
+{
     const struct json *recipients = json_get(json, "Recipients"),
                       *actions = json_get(json, "Actions");
     struct receipt_rule rule = {
@@ -142,7 +149,8 @@ static const struct fault *read_rule(const struct json *json, struct arena *aren
     return NULL;
 }
 
-const struct fault *rule_set_read(str text, struct arena *arena, struct receipt_rule_set *ret_set) {
+const struct fault *rule_set_read(str text, struct arena *arena, struct receipt_rule_set *ret_set)
+{
     str own = arena_str(arena, text);
     const struct json *json;
     if (str_is_none(own))

@@ -5,10 +5,11 @@
 #include <assert.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
     AUTO_ARENA *arena = arena_new(32 * 1024 * 1024);
     struct receipt_rule_set set, again;
-    if (!arena || rule_set_read((str){ (const char *)data, size }, arena, &set))
+    if (!arena || rule_set_read((str) { (const char *)data, size }, arena, &set))
         return 0;
     AUTO_BUF first = buf_new(8 * 1024 * 1024), second = buf_new(8 * 1024 * 1024);
     rule_set_write(&set, &first);

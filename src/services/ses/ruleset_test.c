@@ -42,7 +42,8 @@ static const struct action every_kind[] = {
 };
 enum { ACTIONS = sizeof(every_kind) / sizeof(every_kind[0]) };
 
-static void every_kind_of_action_comes_back_as_it_went_in(void **state) {
+static void every_kind_of_action_comes_back_as_it_went_in(void **state)
+{
     (void)state;
     const str recipients[] = { STR("example.com"), STR("a+b@example.com") };
     const struct receipt_rule rules[] = {
@@ -99,7 +100,8 @@ static void every_kind_of_action_comes_back_as_it_went_in(void **state) {
     assert_true(str_eq(buf_str(&again), buf_str(&text)));
 }
 
-static void text_that_is_no_rule_set_is_refused(void **state) {
+static void text_that_is_no_rule_set_is_refused(void **state)
+{
     (void)state;
 #define SET(rules)                                                                                 \
     "{\"Name\":\"n\",\"Account\":\"1\",\"Region\":\"r\",\"CreatedMs\":1,\"Rules\":" rules "}"
@@ -127,7 +129,8 @@ static void text_that_is_no_rule_set_is_refused(void **state) {
     }
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_of_action_comes_back_as_it_went_in),
         cmocka_unit_test(text_that_is_no_rule_set_is_refused),

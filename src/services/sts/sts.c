@@ -5,11 +5,13 @@
 
 enum { SESSION_NAME_MOST = 64 };
 
-static bool session_char_ok(char c) {
+static bool session_char_ok(char c)
+{
     return ascii_is_alpha(c) || ascii_is_digit(c) || (c != '\0' && strchr("=,.@_-", c));
 }
 
-str sts_session_name(struct arena *arena, str wish) {
+str sts_session_name(struct arena *arena, str wish)
+{
     str name = arena_str(arena, str_head(wish, SESSION_NAME_MOST));
     for (size_t i = 0; i < name.len; i++)
         if (!session_char_ok(name.ptr[i]))
@@ -18,7 +20,8 @@ str sts_session_name(struct arena *arena, str wish) {
 }
 
 static const struct fault *refuse(const struct call *call, const struct fault *because,
-                                  const char *why, str role_arn) {
+                                  const char *why, str role_arn)
+{
     struct fault *f = ARENA_NEW(call->arena, struct fault);
     if (!f)
         return &fault_no_memory;
@@ -32,7 +35,8 @@ static const struct fault *refuse(const struct call *call, const struct fault *b
 }
 
 static const struct fault *assume_role(struct sts_port *port, const struct call *call, str role_arn,
-                                       str session_name, struct caller *ret_session) {
+                                       str session_name, struct caller *ret_session)
+{
     (void)port;
     const struct caller *caller = call->caller;
     struct arn arn;
@@ -78,7 +82,8 @@ static const struct fault *assume_role(struct sts_port *port, const struct call 
     return NULL;
 }
 
-struct sts_port *sts_embedded_open(struct arena *arena) {
+struct sts_port *sts_embedded_open(struct arena *arena)
+{
     struct sts_port *port = ARENA_NEW(arena, struct sts_port);
     if (port)
         port->assume_role = assume_role;

@@ -23,7 +23,8 @@ struct scene {
     struct caller caller, session;
 };
 
-static void begin(struct scene *scene) {
+static void begin(struct scene *scene)
+{
     stage_begin(&scene->stage);
     scene->sts = sts_embedded_open(scene->stage.arena);
     struct call call = stage_call(&scene->stage);
@@ -32,7 +33,8 @@ static void begin(struct scene *scene) {
 }
 
 static const struct fault *assume(struct scene *scene, const char *account, const char *rule,
-                                  const char *role) {
+                                  const char *role)
+{
     struct arn arn;
     assert_true(arn_parse(str_of(rule), &arn));
     scene->caller = caller_ses(str_of(account), arn);
@@ -41,7 +43,8 @@ static const struct fault *assume(struct scene *scene, const char *account, cons
                                    &scene->session);
 }
 
-static void a_trusted_service_becomes_a_session_without_source_keys(void **state) {
+static void a_trusted_service_becomes_a_session_without_source_keys(void **state)
+{
     (void)state;
     struct scene scene;
     begin(&scene);
@@ -54,7 +57,8 @@ static void a_trusted_service_becomes_a_session_without_source_keys(void **state
     stage_end(&scene.stage);
 }
 
-static void a_rule_that_is_not_trusted_is_told_which_condition_stood_in_its_way(void **state) {
+static void a_rule_that_is_not_trusted_is_told_which_condition_stood_in_its_way(void **state)
+{
     (void)state;
     struct scene scene;
     begin(&scene);
@@ -70,7 +74,8 @@ static void a_rule_that_is_not_trusted_is_told_which_condition_stood_in_its_way(
     stage_end(&scene.stage);
 }
 
-static void what_is_no_role_of_the_rules_account_is_refused(void **state) {
+static void what_is_no_role_of_the_rules_account_is_refused(void **state)
+{
     (void)state;
     static const char *const roles[] = {
         "arn:aws:iam::" ACCOUNT ":role/writer", /* lies on another path */
@@ -94,7 +99,8 @@ static void what_is_no_role_of_the_rules_account_is_refused(void **state) {
     stage_end(&scene.stage);
 }
 
-static void a_session_name_has_only_characters_that_arns_may_have(void **state) {
+static void a_session_name_has_only_characters_that_arns_may_have(void **state)
+{
     (void)state;
     AUTO_ARENA *arena = arena_new(4096);
     assert_true(
@@ -106,7 +112,8 @@ static void a_session_name_has_only_characters_that_arns_may_have(void **state) 
     assert_true(str_eq(sts_session_name(arena, STR("")), STR("-")));
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_trusted_service_becomes_a_session_without_source_keys),
         cmocka_unit_test(a_rule_that_is_not_trusted_is_told_which_condition_stood_in_its_way),
