@@ -145,8 +145,9 @@ static void commit_put(struct layout *l, struct op *op)
     for (size_t i = 0; i < d->count; i++) {
         struct commit_entry e;
         size_t at = (size_t)(in.at - op->frame);
-        if (!commit_entry_read(&in, &e))
-            assert(!"our own encoding must be readable");
+        bool readable = commit_entry_read(&in, &e);
+        assert(readable && "our own encoding must be readable");
+        (void)readable;
         struct entry *entry = d->entries[i];
         entry->serial = l->log->next_serial++;
         entry->offset = op->offset;

@@ -166,12 +166,13 @@ static int take_segment(struct recovery *r, struct segment *s, bool last)
         segment_forget_rows(s);
     } else {
         struct scanned said;
-        int error = segment_scan(s, !last || table_damaged, take_frame, r, &said);
+        /* Of the last segment, a broken table is one that was being written: the log goes on in its place. */
+        int error = segment_scan(s, !last, take_frame, r, &said);
         if (error)
             return error;
         if (said.damaged)
             log_damaged(r->log, s, said.damage_at, said.damaged, "frames that were synced cannot be read");
-        if (!last || table_damaged) {
+        if (!last) {
             log_damaged(r->log, s, said.end, 1, "the table cannot be read");
             segment_forget_rows(s);
             s->sealed = true;

@@ -120,7 +120,7 @@ void step_flush(struct spool *spool)
 {
     AUTO_ARENA *arena = arena_new((size_t)1 << 20);
     struct spool_entry e = { .id = STR("flush"), .kind = SPOOL_MAIL, .head = STR("f"), .rules = STR(""),
-                             .due_ms = 1 };
+                             .due_ms = INT64_MIN }; /* before all others */
     step_commit_entries(spool, &e, 1, STR(""));
     struct lease lease;
     if (spool->ops->lease(spool, 0, arena, &lease) == NULL && lease.impl)
