@@ -3,6 +3,7 @@
 
 #include "base/digest.h"
 #include "base/json.h"
+#include "main/bindable.h"
 #include "main/keeper.h"
 #include "main/privileges.h"
 #include "services/sts/sts.h"
@@ -10,6 +11,7 @@
 #include "wire/tls.h"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { SERIES_MAX = 10000 };
@@ -201,11 +203,20 @@ static void raise_descriptor_limit(void)
     }
 }
 
+static const struct fault *check_addresses(const struct config *c, struct arena *a)
+{
+    TRY(bindable(c->api, a));
+    for (size_t i = 0; i < c->smtp_count; i++)
+        TRY(bindable(c->smtp[i].address, a));
+    return NULL;
+}
+
 static const struct fault *open_all(struct server *s)
 {
     struct privileges privileges;
     TRY(privileges_of(s->config->user, s->arena, &privileges));
     TRY(data_dir_open(s->config->data, s->arena, &s->dir));
+    TRY(check_addresses(s->config, s->arena));
     TRY(privileges_give(&privileges, s->dir.path, s->arena));
     TRY(privileges_lower(&privileges, s->arena));
     TRY(open_secrets(s));
@@ -233,6 +244,7 @@ const struct fault *server_open(const struct config *config, struct arena *a, st
     if (!s->metrics)
         return &fault_no_memory;
     raise_descriptor_limit();
+    umask(077); /* what lies in the data directory is nobody else's business */
     const struct fault *f = open_all(s);
     if (f) {
         server_close(s, s->outside.clock->steady_ms(s->outside.clock) + 1000);
