@@ -24,10 +24,12 @@ static void count(const struct api_request *r, bool denied)
     metric_label(&labels, "operation", operation_of(r));
     if (denied)
         metric_add(metrics_counter(metrics, STR("sesame_api_denied_total"),
-                                   STR("API requests that policies denied"), buf_str(&labels)), 1);
-    metric_label(&labels, "status", (str){ status, len > 0 ? (size_t)len : 0 });
+                                   STR("API requests that policies denied"), buf_str(&labels)),
+                   1);
+    metric_label(&labels, "status", (str) { status, len > 0 ? (size_t)len : 0 });
     metric_add(metrics_counter(metrics, STR("sesame_api_requests_total"),
-                               STR("API requests by operation and status"), buf_str(&labels)), 1);
+                               STR("API requests by operation and status"), buf_str(&labels)),
+               1);
 }
 
 static void write_fault(struct json_writer *w, const struct api_request *r)
@@ -51,7 +53,8 @@ void access_note(const struct api_request *r)
 
     json_add_str(&w, "requestId", r->call.request_id);
     json_add_str(&w, "service", r->service ? r->service->name : STR("unknown"));
-    json_add_str(&w, "operation", !r->operation && r->action.len ? str_head(r->action, 64) : operation_of(r));
+    json_add_str(&w, "operation",
+                 !r->operation && r->action.len ? str_head(r->action, 64) : operation_of(r));
     json_add_int(&w, "status", r->x->answer.status); /* 0: it broke off */
     if (!str_is_none(r->call.account))
         json_add_str(&w, "account", r->call.account);
@@ -63,10 +66,11 @@ void access_note(const struct api_request *r)
         write_fault(&w, r);
     count(r, denied);
     if (!line.failed) /* the pages of this house are read by machines every few seconds */
-        outside->journal->note(outside->journal, ours                       ? JOURNAL_ERROR
-                               : denied                                     ? JOURNAL_WARNING
-                               : r->own_page && r->x->answer.status == 200  ? JOURNAL_DEBUG
-                                                                            : JOURNAL_INFO,
+        outside->journal->note(outside->journal,
+                               ours                                        ? JOURNAL_ERROR
+                               : denied                                    ? JOURNAL_WARNING
+                               : r->own_page && r->x->answer.status == 200 ? JOURNAL_DEBUG
+                                                                           : JOURNAL_INFO,
                                STR("api"), denied ? STR("denied") : STR("request"), buf_str(&line));
 }
 
@@ -79,7 +83,9 @@ void access_note_refusal(struct api *api, str peer, int status, const char *why)
     json_add_str(&w, "peer", peer);
     json_add_str(&w, "says", str_of(why));
     metric_add(metrics_counter(api->metrics, STR("sesame_api_refused_total"),
-                               STR("API requests refused for their form"), STR("")), 1);
+                               STR("API requests refused for their form"), STR("")),
+               1);
     if (!line.failed)
-        api->outside->journal->note(api->outside->journal, JOURNAL_WARNING, STR("api"), STR("refused"), buf_str(&line));
+        api->outside->journal->note(api->outside->journal, JOURNAL_WARNING, STR("api"),
+                                    STR("refused"), buf_str(&line));
 }

@@ -1,4 +1,5 @@
-/* api/access.h - what is written down about a request: one line, one count, and every denial's reason. */
+/* api/access.h - what is written down about a request: one line, one count, and every denial's
+ * reason. */
 #ifndef SESAME_API_ACCESS_H
 #define SESAME_API_ACCESS_H
 

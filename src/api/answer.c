@@ -10,7 +10,7 @@ static str host_id(const struct api_request *r)
 {
     char text[BASE64_LEN(64)];
     size_t len = base64_encode_to(text, str_head(r->call.request_id, 36));
-    str id = arena_str(r->x->arena, (str){ text, len });
+    str id = arena_str(r->x->arena, (str) { text, len });
     return str_is_none(id) ? STR("") : id;
 }
 
@@ -102,13 +102,16 @@ enum http_next answer_fault(struct api_request *r, const struct fault *why)
 {
     const struct service *service = r->service ? r->service : route_service(&r->ask);
     struct error_words words = error_words(service, why, r->x->arena);
-    struct error_place place = { .request_id = r->call.request_id, .host_id = host_id(r),
-                                 .resource = r->ask.raw_path, .bucket = r->call.bucket, .key = r->call.key };
+    struct error_place place = { .request_id = r->call.request_id,
+                                 .host_id = host_id(r),
+                                 .resource = r->ask.raw_path,
+                                 .bucket = r->call.bucket,
+                                 .key = r->call.key };
 
     r->service = service;
     r->fault = why;
     r->code = words.code;
-    r->x->answer = (struct http_answer){ .status = 0 };
+    r->x->answer = (struct http_answer) { .status = 0 };
     error_answer(service, &words, &place, r->x->arena, &r->x->answer);
     add_ids(r);
     if (str_is_none(r->x->answer.text)) { /* no memory left to say more */
@@ -123,11 +126,13 @@ enum http_next answer_own_page(struct api_request *r, const struct own_answer *o
     struct http_answer *answer = &r->x->answer;
 
     if (own->text.failed)
-        return answer_fault(r, fault(r->x->arena, FAULT_DEFECT, NULL, "the page is larger than it may be"));
+        return answer_fault(
+            r, fault(r->x->arena, FAULT_DEFECT, NULL, "the page is larger than it may be"));
     answer->status = own->status ? own->status : 200;
     answer->text = buf_str(&own->text);
     add_ids(r);
-    http_add(answer, STR("Content-Type"), own->content_type.len ? own->content_type : STR("application/json"));
+    http_add(answer, STR("Content-Type"),
+             own->content_type.len ? own->content_type : STR("application/json"));
     http_add(answer, STR("Cache-Control"), STR("no-store"));
     return HTTP_ANSWER;
 }

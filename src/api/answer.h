@@ -1,4 +1,5 @@
-/* api/answer.h - what an operation said, or its fault, as an HTTP answer of the service's dialect. */
+/* api/answer.h - what an operation said, or its fault, as an HTTP answer of the service's dialect.
+ */
 #ifndef SESAME_API_ANSWER_H
 #define SESAME_API_ANSWER_H
 

@@ -25,8 +25,9 @@ struct api {
     bool verify_identities_auto; /* VerifyDomainIdentity answers and is Success at once */
 };
 
-/* Sesame's own pages (/_sesame/...): called on a worker thread. `local`: the peer is on loopback;
- * `root`: signed by the root credentials. Fills status, type and text. */
+/* Sesame's own pages (/_sesame/...): called on a worker thread. `local`: the peer is on loopback,
+ * not through a proxy, and asks for localhost or an address; `root`: signed by the root
+ * credentials. Fills status, type and text. */
 struct own_page {
     str method, path, query; /* path below /_sesame/, decoded */
     str body;
@@ -37,7 +38,8 @@ struct own_answer {
     str content_type;
     struct buf text;
 };
-typedef void own_page_fn(void *context, const struct own_page *, struct arena *, struct own_answer *ret_answer);
+typedef void own_page_fn(void *context, const struct own_page *, struct arena *,
+                         struct own_answer *ret_answer);
 
 struct api_server;
 struct api_server_settings {
@@ -47,7 +49,8 @@ struct api_server_settings {
     own_page_fn *own_pages;
     void *own_context;
 };
-const struct fault *api_server_start(const struct api_server_settings *, struct arena *, struct api_server **ret_server);
+const struct fault *api_server_start(const struct api_server_settings *, struct arena *,
+                                     struct api_server **ret_server);
 str api_server_address(const struct api_server *); /* as bound */
 void api_server_stop(struct api_server *);
 

@@ -20,16 +20,18 @@ static const struct fault *refuse_token(const struct sigv4_claim *claim, struct 
 static const struct fault *refuse_region(const struct sigv4_claim *claim, struct arena *arena)
 {
     return fault_coded(arena, FAULT_DENIED, "SignatureDoesNotMatch",
-                       "Credential should be scoped to a valid region, not '" STR_FMT "'.", STR_ARG(claim->region));
+                       "Credential should be scoped to a valid region, not '" STR_FMT "'.",
+                       STR_ARG(claim->region));
 }
 
-const struct fault *authenticate(const struct api *api, const struct sigv4_request *request, int64_t now_ms,
-                                 struct sigv4_keys *keys, struct arena *arena, struct identity *ret_identity)
+const struct fault *authenticate(const struct api *api, const struct sigv4_request *request,
+                                 int64_t now_ms, struct sigv4_keys *keys, struct arena *arena,
+                                 struct identity *ret_identity)
 {
     struct identity *who = ret_identity;
     struct sigv4_claim *claim = &who->claim;
 
-    *who = (struct identity){ .caller = { .kind = CALLER_ANONYMOUS } };
+    *who = (struct identity) { .caller = { .kind = CALLER_ANONYMOUS } };
     TRY(sigv4_read(request, now_ms, arena, claim));
     if (claim->form == SIGV4_ANONYMOUS)
         return NULL;
@@ -43,8 +45,8 @@ const struct fault *authenticate(const struct api *api, const struct sigv4_reque
         TRY(sigv4_check(request, claim, api->root_secret, STR_NONE, keys, arena));
     who->secret = api->root_secret;
     who->root = true;
-    who->caller = caller_root(str_eq(claim->access_key_id, api->root_key_id) ? api->root_account
-                                                                             : claim->access_key_id);
+    who->caller = caller_root(
+        str_eq(claim->access_key_id, api->root_key_id) ? api->root_account : claim->access_key_id);
     return NULL;
 }
 
@@ -66,7 +68,8 @@ static const struct fault *begin_chunked(struct intake *in)
     if (str_is_none(decoded))
         return fault_coded(in->arena, FAULT_SYNTAX, "MissingContentLength",
                            "You must provide the Content-Length HTTP header.");
-    in->chunked = aws_chunked_new(&in->who->claim, in->who->secret, in->keys, in->body_size, in->arena);
+    in->chunked =
+        aws_chunked_new(&in->who->claim, in->who->secret, in->keys, in->body_size, in->arena);
     return in->chunked ? NULL : &fault_no_memory;
 }
 
@@ -86,7 +89,9 @@ const struct fault *intake_begin(const struct identity *who, const struct sigv4_
 {
     struct intake *in = ret_intake;
 
-    *in = (struct intake){ .who = who, .request = request, .keys = keys, .arena = arena, .body_size = wire_size };
+    *in = (struct intake) {
+        .who = who, .request = request, .keys = keys, .arena = arena, .body_size = wire_size
+    };
     switch (who->claim.payload) {
     case SIGV4_PAYLOAD_CHUNKS:
     case SIGV4_PAYLOAD_CHUNKS_TRAILER:
@@ -102,7 +107,8 @@ const struct fault *intake_begin(const struct identity *who, const struct sigv4_
     return NULL;
 }
 
-static const struct fault *feed_chunked(struct intake *in, str bytes, intake_sink_fn *sink, void *context)
+static const struct fault *feed_chunked(struct intake *in, str bytes, intake_sink_fn *sink,
+                                        void *context)
 {
     struct cursor rest = cursor_of(bytes);
     str piece;
@@ -132,19 +138,23 @@ const struct fault *intake_end(struct intake *in)
     char hex[2 * SHA256_SIZE];
 
     if (in->chunked && !aws_chunked_ended(in->chunked))
-        return fault_coded(in->arena, FAULT_SYNTAX, "IncompleteBody",
-                           "You did not provide the number of bytes specified by the Content-Length HTTP header");
+        return fault_coded(
+            in->arena, FAULT_SYNTAX, "IncompleteBody",
+            "You did not provide the number of bytes specified by the Content-Length HTTP header");
     if (!in->digest)
         return NULL;
     digest_end(in->digest, hash);
     hex_encode(hex, hash, sizeof hash);
     str body_hash = { hex, sizeof hex };
     if (in->who->claim.payload == SIGV4_PAYLOAD_BODY)
-        return sigv4_check(in->request, &in->who->claim, in->who->secret, body_hash, in->keys, in->arena);
-    return str_eq_nocase(body_hash, in->who->claim.payload_hash) ? NULL : sigv4_wrong_body(in->arena);
+        return sigv4_check(in->request, &in->who->claim, in->who->secret, body_hash, in->keys,
+                           in->arena);
+    return str_eq_nocase(body_hash, in->who->claim.payload_hash) ? NULL
+                                                                 : sigv4_wrong_body(in->arena);
 }
 
-const struct fault *intake_trailers(const struct intake *in, const struct header **ret_trailers, size_t *ret_count)
+const struct fault *intake_trailers(const struct intake *in, const struct header **ret_trailers,
+                                    size_t *ret_count)
 {
     const struct sigv4_field *fields = NULL;
     size_t count = in->chunked ? aws_chunked_trailers(in->chunked, &fields) : 0;
@@ -153,7 +163,7 @@ const struct fault *intake_trailers(const struct intake *in, const struct header
     if (!trailers)
         return &fault_no_memory;
     for (size_t i = 0; i < count; i++)
-        trailers[i] = (struct header){ fields[i].name, fields[i].value };
+        trailers[i] = (struct header) { fields[i].name, fields[i].value };
     *ret_trailers = trailers;
     *ret_count = count;
     return NULL;

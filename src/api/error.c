@@ -99,17 +99,19 @@ static str message_of(const struct service *service, const struct fault *why, st
         return STR("We encountered an internal error. Please try again.");
     if (!denial)
         return why->says;
-    return service->dialect == DIALECT_REST_XML ? STR("Access Denied") : denial_aws_sentence(denial, arena);
+    return service->dialect == DIALECT_REST_XML ? STR("Access Denied")
+                                                : denial_aws_sentence(denial, arena);
 }
 
-struct error_words error_words(const struct service *service, const struct fault *why, struct arena *arena)
+struct error_words error_words(const struct service *service, const struct fault *why,
+                               struct arena *arena)
 {
     int status;
     const char *word = word_of(&kinds[why->kind], service->dialect, &status);
 
     /* LimitExceeded is IAM's 409 and SES's 400. */
     if (str_eq(service->name, STR("iam")) && why->code && strcmp(why->code, "LimitExceeded") == 0)
-        return (struct error_words){ why->code, 409, message_of(service, why, arena) };
+        return (struct error_words) { why->code, 409, message_of(service, why, arena) };
     const char *code = why->code;
     if (code && why->kind == FAULT_LIMIT)
         status = 400; /* a limit with a name is the client's; one without is ours */
@@ -121,7 +123,7 @@ struct error_words error_words(const struct service *service, const struct fault
         status = status_of(code, status);
     else if (service->dialect == DIALECT_QUERY_XML)
         status = status_of(word, status);
-    return (struct error_words){ code ? code : word, status, message_of(service, why, arena) };
+    return (struct error_words) { code ? code : word, status, message_of(service, why, arena) };
 }
 
 static void write_query_error(const struct service *service, const struct error_words *words,
@@ -140,7 +142,8 @@ static void write_query_error(const struct service *service, const struct error_
     xml_close(out, "ErrorResponse");
 }
 
-static void write_s3_error(const struct error_words *words, const struct error_place *place, struct buf *out)
+static void write_s3_error(const struct error_words *words, const struct error_place *place,
+                           struct buf *out)
 {
     xml_declare(out);
     xml_open(out, "Error");
@@ -166,8 +169,8 @@ static void write_json_error(const struct error_words *words, struct buf *out)
     json_close(&w, '}');
 }
 
-void error_answer(const struct service *service, const struct error_words *words, const struct error_place *place,
-                  struct arena *arena, struct http_answer *answer)
+void error_answer(const struct service *service, const struct error_words *words,
+                  const struct error_place *place, struct arena *arena, struct http_answer *answer)
 {
     AUTO_BUF out = buf_new(64 * 1024);
     str type = STR("application/xml");

@@ -11,15 +11,16 @@ struct error_words {
     str message;
 };
 
-/* What a client is told: fault->code and its sentence where there is one, otherwise the dialect's word
- * for the kind. Denials of our own engine get AWS's sentence; the reason stays in the journal. */
+/* What a client is told: fault->code and its sentence where there is one, otherwise the dialect's
+ * word for the kind. Denials of our own engine get AWS's sentence; the reason stays in the journal.
+ */
 struct error_words error_words(const struct service *, const struct fault *, struct arena *);
 
 struct error_place { /* where it happened; members may be STR_NONE */
     str request_id, host_id, resource, bucket, key;
 };
 /* Fills status, content type and text; lives in the arena. */
-void error_answer(const struct service *, const struct error_words *, const struct error_place *, struct arena *,
-                  struct http_answer *);
+void error_answer(const struct service *, const struct error_words *, const struct error_place *,
+                  struct arena *, struct http_answer *);
 
 #endif

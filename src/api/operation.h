@@ -9,32 +9,32 @@
 enum dialect { DIALECT_QUERY_XML, DIALECT_JSON, DIALECT_REST_XML, DIALECT_REST_JSON };
 
 enum {
-    OPERATION_TEXT_MAX = 256 * 1024,      /* a gathered body, where the row says nothing */
+    OPERATION_TEXT_MAX = 256 * 1024,        /* a gathered body, where the row says nothing */
     OPERATION_ANSWER_MAX = 8 * 1024 * 1024, /* api_answer.text */
 };
 
 struct api_call {
-    struct call call;             /* caller (SigV4 checked), world taken at the start, region, now, arena */
-    str account;                  /* whose state is meant: the caller's; STR_NONE when anonymous */
+    struct call call; /* caller (SigV4 checked), world taken at the start, region, now, arena */
+    str account;      /* whose state is meant: the caller's; STR_NONE when anonymous */
     str request_id;
     str method, raw_target;       /* as signed: never unescaped for us */
     const struct header *headers; /* in order; compare names without case */
     size_t header_count;
-    const struct header *params;  /* Query: decoded form pairs; REST: decoded query pairs (?acl: value STR_NONE) */
+    const struct header *params; /* decoded: a form's pairs, or the query's (?acl: STR_NONE) */
     size_t param_count;
-    str bucket, key;              /* S3: decoded from path or host; key STR_NONE for a bucket call */
-    str text;                     /* the gathered body (aws-chunked removed), where the row gathers it */
-    uint64_t body_size;           /* decoded size of the body: a streamed one's as declared; UINT64_MAX: unknown */
-    const struct header *trailers; /* behind an aws-chunked body, names in lower case; when all is read */
+    str bucket, key;    /* S3: decoded from path or host; key STR_NONE for a bucket call */
+    str text;           /* the gathered body (aws-chunked removed), where the row gathers it */
+    uint64_t body_size; /* decoded; of a streamed body as declared; UINT64_MAX: unknown */
+    const struct header *trailers; /* behind an aws-chunked body, names in lower case; at its end */
     size_t trailer_count;
 };
 
 struct api_answer {
-    int status;                   /* 200 when left 0 */
-    struct header headers[88];
+    int status; /* 200 when left 0 */
+    struct header headers[16];
     size_t header_count;
-    struct buf text;              /* body; for Query: only the inside of <XResult>, error.c and router.c wrap it */
-    struct body *body;            /* instead of text, for objects; read on the API's threads */
+    struct buf text;   /* body; for Query only the inside of <XResult>, which router.c wraps */
+    struct body *body; /* instead of text, for objects; read on worker threads */
 };
 
 /* The services behind the operations; made by main/assemble.c, lives as long as the server. */
@@ -43,7 +43,8 @@ struct api;
 /* Runs on a worker thread and may wait. NULL: answered. A fault is rendered in the dialect's error
  * form (api/error.c): fault->code, where set, is the AWS error code; the message is fault->says
  * alone; the chain beneath goes to the journal only. Bytes in the answer live in call.arena. */
-typedef const struct fault *operation_fn(struct api *, const struct api_call *, struct api_answer *);
+typedef const struct fault *operation_fn(struct api *, const struct api_call *,
+                                         struct api_answer *);
 
 /* A body taken as it comes, never held whole (PutObject). One request sees
  *
@@ -56,8 +57,8 @@ typedef const struct fault *operation_fn(struct api *, const struct api_call *, 
  *         not yet proven. A fault ends the request: cancel follows, the fault is the answer.
  * finish  worker thread; only after the whole body came and its payload hash, chunk signatures and
  *         length were found right; call.trailers holds what came behind it. Checksums that the
- *         client declared (Content-MD5, x-amz-checksum-*) are the operation's to compare. May wait for
- *         the disk. The stream is gone in every case.
+ *         client declared (Content-MD5, x-amz-checksum-*) are the operation's to compare. May wait
+ *         for the disk. The stream is gone in every case.
  * cancel  any thread; the body broke off or did not verify. The stream is gone. */
 struct operation_stream {
     const struct fault *(*open)(struct api *, const struct api_call *, void **ret_stream);
@@ -71,7 +72,7 @@ enum rest_target { REST_NONE, REST_SERVICE, REST_BUCKET, REST_OBJECT };
 struct rest_route {
     str method;
     enum rest_target target;
-    str sub_resource; /* "policy": ?policy is there; "list-type=2": with this value; empty: none at all */
+    str sub_resource; /* "policy": ?policy is there; "list-type=2": with this value; empty: none */
 };
 
 struct operation {
@@ -87,9 +88,11 @@ struct operation {
 extern const struct operation operations[];
 extern const size_t operation_count;
 
-str api_param(const struct api_call *, const char *name);  /* STR_NONE when absent (or without `=`) */
+/* STR_NONE when absent, and for a pair without `=`. */
+str api_param(const struct api_call *, const char *name);
 bool api_has_param(const struct api_call *, const char *name);
 str api_header(const struct api_call *, const char *name); /* STR_NONE when absent */
-void api_add_header(struct api_answer *, const char *name, str value); /* a literal name; value in the arena */
+/* `name` is a literal, the value lives in the arena. Content-Length only for HEAD. */
+void api_add_header(struct api_answer *, const char *name, str value);
 
 #endif

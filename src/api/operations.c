@@ -1,17 +1,24 @@
-/* api/operations.c - the one table of operations. A new operation is a row here and a run_... in its
- * service's file; the loop above the table is in router.c. */
+/* api/operations.c - the one table of operations. A new operation is a row here and a run_... in
+ * its service's file; the loop above the table is in router.c. */
 #include "api/run.h"
 
-#define QUERY(svc, op)                                                                                                 \
-    { .service = STR_INIT(#svc), .name = STR_INIT(#op), .dialect = DIALECT_QUERY_XML,                                   \
-      .iam_action = STR_INIT(#svc ":" #op), .run = run_##svc##_##op }
-#define S3(op, action, verb, on, sub)                                                                                  \
-    { .service = STR_INIT("s3"), .name = STR_INIT(#op), .dialect = DIALECT_REST_XML,                                    \
-      .iam_action = STR_INIT("s3:" action), .route = { STR_INIT(verb), on, STR_INIT(sub) }, .run = run_s3_##op }
-#define S3_STREAM(op, action, verb, on, sub)                                                                           \
-    { .service = STR_INIT("s3"), .name = STR_INIT(#op), .dialect = DIALECT_REST_XML,                                    \
-      .iam_action = STR_INIT("s3:" action), .route = { STR_INIT(verb), on, STR_INIT(sub) },                            \
-      .stream = &stream_s3_##op }
+#define QUERY(svc, op)                                                                             \
+    {                                                                                              \
+        .service = STR_INIT(#svc), .name = STR_INIT(#op), .dialect = DIALECT_QUERY_XML,            \
+        .iam_action = STR_INIT(#svc ":" #op), .run = run_##svc##_##op                              \
+    }
+#define S3(op, action, verb, on, sub)                                                              \
+    {                                                                                              \
+        .service = STR_INIT("s3"), .name = STR_INIT(#op), .dialect = DIALECT_REST_XML,             \
+        .iam_action = STR_INIT("s3:" action), .route = { STR_INIT(verb), on, STR_INIT(sub) },      \
+        .run = run_s3_##op                                                                         \
+    }
+#define S3_STREAM(op, action, verb, on, sub)                                                       \
+    {                                                                                              \
+        .service = STR_INIT("s3"), .name = STR_INIT(#op), .dialect = DIALECT_REST_XML,             \
+        .iam_action = STR_INIT("s3:" action), .route = { STR_INIT(verb), on, STR_INIT(sub) },      \
+        .stream = &stream_s3_##op                                                                  \
+    }
 
 /* clang-format off */
 const struct operation operations[] = {

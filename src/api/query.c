@@ -18,7 +18,8 @@ static const struct fault *read_pair(str text, struct arena *arena, struct heade
     return NULL;
 }
 
-const struct fault *pairs_read(str text, struct arena *arena, const struct header **ret_pairs, size_t *ret_count)
+const struct fault *pairs_read(str text, struct arena *arena, const struct header **ret_pairs,
+                               size_t *ret_count)
 {
     size_t room = text.len > 0, count = 0;
     str pair;
@@ -26,7 +27,8 @@ const struct fault *pairs_read(str text, struct arena *arena, const struct heade
     for (size_t i = 0; i < text.len; i++)
         room += text.ptr[i] == '&';
     if (room > PAIRS_MAX)
-        return fault_coded(arena, FAULT_LIMIT, "MalformedQueryString", "The request has too many parameters");
+        return fault_coded(arena, FAULT_LIMIT, "MalformedQueryString",
+                           "The request has too many parameters");
     struct header *pairs = ARENA_ARRAY(arena, struct header, room + 1);
     if (!pairs)
         return &fault_no_memory;

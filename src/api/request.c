@@ -44,8 +44,8 @@ static bool is_address_or_localhost(str host)
 
 bool request_is_local(const struct http_exchange *x)
 {
-    static const str proxied[] = { STR_INIT("Forwarded"), STR_INIT("X-Forwarded-For"), STR_INIT("X-Real-IP"),
-                                   STR_INIT("Via") };
+    static const str proxied[] = { STR_INIT("Forwarded"), STR_INIT("X-Forwarded-For"),
+                                   STR_INIT("X-Real-IP"), STR_INIT("Via") };
 
     for (size_t i = 0; i < sizeof proxied / sizeof proxied[0]; i++)
         if (fields_find(x->headers, x->header_count, proxied[i]))
@@ -72,6 +72,7 @@ str api_header(const struct api_call *call, const char *name)
 
 void api_add_header(struct api_answer *answer, const char *name, str value)
 {
-    assert(answer->header_count < sizeof answer->headers / sizeof answer->headers[0] && "an answer has few fields");
-    answer->headers[answer->header_count++] = (struct header){ str_of(name), value };
+    assert(answer->header_count < sizeof answer->headers / sizeof answer->headers[0] &&
+           "an answer has few fields");
+    answer->headers[answer->header_count++] = (struct header) { str_of(name), value };
 }

@@ -83,8 +83,10 @@ static bool looks_like_query(const struct route_ask *ask)
     if (!str_eq(ask->raw_path, STR("/")))
         return false;
     if (str_eq(ask->method, STR("POST")))
-        return str_starts_nocase(header_of(ask, STR("Content-Type")), STR("application/x-www-form-urlencoded"));
-    return str_starts(ask->raw_query, STR("Action=")) || str_find_str(ask->raw_query, STR("&Action=")) < ask->raw_query.len;
+        return str_starts_nocase(header_of(ask, STR("Content-Type")),
+                                 STR("application/x-www-form-urlencoded"));
+    return str_starts(ask->raw_query, STR("Action=")) ||
+           str_find_str(ask->raw_query, STR("&Action=")) < ask->raw_query.len;
 }
 
 static const struct service *route_unsigned(const struct route_ask *ask)
@@ -93,8 +95,8 @@ static const struct service *route_unsigned(const struct route_ask *ask)
 
     str_cut(host_of(ask), '.', &first_label, &rest);
     for (size_t i = 0; i < COUNT(services); i++)
-        if (has_shape(&services[i], ask) &&
-            (services[i].target.len || services[i].path.len > 4 || named(&services[i], first_label)))
+        if (has_shape(&services[i], ask) && (services[i].target.len || services[i].path.len > 4 ||
+                                             named(&services[i], first_label)))
             return &services[i];
     if (!str_is_none(header_of(ask, STR("X-Amz-Target"))))
         return &unknown_json;
@@ -114,8 +116,8 @@ const struct service *route_service(const struct route_ask *ask)
 const struct operation *route_action(const struct service *service, str action)
 {
     for (size_t i = 0; i < operation_count; i++)
-        if (operations[i].dialect == service->dialect && str_eq(operations[i].service, service->name) &&
-            str_eq(operations[i].name, action))
+        if (operations[i].dialect == service->dialect &&
+            str_eq(operations[i].service, service->name) && str_eq(operations[i].name, action))
             return &operations[i];
     return NULL;
 }
@@ -148,7 +150,8 @@ static const struct fault *bad_uri(struct arena *arena)
     return fault_coded(arena, FAULT_SYNTAX, "InvalidURI", "Couldn't parse the specified URI.");
 }
 
-const struct fault *route_s3_place(const struct route_ask *ask, struct arena *arena, struct s3_place *ret_place)
+const struct fault *route_s3_place(const struct route_ask *ask, struct arena *arena,
+                                   struct s3_place *ret_place)
 {
     struct s3_place place = { .bucket = bucket_of_host(host_of(ask)), .key = STR_NONE };
     str rest = str_from(ask->raw_path, 1), bucket;
@@ -200,8 +203,9 @@ static const struct fault *not_implemented(struct arena *arena)
                        "A header you provided implies functionality that is not implemented");
 }
 
-const struct fault *route_s3(const struct route_ask *ask, const struct s3_place *place, const struct header *params,
-                             size_t param_count, struct arena *arena, const struct operation **ret_operation)
+const struct fault *route_s3(const struct route_ask *ask, const struct s3_place *place,
+                             const struct header *params, size_t param_count, struct arena *arena,
+                             const struct operation **ret_operation)
 {
     const struct header *sub = NULL;
 
@@ -224,13 +228,15 @@ const struct fault *route_s3(const struct route_ask *ask, const struct s3_place 
         }
     }
     if (sub || str_eq(ask->method, STR("POST")) || str_eq(ask->method, STR("OPTIONS")) ||
-        (place->target == REST_BUCKET && str_eq(ask->method, STR("GET")))) /* ListObjects, the older one */
+        (place->target == REST_BUCKET &&
+         str_eq(ask->method, STR("GET")))) /* ListObjects, the older one */
         return not_implemented(arena);
     return fault_coded(arena, FAULT_SYNTAX, "MethodNotAllowed",
                        "The specified method is not allowed against this resource.");
 }
 
-void query_wrap(const struct service *service, str operation, str inside, str request_id, struct buf *out)
+void query_wrap(const struct service *service, str operation, str inside, str request_id,
+                struct buf *out)
 {
     if (service->xmlns)
         buf_addf(out, "<" STR_FMT "Response xmlns=\"%s\">", STR_ARG(operation), service->xmlns);

@@ -8,14 +8,14 @@
 #include "api/operation.h"
 
 struct service {
-    str name;            /* signing name, and of its rows: "ses" */
+    str name; /* signing name, and of its rows: "ses" */
     enum dialect dialect;
-    str version;         /* Query: 2010-12-01 */
-    const char *xmlns;   /* Query: of its answers; NULL: none */
-    bool empty_result;   /* Query: <XResult/> stands even when there is nothing in it */
-    str also;            /* another name in scopes and hosts: "email" */
-    str target;          /* JSON: how X-Amz-Target begins */
-    str path;            /* REST: how the path begins, where the name is not enough */
+    str version;       /* Query: 2010-12-01 */
+    const char *xmlns; /* Query: of its answers; NULL: none */
+    bool empty_result; /* Query: <XResult/> stands even when there is nothing in it */
+    str also;          /* another name in scopes and hosts: "email" */
+    str target;        /* JSON: how X-Amz-Target begins */
+    str path;          /* REST: how the path begins, where the name is not enough */
 };
 
 struct route_ask {
@@ -36,12 +36,15 @@ struct s3_place {
     enum rest_target target;
 };
 /* Path style, or bucket.s3.<anything> and bucket.localhost as host. FAULT_SYNTAX: InvalidURI. */
-const struct fault *route_s3_place(const struct route_ask *, struct arena *, struct s3_place *ret_place);
+const struct fault *route_s3_place(const struct route_ask *, struct arena *,
+                                   struct s3_place *ret_place);
 
 /* A sub-resource that no row knows, or a header that makes another operation of it, is
- * NotImplemented, never the wrong operation; a method that nothing at AWS has is MethodNotAllowed. */
-const struct fault *route_s3(const struct route_ask *, const struct s3_place *, const struct header *params,
-                             size_t param_count, struct arena *, const struct operation **ret_operation);
+ * NotImplemented, never the wrong operation; a method that nothing at AWS has is MethodNotAllowed.
+ */
+const struct fault *route_s3(const struct route_ask *, const struct s3_place *,
+                             const struct header *params, size_t param_count, struct arena *,
+                             const struct operation **ret_operation);
 
 /* The body of a Query answer around what the operation wrote. */
 void query_wrap(const struct service *, str operation, str inside, str request_id, struct buf *out);

@@ -10,8 +10,11 @@
 /* A table of our own: what the router needs of the real one is its shape. */
 #define S3(op, verb, on, sub)                                                                      \
     {                                                                                              \
-        .service = STR_INIT("s3"), .name = STR_INIT(op), .dialect = DIALECT_REST_XML,              \
-        .route = { STR_INIT(verb), on, STR_INIT(sub) }                                             \
+        .service = STR_INIT("s3"), .name = STR_INIT(op), .dialect = DIALECT_REST_XML, .route = {   \
+            STR_INIT(verb),                                                                        \
+            on,                                                                                    \
+            STR_INIT(sub)                                                                          \
+        }                                                                                          \
     }
 /* clang-format off */
 const struct operation operations[] = {
@@ -64,12 +67,17 @@ static void the_service_is_found(void **unused)
     for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
         const struct service_case *c = &services[i];
         struct header headers[3] = { { STR("Host"), str_of(c->host) } };
-        struct route_ask ask = { .method = str_of(c->method), .raw_path = str_of(c->path), .raw_query = str_of(c->query),
-                                 .headers = headers, .header_count = 1, .scope_service = str_of(c->scope) };
+        struct route_ask ask = { .method = str_of(c->method),
+                                 .raw_path = str_of(c->path),
+                                 .raw_query = str_of(c->query),
+                                 .headers = headers,
+                                 .header_count = 1,
+                                 .scope_service = str_of(c->scope) };
         if (c->target)
-            headers[ask.header_count++] = (struct header){ STR("x-amz-target"), str_of(c->target) };
+            headers[ask.header_count++] =
+                (struct header) { STR("x-amz-target"), str_of(c->target) };
         if (c->type)
-            headers[ask.header_count++] = (struct header){ STR("Content-Type"), str_of(c->type) };
+            headers[ask.header_count++] = (struct header) { STR("Content-Type"), str_of(c->type) };
         const struct service *found = route_service(&ask);
         if (!str_eq(found->name, str_of(c->service)) || found->dialect != c->dialect)
             fail_msg("%s: %.*s", c->says, STR_ARG(found->name));
@@ -137,8 +145,11 @@ static void an_s3_request_is_never_taken_for_another(void **unused)
     (void)unused;
     for (size_t i = 0; i < sizeof s3_cases / sizeof s3_cases[0]; i++) {
         const struct s3_case *c = &s3_cases[i];
-        struct header headers[2] = { { STR("Host"), str_of(c->host) }, { str_of(c->more), STR("x") } };
-        struct route_ask ask = { .method = str_of(c->method), .headers = headers, .header_count = c->more ? 2 : 1,
+        struct header headers[2] = { { STR("Host"), str_of(c->host) },
+                                     { str_of(c->more), STR("x") } };
+        struct route_ask ask = { .method = str_of(c->method),
+                                 .headers = headers,
+                                 .header_count = c->more ? 2 : 1,
                                  .scope_service = STR_NONE };
         const struct header *params = NULL;
         const struct operation *operation = NULL;
@@ -154,7 +165,8 @@ static void an_s3_request_is_never_taken_for_another(void **unused)
         if (!str_eq(got, str_of(c->operation)))
             fail_msg("%s: %.*s", c->says, STR_ARG(got));
         if (!str_eq(place.bucket, str_of(c->bucket)) || !str_eq(place.key, str_of(c->key)))
-            fail_msg("%s: bucket %.*s key %.*s", c->says, STR_ARG(place.bucket), STR_ARG(place.key));
+            fail_msg("%s: bucket %.*s key %.*s", c->says, STR_ARG(place.bucket),
+                     STR_ARG(place.key));
         assert_true(str_is_none(place.key) == !c->key);
     }
 }
@@ -175,14 +187,17 @@ static void pairs_are_decoded(void **unused)
     assert_null(pair_find(pairs, count, STR("A")));
     assert_null(pairs_read(STR(""), arena, &pairs, &count));
     assert_int_equal(count, 0);
-    assert_string_equal(pairs_read(STR("a=%4"), arena, &pairs, &count)->code, "MalformedQueryString");
-    assert_string_equal(pairs_read(STR("%=1"), arena, &pairs, &count)->code, "MalformedQueryString");
+    assert_string_equal(pairs_read(STR("a=%4"), arena, &pairs, &count)->code,
+                        "MalformedQueryString");
+    assert_string_equal(pairs_read(STR("%=1"), arena, &pairs, &count)->code,
+                        "MalformedQueryString");
 
     static char many[2 * (PAIRS_MAX + 1)];
     for (size_t i = 0; i < sizeof many; i++)
         many[i] = i % 2 ? '&' : 'a';
-    assert_null(pairs_read((str){ many, 2 * PAIRS_MAX - 1 }, arena, &pairs, &count));
-    assert_int_equal(pairs_read((str){ many, sizeof many }, arena, &pairs, &count)->kind, FAULT_LIMIT);
+    assert_null(pairs_read((str) { many, 2 * PAIRS_MAX - 1 }, arena, &pairs, &count));
+    assert_int_equal(pairs_read((str) { many, sizeof many }, arena, &pairs, &count)->kind,
+                     FAULT_LIMIT);
 }
 
 int main(void)

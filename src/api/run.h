@@ -6,23 +6,26 @@
 #include "api/operation.h"
 
 /* ses.c */
-operation_fn run_ses_CreateReceiptRuleSet, run_ses_DeleteReceiptRuleSet, run_ses_DescribeReceiptRuleSet,
-    run_ses_ListReceiptRuleSets, run_ses_SetActiveReceiptRuleSet, run_ses_DescribeActiveReceiptRuleSet;
+operation_fn run_ses_CreateReceiptRuleSet, run_ses_DeleteReceiptRuleSet,
+    run_ses_DescribeReceiptRuleSet, run_ses_ListReceiptRuleSets, run_ses_SetActiveReceiptRuleSet,
+    run_ses_DescribeActiveReceiptRuleSet;
 operation_fn run_ses_CreateReceiptRule, run_ses_UpdateReceiptRule, run_ses_DeleteReceiptRule,
     run_ses_DescribeReceiptRule;
 operation_fn run_ses_VerifyDomainIdentity;
 
 /* s3.c */
 operation_fn run_s3_ListBuckets;
-operation_fn run_s3_CreateBucket, run_s3_HeadBucket, run_s3_DeleteBucket, run_s3_GetBucketLocation,
-    run_s3_ListObjectsV2;
+operation_fn run_s3_CreateBucket, run_s3_HeadBucket, run_s3_DeleteBucket,
+    run_s3_GetBucketLocation, run_s3_ListObjectsV2;
 operation_fn run_s3_PutBucketPolicy, run_s3_GetBucketPolicy, run_s3_DeleteBucketPolicy;
 operation_fn run_s3_GetObject, run_s3_HeadObject, run_s3_DeleteObject;
 extern const struct operation_stream stream_s3_PutObject;
 
 /* iam.c */
-operation_fn run_iam_CreateRole, run_iam_GetRole, run_iam_UpdateAssumeRolePolicy, run_iam_DeleteRole;
-operation_fn run_iam_PutRolePolicy, run_iam_GetRolePolicy, run_iam_ListRolePolicies, run_iam_DeleteRolePolicy;
+operation_fn run_iam_CreateRole, run_iam_GetRole, run_iam_UpdateAssumeRolePolicy,
+    run_iam_DeleteRole;
+operation_fn run_iam_PutRolePolicy, run_iam_GetRolePolicy, run_iam_ListRolePolicies,
+    run_iam_DeleteRolePolicy;
 
 /* sts.c */
 operation_fn run_sts_GetCallerIdentity;

@@ -6,7 +6,7 @@
  *       |
  *     end     was it the body that was signed?
  *       |
- *     work    on a worker thread: the world, the operation, its answer or its fault in the dialect's words
+ *     work    on a worker thread: the world, the operation, its answer or its fault in words
  *       |
  *     over    one journal line, one count */
 #include "api/access.h"
@@ -50,7 +50,7 @@ static const struct fault *copy_fields(const struct http_exchange *x, struct sig
     if (!fields)
         return &fault_no_memory;
     for (size_t i = 0; i < x->header_count; i++)
-        fields[i] = (struct sigv4_field){ x->headers[i].name, x->headers[i].value };
+        fields[i] = (struct sigv4_field) { x->headers[i].name, x->headers[i].value };
     to->fields = fields;
     to->field_count = x->header_count;
     return NULL;
@@ -67,8 +67,10 @@ static struct api_request *request_new(struct api_server *server, struct http_ex
     r->api = server->api;
     r->x = x;
     r->started_ms = server->api->outside->clock->steady_ms(server->api->outside->clock);
-    r->ask = (struct route_ask){ .method = x->method, .headers = x->headers, .header_count = x->header_count,
-                                 .scope_service = STR_NONE };
+    r->ask = (struct route_ask) { .method = x->method,
+                                  .headers = x->headers,
+                                  .header_count = x->header_count,
+                                  .scope_service = STR_NONE };
     split_target(x->target, &r->ask);
     r->call.request_id = arena_str(x->arena, random_request_id(server->api->outside->entropy, id));
     r->call.method = x->method;
@@ -77,13 +79,15 @@ static struct api_request *request_new(struct api_server *server, struct http_ex
     r->call.header_count = x->header_count;
     r->call.call.arena = x->arena;
     r->call.call.now_ms = server->api->outside->clock->wall_ms(server->api->outside->clock);
-    r->signed_request = (struct sigv4_request){ .method = x->method, .raw_path = r->ask.raw_path,
-                                                .raw_query = r->ask.raw_query };
+    r->signed_request = (struct sigv4_request) { .method = x->method,
+                                                 .raw_path = r->ask.raw_path,
+                                                 .raw_query = r->ask.raw_query };
     r->own_page = str_starts(r->ask.raw_path, STR("/_sesame/"));
     r->text = buf_new(r->own_page ? OWN_TEXT_MAX : OPERATION_TEXT_MAX);
     r->answer.text = buf_new(OPERATION_ANSWER_MAX);
     x->own = r;
-    return str_is_none(r->call.request_id) || !arena_on_reset(x->arena, request_release, r) ? NULL : r;
+    return str_is_none(r->call.request_id) || !arena_on_reset(x->arena, request_release, r) ? NULL
+                                                                                            : r;
 }
 
 static const struct fault *identify(struct api_request *r)
@@ -92,8 +96,8 @@ static const struct fault *identify(struct api_request *r)
     struct arena *arena = r->x->arena;
 
     TRY(copy_fields(r->x, &r->signed_request));
-    const struct fault *why =
-        authenticate(api, &r->signed_request, r->call.call.now_ms, &r->server->keys, arena, &r->who);
+    const struct fault *why = authenticate(api, &r->signed_request, r->call.call.now_ms,
+                                           &r->server->keys, arena, &r->who);
     const struct sigv4_claim *claim = &r->who.claim;
     if (claim->form != SIGV4_ANONYMOUS && claim->service.len > 0)
         r->ask.scope_service = claim->service;
@@ -131,7 +135,8 @@ static const struct fault *too_large(struct api_request *r)
 {
     bool s3 = r->service->dialect == DIALECT_REST_XML;
     return fault_coded(r->x->arena, FAULT_LIMIT, s3 ? "EntityTooLarge" : "RequestEntityTooLarge",
-                       "The request's body is larger than the %zu bytes that are taken here", r->text.max);
+                       "The request's body is larger than the %zu bytes that are taken here",
+                       r->text.max);
 }
 
 static const struct fault *prepare(struct api_request *r)
@@ -139,7 +144,8 @@ static const struct fault *prepare(struct api_request *r)
     TRY(identify(r));
     if (r->service->dialect == DIALECT_REST_XML)
         TRY(find_s3_operation(r));
-    TRY(intake_begin(&r->who, &r->signed_request, &r->server->keys, r->x->body_size, r->x->arena, &r->intake));
+    TRY(intake_begin(&r->who, &r->signed_request, &r->server->keys, r->x->body_size, r->x->arena,
+                     &r->intake));
     r->call.body_size = r->intake.body_size;
     if (!request_streams(r) && r->call.body_size != UINT64_MAX && r->call.body_size > r->text.max)
         return too_large(r);
@@ -200,20 +206,23 @@ static enum http_next on_end(struct http_exchange *x)
 static const struct fault *find_action(struct api_request *r)
 {
     struct arena *arena = r->x->arena;
-    str form = str_eq(r->x->method, STR("POST")) && r->call.text.len > 0 ? r->call.text : r->ask.raw_query;
+    str form =
+        str_eq(r->x->method, STR("POST")) && r->call.text.len > 0 ? r->call.text : r->ask.raw_query;
 
     TRY(pairs_read(form, arena, &r->call.params, &r->call.param_count));
     str action = api_param(&r->call, "Action"), version = api_param(&r->call, "Version");
     if (action.len == 0)
-        return fault_coded(arena, FAULT_SYNTAX, "MissingAction", "The request must contain the parameter Action");
+        return fault_coded(arena, FAULT_SYNTAX, "MissingAction",
+                           "The request must contain the parameter Action");
     r->action = action;
     if (str_is_none(version) || str_eq(version, r->service->version))
         r->operation = route_action(r->service, action);
     if (r->operation)
         return NULL;
-    return fault_coded(arena, FAULT_SYNTAX, "InvalidAction",
-                       "Could not find operation " STR_FMT " for version " STR_FMT, STR_ARG(str_head(action, 128)),
-                       STR_ARG(str_is_none(version) ? STR("NO_VERSION_SPECIFIED") : str_head(version, 32)));
+    return fault_coded(
+        arena, FAULT_SYNTAX, "InvalidAction",
+        "Could not find operation " STR_FMT " for version " STR_FMT, STR_ARG(str_head(action, 128)),
+        STR_ARG(str_is_none(version) ? STR("NO_VERSION_SPECIFIED") : str_head(version, 32)));
 }
 
 static const struct fault *find_operation(struct api_request *r)
@@ -228,7 +237,9 @@ static const struct fault *find_operation(struct api_request *r)
         return NULL;
     case DIALECT_JSON: {
         str target = api_header(&r->call, "X-Amz-Target");
-        r->action = str_starts(target, r->service->target) ? str_from(target, r->service->target.len) : target;
+        r->action = str_starts(target, r->service->target)
+                        ? str_from(target, r->service->target.len)
+                        : target;
         r->operation = route_action(r->service, r->action);
         break;
     }
@@ -237,7 +248,8 @@ static const struct fault *find_operation(struct api_request *r)
     }
     if (r->operation)
         return NULL;
-    return fault_coded(arena, FAULT_UNBUILT, "UnknownOperationException", "The operation is not known here");
+    return fault_coded(arena, FAULT_UNBUILT, "UnknownOperationException",
+                       "The operation is not known here");
 }
 
 /* An account begins with its first use; what its first request sees includes it. */
@@ -287,8 +299,11 @@ static enum http_next run_operation(struct api_request *r)
 static enum http_next run_own_page(struct api_request *r)
 {
     struct own_answer own = { .status = 200 };
-    struct own_page page = { .method = r->x->method, .query = r->ask.raw_query, .body = r->call.text,
-                             .local = request_is_local(r->x), .root = r->who.root };
+    struct own_page page = { .method = r->x->method,
+                             .query = r->ask.raw_query,
+                             .body = r->call.text,
+                             .local = request_is_local(r->x),
+                             .root = r->who.root };
     str path = str_from(r->ask.raw_path, sizeof "/_sesame/" - 1);
 
     if (!percent_decode(path, false, r->x->arena, &page.path))
@@ -328,10 +343,11 @@ static void on_refused(void *context, str peer, int status, const char *why)
 
 /* ---- the server ---- */
 
-const struct fault *api_server_start(const struct api_server_settings *settings, struct arena *arena,
-                                     struct api_server **ret_server)
+const struct fault *api_server_start(const struct api_server_settings *settings,
+                                     struct arena *arena, struct api_server **ret_server)
 {
-    static const struct http_service service = { on_begin, on_chunk, on_end, on_work, on_over, on_refused };
+    static const struct http_service service = { on_begin, on_chunk, on_end,
+                                                 on_work,  on_over,  on_refused };
     struct api_server *server = ARENA_NEW(arena, struct api_server);
 
     if (!server)
@@ -339,7 +355,9 @@ const struct fault *api_server_start(const struct api_server_settings *settings,
     server->api = settings->api;
     server->own_pages = settings->own_pages;
     server->own_context = settings->own_context;
-    struct http_settings http = { .address = settings->address, .service = &service, .context = server,
+    struct http_settings http = { .address = settings->address,
+                                  .service = &service,
+                                  .context = server,
                                   .workers = settings->workers };
     TRY(http_server_start(&http, arena, &server->http));
     *ret_server = server;

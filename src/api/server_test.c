@@ -22,7 +22,8 @@
 static _Atomic int cancelled, finished;
 static _Atomic bool go;
 
-static const struct fault *run_list(struct api *api, const struct api_call *call, struct api_answer *answer)
+static const struct fault *run_list(struct api *api, const struct api_call *call,
+                                    struct api_answer *answer)
 {
     (void)api;
     xml_leaf(&answer->text, "Account", call->account);
@@ -33,13 +34,15 @@ static const struct fault *run_list(struct api *api, const struct api_call *call
     return NULL;
 }
 
-static const struct fault *run_nothing(struct api *api, const struct api_call *call, struct api_answer *answer)
+static const struct fault *run_nothing(struct api *api, const struct api_call *call,
+                                       struct api_answer *answer)
 {
     (void)api, (void)call, (void)answer;
     return NULL;
 }
 
-static const struct fault *run_fail(struct api *api, const struct api_call *call, struct api_answer *answer)
+static const struct fault *run_fail(struct api *api, const struct api_call *call,
+                                    struct api_answer *answer)
 {
     struct arena *arena = call->call.arena;
     str how = api_param(call, "How");
@@ -49,18 +52,21 @@ static const struct fault *run_fail(struct api *api, const struct api_call *call
     if (str_eq(how, STR("denied")))
         return fault(arena, FAULT_DENIED, NULL, "no <you>");
     if (str_eq(how, STR("coded")))
-        return fault_coded(arena, FAULT_ABSENT, "RuleSetDoesNotExist", "Rule set does not exist: x");
+        return fault_coded(arena, FAULT_ABSENT, "RuleSetDoesNotExist",
+                           "Rule set does not exist: x");
     return fault(arena, FAULT_DEFECT, NULL, "secret of the house");
 }
 
-static const struct fault *run_get(struct api *api, const struct api_call *call, struct api_answer *answer)
+static const struct fault *run_get(struct api *api, const struct api_call *call,
+                                   struct api_answer *answer)
 {
     (void)api;
     if (str_eq(call->key, STR("slow")))
         while (!go)
             usleep(1000);
     if (str_eq(call->key, STR("absent")))
-        return fault_coded(call->call.arena, FAULT_ABSENT, "NoSuchKey", "The specified key does not exist.");
+        return fault_coded(call->call.arena, FAULT_ABSENT, "NoSuchKey",
+                           "The specified key does not exist.");
     api_add_header(answer, "ETag", STR("\"e\""));
     api_add_header(answer, "Content-Type", STR("text/plain"));
     if (str_eq(call->method, STR("HEAD"))) {
@@ -68,15 +74,17 @@ static const struct fault *run_get(struct api *api, const struct api_call *call,
         return NULL;
     }
     buf_addf(&answer->text, "%s " STR_FMT " " STR_FMT,
-             call->call.caller->kind == CALLER_ANONYMOUS ? "anonymous" : "root", STR_ARG(call->bucket),
-             STR_ARG(call->key));
+             call->call.caller->kind == CALLER_ANONYMOUS ? "anonymous" : "root",
+             STR_ARG(call->bucket), STR_ARG(call->key));
     return NULL;
 }
 
-static const struct fault *run_policy(struct api *api, const struct api_call *call, struct api_answer *answer)
+static const struct fault *run_policy(struct api *api, const struct api_call *call,
+                                      struct api_answer *answer)
 {
     (void)api;
-    buf_addf(&answer->text, "policy %zu " STR_FMT, call->text.len, STR_ARG(str_head(call->text, 20)));
+    buf_addf(&answer->text, "policy %zu " STR_FMT, call->text.len,
+             STR_ARG(str_head(call->text, 20)));
     return NULL;
 }
 
@@ -101,14 +109,16 @@ static const struct fault *put_write(void *stream, str chunk)
     t->size += chunk.len;
     return NULL;
 }
-static const struct fault *put_finish(void *stream, const struct api_call *call, struct api_answer *answer)
+static const struct fault *put_finish(void *stream, const struct api_call *call,
+                                      struct api_answer *answer)
 {
     struct taking *t = stream;
 
     finished++;
     api_add_header(answer, "x-taken",
-                   arena_strf(call->call.arena, "%zu %c %llu %zu", t->size, t->first ? t->first : '-',
-                              (unsigned long long)call->body_size, call->trailer_count));
+                   arena_strf(call->call.arena, "%zu %c %llu %zu", t->size,
+                              t->first ? t->first : '-', (unsigned long long)call->body_size,
+                              call->trailer_count));
     return NULL;
 }
 static void put_cancel(void *stream)
@@ -119,7 +129,9 @@ static void put_cancel(void *stream)
 static const struct operation_stream put = { put_open, put_write, put_finish, put_cancel };
 
 #define QUERY(svc, op, fn)                                                                         \
-    { .service = STR_INIT(svc), .name = STR_INIT(op), .dialect = DIALECT_QUERY_XML, .run = fn }
+    {                                                                                              \
+        .service = STR_INIT(svc), .name = STR_INIT(op), .dialect = DIALECT_QUERY_XML, .run = fn    \
+    }
 #define S3(op, verb, on, sub, fn, ...)                                                             \
     {                                                                                              \
         .service = STR_INIT("s3"), .name = STR_INIT(op), .dialect = DIALECT_REST_XML,              \
@@ -139,13 +151,15 @@ const struct operation operations[] = {
 /* clang-format on */
 const size_t operation_count = sizeof operations / sizeof operations[0];
 
-static void own_pages(void *context, const struct own_page *page, struct arena *arena, struct own_answer *answer)
+static void own_pages(void *context, const struct own_page *page, struct arena *arena,
+                      struct own_answer *answer)
 {
     (void)context, (void)arena;
     answer->status = str_eq(page->path, STR("health")) ? 200 : 404;
     answer->content_type = STR("text/plain");
-    buf_addf(&answer->text, STR_FMT " " STR_FMT " ?" STR_FMT " local=%d root=%d", STR_ARG(page->method),
-             STR_ARG(page->path), STR_ARG(page->query), page->local, page->root);
+    buf_addf(&answer->text, STR_FMT " " STR_FMT " ?" STR_FMT " local=%d root=%d",
+             STR_ARG(page->method), STR_ARG(page->path), STR_ARG(page->query), page->local,
+             page->root);
 }
 
 /* ---- a server, and somebody who asks ---- */
@@ -168,14 +182,21 @@ static int set_up(void **state)
 
     stage_begin(&f->stage);
     f->journal = captured_journal_new();
-    f->outside = (struct outside){ .clock = clock_real(), .entropy = entropy_real(),
-                                   .journal = captured_journal(f->journal), .disk = disk_real() };
-    f->api = (struct api){ .outside = &f->outside, .metrics = metrics_new(1000), .state = f->stage.state,
-                           .worlds = f->stage.worlds, .root_account = STR("111122223333"),
-                           .default_region = STR("us-east-1"), .root_key_id = STR("AKIAROOT"),
-                           .root_secret = STR(SECRET) };
-    struct api_server_settings settings = { .api = &f->api, .address = STR("127.0.0.1:0"), .workers = 2,
-                                            .own_pages = own_pages };
+    f->outside = (struct outside) { .clock = clock_real(),
+                                    .entropy = entropy_real(),
+                                    .journal = captured_journal(f->journal),
+                                    .disk = disk_real() };
+    f->api = (struct api) { .outside = &f->outside,
+                            .metrics = metrics_new(1000),
+                            .state = f->stage.state,
+                            .worlds = f->stage.worlds,
+                            .root_account = STR("111122223333"),
+                            .default_region = STR("us-east-1"),
+                            .root_key_id = STR("AKIAROOT"),
+                            .root_secret = STR(SECRET) };
+    struct api_server_settings settings = {
+        .api = &f->api, .address = STR("127.0.0.1:0"), .workers = 2, .own_pages = own_pages
+    };
     assert_null(api_server_start(&settings, f->stage.arena, &f->server));
     assert_true(str_u64(str_from(api_server_address(f->server), 10), &port));
     f->port = (uint16_t)port;
@@ -207,11 +228,16 @@ static struct http_reply ask(struct fixture *f, struct asked a)
 {
     struct arena *arena = f->stage.arena;
     struct header header = { str_of(a.header), str_of(a.value) };
-    struct sigv4_signer signer = { .access_key_id = str_of(a.key_id ? a.key_id : "AKIAROOT"), .secret = STR(SECRET),
-                                   .security_token = STR_NONE, .region = str_of(a.region ? a.region : "eu-west-1"),
-                                   .service = str_of(a.service), .now_ms = clock_real()->wall_ms(clock_real()) };
-    struct http_question q = { .method = str_of(a.method ? a.method : "POST"), .headers = &header,
-                               .header_count = a.header != NULL, .body = a.body.ptr ? a.body : STR(""),
+    struct sigv4_signer signer = { .access_key_id = str_of(a.key_id ? a.key_id : "AKIAROOT"),
+                                   .secret = STR(SECRET),
+                                   .security_token = STR_NONE,
+                                   .region = str_of(a.region ? a.region : "eu-west-1"),
+                                   .service = str_of(a.service),
+                                   .now_ms = clock_real()->wall_ms(clock_real()) };
+    struct http_question q = { .method = str_of(a.method ? a.method : "POST"),
+                               .headers = &header,
+                               .header_count = a.header != NULL,
+                               .body = a.body.ptr ? a.body : STR(""),
                                .signer = a.service ? &signer : NULL };
     struct http_reply reply;
 
@@ -242,12 +268,13 @@ static str raw(struct fixture *f, const char *text, const char *until)
     assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof sa), 0);
     assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
     heard[0] = '\0';
-    while (!(until && strstr(heard, until)) && (n = recv(fd, heard + len, sizeof heard - 1 - len, 0)) > 0) {
+    while (!(until && strstr(heard, until)) &&
+           (n = recv(fd, heard + len, sizeof heard - 1 - len, 0)) > 0) {
         len += (size_t)n;
         heard[len] = '\0';
     }
     close(fd);
-    return (str){ heard, len };
+    return (str) { heard, len };
 }
 
 static bool has(str text, const char *part)
@@ -260,73 +287,104 @@ static bool has(str text, const char *part)
 static void a_form_is_answered_in_the_wrapping_of_its_service(void **state)
 {
     struct fixture *f = *state;
-    struct http_reply reply = ask(f, (struct asked){ .service = "ses", .body = STR("Action=ListReceiptRuleSets&Version="
-                                                                                   "2010-12-01&NextToken=a%26b") });
+    struct http_reply reply =
+        ask(f, (struct asked) { .service = "ses",
+                                .body = STR("Action=ListReceiptRuleSets&Version="
+                                            "2010-12-01&NextToken=a%26b") });
 
-    assert_says(reply, 200, "<ListReceiptRuleSetsResponse xmlns=\"http://ses.amazonaws.com/doc/2010-12-01/\">"
-                            "<ListReceiptRuleSetsResult><Account>111122223333</Account><Region>eu-west-1</Region>"
-                            "<Token>a&amp;b</Token></ListReceiptRuleSetsResult><ResponseMetadata><RequestId>");
+    assert_says(
+        reply, 200,
+        "<ListReceiptRuleSetsResponse xmlns=\"http://ses.amazonaws.com/doc/2010-12-01/\">"
+        "<ListReceiptRuleSetsResult><Account>111122223333</Account><Region>eu-west-1</Region>"
+        "<Token>a&amp;b</Token></ListReceiptRuleSetsResult><ResponseMetadata><RequestId>");
     assert_true(str_eq(reply.content_type, STR("text/xml")));
-    assert_says(ask(f, (struct asked){ .service = "email", .method = "GET",
-                                       .target = "/?Action=ListReceiptRuleSets&NextToken=x+y" }),
+    assert_says(ask(f, (struct asked) { .service = "email",
+                                        .method = "GET",
+                                        .target = "/?Action=ListReceiptRuleSets&NextToken=x+y" }),
                 200, "<Token>x y</Token>");
-    assert_says(ask(f, (struct asked){ .service = "ses", .body = STR("Action=CreateReceiptRuleSet") }), 200,
-                "<CreateReceiptRuleSetResult/>");
-    reply = ask(f, (struct asked){ .service = "iam", .body = STR("Action=DeleteRole") });
-    assert_says(reply, 200, "<DeleteRoleResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><ResponseMetadata>");
+    assert_says(
+        ask(f, (struct asked) { .service = "ses", .body = STR("Action=CreateReceiptRuleSet") }),
+        200, "<CreateReceiptRuleSetResult/>");
+    reply = ask(f, (struct asked) { .service = "iam", .body = STR("Action=DeleteRole") });
+    assert_says(reply, 200,
+                "<DeleteRoleResponse "
+                "xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><ResponseMetadata>");
 }
 
 static void an_account_id_is_the_root_of_that_account(void **state)
 {
     struct fixture *f = *state;
 
-    assert_says(ask(f, (struct asked){ .service = "ses", .key_id = "444455556666",
-                                       .body = STR("Action=ListReceiptRuleSets") }),
+    assert_says(ask(f, (struct asked) { .service = "ses",
+                                        .key_id = "444455556666",
+                                        .body = STR("Action=ListReceiptRuleSets") }),
                 200, "<Account>444455556666</Account>");
-    assert_says(ask(f, (struct asked){ .service = "ses", .key_id = "44445555666", .body = STR("Action=X") }), 403,
-                "<Code>InvalidClientTokenId</Code>");
-    assert_says(ask(f, (struct asked){ .service = "s3", .key_id = "AKIAOTHER", .method = "GET", .target = "/b/k" }), 403,
-                "<Code>InvalidAccessKeyId</Code>");
+    assert_says(
+        ask(f,
+            (struct asked) { .service = "ses", .key_id = "44445555666", .body = STR("Action=X") }),
+        403, "<Code>InvalidClientTokenId</Code>");
+    assert_says(ask(f, (struct asked) { .service = "s3",
+                                        .key_id = "AKIAOTHER",
+                                        .method = "GET",
+                                        .target = "/b/k" }),
+                403, "<Code>InvalidAccessKeyId</Code>");
 }
 
 static void what_is_not_there_is_told_in_the_words_of_aws(void **state)
 {
     struct fixture *f = *state;
 
-    assert_says(ask(f, (struct asked){ .service = "ses", .body = STR("Action=SendEmail&Version=2010-12-01") }), 400,
-                "<ErrorResponse xmlns=\"http://ses.amazonaws.com/doc/2010-12-01/\"><Error><Type>Sender</Type>"
-                "<Code>InvalidAction</Code><Message>Could not find operation SendEmail for version 2010-12-01</Message>"
+    assert_says(ask(f, (struct asked) { .service = "ses",
+                                        .body = STR("Action=SendEmail&Version=2010-12-01") }),
+                400,
+                "<ErrorResponse "
+                "xmlns=\"http://ses.amazonaws.com/doc/2010-12-01/\"><Error><Type>Sender</Type>"
+                "<Code>InvalidAction</Code><Message>Could not find operation SendEmail for version "
+                "2010-12-01</Message>"
                 "</Error><RequestId>");
-    assert_says(ask(f, (struct asked){ .service = "ses", .body = STR("Action=ListReceiptRuleSets&Version=2009-01-01") }),
-                400, "<Code>InvalidAction</Code>");
-    assert_says(ask(f, (struct asked){ .service = "iam", .body = STR("Version=1") }), 400, "<Code>MissingAction</Code>");
-    assert_says(ask(f, (struct asked){ .service = "ses", .body = STR("Action=%zz") }), 400, "MalformedQueryString");
-    assert_says(ask(f, (struct asked){ .service = "sns", .body = STR("Action=Publish") }), 400, "InvalidAction");
-    assert_says(ask(f, (struct asked){ .service = "ec2", .body = STR("Action=RunInstances") }), 400, "InvalidAction");
-    assert_says(ask(f, (struct asked){ .service = "kms", .body = STR("{}"), .header = "X-Amz-Target",
-                                       .value = "TrentService.CreateKey" }),
+    assert_says(
+        ask(f, (struct asked) { .service = "ses",
+                                .body = STR("Action=ListReceiptRuleSets&Version=2009-01-01") }),
+        400, "<Code>InvalidAction</Code>");
+    assert_says(ask(f, (struct asked) { .service = "iam", .body = STR("Version=1") }), 400,
+                "<Code>MissingAction</Code>");
+    assert_says(ask(f, (struct asked) { .service = "ses", .body = STR("Action=%zz") }), 400,
+                "MalformedQueryString");
+    assert_says(ask(f, (struct asked) { .service = "sns", .body = STR("Action=Publish") }), 400,
+                "InvalidAction");
+    assert_says(ask(f, (struct asked) { .service = "ec2", .body = STR("Action=RunInstances") }),
+                400, "InvalidAction");
+    assert_says(ask(f, (struct asked) { .service = "kms",
+                                        .body = STR("{}"),
+                                        .header = "X-Amz-Target",
+                                        .value = "TrentService.CreateKey" }),
                 400, "{\"__type\":\"UnknownOperationException\"");
-    assert_says(ask(f, (struct asked){ .service = "lambda", .method = "GET", .target = "/2015-03-31/functions" }), 400,
-                "UnknownOperationException");
-    assert_says(ask(f, (struct asked){ .service = "s3", .method = "GET", .target = "/b?acl" }), 501,
-                "<Error><Code>NotImplemented</Code>");
+    assert_says(ask(f, (struct asked) { .service = "lambda",
+                                        .method = "GET",
+                                        .target = "/2015-03-31/functions" }),
+                400, "UnknownOperationException");
+    assert_says(ask(f, (struct asked) { .service = "s3", .method = "GET", .target = "/b?acl" }),
+                501, "<Error><Code>NotImplemented</Code>");
 }
 
 static void faults_have_codes_and_secrets_stay_inside(void **state)
 {
     struct fixture *f = *state;
-    struct http_reply reply = ask(f, (struct asked){ .service = "ses", .body = STR("Action=Fail&How=coded") });
+    struct http_reply reply =
+        ask(f, (struct asked) { .service = "ses", .body = STR("Action=Fail&How=coded") });
 
-    assert_says(reply, 400, "<Code>RuleSetDoesNotExist</Code><Message>Rule set does not exist: x</Message>");
+    assert_says(reply, 400,
+                "<Code>RuleSetDoesNotExist</Code><Message>Rule set does not exist: x</Message>");
     assert_false(has(reply.body, "Half"));
-    assert_says(ask(f, (struct asked){ .service = "ses", .body = STR("Action=Fail&How=denied") }), 403,
-                "<Code>AccessDenied</Code><Message>no &lt;you&gt;</Message>");
-    reply = ask(f, (struct asked){ .service = "ses", .body = STR("Action=Fail") });
+    assert_says(ask(f, (struct asked) { .service = "ses", .body = STR("Action=Fail&How=denied") }),
+                403, "<Code>AccessDenied</Code><Message>no &lt;you&gt;</Message>");
+    reply = ask(f, (struct asked) { .service = "ses", .body = STR("Action=Fail") });
     assert_says(reply, 500, "<Type>Receiver</Type><Code>InternalFailure</Code>");
     assert_false(has(reply.body, "secret"));
-    reply = ask(f, (struct asked){ .service = "s3", .method = "GET", .target = "/b/absent" });
-    assert_says(reply, 404, "<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message>"
-                            "<Key>absent</Key><Resource>/b/absent</Resource><RequestId>");
+    reply = ask(f, (struct asked) { .service = "s3", .method = "GET", .target = "/b/absent" });
+    assert_says(reply, 404,
+                "<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message>"
+                "<Key>absent</Key><Resource>/b/absent</Resource><RequestId>");
     assert_true(str_eq(reply.content_type, STR("application/xml")));
     api_server_stop(f->server);
     f->server = NULL;
@@ -338,20 +396,26 @@ static void faults_have_codes_and_secrets_stay_inside(void **state)
     assert_int_equal(captured_journal_count(f->journal, " denied "), 1);
     AUTO_BUF text = buf_new(1 << 20);
     metrics_text(f->api.metrics, &text);
-    assert_true(has(buf_str(&text), "sesame_api_requests_total{service=\"ses\",operation=\"Fail\",status=\"500\"} 1"));
+    assert_true(
+        has(buf_str(&text),
+            "sesame_api_requests_total{service=\"ses\",operation=\"Fail\",status=\"500\"} 1"));
 }
 
 static void strangers_are_judged_by_s3_and_unknown_elsewhere(void **state)
 {
     struct fixture *f = *state;
 
-    assert_says(ask(f, (struct asked){ .method = "GET", .target = "/b/k" }), 200, "anonymous b k");
-    assert_says(ask(f, (struct asked){ .service = "s3", .method = "GET", .target = "/b/a%20b" }), 200, "root b a b");
-    assert_says(ask(f, (struct asked){ .body = STR("Action=ListReceiptRuleSets"), .header = "Content-Type",
-                                       .value = "application/x-www-form-urlencoded" }),
+    assert_says(ask(f, (struct asked) { .method = "GET", .target = "/b/k" }), 200, "anonymous b k");
+    assert_says(ask(f, (struct asked) { .service = "s3", .method = "GET", .target = "/b/a%20b" }),
+                200, "root b a b");
+    assert_says(ask(f, (struct asked) { .body = STR("Action=ListReceiptRuleSets"),
+                                        .header = "Content-Type",
+                                        .value = "application/x-www-form-urlencoded" }),
                 403, "<Code>MissingAuthenticationToken</Code>");
-    assert_says(ask(f, (struct asked){ .body = STR("{}"), .header = "X-Amz-Target", .value = "TrentService.Sign" }), 400,
-                "MissingAuthenticationTokenException");
+    assert_says(ask(f, (struct asked) { .body = STR("{}"),
+                                        .header = "X-Amz-Target",
+                                        .value = "TrentService.Sign" }),
+                400, "MissingAuthenticationTokenException");
     str heard = raw(f, "GET /k HTTP/1.1\r\nHost: b.localhost\r\nConnection: close\r\n\r\n", NULL);
     assert_true(has(heard, "anonymous b k"));
     assert_true(has(heard, "x-amz-request-id: ") && has(heard, "x-amz-id-2: "));
@@ -373,10 +437,15 @@ static void a_wrong_signature_is_refused_before_the_body(void **state)
     assert_int_equal(finished, 0);
 
     struct http_reply reply;
-    struct sigv4_signer signer = { .access_key_id = STR("AKIAROOT"), .secret = STR("wrong"), .security_token = STR_NONE,
-                                   .region = STR("us-east-1"), .service = STR("ses"),
+    struct sigv4_signer signer = { .access_key_id = STR("AKIAROOT"),
+                                   .secret = STR("wrong"),
+                                   .security_token = STR_NONE,
+                                   .region = STR("us-east-1"),
+                                   .service = STR("ses"),
                                    .now_ms = clock_real()->wall_ms(clock_real()) };
-    struct http_question q = { .method = STR("POST"), .body = STR("Action=Fail"), .signer = &signer,
+    struct http_question q = { .method = STR("POST"),
+                               .body = STR("Action=Fail"),
+                               .signer = &signer,
                                .url = arena_strf(f->stage.arena, "http://127.0.0.1:%u/", f->port) };
     assert_null(http_ask(&q, f->stage.arena, &reply));
     assert_says(reply, 403, "<Code>SignatureDoesNotMatch</Code>");
@@ -386,14 +455,19 @@ static void a_stream_is_opened_written_and_finished(void **state)
 {
     struct fixture *f = *state;
     static char body[300000] = { [0 ... 299999] = 'q' };
-    struct http_reply reply =
-        ask(f, (struct asked){ .service = "s3", .method = "PUT", .target = "/b/k", .body = { body, sizeof body } });
+    struct http_reply reply = ask(
+        f, (struct asked) {
+               .service = "s3", .method = "PUT", .target = "/b/k", .body = { body, sizeof body } });
 
     assert_int_equal(reply.status, 200);
     assert_int_equal(finished, 1);
-    str heard = raw(f, "PUT /b/k HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello", "x-taken");
+    str heard = raw(
+        f, "PUT /b/k HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello",
+        "x-taken");
     assert_true(has(heard, "HTTP/1.1 100 Continue") && has(heard, "x-taken: 5 h 5 0"));
-    heard = raw(f, "PUT /b/denied HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n", NULL);
+    heard = raw(
+        f, "PUT /b/denied HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n",
+        NULL);
     assert_true(str_starts(heard, STR("HTTP/1.1 403 ")) && has(heard, "<Code>AccessDenied</Code>"));
     assert_int_equal(cancelled, 0);
 }
@@ -401,8 +475,9 @@ static void a_stream_is_opened_written_and_finished(void **state)
 static void a_body_that_is_not_the_signed_one_is_cancelled(void **state)
 {
     struct fixture *f = *state;
-    str heard = raw(f, "PUT /b/k HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nx-amz-content-sha256: "
-                       "0000000000000000000000000000000000000000000000000000000000000000\r\n\r\nhello",
+    str heard = raw(f,
+                    "PUT /b/k HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nx-amz-content-sha256: "
+                    "0000000000000000000000000000000000000000000000000000000000000000\r\n\r\nhello",
                     "</Error>");
 
     assert_true(has(heard, "XAmzContentSHA256Mismatch"));
@@ -415,18 +490,22 @@ static void a_body_that_is_not_the_signed_one_is_cancelled(void **state)
 static void chunks_are_taken_apart(void **state)
 {
     struct fixture *f = *state;
-    str heard = raw(f, "PUT /b/k HTTP/1.1\r\nHost: x\r\nContent-Length: 46\r\nx-amz-decoded-content-length: 5\r\n"
-                       "content-encoding: aws-chunked\r\nx-amz-trailer: x-amz-checksum-crc32\r\n"
-                       "x-amz-content-sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER\r\n\r\n"
-                       "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n",
-                    "\r\n\r\n");
+    str heard = raw(
+        f,
+        "PUT /b/k HTTP/1.1\r\nHost: x\r\nContent-Length: 46\r\nx-amz-decoded-content-length: 5\r\n"
+        "content-encoding: aws-chunked\r\nx-amz-trailer: x-amz-checksum-crc32\r\n"
+        "x-amz-content-sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER\r\n\r\n"
+        "5\r\nhello\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n",
+        "\r\n\r\n");
 
     if (!has(heard, "x-taken: 5 h 5 1"))
         fail_msg("%.*s", STR_ARG(heard));
     assert_int_equal(finished, 1);
-    heard = raw(f, "PUT /b?policy HTTP/1.1\r\nHost: x\r\nContent-Length: 17\r\nx-amz-decoded-content-length: 5\r\n"
-                   "x-amz-content-sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER\r\n\r\n"
-                   "5\r\nhello\r\n0\r\n\r\n\r\n",
+    heard = raw(f,
+                "PUT /b?policy HTTP/1.1\r\nHost: x\r\nContent-Length: "
+                "17\r\nx-amz-decoded-content-length: 5\r\n"
+                "x-amz-content-sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER\r\n\r\n"
+                "5\r\nhello\r\n0\r\n\r\n\r\n",
                 "\r\n\r\n");
     assert_true(has(heard, "HTTP/1.1 "));
 }
@@ -436,19 +515,27 @@ static void a_body_is_gathered_up_to_the_rows_limit(void **state)
     struct fixture *f = *state;
     static char body[1001] = { [0 ... 1000] = 'p' };
 
-    assert_says(ask(f, (struct asked){ .service = "s3", .method = "PUT", .target = "/b?policy", .body = { body, 1000 } }),
+    assert_says(ask(f, (struct asked) { .service = "s3",
+                                        .method = "PUT",
+                                        .target = "/b?policy",
+                                        .body = { body, 1000 } }),
                 200, "policy 1000 pppp");
-    assert_says(ask(f, (struct asked){ .service = "s3", .method = "PUT", .target = "/b?policy", .body = { body, 1001 } }),
+    assert_says(ask(f, (struct asked) { .service = "s3",
+                                        .method = "PUT",
+                                        .target = "/b?policy",
+                                        .body = { body, 1001 } }),
                 400, "<Code>EntityTooLarge</Code>");
     static char form[OPERATION_TEXT_MAX + 1] = { [0 ... OPERATION_TEXT_MAX] = 'a' };
-    assert_says(ask(f, (struct asked){ .service = "ses", .body = { form, sizeof form } }), 413, "RequestEntityTooLarge");
+    assert_says(ask(f, (struct asked) { .service = "ses", .body = { form, sizeof form } }), 413,
+                "RequestEntityTooLarge");
 }
 
 static void head_answers_with_fields_alone(void **state)
 {
     str heard = raw(*state, "HEAD /b/k HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", NULL);
 
-    assert_true(has(heard, "HTTP/1.1 200 OK\r\n") && has(heard, "Content-Length: 12345\r\n") && has(heard, "ETag: \"e\""));
+    assert_true(has(heard, "HTTP/1.1 200 OK\r\n") && has(heard, "Content-Length: 12345\r\n") &&
+                has(heard, "ETag: \"e\""));
     assert_true(str_ends(heard, STR("\r\n\r\n")));
     heard = raw(*state, "HEAD /b/absent HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", NULL);
     assert_true(str_starts(heard, STR("HTTP/1.1 404 ")));
@@ -459,17 +546,27 @@ static void own_pages_know_who_is_local_and_who_is_root(void **state)
 {
     struct fixture *f = *state;
 
-    assert_says(ask(f, (struct asked){ .method = "GET", .target = "/_sesame/health?a=%41" }), 200,
+    assert_says(ask(f, (struct asked) { .method = "GET", .target = "/_sesame/health?a=%41" }), 200,
                 "GET health ?a=%41 local=1 root=0");
-    assert_says(ask(f, (struct asked){ .method = "GET", .target = "/_sesame/messages/x%2Fy" }), 404, "messages/x/y");
-    assert_says(ask(f, (struct asked){ .service = "ses", .method = "GET", .target = "/_sesame/health" }), 200, "root=1");
-    assert_says(ask(f, (struct asked){ .service = "ses", .key_id = "AKIANOBODY", .method = "GET",
-                                       .target = "/_sesame/health" }),
+    assert_says(ask(f, (struct asked) { .method = "GET", .target = "/_sesame/messages/x%2Fy" }),
+                404, "messages/x/y");
+    assert_says(
+        ask(f, (struct asked) { .service = "ses", .method = "GET", .target = "/_sesame/health" }),
+        200, "root=1");
+    assert_says(ask(f, (struct asked) { .service = "ses",
+                                        .key_id = "AKIANOBODY",
+                                        .method = "GET",
+                                        .target = "/_sesame/health" }),
                 403, "UnrecognizedClientException");
-    assert_says(ask(f, (struct asked){ .method = "GET", .target = "/_sesame/health", .header = "X-Forwarded-For",
-                                       .value = "192.0.2.1" }),
+    assert_says(ask(f, (struct asked) { .method = "GET",
+                                        .target = "/_sesame/health",
+                                        .header = "X-Forwarded-For",
+                                        .value = "192.0.2.1" }),
                 200, "local=0");
-    assert_true(has(raw(f, "GET /_sesame/health HTTP/1.1\r\nHost: evil.test\r\nConnection: close\r\n\r\n", NULL), "local=0"));
+    assert_true(
+        has(raw(f, "GET /_sesame/health HTTP/1.1\r\nHost: evil.test\r\nConnection: close\r\n\r\n",
+                NULL),
+            "local=0"));
 }
 
 static void a_slow_operation_holds_up_nobody(void **state)
@@ -483,7 +580,7 @@ static void a_slow_operation_holds_up_nobody(void **state)
     sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof sa), 0);
     assert_int_equal(send(fd, slow, sizeof slow - 1, 0), sizeof slow - 1);
-    assert_says(ask(f, (struct asked){ .method = "GET", .target = "/b/quick" }), 200, "quick");
+    assert_says(ask(f, (struct asked) { .method = "GET", .target = "/b/quick" }), 200, "quick");
     go = true;
     assert_true(recv(fd, heard, sizeof heard - 1, 0) > 0);
     assert_non_null(strstr(heard, "HTTP/1.1 200"));
@@ -493,7 +590,10 @@ static void a_slow_operation_holds_up_nobody(void **state)
 static void the_screen_is_journaled(void **state)
 {
     struct fixture *f = *state;
-    str heard = raw(f, "PUT /b/k HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", NULL);
+    str heard = raw(
+        f,
+        "PUT /b/k HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        NULL);
 
     assert_true(str_starts(heard, STR("HTTP/1.1 400 ")));
     assert_int_equal(captured_journal_count(f->journal, " refused "), 1);

@@ -37,7 +37,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *self)
 {
     struct buf *body = self;
 
-    buf_add(body, (str){ bytes, size * count });
+    buf_add(body, (str) { bytes, size * count });
     return body->failed ? 0 : size * count;
 }
 
@@ -64,8 +64,9 @@ static void add_header(struct headers_out *out, struct arena *arena, str name, s
 }
 
 /* Adds the question's own headers and, where asked, those of the signature. */
-static const struct fault *collect_headers(const struct http_question *q, const struct pieces *pieces,
-                                           struct arena *arena, struct headers_out *out)
+static const struct fault *collect_headers(const struct http_question *q,
+                                           const struct pieces *pieces, struct arena *arena,
+                                           struct headers_out *out)
 {
     struct sigv4_field fields[HEADERS + 1], added[SIGV4_FIELDS];
     size_t count = 0, added_count = 0;
@@ -73,16 +74,20 @@ static const struct fault *collect_headers(const struct http_question *q, const 
 
     if (q->header_count > HEADERS)
         return fault(arena, FAULT_LIMIT, NULL, "too many header fields in a request");
-    fields[count++] = (struct sigv4_field){ STR("Host"), pieces->host };
+    fields[count++] = (struct sigv4_field) { STR("Host"), pieces->host };
     for (size_t i = 0; i < q->header_count; i++) {
-        fields[count++] = (struct sigv4_field){ q->headers[i].name, q->headers[i].value };
+        fields[count++] = (struct sigv4_field) { q->headers[i].name, q->headers[i].value };
         add_header(out, arena, q->headers[i].name, q->headers[i].value);
     }
     if (q->signer) {
-        struct sigv4_request request = { .method = q->method, .raw_path = pieces->path,
-                                         .raw_query = pieces->query, .fields = fields, .field_count = count };
+        struct sigv4_request request = { .method = q->method,
+                                         .raw_path = pieces->path,
+                                         .raw_query = pieces->query,
+                                         .fields = fields,
+                                         .field_count = count };
         sha256_hex(q->body, hash);
-        TRY(sigv4_sign(&request, q->signer, (str){ hash, sizeof hash }, NULL, arena, added, &added_count));
+        TRY(sigv4_sign(&request, q->signer, (str) { hash, sizeof hash }, NULL, arena, added,
+                       &added_count));
     }
     for (size_t i = 0; i < added_count; i++)
         add_header(out, arena, added[i].name, added[i].value);
@@ -95,13 +100,14 @@ static const struct fault *collect_headers(const struct http_question *q, const 
     if (last && !typed)
         last = curl_slist_append(out->list, "Content-Type:");
     if (!last)
-        return out->failed ? fault(arena, FAULT_SYNTAX, NULL, "a header field of a request holds a line break")
+        return out->failed ? fault(arena, FAULT_SYNTAX, NULL,
+                                   "a header field of a request holds a line break")
                            : &fault_no_memory;
     return NULL;
 }
 
-static void set_options(CURL *curl, const struct http_question *q, struct arena *arena, struct headers_out *headers,
-                        struct buf *body)
+static void set_options(CURL *curl, const struct http_question *q, struct arena *arena,
+                        struct headers_out *headers, struct buf *body)
 {
     curl_easy_setopt(curl, CURLOPT_URL, arena_cstr(arena, q->url));
     curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
@@ -110,7 +116,8 @@ static void set_options(CURL *curl, const struct http_question *q, struct arena 
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(q->deadline_ms ? q->deadline_ms : DEADLINE_MS));
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
+                     (long)(q->deadline_ms ? q->deadline_ms : DEADLINE_MS));
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers->list);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, body);
@@ -123,8 +130,8 @@ static void set_options(CURL *curl, const struct http_question *q, struct arena 
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, arena_cstr(arena, q->method));
 }
 
-static const struct fault *perform(CURL *curl, const struct http_question *q, struct buf *body, struct arena *arena,
-                                   struct http_reply *ret_reply)
+static const struct fault *perform(CURL *curl, const struct http_question *q, struct buf *body,
+                                   struct arena *arena, struct http_reply *ret_reply)
 {
     char why[CURL_ERROR_SIZE] = "";
     char *type = NULL;
@@ -133,16 +140,19 @@ static const struct fault *perform(CURL *curl, const struct http_question *q, st
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
     CURLcode code = curl_easy_perform(curl);
     if (body->failed)
-        return fault(arena, FAULT_LIMIT, NULL, "the answer of " STR_FMT " is too large", STR_ARG(q->url));
+        return fault(arena, FAULT_LIMIT, NULL, "the answer of " STR_FMT " is too large",
+                     STR_ARG(q->url));
     if (code != CURLE_OK) {
         bool malformed = code == CURLE_URL_MALFORMAT || code == CURLE_WEIRD_SERVER_REPLY ||
                          code == CURLE_UNSUPPORTED_PROTOCOL;
-        return fault(arena, malformed ? FAULT_SYNTAX : FAULT_UNAVAILABLE, NULL, "no answer from " STR_FMT ": %s",
-                     STR_ARG(q->url), why[0] ? why : curl_easy_strerror(code));
+        return fault(arena, malformed ? FAULT_SYNTAX : FAULT_UNAVAILABLE, NULL,
+                     "no answer from " STR_FMT ": %s", STR_ARG(q->url),
+                     why[0] ? why : curl_easy_strerror(code));
     }
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type);
-    struct http_reply reply = { .status = (int)status, .content_type = arena_str(arena, str_of(type)),
+    struct http_reply reply = { .status = (int)status,
+                                .content_type = arena_str(arena, str_of(type)),
                                 .body = arena_str(arena, buf_str(body)) };
     if (str_is_none(reply.body))
         return &fault_no_memory;
@@ -150,16 +160,19 @@ static const struct fault *perform(CURL *curl, const struct http_question *q, st
     return NULL;
 }
 
-const struct fault *http_ask(const struct http_question *q, struct arena *arena, struct http_reply *ret_reply)
+const struct fault *http_ask(const struct http_question *q, struct arena *arena,
+                             struct http_reply *ret_reply)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT; /* curl's global state is made once, before any thread's own */
+    static pthread_once_t once =
+        PTHREAD_ONCE_INIT; /* curl's global state is made once, before any thread's own */
     AUTO_BUF body = buf_new(q->body_max ? q->body_max : BODY_MAX);
     struct headers_out headers = { .list = NULL };
     struct pieces pieces;
 
     pthread_once(&once, initialise);
     if (!split_url(q->url, &pieces))
-        return fault(arena, FAULT_SYNTAX, NULL, "\"" STR_FMT "\" is not an http URL", STR_ARG(q->url));
+        return fault(arena, FAULT_SYNTAX, NULL, "\"" STR_FMT "\" is not an http URL",
+                     STR_ARG(q->url));
     const struct fault *failed = collect_headers(q, &pieces, arena, &headers);
     CURL *curl = failed ? NULL : curl_easy_init();
     if (curl) {

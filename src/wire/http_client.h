@@ -14,8 +14,8 @@ struct http_question {
     const struct header *headers;
     size_t header_count;
     str body;
-    int64_t deadline_ms; /* from now, for all of it; 0: 30000 */
-    size_t body_max;     /* of the reply; 0: 16 MB */
+    int64_t deadline_ms;               /* from now, for all of it; 0: 30000 */
+    size_t body_max;                   /* of the reply; 0: 16 MB */
     const struct sigv4_signer *signer; /* NULL: not signed. now_ms in it is the time signed */
 };
 struct http_reply {
@@ -26,6 +26,7 @@ struct http_reply {
 
 /* Any status is an answer; a fault means there was none. FAULT_UNAVAILABLE: no connection, or too
  * slow; FAULT_LIMIT: the reply is too large; FAULT_SYNTAX: the URL or the reply is malformed. */
-const struct fault *http_ask(const struct http_question *, struct arena *, struct http_reply *ret_reply);
+const struct fault *http_ask(const struct http_question *, struct arena *,
+                             struct http_reply *ret_reply);
 
 #endif

@@ -37,20 +37,23 @@ static enum http_next on_end(struct http_exchange *x)
 static const char *signature_of(struct http_exchange *x, str body)
 {
     struct sigv4_field fields[32];
-    struct sigv4_request request = { .method = x->method, .fields = fields, .field_count = x->header_count };
+    struct sigv4_request request = { .method = x->method,
+                                     .fields = fields,
+                                     .field_count = x->header_count };
     struct sigv4_claim claim;
     char hash[2 * SHA256_SIZE];
 
     for (size_t i = 0; i < x->header_count; i++)
-        fields[i] = (struct sigv4_field){ x->headers[i].name, x->headers[i].value };
+        fields[i] = (struct sigv4_field) { x->headers[i].name, x->headers[i].value };
     str_cut(x->target, '?', &request.raw_path, &request.raw_query);
     if (sigv4_read(&request, NOW, x->arena, &claim))
         return "malformed";
     if (claim.form == SIGV4_ANONYMOUS)
         return "none";
     sha256_hex(body, hash);
-    str body_hash = claim.payload == SIGV4_PAYLOAD_BODY ? (str){ hash, sizeof hash } : STR_NONE;
-    return sigv4_check(&request, &claim, STR("the secret"), body_hash, NULL, x->arena) ? "wrong" : "right";
+    str body_hash = claim.payload == SIGV4_PAYLOAD_BODY ? (str) { hash, sizeof hash } : STR_NONE;
+    return sigv4_check(&request, &claim, STR("the secret"), body_hash, NULL, x->arena) ? "wrong"
+                                                                                       : "right";
 }
 
 static enum http_next on_work(struct http_exchange *x)
@@ -66,21 +69,29 @@ static enum http_next on_work(struct http_exchange *x)
     while (str_eq(x->target, STR("/never")) && !far->stop)
         usleep(1000);
     http_add(&x->answer, STR("Content-Type"), STR("text/x-far"));
-    x->answer.text = arena_strf(x->arena, STR_FMT " " STR_FMT " [" STR_FMT "] type=" STR_FMT " a=" STR_FMT " %s",
-                                STR_ARG(x->method), STR_ARG(x->target), STR_ARG(body),
-                                STR_ARG(http_header(x, STR("Content-Type"))), STR_ARG(http_header(x, STR("A"))),
-                                signature_of(x, body));
+    x->answer.text =
+        arena_strf(x->arena, STR_FMT " " STR_FMT " [" STR_FMT "] type=" STR_FMT " a=" STR_FMT " %s",
+                   STR_ARG(x->method), STR_ARG(x->target), STR_ARG(body),
+                   STR_ARG(http_header(x, STR("Content-Type"))), STR_ARG(http_header(x, STR("A"))),
+                   signature_of(x, body));
     return HTTP_ANSWER;
 }
-static void on_over(struct http_exchange *x) { (void)x; }
+static void on_over(struct http_exchange *x)
+{
+    (void)x;
+}
 
 static int set_up(void **state)
 {
-    static const struct http_service service = { on_begin, on_chunk, on_end, on_work, on_over, NULL };
+    static const struct http_service service = {
+        on_begin, on_chunk, on_end, on_work, on_over, NULL
+    };
     struct far *far = calloc(1, sizeof *far);
 
     far->arena = arena_new(4 << 20);
-    struct http_settings settings = { .address = STR("127.0.0.1:0"), .service = &service, .context = far, .workers = 1 };
+    struct http_settings settings = {
+        .address = STR("127.0.0.1:0"), .service = &service, .context = far, .workers = 1
+    };
     assert_null(http_server_start(&settings, far->arena, &far->server));
     *state = far;
     return 0;
@@ -99,7 +110,8 @@ static int tear_down(void **state)
 
 static str url(struct far *far, const char *target)
 {
-    return arena_strf(far->arena, "http://" STR_FMT "%s", STR_ARG(http_server_address(far->server)), target);
+    return arena_strf(far->arena, "http://" STR_FMT "%s", STR_ARG(http_server_address(far->server)),
+                      target);
 }
 
 static void a_request_arrives_as_it_was_meant(void **state)
@@ -114,16 +126,19 @@ static void a_request_arrives_as_it_was_meant(void **state)
     assert_true(str_eq(reply.content_type, STR("text/x-far")));
     assert_true(str_eq(reply.body, STR("GET /a%2Fb/../c?q=%20&acl [] type= a= none")));
 
-    q = (struct http_question){ .method = STR("POST"), .url = url(far, ""), .body = STR("hello") };
+    q = (struct http_question) { .method = STR("POST"), .url = url(far, ""), .body = STR("hello") };
     assert_null(http_ask(&q, far->arena, &reply));
     assert_true(str_eq(reply.body, STR("POST / [hello] type= a= none")));
 
-    q = (struct http_question){ .method = STR("PUT"), .url = url(far, "/p"), .headers = headers, .header_count = 2,
-                                .body = STR("a\tb") };
+    q = (struct http_question) { .method = STR("PUT"),
+                                 .url = url(far, "/p"),
+                                 .headers = headers,
+                                 .header_count = 2,
+                                 .body = STR("a\tb") };
     assert_null(http_ask(&q, far->arena, &reply));
     assert_true(str_eq(reply.body, STR("PUT /p [a\tb] type=x/y a=b none")));
 
-    q = (struct http_question){ .method = STR("HEAD"), .url = url(far, "/h") };
+    q = (struct http_question) { .method = STR("HEAD"), .url = url(far, "/h") };
     assert_null(http_ask(&q, far->arena, &reply));
     assert_int_equal(reply.body.len, 0);
 }
@@ -132,11 +147,18 @@ static void what_we_sign_our_verifier_accepts(void **state)
 {
     struct far *far = *state;
     struct header headers[] = { { STR("A"), STR("b  c") } };
-    struct sigv4_signer signer = { .access_key_id = STR("AKIAFAR"), .secret = STR("the secret"),
-                                   .security_token = STR_NONE, .region = STR("us-east-1"), .service = STR("ses"),
+    struct sigv4_signer signer = { .access_key_id = STR("AKIAFAR"),
+                                   .secret = STR("the secret"),
+                                   .security_token = STR_NONE,
+                                   .region = STR("us-east-1"),
+                                   .service = STR("ses"),
                                    .now_ms = NOW };
-    struct http_question q = { .method = STR("POST"), .url = url(far, "/?b=2&a=1%2F&acl"), .headers = headers,
-                               .header_count = 1, .body = STR("Action=X"), .signer = &signer };
+    struct http_question q = { .method = STR("POST"),
+                               .url = url(far, "/?b=2&a=1%2F&acl"),
+                               .headers = headers,
+                               .header_count = 1,
+                               .body = STR("Action=X"),
+                               .signer = &signer };
     struct http_reply reply;
 
     assert_null(http_ask(&q, far->arena, &reply));
@@ -162,21 +184,33 @@ static void redirects_are_answers(void **state)
 static void limits_end_what_takes_too_long_or_too_much(void **state)
 {
     struct far *far = *state;
-    struct http_question q = { .method = STR("GET"), .url = url(far, "/never"), .deadline_ms = 100 };
+    struct http_question q = { .method = STR("GET"),
+                               .url = url(far, "/never"),
+                               .deadline_ms = 100 };
     struct http_reply reply;
 
     assert_int_equal(http_ask(&q, far->arena, &reply)->kind, FAULT_UNAVAILABLE);
     far->stop = true;
-    q = (struct http_question){ .method = STR("GET"), .url = url(far, "/large"), .body_max = 10 };
+    q = (struct http_question) { .method = STR("GET"), .url = url(far, "/large"), .body_max = 10 };
     assert_int_equal(http_ask(&q, far->arena, &reply)->kind, FAULT_LIMIT);
-    q = (struct http_question){ .method = STR("GET"), .url = STR("http://127.0.0.1:1/"), .deadline_ms = 2000 };
+    q = (struct http_question) { .method = STR("GET"),
+                                 .url = STR("http://127.0.0.1:1/"),
+                                 .deadline_ms = 2000 };
     assert_int_equal(http_ask(&q, far->arena, &reply)->kind, FAULT_UNAVAILABLE);
 }
 
 static void malformed_questions_go_nowhere(void **state)
 {
-    static const char *const urls[] = { "", "ftp://x/", "file:///etc/passwd", "http://", "http:///x", "http://u:p@h/",
-                                        "http://h/a b", "http://h/a\r\nX: y", "http://h/#f", "http://h?x" };
+    static const char *const urls[] = { "",
+                                        "ftp://x/",
+                                        "file:///etc/passwd",
+                                        "http://",
+                                        "http:///x",
+                                        "http://u:p@h/",
+                                        "http://h/a b",
+                                        "http://h/a\r\nX: y",
+                                        "http://h/#f",
+                                        "http://h?x" };
     struct far *far = *state;
     struct http_reply reply;
 
@@ -187,7 +221,9 @@ static void malformed_questions_go_nowhere(void **state)
             fail_msg("%s", urls[i]);
     }
     struct header broken = { STR("A"), STR("b\r\nC: d") };
-    struct http_question q = { .method = STR("GET"), .url = url(far, "/"), .headers = &broken, .header_count = 1 };
+    struct http_question q = {
+        .method = STR("GET"), .url = url(far, "/"), .headers = &broken, .header_count = 1
+    };
     assert_int_equal(http_ask(&q, far->arena, &reply)->kind, FAULT_SYNTAX);
 }
 

@@ -1,7 +1,7 @@
 #include "wire/http_screen.h"
 
-#define REFUSE(code, text) ((struct http_refusal){ .status = (code), .why = (text) })
-#define FINE               ((struct http_refusal){ .status = 0 })
+#define REFUSE(code, text) ((struct http_refusal) { .status = (code), .why = (text) })
+#define FINE               ((struct http_refusal) { .status = 0 })
 
 static bool is_token(str s) /* RFC 9110 5.6.2 */
 {
@@ -71,7 +71,8 @@ static unsigned count_of(const struct http_head *head, str name, str *ret_value)
     return count;
 }
 
-static struct http_refusal screen_framing(const struct http_head *head, struct http_framing *framing)
+static struct http_refusal screen_framing(const struct http_head *head,
+                                          struct http_framing *framing)
 {
     str length, encoding, expect, host;
     unsigned lengths = count_of(head, STR("Content-Length"), &length);

@@ -14,7 +14,7 @@ enum {
 };
 
 struct http_head {
-    str method, target, version; /* as sent */
+    str method, target, version;  /* as sent */
     const struct header *headers; /* values without blanks around them */
     size_t header_count;
 };

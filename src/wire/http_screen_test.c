@@ -6,8 +6,11 @@
 
 #include <cmocka.h>
 
-#define H(name, value)      { STR_INIT(name), STR_INIT(value) }
-#define HOST                H("Host", "x.test")
+#define H(name, value)                                                                             \
+    {                                                                                              \
+        STR_INIT(name), STR_INIT(value)                                                            \
+    }
+#define HOST H("Host", "x.test")
 
 struct screen_case {
     const char *says;
@@ -78,7 +81,8 @@ static void what_can_be_read_in_two_ways_is_refused(void **unused)
         struct http_refusal refusal = http_screen(&head, &framing);
         if (refusal.status != c->status)
             fail_msg("%s: %d (%s)", c->says, refusal.status, refusal.status ? refusal.why : "");
-        if (c->status == 0 && (framing.body_size != c->body_size || framing.expects_continue != c->expects))
+        if (c->status == 0 &&
+            (framing.body_size != c->body_size || framing.expects_continue != c->expects))
             fail_msg("%s: the framing is wrong", c->says);
     }
 }
@@ -91,21 +95,21 @@ static void too_many_and_too_large_headers_are_refused(void **unused)
     struct http_framing framing;
 
     (void)unused;
-    headers[0] = (struct header){ STR("Host"), STR("x") };
+    headers[0] = (struct header) { STR("Host"), STR("x") };
     for (size_t i = 1; i <= HTTP_HEADERS_MAX; i++)
-        headers[i] = (struct header){ STR("A"), STR("b") };
+        headers[i] = (struct header) { STR("A"), STR("b") };
     assert_int_equal(http_screen(&head, &framing).status, 0);
     head.header_count++;
     assert_int_equal(http_screen(&head, &framing).status, 431);
 
     memset(large, 'x', sizeof large);
-    headers[1].value = (str){ large, sizeof large };
+    headers[1].value = (str) { large, sizeof large };
     head.header_count = 2;
     assert_int_equal(http_screen(&head, &framing).status, 431);
 
     memset(target, '/', sizeof target);
     head.header_count = 1;
-    head.target = (str){ target, sizeof target };
+    head.target = (str) { target, sizeof target };
     assert_int_equal(http_screen(&head, &framing).status, 414);
 }
 

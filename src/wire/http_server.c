@@ -15,10 +15,11 @@
 #include <unistd.h>
 
 enum {
-    POOL = 64 * 1024,             /* libmicrohttpd's memory of one connection, headers included */
-    PIECE = 64 * 1024,            /* of an answer's body */
-    DROP_MAX = 16 * 1024 * 1024,  /* of a body nobody wants any more */
-    SLOW_S = 60, SLOW_BYTES = 1024, /* a body may take SLOW_S, and a second more for each SLOW_BYTES */
+    POOL = 64 * 1024,            /* libmicrohttpd's memory of one connection, headers included */
+    PIECE = 64 * 1024,           /* of an answer's body */
+    DROP_MAX = 16 * 1024 * 1024, /* of a body nobody wants any more */
+    SLOW_S = 60,
+    SLOW_BYTES = 1024, /* a body may take SLOW_S, and a second more for each SLOW_BYTES */
 };
 
 struct http_server {
@@ -36,7 +37,7 @@ struct http_server {
     unsigned flights; /* exchanges under way; under lock */
 };
 
-struct flight { /* an exchange, and what only this file needs of it */
+struct flight {             /* an exchange, and what only this file needs of it */
     struct http_exchange x; /* first */
     struct job job;
     struct http_server *server;
@@ -118,20 +119,20 @@ static enum MHD_Result queue_answer(struct flight *f)
         response = MHD_create_response_from_callback(
             answer->size, answer->size < PIECE ? (size_t)answer->size : PIECE, on_read, f, NULL);
     else /* the exchange outlives the response, so nothing is copied */
-        response = MHD_create_response_from_buffer(answer->text.len, (char *)(uintptr_t)answer->text.ptr,
-                                                   MHD_RESPMEM_PERSISTENT);
+        response = MHD_create_response_from_buffer(
+            answer->text.len, (char *)(uintptr_t)answer->text.ptr, MHD_RESPMEM_PERSISTENT);
     if (!response)
         return MHD_NO;
     add_headers(f, response);
-    enum MHD_Result queued =
-        MHD_queue_response(f->connection, (unsigned)(answer->status ? answer->status : 200), response);
+    enum MHD_Result queued = MHD_queue_response(
+        f->connection, (unsigned)(answer->status ? answer->status : 200), response);
     MHD_destroy_response(response);
     return queued;
 }
 
 static enum MHD_Result refuse(struct flight *f, int status, const char *why)
 {
-    f->x.answer = (struct http_answer){ .status = status, .close = true };
+    f->x.answer = (struct http_answer) { .status = status, .close = true };
     f->x.answer.text = arena_strf(f->x.arena, "%s\n", why);
     http_add(&f->x.answer, STR("Content-Type"), STR("text/plain"));
     return queue_answer(f);
@@ -171,7 +172,8 @@ static enum MHD_Result follow(struct flight *f, enum http_next next)
     case HTTP_ANSWER:
         if (f->at_end)
             return queue_answer(f);
-        if (f->received == 0 && (f->x.expects_continue || (f->x.body_size > DROP_MAX && f->x.body_size != UINT64_MAX))) {
+        if (f->received == 0 && (f->x.expects_continue ||
+                                 (f->x.body_size > DROP_MAX && f->x.body_size != UINT64_MAX))) {
             f->x.answer.close = true;
             return queue_answer(f);
         }
@@ -200,22 +202,22 @@ struct gathering {
     size_t count, room;
 };
 
-static enum MHD_Result gather_header(void *self, enum MHD_ValueKind kind, const char *name, size_t name_len,
-                                     const char *value, size_t value_len)
+static enum MHD_Result gather_header(void *self, enum MHD_ValueKind kind, const char *name,
+                                     size_t name_len, const char *value, size_t value_len)
 {
     struct gathering *g = self;
 
     (void)kind;
     if (g->count < g->room)
         g->headers[g->count++] =
-            (struct header){ { name, name_len }, value ? (str){ value, value_len } : STR("") };
+            (struct header) { { name, name_len }, value ? (str) { value, value_len } : STR("") };
     return MHD_YES;
 }
 
-/* libmicrohttpd cuts a value at its first NUL, takes a bare LF for a line end, and glues a folded line
- * to the field's name, all without telling. But up to 0.9.76 it parses in place: what it found must
- * lie line behind line in memory, two NULs where each CRLF was, and fill the head exactly; if it
- * does not, the head held one of the three. Later versions refuse these themselves. */
+/* libmicrohttpd cuts a value at its first NUL, takes a bare LF for a line end, and glues a folded
+ * line to the field's name, all without telling. But up to 0.9.76 it parses in place: what it found
+ * must lie line behind line in memory, two NULs where each CRLF was, and fill the head exactly; if
+ * it does not, the head held one of the three. Later versions refuse these themselves. */
 static bool layout_is_plain(const struct flight *f, const char *method, const char *version)
 {
     const union MHD_ConnectionInfo *size =
@@ -256,7 +258,8 @@ static void note_peer(struct flight *f)
     if (sa->sa_family == AF_INET)
         f->x.peer_local =
             ntohl(((const struct sockaddr_in *)(const void *)sa)->sin_addr.s_addr) >> 24 == 127;
-    socklen_t len = sa->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+    socklen_t len =
+        sa->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
     if (getnameinfo(sa, len, host, sizeof host, NULL, 0, NI_NUMERICHOST) == 0)
         f->x.peer = arena_str(f->x.arena, str_of(host));
 }
@@ -281,11 +284,14 @@ static enum MHD_Result begin(struct flight *f, const char *method, const char *v
     bool plain = layout_is_plain(f, method, version);
     for (size_t i = 0; i < g.count; i++)
         g.headers[i].value = str_trim(g.headers[i].value);
-    struct http_head head = { f->x.method, f->x.target, f->x.version, f->x.headers, f->x.header_count };
+    struct http_head head = { f->x.method, f->x.target, f->x.version, f->x.headers,
+                              f->x.header_count };
     struct http_framing framing;
     struct http_refusal refusal = http_screen(&head, &framing);
     if (!refusal.status && !plain)
-        refusal = (struct http_refusal){ 400, "the head holds a NUL, a bare line feed or a folded line" };
+        refusal =
+            (struct http_refusal) { 400,
+                                    "the head holds a NUL, a bare line feed or a folded line" };
     if (refusal.status) {
         if (server->service->refused)
             server->service->refused(server->context, f->x.peer, refusal.status, refusal.why);
@@ -323,8 +329,9 @@ static void *on_target(void *self, const char *target, struct MHD_Connection *co
     return f;
 }
 
-static enum MHD_Result on_request(void *self, struct MHD_Connection *connection, const char *url, const char *method,
-                                  const char *version, const char *upload, size_t *upload_size, void **own)
+static enum MHD_Result on_request(void *self, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *upload,
+                                  size_t *upload_size, void **own)
 {
     struct flight *f = *own;
 
@@ -346,7 +353,8 @@ static enum MHD_Result on_request(void *self, struct MHD_Connection *connection,
     return follow(f, f->dropping ? HTTP_ANSWER : f->server->service->end(&f->x));
 }
 
-static void on_over(void *self, struct MHD_Connection *connection, void **own, enum MHD_RequestTerminationCode how)
+static void on_over(void *self, struct MHD_Connection *connection, void **own,
+                    enum MHD_RequestTerminationCode how)
 {
     struct http_server *server = self;
     struct flight *f = *own;
@@ -366,7 +374,8 @@ static void on_over(void *self, struct MHD_Connection *connection, void **own, e
 
 /* ---- start and stop ---- */
 
-static bool split_address(str address, struct arena *arena, const char **ret_host, const char **ret_port)
+static bool split_address(str address, struct arena *arena, const char **ret_host,
+                          const char **ret_port)
 {
     size_t colon = address.len;
 
@@ -427,14 +436,14 @@ static const struct fault *listen_at(str address, struct arena *arena, int *ret_
                      STR_ARG(address));
     int error = getaddrinfo(host, port, &hints, &found);
     if (error)
-        return fault(arena, FAULT_SYNTAX, NULL, "no address for \"" STR_FMT "\": %s", STR_ARG(address),
-                     gai_strerror(error));
+        return fault(arena, FAULT_SYNTAX, NULL, "no address for \"" STR_FMT "\": %s",
+                     STR_ARG(address), gai_strerror(error));
     int fd = bind_to(found);
     error = errno;
     freeaddrinfo(found);
     if (fd < 0)
-        return fault(arena, FAULT_UNAVAILABLE, NULL, "cannot listen at " STR_FMT ": %s", STR_ARG(address),
-                     strerror(error));
+        return fault(arena, FAULT_UNAVAILABLE, NULL, "cannot listen at " STR_FMT ": %s",
+                     STR_ARG(address), strerror(error));
     *ret_fd = fd;
     *ret_bound = bound_address(fd, arena);
     return NULL;
@@ -460,16 +469,17 @@ const struct fault *http_server_start(const struct http_settings *settings, stru
     server->workers = workers_start(settings->workers ? settings->workers : 16);
     if (server->workers)
         server->daemon = MHD_start_daemon(
-            MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, server,
-            MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
-            MHD_OPTION_NOTIFY_COMPLETED, on_over, server, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL,
-            MHD_OPTION_CONNECTION_LIMIT, settings->connections ? settings->connections : 1000u,
-            MHD_OPTION_CONNECTION_TIMEOUT, settings->idle_s ? settings->idle_s : 60u, MHD_OPTION_END);
+            MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request,
+            server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
+            MHD_OPTION_NOTIFY_COMPLETED, on_over, server, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+            (size_t)POOL, MHD_OPTION_CONNECTION_LIMIT,
+            settings->connections ? settings->connections : 1000u, MHD_OPTION_CONNECTION_TIMEOUT,
+            settings->idle_s ? settings->idle_s : 60u, MHD_OPTION_END);
     if (!server->daemon) {
         workers_free(server->workers);
         close(fd);
-        return fault(arena, FAULT_UNAVAILABLE, NULL, "the HTTP server at " STR_FMT " does not start",
-                     STR_ARG(settings->address));
+        return fault(arena, FAULT_UNAVAILABLE, NULL,
+                     "the HTTP server at " STR_FMT " does not start", STR_ARG(settings->address));
     }
     *ret_server = server;
     return NULL;
@@ -526,6 +536,7 @@ str http_header(const struct http_exchange *x, str name)
 
 void http_add(struct http_answer *answer, str name, str value)
 {
-    assert(answer->header_count < sizeof answer->headers / sizeof answer->headers[0] && "an answer has few fields");
-    answer->headers[answer->header_count++] = (struct header){ name, value };
+    assert(answer->header_count < sizeof answer->headers / sizeof answer->headers[0] &&
+           "an answer has few fields");
+    answer->headers[answer->header_count++] = (struct header) { name, value };
 }

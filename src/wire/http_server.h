@@ -7,8 +7,9 @@
  *        \--WORK--> work --READ--^    any of them may say ANSWER; over is always last
  *
  * An answer given before the body was read goes out at once where the client expects 100 Continue
- * (it has not sent the body); otherwise the body is read and dropped first, so that no reset swallows
- * the answer. Requests that could be read in two ways never reach the service (wire/http_screen.h). */
+ * (it has not sent the body); otherwise the body is read and dropped first, so that no reset
+ * swallows the answer. Requests that could be read in two ways never reach the service
+ * (wire/http_screen.h). */
 #ifndef SESAME_WIRE_HTTP_SERVER_H
 #define SESAME_WIRE_HTTP_SERVER_H
 
@@ -29,17 +30,17 @@ struct http_answer {
     struct header headers[96];
     size_t header_count;
     str text; /* in the arena, or constant */
-    /* Instead of text: called on worker threads until the piece is empty; a piece lives until the next call.
-     * A fault breaks the connection off, since the status is out. */
+    /* Instead of text: called on worker threads until the piece is empty; a piece lives until the
+     * next call. A fault breaks the connection off, since the status is out. */
     const struct fault *(*read)(void *from, str *ret_piece);
     void *from;
     uint64_t size; /* what read gives in all; for HEAD also without read */
     bool close;    /* the connection ends with this answer */
 };
 
-struct http_exchange { /* one request and its answer */
-    struct arena *arena; /* one thread's at a time, as the whole exchange */
-    str method, target, version; /* target: raw, as sent */
+struct http_exchange {            /* one request and its answer */
+    struct arena *arena;          /* one thread's at a time, as the whole exchange */
+    str method, target, version;  /* target: raw, as sent */
     const struct header *headers; /* in order, as sent, without blanks around the values */
     size_t header_count;
     uint64_t body_size; /* Content-Length; UINT64_MAX: chunked; 0: none */
@@ -53,8 +54,8 @@ struct http_exchange { /* one request and its answer */
 struct http_service {
     enum http_next (*begin)(void *context, struct http_exchange *); /* HTTP thread */
     enum http_next (*chunk)(struct http_exchange *, str chunk);     /* HTTP thread; no waiting */
-    enum http_next (*end)(struct http_exchange *);                  /* HTTP thread: the body is complete */
-    enum http_next (*work)(struct http_exchange *);                 /* worker thread */
+    enum http_next (*end)(struct http_exchange *);  /* HTTP thread: the body is complete */
+    enum http_next (*work)(struct http_exchange *); /* worker thread */
     void (*over)(struct http_exchange *); /* HTTP thread, once, after begin: sent, or broken off */
     void (*refused)(void *context, str peer, int status, const char *why); /* by the screen */
 };
@@ -63,17 +64,18 @@ struct http_settings {
     str address; /* "127.0.0.1:4566", "[::1]:0", "localhost:4566" */
     const struct http_service *service;
     void *context;
-    unsigned workers;         /* 0: 16 */
-    unsigned connections;     /* 0: 1000 */
-    unsigned idle_s;          /* 0: 60 */
-    size_t arena_max;         /* 0: 32 MB: the most one exchange may hold */
-    int64_t grace_ms;         /* 0: 10000: how long a stop waits for answers under way */
+    unsigned workers;     /* 0: 16 */
+    unsigned connections; /* 0: 1000 */
+    unsigned idle_s;      /* 0: 60 */
+    size_t arena_max;     /* 0: 32 MB: the most one exchange may hold */
+    int64_t grace_ms;     /* 0: 10000: how long a stop waits for answers under way */
 };
-const struct fault *http_server_start(const struct http_settings *, struct arena *, struct http_server **ret_server);
+const struct fault *http_server_start(const struct http_settings *, struct arena *,
+                                      struct http_server **ret_server);
 str http_server_address(const struct http_server *); /* as bound, with the real port */
 void http_server_stop(struct http_server *);         /* NULL is fine */
 
-str http_header(const struct http_exchange *, str name); /* STR_NONE when absent */
+str http_header(const struct http_exchange *, str name);  /* STR_NONE when absent */
 void http_add(struct http_answer *, str name, str value); /* past the room: an assertion */
 
 #endif

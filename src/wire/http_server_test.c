@@ -58,8 +58,10 @@ static enum http_next on_end(struct http_exchange *x)
 
     own->ready = true;
     if (str_starts(x->target, STR("/echo")))
-        return answer(x, 200, arena_strf(x->arena, STR_FMT " " STR_FMT " %llu " STR_FMT, STR_ARG(x->method),
-                                         STR_ARG(x->target), (unsigned long long)own->bytes, STR_ARG(x->peer)));
+        return answer(x, 200,
+                      arena_strf(x->arena, STR_FMT " " STR_FMT " %llu " STR_FMT, STR_ARG(x->method),
+                                 STR_ARG(x->target), (unsigned long long)own->bytes,
+                                 STR_ARG(x->peer)));
     return HTTP_WORK;
 }
 
@@ -68,7 +70,7 @@ static const struct fault *read_a_lot(void *from, str *ret_piece)
     static const char piece[50000] = { [0 ... 49999] = 'z' };
     struct own *own = from;
 
-    *ret_piece = str_head((str){ piece, sizeof piece }, own->left);
+    *ret_piece = str_head((str) { piece, sizeof piece }, own->left);
     own->left -= ret_piece->len;
     return NULL;
 }
@@ -79,7 +81,8 @@ static enum http_next on_work(struct http_exchange *x)
 
     own->seen->worked++;
     if (!own->ready) /* before the body */
-        return str_starts(x->target, STR("/opened/no")) ? answer(x, 403, STR("not opened")) : HTTP_READ;
+        return str_starts(x->target, STR("/opened/no")) ? answer(x, 403, STR("not opened"))
+                                                        : HTTP_READ;
     while (str_starts(x->target, STR("/slow")) && !own->seen->go)
         usleep(1000);
     if (str_starts(x->target, STR("/large")) || str_starts(x->target, STR("/broken"))) {
@@ -102,7 +105,8 @@ static void on_refused(void *context, str peer, int status, const char *why)
     ((struct seen *)context)->refused++;
 }
 
-static const struct http_service service = { on_begin, on_chunk, on_end, on_work, on_over, on_refused };
+static const struct http_service service = { on_begin, on_chunk, on_end,
+                                             on_work,  on_over,  on_refused };
 
 struct fixture {
     struct arena *arena;
@@ -117,8 +121,12 @@ static int set_up(void **state)
     uint64_t port;
 
     f->arena = arena_new(1 << 20);
-    struct http_settings settings = { .address = STR("127.0.0.1:0"), .service = &service, .context = &f->seen,
-                                      .workers = 2, .idle_s = 5, .grace_ms = 2000 };
+    struct http_settings settings = { .address = STR("127.0.0.1:0"),
+                                      .service = &service,
+                                      .context = &f->seen,
+                                      .workers = 2,
+                                      .idle_s = 5,
+                                      .grace_ms = 2000 };
     assert_null(http_server_start(&settings, f->arena, &f->server));
     str address = http_server_address(f->server);
     assert_true(str_starts(address, STR("127.0.0.1:")));
@@ -180,7 +188,8 @@ static void a_connection_carries_one_request_after_the_other(void **state)
     assert_true(hear(fd, "GET /echo/a%20b%2Fc?acl&x=%41 0 127.0.0.1"));
     say(fd, STR("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"));
     assert_true(hear(fd, "POST /echo 3 "));
-    say(fd, STR("POST /worked HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"));
+    say(fd, STR("POST /worked HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+                "chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"));
     assert_true(hear(fd, "worked 5"));
     assert_null(strstr(heard, "Connection: close"));
     say(fd, STR("\r\nGET /one HTTP/1.1\r\nHost: x\r\n\r\nGET /two HTTP/1.1\r\nHost: x\r\n\r\n"));
@@ -192,7 +201,8 @@ static void a_connection_carries_one_request_after_the_other(void **state)
 
 static void requests_come_byte_by_byte(void **state)
 {
-    str text = STR("PUT /echo/slowly HTTP/1.1\r\nHost: x\r\nA: b \r\nEmpty:\r\nContent-Length: 2\r\n\r\nok");
+    str text = STR(
+        "PUT /echo/slowly HTTP/1.1\r\nHost: x\r\nA: b \r\nEmpty:\r\nContent-Length: 2\r\n\r\nok");
     int fd = dial(*state);
 
     for (size_t i = 0; i < text.len; i++) {
@@ -239,7 +249,8 @@ static void ambiguous_requests_are_refused_and_the_connection_closed(void **stat
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         int fd = dial(f);
         say(fd, bad[i].text);
-        if (!hear(fd, NULL) || strncmp(heard, "HTTP/1.1 400 ", 13) * strncmp(heard, "HTTP/1.1 501 ", 13) != 0)
+        if (!hear(fd, NULL) ||
+            strncmp(heard, "HTTP/1.1 400 ", 13) * strncmp(heard, "HTTP/1.1 501 ", 13) != 0)
             fail_msg("%s: %s", bad[i].says, heard);
         close(fd);
     }
@@ -264,13 +275,15 @@ static void a_refusal_precedes_100_continue(void **state)
 {
     int fd = dial(*state);
 
-    say(fd, STR("PUT /refused HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000000\r\nExpect: 100-continue\r\n\r\n"));
+    say(fd, STR("PUT /refused HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000000\r\nExpect: "
+                "100-continue\r\n\r\n"));
     assert_true(hear(fd, NULL));
     assert_true(strncmp(heard, "HTTP/1.1 403 ", 13) == 0);
     close(fd);
 
     fd = dial(*state); /* also when it is found on a worker thread */
-    say(fd, STR("PUT /opened/no HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"));
+    say(fd, STR("PUT /opened/no HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: "
+                "100-continue\r\n\r\n"));
     assert_true(hear(fd, NULL));
     assert_true(strncmp(heard, "HTTP/1.1 403 ", 13) == 0);
     close(fd);
@@ -280,7 +293,8 @@ static void who_may_go_on_is_told_to(void **state)
 {
     int fd = dial(*state);
 
-    say(fd, STR("PUT /opened/yes HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"));
+    say(fd, STR("PUT /opened/yes HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: "
+                "100-continue\r\n\r\n"));
     assert_true(hear(fd, "HTTP/1.1 100 "));
     say(fd, STR("hello"));
     assert_true(hear(fd, "worked 5"));
@@ -306,7 +320,8 @@ static void head_has_a_length_and_no_body(void **state)
 {
     int fd = dial(*state);
 
-    say(fd, STR("HEAD /large HTTP/1.1\r\nHost: x\r\n\r\nHEAD /worked HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+    say(fd, STR("HEAD /large HTTP/1.1\r\nHost: x\r\n\r\nHEAD /worked HTTP/1.1\r\nHost: "
+                "x\r\nConnection: close\r\n\r\n"));
     assert_true(hear(fd, NULL));
     assert_non_null(strstr(heard, "Content-Length: 1000000\r\n"));
     assert_non_null(strstr(heard, "Content-Length: 8\r\n"));
@@ -383,7 +398,9 @@ static void a_stop_waits_for_answers_under_way(void **state)
 
 static void bad_addresses_are_told_in_a_sentence(void **unused)
 {
-    static const char *const addresses[] = { "", "4566", "127.0.0.1", "127.0.0.1:65536", "127.0.0.1:x", ":0" };
+    static const char *const addresses[] = {
+        "", "4566", "127.0.0.1", "127.0.0.1:65536", "127.0.0.1:x", ":0"
+    };
     AUTO_ARENA *arena = arena_new(1 << 20);
 
     (void)unused;
@@ -400,7 +417,9 @@ static void ipv6_is_served_as_well(void **unused)
     AUTO_ARENA *arena = arena_new(1 << 20);
     struct seen seen = { 0 };
     struct http_server *server = NULL;
-    struct http_settings settings = { .address = STR("[::1]:0"), .service = &service, .context = &seen };
+    struct http_settings settings = { .address = STR("[::1]:0"),
+                                      .service = &service,
+                                      .context = &seen };
     int fd = socket(AF_INET6, SOCK_STREAM, 0);
     struct sockaddr_in6 probe = { .sin6_family = AF_INET6, .sin6_addr = in6addr_loopback };
 

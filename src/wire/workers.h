@@ -15,7 +15,8 @@ struct job { /* part of the work's own struct; one use at a time */
 struct workers *workers_start(unsigned count); /* NULL: not even one thread could be made */
 /* First come, first served. False: the pool is stopping, and the job will never run. */
 bool workers_add(struct workers *, struct job *);
-void workers_stop(struct workers *); /* runs what was added, then ends the threads; nothing can be added any more */
+void workers_stop(struct workers *); /* runs what was added, then ends the threads; nothing can be
+                                        added any more */
 void workers_free(struct workers *); /* stops first where that was not done; NULL is fine */
 
 #endif
