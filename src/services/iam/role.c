@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/outside.h"
 #include "base/random_id.h"
+#include "base/utf8.h"
 #include "services/iam/vet.h"
 #include "services/world.h"
 
@@ -172,16 +173,31 @@ static const struct fault *check_document(struct arena *arena, const char *path,
         return invalid(arena, path, "Member must have length greater than or equal to 1");
     if (document.len > DOCUMENT_MOST)
         return invalid(arena, path, "Member must have length less than or equal to 131072");
+    struct cursor at = cursor_of(document); /* U+0020 to U+00FF, tab and line ends */
+    while (cursor_left(&at) > 0) {
+        uint32_t c = utf8_next(&at);
+        if (c > 0xff || (c < 0x20 && c != '\t' && c != '\n' && c != '\r'))
+            return fault_coded(arena, FAULT_SYNTAX, "ValidationError",
+                               "The specified value for %s is invalid. It must contain only "
+                               "printable ASCII characters.",
+                               path);
+    }
     return NULL;
+}
+
+static const struct fault *too_long(struct arena *arena, str role)
+{
+    return fault_coded(arena, FAULT_LIMIT, "LimitExceeded",
+                       "Maximum policy size of %d bytes exceeded for role " STR_FMT, INLINE_MOST,
+                       STR_ARG(role));
 }
 
 static const struct fault *check_trust(struct arena *arena, str trust)
 {
-    TRY(vet_trust_policy(trust, arena));
-    if (policy_size(trust) > TRUST_MOST)
+    if (policy_size(trust) > TRUST_MOST) /* before it is looked into: that takes time */
         return fault_coded(arena, FAULT_LIMIT, "LimitExceeded",
                            "Cannot exceed quota for ACLSizePerRole: %d", TRUST_MOST);
-    return NULL;
+    return vet_trust_policy(trust, arena);
 }
 
 static const struct fault *check_path(struct arena *arena, str path)
@@ -380,17 +396,17 @@ const struct fault *role_put_policy(struct state *state, const struct call *call
         TRY(check_name(call->arena, "policyName", policy_name, POLICY_NAME_MOST));
         TRY(check_document(call->arena, "policyDocument", document));
         TRY(role_get(state, call, name, &record, &role));
-        TRY(vet_identity_policy(document, call->arena));
         size_t count, size = policy_size(document);
+        if (size > INLINE_MOST)
+            return too_long(call->arena, name);
+        TRY(vet_identity_policy(document, call->arena));
         struct role_policy *policies = policies_without(&role, policy_name, call->arena, &count);
         if (!policies)
             return &fault_no_memory;
         for (size_t k = 0; k < count; k++)
             size += policy_size(policies[k].text);
         if (size > INLINE_MOST)
-            return fault_coded(call->arena, FAULT_LIMIT, "LimitExceeded",
-                               "Maximum policy size of %d bytes exceeded for role " STR_FMT,
-                               INLINE_MOST, STR_ARG(name));
+            return too_long(call->arena, name);
         policies[count++] = (struct role_policy) { .name = policy_name, .text = document };
         qsort(policies, count, sizeof(*policies), by_name);
         role.policies = policies;

@@ -95,6 +95,8 @@ static const struct document_case identity[] = {
     { "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Sid\":\"a\",\"Effect\":\"Allow\"" ACT RES
       "},{\"Sid\":\"a\",\"Effect\":\"Allow\"" ACT RES "}]}",
       MALFORMED "Statement IDs (SID) in a single policy must be unique." },
+    { "\xe2\x82\xac", "ValidationError: The specified value for policyDocument is invalid. It must "
+                      "contain only printable ASCII characters." },
     { ONE(RES), MALFORMED "Policy statement must contain actions." },
     { ONE(ACT), MALFORMED "Policy statement must contain resources." },
     { ONE(ACT ",\"Resource\":\"b\""), MALFORMED "Resource b must be in ARN format or \"*\"." },

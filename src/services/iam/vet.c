@@ -293,12 +293,12 @@ static const struct fault *vet_statement(const struct json *statement, struct ar
 
 static const struct fault *vet_sids(const struct json *statements, struct arena *arena)
 {
-    for (size_t i = 0; i < list_size(statements); i++)
-        for (size_t j = 0; j < i; j++) {
-            str sid = json_str(list_at(statements, i), "Sid");
-            if (sid.len > 0 && str_eq(sid, json_str(list_at(statements, j), "Sid")))
+    for (size_t i = 0; i < list_size(statements); i++) {
+        str sid = json_str(list_at(statements, i), "Sid");
+        for (size_t j = 0; j < i && sid.len > 0; j++)
+            if (str_eq(sid, json_str(list_at(statements, j), "Sid")))
                 return malformed(arena, "Statement IDs (SID) in a single policy must be unique.");
-        }
+    }
     return NULL;
 }
 
@@ -378,5 +378,6 @@ const struct fault *vet_trust_policy(str text, struct arena *arena)
         return malformed(arena, "Could not parse the policy: Statement is empty!");
     for (size_t i = 0; i < list_size(statements); i++)
         TRY(vet_trust_statement(list_at(statements, i), arena));
+    TRY(vet_sids(statements, arena));
     return policy_parse(text, arena, &document) ? malformed(arena, syntax) : NULL;
 }
