@@ -40,6 +40,7 @@ const struct operation operations[] = {
     S3(HeadBucket,         "ListBucket",          "HEAD",   REST_BUCKET,  ""),
     S3(DeleteBucket,       "DeleteBucket",        "DELETE", REST_BUCKET,  ""),
     S3(GetBucketLocation,  "GetBucketLocation",   "GET",    REST_BUCKET,  "location"),
+    S3(ListObjects,        "ListBucket",          "GET",    REST_BUCKET,  ""),
     S3(ListObjectsV2,      "ListBucket",          "GET",    REST_BUCKET,  "list-type=2"),
     S3(PutBucketPolicy,    "PutBucketPolicy",     "PUT",    REST_BUCKET,  "policy"),
     S3(GetBucketPolicy,    "GetBucketPolicy",     "GET",    REST_BUCKET,  "policy"),
