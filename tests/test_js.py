@@ -1,0 +1,52 @@
+"""The JavaScript SDK from npm, the newest client there is: the one that knows IamRoleArn by itself."""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+from conftest import KEY, ROOT, SECRET
+
+HERE = pathlib.Path(__file__).resolve().parent / "js"
+PLACE = ROOT / "build-js"
+
+
+@pytest.fixture(scope="module")
+def node():
+    """Installs the lock file's packages beside the builds; answers a Node new enough for them (20)."""
+    lock = (HERE / "package-lock.json").read_bytes()
+    stamp = PLACE / "installed"
+    if not stamp.exists() or stamp.read_bytes() != lock:
+        shutil.rmtree(PLACE, ignore_errors=True)
+        PLACE.mkdir()
+        for name in ("package.json", "package-lock.json", ".npmrc"):
+            shutil.copy(HERE / name, PLACE)
+        done = subprocess.run(["npm", "ci"], cwd=PLACE, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        stamp.write_bytes(lock)
+    shutil.copy(HERE / "receive.mjs", PLACE)
+    for found in (shutil.which("node"), str(PLACE / "node_modules" / "node" / "bin" / "node")):
+        if found and os.path.exists(found):
+            version = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout
+            if int(version.lstrip("v").split(".")[0] or 0) >= 20:
+                return found
+    raise AssertionError("no Node 20 on the machine or among the packages")
+
+
+def test_the_newest_client_receives_through_a_role(server, node):
+    env = {**os.environ, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
+
+    def run(*arguments):
+        done = subprocess.run([node, str(PLACE / "receive.mjs"), server.api, *arguments], env=env, capture_output=True,
+                              text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+    made = run("set-up")
+    assert made["rule"]["Actions"][0]["S3Action"]["IamRoleArn"] == "arn:aws:iam::111122223333:role/js-mailer"
+    assert made["own"] == "put by the client" and made["metadata"] == {"a": "b"}
+    message = server.send(b"Subject: js\r\n\r\nbody\r\n", to="user@js.example")
+    server.settled(message, ["delivered"])
+    read = run("read", f"in/{message}")
+    assert f"in/{message}" in read["keys"] and read["text"].endswith("Subject: js\r\n\r\nbody\r\n")
