@@ -19,7 +19,7 @@ char *buf_reserve(struct buf *b, size_t size)
         b->failed = true;
         return NULL;
     }
-    if (b->room - b->len < size) {
+    if (!b->ptr || b->room - b->len < size) {
         size_t room = b->room ? b->room : SMALLEST;
         while (room - b->len < size)
             room *= 2;

@@ -155,7 +155,7 @@ static void drop_orphans(struct disk_sim *after)
     str key = STR_NONE;
     const void *inode;
     while (pmap_next(after->names, STR("/"), key, &key, &inode)) {
-        char path[1024];
+        char path[SIM_PATH_SIZE];
         memcpy(path, key.ptr, key.len);
         path[key.len] = '\0';
         char *slash = strrchr(path, '/');

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PATH_SIZE = 1024, FIRST_FD = 100 /* no real descriptor by accident */ };
+enum { FIRST_FD = 100 /* no real descriptor by accident */ };
 
 void *sim_grow(void *array, size_t count, size_t size)
 {
@@ -100,14 +100,13 @@ static int counted(struct disk_sim *sim)
     return hit ? -sim->fail_error : 0;
 }
 
-static void record(struct disk_sim *sim, struct step step)
+void sim_record(struct disk_sim *sim, struct step step)
 {
     sim->steps = sim_grow(sim->steps, sim->step_count, sizeof(struct step));
     sim->steps[sim->step_count++] = step;
 }
 
-/* Absolute, single slashes, no dots. */
-static int simplify(const char *path, char to[PATH_SIZE])
+int sim_simplify(const char *path, char to[SIM_PATH_SIZE])
 {
     size_t len = 0;
     while (*path) {
@@ -115,7 +114,7 @@ static int simplify(const char *path, char to[PATH_SIZE])
         if (part == 2 && path[0] == '.' && path[1] == '.')
             return -EINVAL;
         if (part && !(part == 1 && path[0] == '.')) {
-            if (len + part + 2 > PATH_SIZE)
+            if (len + part + 2 > SIM_PATH_SIZE)
                 return -ENAMETOOLONG;
             to[len++] = '/';
             memcpy(to + len, path, part);
@@ -131,7 +130,7 @@ static int simplify(const char *path, char to[PATH_SIZE])
 
 static int parent_of(const struct disk_sim *sim, const char *path)
 {
-    char parent[PATH_SIZE];
+    char parent[SIM_PATH_SIZE];
     size_t len = (size_t)(strrchr(path, '/') - path);
     memcpy(parent, path, len);
     parent[len] = '\0';
@@ -167,7 +166,7 @@ static struct inode *writable(struct disk_sim *sim, int fd)
 static void set_size(struct disk_sim *sim, struct inode *inode, uint64_t size)
 {
     sim_resize(inode, size);
-    record(sim, (struct step) { .kind = STEP_SIZE, .inode = inode->number, .offset = size });
+    sim_record(sim, (struct step) { .kind = STEP_SIZE, .inode = inode->number, .offset = size });
 }
 
 static int open_at(struct disk_sim *sim, const char *path, int flags)
@@ -185,9 +184,9 @@ static int open_at(struct disk_sim *sim, const char *path, int flags)
     if (!inode) {
         inode = sim_inode(sim, false);
         sim_name(&sim->names, path, inode);
-        record(sim, (struct step) { .kind = STEP_NAME,
-                                    .inode = inode->number,
-                                    .path = sim_copy(path, strlen(path)) });
+        sim_record(sim, (struct step) { .kind = STEP_NAME,
+                                        .inode = inode->number,
+                                        .path = sim_copy(path, strlen(path)) });
     } else if (flags & O_TRUNC && inode->size) {
         set_size(sim, inode, 0);
     }
@@ -197,13 +196,13 @@ static int open_at(struct disk_sim *sim, const char *path, int flags)
 static int sim_open(struct disk *disk, const char *path, int flags, unsigned mode)
 {
     (void)mode;
-    char simple[PATH_SIZE];
+    char simple[SIM_PATH_SIZE];
     struct disk_sim *sim = enter(disk);
     int failed = counted(sim);
     if (!failed && flags & O_APPEND) /* pwritev(2) would ignore its offset */
         failed = -EINVAL;
     if (!failed)
-        failed = simplify(path, simple);
+        failed = sim_simplify(path, simple);
     LEAVE(sim, failed ? failed : open_at(sim, simple, flags));
 }
 
@@ -290,11 +289,11 @@ static ssize_t sim_pwritev(struct disk *disk, int fd, const struct iovec *parts,
         if (offset + part > inode->size)
             sim_resize(inode, offset + part);
         memcpy(inode->bytes + offset, bytes, part);
-        record(sim, (struct step) { .kind = STEP_WRITE,
-                                    .inode = inode->number,
-                                    .offset = offset,
-                                    .bytes = bytes,
-                                    .len = part });
+        sim_record(sim, (struct step) { .kind = STEP_WRITE,
+                                        .inode = inode->number,
+                                        .offset = offset,
+                                        .bytes = bytes,
+                                        .len = part });
     } else {
         free(bytes);
     }
@@ -307,8 +306,8 @@ static int sim_fdatasync(struct disk *disk, int fd)
     int failed = counted(sim);
     const struct opened *o = opened(sim, fd);
     if (o)
-        record(sim, (struct step) { .kind = failed ? STEP_SYNC_FAILED : STEP_SYNC,
-                                    .inode = o->inode->number });
+        sim_record(sim, (struct step) { .kind = failed ? STEP_SYNC_FAILED : STEP_SYNC,
+                                        .inode = o->inode->number });
     LEAVE(sim, o ? failed : -EBADF);
 }
 
@@ -318,7 +317,7 @@ static int sim_syncfs(struct disk *disk, int fd)
     int failed = counted(sim);
     const struct opened *o = opened(sim, fd);
     if (o)
-        record(sim, (struct step) { .kind = failed ? STEP_SYNC_ALL_FAILED : STEP_SYNC_ALL });
+        sim_record(sim, (struct step) { .kind = failed ? STEP_SYNC_ALL_FAILED : STEP_SYNC_ALL });
     LEAVE(sim, o ? failed : -EBADF);
 }
 
@@ -358,12 +357,12 @@ static int64_t sim_size(struct disk *disk, int fd)
 
 /* Both names simplified; a missing second one is the first. */
 static int names_of(struct disk_sim *sim, const char *from, const char *to,
-                    char from_path[PATH_SIZE], char to_path[PATH_SIZE])
+                    char from_path[SIM_PATH_SIZE], char to_path[SIM_PATH_SIZE])
 {
     int failed = counted(sim);
     if (!failed)
-        failed = simplify(from, from_path);
-    return failed ? failed : simplify(to, to_path);
+        failed = sim_simplify(from, from_path);
+    return failed ? failed : sim_simplify(to, to_path);
 }
 
 static int rename_at(struct disk_sim *sim, const char *from, const char *to)
@@ -380,16 +379,16 @@ static int rename_at(struct disk_sim *sim, const char *from, const char *to)
         return 0;
     sim_name(&sim->names, from, NULL);
     sim_name(&sim->names, to, inode);
-    record(sim, (struct step) { .kind = STEP_RENAME,
-                                .inode = inode->number,
-                                .path = sim_copy(from, strlen(from)),
-                                .to = sim_copy(to, strlen(to)) });
+    sim_record(sim, (struct step) { .kind = STEP_RENAME,
+                                    .inode = inode->number,
+                                    .path = sim_copy(from, strlen(from)),
+                                    .to = sim_copy(to, strlen(to)) });
     return 0;
 }
 
 static int sim_rename(struct disk *disk, const char *from, const char *to)
 {
-    char from_path[PATH_SIZE], to_path[PATH_SIZE];
+    char from_path[SIM_PATH_SIZE], to_path[SIM_PATH_SIZE];
     struct disk_sim *sim = enter(disk);
     int failed = names_of(sim, from, to, from_path, to_path);
     LEAVE(sim, failed ? failed : rename_at(sim, from_path, to_path));
@@ -397,7 +396,7 @@ static int sim_rename(struct disk *disk, const char *from, const char *to)
 
 static bool has_children(const struct disk_sim *sim, const char *directory)
 {
-    char prefix[PATH_SIZE + 1];
+    char prefix[SIM_PATH_SIZE + 1];
     str key;
     snprintf(prefix, sizeof(prefix), "%s/", strcmp(directory, "/") == 0 ? "" : directory);
     return pmap_next(sim->names, str_of(prefix), str_of(prefix), &key, NULL);
@@ -413,13 +412,13 @@ static int take_away(struct disk_sim *sim, const char *path, bool directory)
     if (directory && (has_children(sim, path) || strcmp(path, "/") == 0))
         return -ENOTEMPTY;
     sim_name(&sim->names, path, NULL);
-    record(sim, (struct step) { .kind = STEP_UNNAME, .path = sim_copy(path, strlen(path)) });
+    sim_record(sim, (struct step) { .kind = STEP_UNNAME, .path = sim_copy(path, strlen(path)) });
     return 0;
 }
 
 static int sim_unlink(struct disk *disk, const char *path)
 {
-    char simple[PATH_SIZE];
+    char simple[SIM_PATH_SIZE];
     struct disk_sim *sim = enter(disk);
     int failed = names_of(sim, path, path, simple, simple);
     LEAVE(sim, failed ? failed : take_away(sim, simple, false));
@@ -427,7 +426,7 @@ static int sim_unlink(struct disk *disk, const char *path)
 
 static int sim_remove_directory(struct disk *disk, const char *path)
 {
-    char simple[PATH_SIZE];
+    char simple[SIM_PATH_SIZE];
     struct disk_sim *sim = enter(disk);
     int failed = names_of(sim, path, path, simple, simple);
     LEAVE(sim, failed ? failed : take_away(sim, simple, true));
@@ -436,7 +435,7 @@ static int sim_remove_directory(struct disk *disk, const char *path)
 static int sim_make_directory(struct disk *disk, const char *path, unsigned mode)
 {
     (void)mode;
-    char simple[PATH_SIZE];
+    char simple[SIM_PATH_SIZE];
     struct disk_sim *sim = enter(disk);
     int failed = names_of(sim, path, path, simple, simple);
     if (!failed && sim_find(sim->names, simple))
@@ -446,24 +445,24 @@ static int sim_make_directory(struct disk *disk, const char *path, unsigned mode
     if (!failed) {
         struct inode *inode = sim_inode(sim, true);
         sim_name(&sim->names, simple, inode);
-        record(sim, (struct step) { .kind = STEP_NAME,
-                                    .inode = inode->number,
-                                    .path = sim_copy(simple, strlen(simple)) });
+        sim_record(sim, (struct step) { .kind = STEP_NAME,
+                                        .inode = inode->number,
+                                        .path = sim_copy(simple, strlen(simple)) });
     }
     LEAVE(sim, failed);
 }
 
 static int sim_sync_directory(struct disk *disk, const char *path)
 {
-    char simple[PATH_SIZE];
+    char simple[SIM_PATH_SIZE];
     struct disk_sim *sim = enter(disk);
     int failed = names_of(sim, path, path, simple, simple);
     const struct inode *inode = failed ? NULL : sim_find(sim->names, simple);
     if (!failed && (!inode || !inode->directory))
         failed = inode ? -ENOTDIR : -ENOENT;
     if (!failed)
-        record(sim,
-               (struct step) { .kind = STEP_SYNC_DIR, .path = sim_copy(simple, strlen(simple)) });
+        sim_record(
+            sim, (struct step) { .kind = STEP_SYNC_DIR, .path = sim_copy(simple, strlen(simple)) });
     LEAVE(sim, failed);
 }
 
@@ -471,7 +470,7 @@ static int sim_sync_directory(struct disk *disk, const char *path)
 static int sim_list(struct disk *disk, const char *path,
                     void (*each)(void *context, const char *name), void *context)
 {
-    char simple[PATH_SIZE];
+    char simple[SIM_PATH_SIZE];
     struct disk_sim *sim = enter(disk);
     int failed = names_of(sim, path, path, simple, simple);
     const struct inode *inode = failed ? NULL : sim_find(sim->names, simple);
@@ -481,7 +480,7 @@ static int sim_list(struct disk *disk, const char *path,
     pthread_mutex_unlock(&sim->lock);
     str key = STR_NONE;
     while (!failed && pmap_next(names, STR("/"), key, &key, NULL)) {
-        char full[PATH_SIZE];
+        char full[SIM_PATH_SIZE];
         snprintf(full, sizeof(full), STR_FMT, STR_ARG(key));
         if (sim_in_directory(full, simple))
             each(context, strrchr(full, '/') + 1);
@@ -559,81 +558,4 @@ void disk_sim_free(struct disk_sim *sim)
 struct disk *disk_sim_disk(struct disk_sim *sim)
 {
     return &sim->disk;
-}
-
-uint64_t disk_sim_calls(struct disk_sim *sim)
-{
-    enter(&sim->disk);
-    LEAVE(sim, sim->calls);
-}
-
-uint64_t disk_sim_steps(struct disk_sim *sim)
-{
-    enter(&sim->disk);
-    LEAVE(sim, (uint64_t)sim->step_count);
-}
-
-static void set_failing(struct disk_sim *sim, enum fail_mode mode, uint64_t call, int error)
-{
-    enter(&sim->disk);
-    sim->fail_mode = mode;
-    sim->fail_call = call;
-    sim->fail_error = error;
-    pthread_mutex_unlock(&sim->lock);
-}
-
-void disk_sim_fail(struct disk_sim *sim, uint64_t call, int error)
-{
-    set_failing(sim, FAIL_ONCE, call, error);
-}
-
-void disk_sim_fail_from(struct disk_sim *sim, uint64_t call, int error)
-{
-    set_failing(sim, FAIL_FROM, call, error);
-}
-
-void disk_sim_short_write(struct disk_sim *sim, uint64_t call)
-{
-    set_failing(sim, FAIL_SHORT, call, 0);
-}
-
-void disk_sim_set_room(struct disk_sim *sim, uint64_t bytes)
-{
-    enter(&sim->disk);
-    sim->room = bytes;
-    pthread_mutex_unlock(&sim->lock);
-}
-
-void disk_sim_heal(struct disk_sim *sim)
-{
-    set_failing(sim, FAIL_NONE, 0, 0);
-    disk_sim_set_room(sim, UINT64_MAX);
-}
-
-str disk_sim_bytes(struct disk_sim *sim, const char *path, struct arena *arena)
-{
-    char simple[PATH_SIZE];
-    enter(&sim->disk);
-    const struct inode *inode = simplify(path, simple) ? NULL : sim_find(sim->names, simple);
-    bool file = inode && !inode->directory;
-    LEAVE(sim, file ? arena_str(arena, (str) { inode->bytes ? inode->bytes : "", inode->size })
-                    : STR_NONE);
-}
-
-bool disk_sim_damage(struct disk_sim *sim, const char *path, uint64_t offset, unsigned char with)
-{
-    char simple[PATH_SIZE];
-    enter(&sim->disk);
-    struct inode *inode = simplify(path, simple) ? NULL : sim_find(sim->names, simple);
-    bool there = inode && !inode->directory && offset < inode->size;
-    if (there) {
-        inode->bytes[offset] = (char)with;
-        record(sim, (struct step) { .kind = STEP_WRITE,
-                                    .inode = inode->number,
-                                    .offset = offset,
-                                    .bytes = sim_copy((const char *)&with, 1),
-                                    .len = 1 });
-        record(sim, (struct step) { .kind = STEP_SYNC, .inode = inode->number });
-    }
-    LEAVE(sim, there);
 }

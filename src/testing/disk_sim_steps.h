@@ -7,6 +7,8 @@
 
 #include <pthread.h>
 
+enum { SIM_PATH_SIZE = 1024 };
+
 struct inode {
     bool directory;
     size_t number; /* its place in disk_sim.inodes */
@@ -61,6 +63,8 @@ struct disk_sim {
     int fail_error;
 };
 
+int sim_simplify(const char *path, char to[SIM_PATH_SIZE]); /* absolute, single slashes, no dots */
+void sim_record(struct disk_sim *, struct step);            /* takes over its bytes and paths */
 void *sim_grow(void *array, size_t count,
                size_t size); /* room for one more; asserts that there is memory */
 char *sim_copy(const char *bytes, size_t size); /* with a NUL behind */
