@@ -12,6 +12,13 @@ static str operation_of(const struct api_request *r)
     return r->operation ? r->operation->name : STR("unknown");
 }
 
+/* By a policy, here or beneath; a signature that is nobody's is another matter. */
+static bool is_denied(const struct api_request *r)
+{
+    return r->fault && (denial_of(r->fault) || (r->fault->kind == FAULT_DENIED &&
+                                                str_starts(str_of(r->code), STR("AccessDenied"))));
+}
+
 /* Only names from our own tables become labels, so strangers cannot fill the registry. */
 static void count(const struct api_request *r, bool denied)
 {
@@ -48,7 +55,7 @@ void access_note(const struct api_request *r)
     struct outside *outside = r->api->outside;
     AUTO_BUF line = buf_new(64 * 1024);
     struct json_writer w = json_writer(&line);
-    bool denied = r->fault && r->fault->kind == FAULT_DENIED;
+    bool denied = is_denied(r);
     bool ours = r->fault && (r->fault->kind == FAULT_DEFECT || r->fault->kind == FAULT_UNAVAILABLE);
 
     json_add_str(&w, "requestId", r->call.request_id);

@@ -37,6 +37,7 @@ static const struct { const char *code; int status; } statuses[] = {
     { "MethodNotAllowed",             405 }, { "NotImplemented",               501 },
     { "MissingContentLength",         411 }, { "PreconditionFailed",           412 },
     { "InvalidRange",                 416 }, { "NotModified",                  304 },
+    { "InvalidRequest",               400 }, { "InvalidArgument",              400 },
     { "NoSuchBucket",                 404 }, { "NoSuchKey",                    404 },
     { "NoSuchBucketPolicy",           404 }, { "NoSuchUpload",                 404 },
     { "NoSuchVersion",                404 }, { "NoSuchEntity",                 404 },

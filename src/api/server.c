@@ -192,7 +192,10 @@ static enum http_next on_end(struct http_exchange *x)
     struct api_request *r = x->own;
     const struct fault *why = intake_end(&r->intake);
 
-    if (!why)
+    if (why)
+        r->call.account =
+            STR_NONE; /* claimed, and now shown not to be theirs: not for the journal */
+    else
         why = intake_trailers(&r->intake, &r->call.trailers, &r->call.trailer_count);
     if (why)
         return answer_fault(r, why);
