@@ -31,12 +31,16 @@ struct smtp_server_settings {
 };
 
 struct smtp_server;
+/* The listeners are copied; spool, tls, outside, metrics and gatekeepers must outlive the server. The
+ * arena keeps the addresses. */
 const struct fault *smtp_server_start(const struct smtp_server_settings *, struct arena *,
                                       struct smtp_server **ret_server);
 /* Bound addresses, in the order of the listeners ("127.0.0.1:41023"). */
 str smtp_server_address(const struct smtp_server *, size_t listener);
-/* No new connections or transactions; open transactions get until deadline (steady clock), then 421. */
+/* No new connections or transactions; open transactions get until deadline (steady clock), then 421.
+ * Returns when the last connection has gone; a commit under way is waited for. */
 void smtp_server_drain(struct smtp_server *, int64_t deadline_ms);
-void smtp_server_stop(struct smtp_server *); /* ends every loop; frees it */
+/* Ends every loop and frees it. Commits under way are waited for, so the spool must still work. */
+void smtp_server_stop(struct smtp_server *);
 
 #endif

@@ -88,15 +88,34 @@ str stream_tls_cipher(const struct stream *s)
     return s->ssl ? str_of(SSL_CIPHER_get_name(SSL_get_current_cipher(s->ssl))) : STR_NONE;
 }
 
+bool stream_has_more(const struct stream *s) { return s->ssl && SSL_pending(s->ssl) > 0; }
+
+static void say_goodbye(struct stream *s)
+{
+    if (!s->ssl)
+        return;
+    ERR_clear_error();
+    if (SSL_is_init_finished(s->ssl))
+        SSL_shutdown(s->ssl);
+    SSL_free(s->ssl);
+    s->ssl = NULL;
+}
+
+void stream_finish(struct stream *s)
+{
+    say_goodbye(s);
+    shutdown(s->fd, SHUT_WR);
+}
+
+enum stream_io stream_discard(struct stream *s, char *to, size_t room)
+{
+    size_t got;
+    return stream_read(s, to, room, &got); /* under TLS these are records nobody opens any more */
+}
+
 void stream_close(struct stream *s)
 {
-    if (s->ssl) {
-        ERR_clear_error();
-        if (SSL_is_init_finished(s->ssl))
-            SSL_shutdown(s->ssl);
-        SSL_free(s->ssl);
-        s->ssl = NULL;
-    }
+    say_goodbye(s);
     if (s->fd >= 0)
         close(s->fd);
     s->fd = -1;

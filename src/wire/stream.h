@@ -26,6 +26,13 @@ enum stream_io stream_handshake(struct stream *);
 str stream_tls_version(const struct stream *); /* "TLSv1.3"; static text; STR_NONE in the clear */
 str stream_tls_cipher(const struct stream *);
 
+/* TLS holds octets that were read already: no readiness will tell of them. */
+bool stream_has_more(const struct stream *);
+
+/* Says that nothing more will be sent; what the peer still sends can be thrown away. Closing at once
+ * with octets unread would make the kernel take back our last reply. */
+void stream_finish(struct stream *);
+enum stream_io stream_discard(struct stream *, char *to, size_t room);
 void stream_close(struct stream *); /* says close_notify if it can at once, then closes */
 
 /* A listening, non-blocking TCP socket with SO_REUSEPORT on "127.0.0.1:2525" or "[::1]:0", and where

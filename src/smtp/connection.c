@@ -1,0 +1,567 @@
+/* smtp/connection.c - reads, feeds, heeds wishes, sends; see the states in connection.h.
+ *
+ * go_on() does all that can be done now and then waits for exactly one thing. Calls from the spool's
+ * threads only post a task; they never touch a connection. */
+#include "smtp/connection.h"
+
+#include "base/random_id.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    COMMAND_READ = 16 * 1024,    /* no more is taken at once while commands come: it may have to wait */
+    UNSENT_ENOUGH = 32 * 1024,   /* replies: stop feeding and send */
+    UNSENT_MAX = 128 * 1024,
+    ROUNDS = 4,                  /* full reads in a row before the others have their turn */
+    WORK_MAX = 1024 * 1024,      /* of a transaction's arena */
+    LINGER_MS = 2000,
+    TOKEN_LEN = 20,
+    SAYS_MAX = 160,
+};
+
+enum phase { TALK, SHAKE, COMMIT, FULL, LAST, LINGER, DEAD };
+
+struct connection {
+    struct connection *next, *previous;
+    struct lane *lane;
+    const struct smtp_listener *listener;
+    struct stream stream;
+    struct watch *watch;
+    struct smtp_session *session;
+    struct arena *work;
+    enum phase phase;
+    enum smtp_outcome outcome;
+    struct spool_draft *draft;
+    struct buf said;      /* unsent from said_at on; holds memory only while it does */
+    size_t said_at;
+    str rest;             /* received, not yet fed; malloc'ed */
+    int64_t deadline_ms;  /* of the command, or the handshake */
+    int64_t message_deadline_ms;
+    char address[STREAM_ADDRESS_SIZE];
+
+    struct spool_entry *entries; /* while committing */
+    size_t entry_count;
+    struct loop_task committed;
+    bool commit_failed;
+    enum fault_kind commit_kind;
+    char commit_says[SAYS_MAX];
+
+    struct loop_task resumed; /* outlives the connection: the spool may call late */
+    bool resume_posted;       /* atomic */
+};
+
+static int64_t now_ms(const struct lane *lane)
+{
+    struct clock *clock = lane->settings->outside->clock;
+    return clock->steady_ms(clock);
+}
+
+static const struct spool_ops *spool_ops(const struct connection *c) { return c->lane->settings->spool->ops; }
+
+static void go_on(struct connection *c, bool readable);
+
+/* ---- from other threads ---- */
+
+static void on_resumed(struct loop_task *task)
+{
+    struct connection *c = (struct connection *)(void *)((char *)task - offsetof(struct connection, resumed));
+    __atomic_store_n(&c->resume_posted, false, __ATOMIC_RELEASE);
+    if (c->phase != FULL)
+        return;
+    c->phase = TALK;
+    go_on(c, false);
+}
+
+static void spool_has_room(void *context)
+{
+    struct connection *c = context;
+    if (!__atomic_exchange_n(&c->resume_posted, true, __ATOMIC_ACQ_REL))
+        loop_post(c->lane->loop, &c->resumed);
+}
+
+static void on_committed(struct loop_task *task);
+
+static void spool_committed(void *context, const struct fault *fault)
+{
+    struct connection *c = context;
+    c->commit_failed = fault != NULL;
+    if (fault) { /* lent for this call only */
+        c->commit_kind = fault->kind;
+        snprintf(c->commit_says, sizeof c->commit_says, STR_FMT, STR_ARG(fault->says));
+    }
+    loop_post(c->lane->loop, &c->committed);
+}
+
+/* ---- an end ---- */
+
+static void forget_rest(struct connection *c)
+{
+    free((char *)c->rest.ptr);
+    c->rest = STR_NONE;
+}
+
+static void give_up_draft(struct connection *c)
+{
+    if (c->draft)
+        spool_ops(c)->abandon(c->draft);
+    c->draft = NULL;
+}
+
+static void end(struct connection *c)
+{
+    assert(c->phase != COMMIT && c->phase != DEAD && "a commit is waited for");
+    struct lane *lane = c->lane;
+    give_up_draft(c);
+    watch_free(c->watch);
+    stream_close(&c->stream);
+    smtp_close(c->session);
+    arena_free(c->work);
+    buf_free(&c->said);
+    forget_rest(c);
+    c->phase = DEAD;
+    saw_end(lane->watching, c->outcome);
+    if (c->previous)
+        c->previous->next = c->next;
+    else
+        lane->open = c->next;
+    if (c->next)
+        c->next->previous = c->previous;
+    c->next = lane->spare;
+    lane->spare = c;
+    admission_leave(lane->admission, str_of(c->address));
+}
+
+static void end_with(struct connection *c, enum smtp_outcome outcome)
+{
+    c->outcome = outcome;
+    end(c);
+}
+
+/* ---- wishes ---- */
+
+static struct smtp_turn open_draft(struct connection *c)
+{
+    const struct smtp_server_settings *settings = c->lane->settings;
+    const struct fault *fault = spool_ops(c)->draft(settings->spool, spool_has_room, c, &c->draft);
+    if (fault)
+        c->draft = NULL;
+    c->message_deadline_ms = now_ms(c->lane) + settings->message_timeout_ms;
+    return smtp_granted(c->session, fault);
+}
+
+static const struct fault *gather_entries(struct connection *c)
+{
+    struct envelope *e = smtp_envelope(c->session);
+    struct clock *clock = c->lane->settings->outside->clock;
+    struct smtp_gatekeeper *gatekeeper = c->listener->gatekeeper;
+    e->received_ms = clock->wall_ms(clock);
+    TRY(gatekeeper->entries(smtp_pass(c->session), e, c->work, &c->entries, &c->entry_count));
+    if (c->entry_count == 0)
+        return fault(c->work, FAULT_DEFECT, NULL, "accepted recipients came to no entry");
+    e->message_id = c->entries[0].id;
+    return NULL;
+}
+
+static struct smtp_turn commit(struct connection *c)
+{
+    const struct fault *fault = gather_entries(c);
+    if (fault) {
+        saw_fault(c->lane->watching, STR("entries-failed"), smtp_envelope(c->session), fault);
+        give_up_draft(c);
+        return smtp_granted(c->session, fault);
+    }
+    struct spool_draft *draft = c->draft;
+    c->draft = NULL;
+    c->phase = COMMIT;
+    spool_ops(c)->commit(draft, c->entries, c->entry_count, spool_committed, c);
+    return (struct smtp_turn){ 0 };
+}
+
+static void say(struct connection *c, const struct smtp_turn *turn)
+{
+    if (turn->refused)
+        saw_refusal(c->lane->watching, c->session, turn, smtp_envelope(c->session));
+    if (turn->reply.len == 0)
+        return;
+    buf_add(&c->said, turn->reply);
+    c->deadline_ms = now_ms(c->lane) + c->lane->settings->command_timeout_ms;
+}
+
+static void heed(struct connection *c, struct smtp_turn turn)
+{
+    for (;;) {
+        say(c, &turn);
+        switch (turn.wish) {
+        case WISH_NONE:
+            return;
+        case WISH_OPEN_DRAFT:
+            turn = open_draft(c);
+            continue;
+        case WISH_WRITE_DRAFT:
+            if (!spool_ops(c)->write(c->draft, turn.data))
+                c->phase = FULL;
+            return;
+        case WISH_COMMIT:
+            turn = commit(c);
+            continue;
+        case WISH_ABANDON:
+            give_up_draft(c);
+            return;
+        case WISH_START_TLS:
+            c->phase = SHAKE;
+            return;
+        case WISH_CLOSE:
+            c->phase = LAST;
+            c->outcome = turn.refused ? OUTCOME_REFUSED : OUTCOME_QUIT;
+            give_up_draft(c);
+            return;
+        }
+    }
+}
+
+static void hang_up(struct connection *c, enum smtp_hang_up why, enum smtp_outcome outcome)
+{
+    forget_rest(c);
+    heed(c, smtp_hang_up(c->session, why));
+    c->outcome = outcome;
+}
+
+static void on_committed(struct loop_task *task)
+{
+    struct connection *c = (struct connection *)(void *)((char *)task - offsetof(struct connection, committed));
+    struct watching *watching = c->lane->watching;
+    const struct envelope *e = smtp_envelope(c->session);
+    assert(c->phase == COMMIT && "a commit is answered once");
+    c->phase = TALK;
+    if (c->commit_failed) {
+        const struct fault fault = { .kind = c->commit_kind, .says = str_of(c->commit_says) };
+        saw_fault(watching, STR("commit-failed"), e, &fault);
+        heed(c, smtp_granted(c->session, &fault));
+    } else {
+        saw_message(watching, e, c->entries, c->entry_count);
+        heed(c, smtp_granted(c->session, NULL));
+    }
+    go_on(c, false);
+}
+
+/* ---- bytes ---- */
+
+static void keep_rest(struct connection *c, str rest)
+{
+    c->rest = STR_NONE;
+    if (rest.len == 0)
+        return;
+    char *copy = malloc(rest.len);
+    if (!copy) {
+        c->said.failed = true; /* ends the connection */
+        return;
+    }
+    c->rest = (str){ memcpy(copy, rest.ptr, rest.len), rest.len };
+}
+
+/* Feeds until the session has had all, or something must come first. */
+static void feed(struct connection *c, str bytes)
+{
+    while (c->phase == TALK && c->said.len - c->said_at < UNSENT_ENOUGH) {
+        struct smtp_turn turn = smtp_feed(c->session, bytes);
+        bytes = str_from(bytes, turn.consumed);
+        if (!turn.consumed && !turn.reply.len && turn.wish == WISH_NONE)
+            break;
+        heed(c, turn);
+    }
+    if (c->phase != SHAKE && c->phase != LAST)
+        keep_rest(c, bytes);
+}
+
+static void feed_rest(struct connection *c)
+{
+    str rest = c->rest;
+    c->rest = STR_NONE;
+    feed(c, rest);
+    free((char *)rest.ptr);
+}
+
+static bool in_message(const struct connection *c)
+{
+    enum smtp_state state = smtp_state(c->session);
+    return state == SMTP_DATA || state == SMTP_CHUNK;
+}
+
+static bool is_late(const struct connection *c)
+{
+    return now_ms(c->lane) > (in_message(c) ? c->message_deadline_ms : c->deadline_ms);
+}
+
+static enum stream_io read_and_feed(struct connection *c, bool *ret_full)
+{
+    size_t got, room = in_message(c) ? INPUT_SIZE : COMMAND_READ;
+    enum stream_io io = stream_read(&c->stream, c->lane->input, room, &got);
+    if (io != STREAM_DONE)
+        return io;
+    *ret_full = got == room;
+    feed(c, (str){ c->lane->input, got });
+    return io;
+}
+
+static enum stream_io send_said(struct connection *c)
+{
+    while (c->said_at < c->said.len) {
+        size_t put;
+        enum stream_io io = stream_write(&c->stream, str_from(buf_str(&c->said), c->said_at), &put);
+        if (io != STREAM_DONE)
+            return io;
+        c->said_at += put;
+    }
+    buf_free(&c->said);
+    c->said = buf_new(UNSENT_MAX);
+    c->said_at = 0;
+    return STREAM_DONE;
+}
+
+static enum stream_io shake(struct connection *c)
+{
+    if (!c->stream.ssl && !stream_start_tls(&c->stream, c->lane->settings->tls))
+        return STREAM_BROKEN;
+    enum stream_io io = stream_handshake(&c->stream);
+    if (io == STREAM_DONE) {
+        metric_add(c->lane->watching->tls, 1);
+        c->phase = TALK;
+        c->deadline_ms = now_ms(c->lane) + c->lane->settings->command_timeout_ms;
+        heed(c, smtp_tls_granted(c->session, stream_tls_version(&c->stream), stream_tls_cipher(&c->stream)));
+    }
+    return io;
+}
+
+/* ---- what next ---- */
+
+static void wait_for(struct connection *c, enum stream_io io, int64_t timeout_ms)
+{
+    watch_for(c->watch, io == STREAM_WANT_WRITE ? WATCH_WRITE : WATCH_READ, timeout_ms);
+}
+
+/* An idle session is told the whole time-out anew only when it has just spoken; a dripping one is
+ * caught by is_late(). */
+static void wait_to_read(struct connection *c) { wait_for(c, STREAM_WANT_READ, c->lane->settings->command_timeout_ms); }
+
+static void linger(struct connection *c)
+{
+    for (int i = 0; i < ROUNDS; i++) {
+        enum stream_io io = stream_discard(&c->stream, c->lane->input, INPUT_SIZE);
+        if (io == STREAM_WANT_READ)
+            return; /* the watch's time goes on */
+        if (io != STREAM_DONE) {
+            end(c);
+            return;
+        }
+    }
+}
+
+/* The last reply is sent. A peer that still talks must be heard out, or the kernel takes it back. */
+static void leave(struct connection *c)
+{
+    if (c->outcome == OUTCOME_QUIT || c->lane->ending) {
+        end(c);
+        return;
+    }
+    stream_finish(&c->stream);
+    c->phase = LINGER;
+    watch_for(c->watch, WATCH_READ, LINGER_MS);
+}
+
+static bool wants_to_drain(const struct connection *c)
+{
+    enum smtp_state state = smtp_state(c->session);
+    return c->lane->draining && (state == SMTP_GREET || state == SMTP_READY);
+}
+
+static void go_on(struct connection *c, bool readable)
+{
+    for (int rounds = 0;;) {
+        if (c->said.failed) {
+            end_with(c, OUTCOME_BROKEN);
+            return;
+        }
+        enum stream_io io = send_said(c);
+        if (io == STREAM_WANT_READ || io == STREAM_WANT_WRITE) {
+            if (c->phase == COMMIT) /* it will look again when the commit is answered */
+                watch_for(c->watch, 0, 0);
+            else
+                wait_for(c, io, c->lane->settings->command_timeout_ms);
+            return;
+        }
+        if (io != STREAM_DONE && c->phase != COMMIT) {
+            end_with(c, OUTCOME_GONE);
+            return;
+        }
+        switch (c->phase) {
+        case LAST:
+            leave(c);
+            return;
+        case LINGER:
+            linger(c);
+            return;
+        case COMMIT:
+            watch_for(c->watch, 0, 0);
+            return;
+        case FULL:
+            watch_for(c->watch, 0, c->lane->settings->message_timeout_ms);
+            return;
+        case SHAKE:
+            io = shake(c);
+            if (io == STREAM_WANT_READ || io == STREAM_WANT_WRITE) {
+                if (now_ms(c->lane) > c->deadline_ms)
+                    end_with(c, OUTCOME_TIMEOUT);
+                else
+                    wait_for(c, io, c->lane->settings->command_timeout_ms);
+                return;
+            }
+            if (io != STREAM_DONE) {
+                end_with(c, OUTCOME_TLS_FAILED);
+                return;
+            }
+            readable = true;
+            continue;
+        case TALK:
+            break;
+        case DEAD:
+            return;
+        }
+        if (wants_to_drain(c)) { /* before a pipelined MAIL has its turn */
+            hang_up(c, HANG_UP_DRAIN, OUTCOME_DRAINED);
+            continue;
+        }
+        if (c->rest.len) {
+            feed_rest(c);
+            continue;
+        }
+        if (!readable && !stream_has_more(&c->stream)) {
+            wait_to_read(c);
+            return;
+        }
+        if (is_late(c)) {
+            hang_up(c, HANG_UP_TIMEOUT, OUTCOME_TIMEOUT);
+            continue;
+        }
+        bool full = false;
+        io = read_and_feed(c, &full);
+        if (io == STREAM_END || io == STREAM_BROKEN) {
+            end_with(c, OUTCOME_GONE);
+            return;
+        }
+        if (io == STREAM_WANT_WRITE) {
+            wait_for(c, io, c->lane->settings->command_timeout_ms);
+            return;
+        }
+        readable = io == STREAM_DONE && (full || c->stream.ssl) && ++rounds < ROUNDS;
+    }
+}
+
+static void on_ready(void *context, unsigned what)
+{
+    struct connection *c = context;
+    if (!(what & WATCH_TIMEOUT)) {
+        go_on(c, true);
+        return;
+    }
+    if (c->phase == TALK || c->phase == FULL) { /* unsent replies mean it does not even read */
+        if (c->said_at == c->said.len) {
+            hang_up(c, HANG_UP_TIMEOUT, OUTCOME_TIMEOUT);
+            go_on(c, false);
+            return;
+        }
+    }
+    end_with(c, c->phase == LINGER ? c->outcome : OUTCOME_TIMEOUT);
+}
+
+/* ---- beginning, and the whole lane ---- */
+
+static struct connection *take_spare(struct lane *lane)
+{
+    struct connection *c = lane->spare;
+    if (!c) {
+        c = calloc(1, sizeof *c);
+        if (c)
+            c->resumed.run = on_resumed;
+        return c;
+    }
+    lane->spare = c->next;
+    memset(c, 0, offsetof(struct connection, resumed)); /* which may be posted still */
+    return c;
+}
+
+bool connection_begin(struct lane *lane, const struct smtp_listener *listener, int fd, str address)
+{
+    char token[TOKEN_LEN + 1];
+    struct connection *c = take_spare(lane);
+    if (!c)
+        return false;
+    struct peer peer = { .address = address };
+    c->lane = lane;
+    c->listener = listener;
+    c->committed.run = on_committed;
+    c->said = buf_new(UNSENT_MAX);
+    c->rest = STR_NONE;
+    snprintf(c->address, sizeof c->address, STR_FMT, STR_ARG(address));
+    c->work = arena_new(WORK_MAX);
+    c->session = c->work ? smtp_open(&listener->settings, &peer,
+                                     random_token(lane->settings->outside->entropy, token, TOKEN_LEN),
+                                     listener->gatekeeper, c->work)
+                         : NULL;
+    c->watch = watch_new(lane->loop, fd, on_ready, c);
+    if (!c->session || !c->watch) {
+        smtp_close(c->session);
+        arena_free(c->work);
+        watch_free(c->watch);
+        c->phase = DEAD;
+        c->next = lane->spare;
+        lane->spare = c;
+        return false;
+    }
+    c->stream.fd = fd;
+    c->next = lane->open;
+    if (c->next)
+        c->next->previous = c;
+    lane->open = c;
+    saw_connection(lane->watching);
+    heed(c, smtp_greet(c->session));
+    go_on(c, false);
+    return true;
+}
+
+void connections_drain(struct lane *lane)
+{
+    lane->draining = true;
+    for (struct connection *c = lane->open, *next; c; c = next) {
+        next = c->next;
+        if (c->phase == TALK && wants_to_drain(c))
+            go_on(c, false);
+    }
+}
+
+void connections_end(struct lane *lane)
+{
+    lane->draining = lane->ending = true;
+    for (struct connection *c = lane->open, *next; c; c = next) {
+        next = c->next;
+        if (c->phase == TALK || c->phase == FULL) {
+            hang_up(c, HANG_UP_DRAIN, OUTCOME_DRAINED);
+            go_on(c, false);
+        } else if (c->phase == SHAKE) {
+            c->outcome = OUTCOME_DRAINED;
+        }
+        if (c->phase != COMMIT && c->phase != DEAD) /* it would not take its last reply */
+            end(c);
+    }
+}
+
+void connections_free(struct lane *lane)
+{
+    assert(!lane->open && "every connection has ended");
+    while (lane->spare) {
+        struct connection *next = lane->spare->next;
+        free(lane->spare);
+        lane->spare = next;
+    }
+}

@@ -1,0 +1,35 @@
+/* smtp/watching.h - what operators see of SMTP: metrics and journal lines. Any thread. */
+#ifndef SESAME_SMTP_WATCHING_H
+#define SESAME_SMTP_WATCHING_H
+
+#include "base/metrics.h"
+#include "base/outside.h"
+#include "smtp/reply.h"
+#include "smtp/session.h"
+#include "store/spool.h"
+
+/* How a session ended; the names are the metric's labels. */
+#define SMTP_OUTCOMES(X) X(QUIT, "quit") X(GONE, "gone") X(TIMEOUT, "timeout") X(REFUSED, "refused")       \
+    X(DRAINED, "drained") X(TLS_FAILED, "tls_failed") X(BROKEN, "broken")
+enum smtp_outcome {
+#define X(name, label) OUTCOME_##name,
+    SMTP_OUTCOMES(X)
+#undef X
+    OUTCOME_COUNT
+};
+
+struct watching {
+    struct journal *journal;
+    struct metric *connections, *open, *accepted, *octets, *tls;
+    struct metric *outcomes[OUTCOME_COUNT], *refusals[REPLY_COUNT];
+};
+struct watching watching_begin(struct metrics *, struct journal *);
+
+void saw_connection(struct watching *);
+void saw_connection_refused(struct watching *, str address, unsigned reply);
+void saw_end(struct watching *, enum smtp_outcome);
+void saw_refusal(struct watching *, const struct smtp_session *, const struct smtp_turn *, const struct envelope *);
+void saw_message(struct watching *, const struct envelope *, const struct spool_entry *, size_t count);
+void saw_fault(struct watching *, str event, const struct envelope *, const struct fault *);
+
+#endif
