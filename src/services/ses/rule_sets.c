@@ -184,11 +184,19 @@ static bool sender_verified(const struct call *call, str sender)
            identity_covers(call->world, call->region, str_from(sender, at), call->caller->account);
 }
 
+static const struct fault *bad(struct arena *arena, const char *says, str what)
+{
+    return fault_coded(arena, FAULT_SYNTAX, "InvalidParameterValue", "%s" STR_FMT, says,
+                       STR_ARG(what));
+}
+
 static const struct fault *check_pass_role(const struct call *call, str role_arn)
 {
     struct arn arn;
     if (str_is_none(role_arn) || !arn_parse(role_arn, &arn))
         return NULL; /* none to pass; what is no ARN fails when it is tried */
+    if (!str_eq(arn.account, call->caller->account)) /* no policy could mend it: spec 13.3 */
+        return bad(call->arena, "Could not assume the provided IAM role", STR(""));
     str ses = STR("ses.amazonaws.com");
     struct context_key passed = { .name = STR("iam:PassedToService"), .values = &ses, .count = 1 };
     return authorize(call, &(struct ask) {
@@ -198,12 +206,6 @@ static const struct fault *check_pass_role(const struct call *call, str role_arn
                                .context = &passed,
                                .context_count = 1,
                            });
-}
-
-static const struct fault *bad(struct arena *arena, const char *says, str what)
-{
-    return fault_coded(arena, FAULT_SYNTAX, "InvalidParameterValue", "%s" STR_FMT, says,
-                       STR_ARG(what));
 }
 
 static const struct fault *check_action(const struct call *call, const struct action *action)
