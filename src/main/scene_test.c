@@ -185,6 +185,14 @@ static void then_state(struct scene *s, str state)
     equal(s, "the message", got, state);
 }
 
+/* "redriven": as the page does it. */
+static void then_redrive(struct scene *s)
+{
+    str note = history_redrive_note(s->clock.wall_ms, s->arena);
+    scene_must(s, s->spool->ops->redrive(s->spool, s->id, note), "redrive");
+    stage_deliver(s);
+}
+
 /* "a restart changes nothing": the stores are closed and opened, and the story is the same. */
 static void then_restart(struct scene *s)
 {
@@ -213,6 +221,8 @@ static void then(struct scene *s, str text)
         then_state(s, text);
     else if (scene_take(&text, "a restart changes nothing"))
         then_restart(s);
+    else if (scene_take(&text, "redriven"))
+        then_redrive(s);
     else if (scene_take(&text, "after "))
         then_later(s, text);
     else

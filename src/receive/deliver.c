@@ -61,7 +61,12 @@ static const struct fault *run_s3(struct attempt *t, size_t index, int64_t now_m
     struct acting as = { .ports = t->d->ports, .world = t->world, .account = t->head.account,
                          .region = t->head.region, .rule_set = t->set.name, .rule = step->rule,
                          .now_ms = now_ms, .arena = t->arena };
-    TRY(s3_action_put(&as, step->action, t->lease->entry.id, body));
+    const struct fault *f = s3_action_put(&as, step->action, t->lease->entry.id, body);
+    if (f && !denial_of(f)) /* a denial names everything; other words may name nothing */
+        return fault(t->arena, f->kind, f, "could not write to bucket " STR_FMT,
+                     STR_ARG(step->action->s3.bucket_name));
+    if (f)
+        return f;
     str key = s3_action_key(step->action->s3.object_key_prefix, t->lease->entry.id, t->arena);
     *ret_says = arena_strf(t->arena, "wrote s3://" STR_FMT "/" STR_FMT,
                            STR_ARG(step->action->s3.bucket_name), STR_ARG(key));

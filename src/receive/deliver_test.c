@@ -247,7 +247,7 @@ static void the_whole_four_hours(void **state)
     assert_int_equal(captured_journal_count(p->journal, "expired"), 1);
     str story = timeline(p);
     assert_holds(story, "\"state\":\"dead\"");
-    assert_holds(story, "\"outcome\":\"expired\",\"says\":\"the bucket says no\"");
+    assert_holds(story, "\"outcome\":\"expired\",\"says\":\"could not write to bucket mail: the bucket says no\"");
     assert_true(p->spool.notes.len < 2000);
     post_close(p);
 }
@@ -339,7 +339,7 @@ static void a_notice_that_fails_never_writes_the_object_again(void **state)
     assert_int_equal(p->bucket.puts, 1);
     str story = timeline(p);
     assert_holds(story, "\"action\":\"S3 notice\",\"outcome\":\"expired\"");
-    assert_holds(story, "topic notices are not built in this version");
+    assert_holds(story, "SNS notices (TopicArn) are not built in this version");
     post_close(p);
 }
 
@@ -387,7 +387,7 @@ static void the_timeline_is_told_exactly(void **state)
         "\"envelope\":{\"from\":\"me@sender.example\",\"recipients\":[\"you@example.com\"]},\"ruleSet\":\"main\","
         "\"rules\":[{\"rule\":\"store\",\"matched\":true,\"why\":\"the rule has no recipient conditions, so it takes every recipient\"}],"
         "\"attempts\":[{\"at\":\"2026-03-02T09:15:42.000Z\",\"rule\":\"store\",\"action\":\"S3\",\"outcome\":\"retry\","
-        "\"says\":\"the bucket says no\"}]}")));
+        "\"says\":\"could not write to bucket mail: the bucket says no\"}]}")));
     AUTO_BUF text = buf_new(1 << 16);
     assert_null(timeline_print(timeline(p), p->arena, &text));
     assert_true(str_eq(buf_str(&text), STR(
@@ -398,7 +398,7 @@ static void the_timeline_is_told_exactly(void **state)
         "    rule store matched: the rule has no recipient conditions, so it takes every recipient\n"
         "  attempts\n"
         "    2026-03-02T09:15:42.000Z  rule store, S3: retry\n"
-        "      the bucket says no\n")));
+        "      could not write to bucket mail: the bucket says no\n")));
     post_close(p);
 }
 
