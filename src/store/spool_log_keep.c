@@ -62,17 +62,20 @@ static const struct fault *letter_put(struct spool_log *log, struct lease_impl *
     struct stored stored;
     if (!arena)
         return &fault_no_memory;
-    int error = stored_read(log, lease->entry, arena, &stored);
-    if (error)
+    pthread_mutex_lock(&log->queue_lock);
+    struct entry e = *lease->entry;
+    pthread_mutex_unlock(&log->queue_lock);
+    e.note_offset = 0; /* the lease has all notes; on disk the last ones may still be under way */
+    if (stored_read(log, &e, arena, &stored) != 0)
         return &spool_body_lost;
     struct body_source source = { .lease = lease, .stored = &stored };
     if (lease->body_file && !(source.room = arena_alloc(arena, DEAD_PIECE, 1)))
         return &fault_no_memory;
     struct spool_record record = {
         .entry = { .id = stored.entry.id, .kind = SPOOL_MAIL, .head = stored.entry.head, .rules = stored.rules },
-        .state = SPOOL_DEAD, .attempt = lease->entry->attempt + 1, .notes = buf_str(&lease->notes),
+        .state = SPOOL_DEAD, .attempt = e.attempt + 1, .notes = buf_str(&lease->notes),
     };
-    const struct fault *f = dead_put(log->dead, &record, lease->entry->serial, lease->body_size, body_give,
+    const struct fault *f = dead_put(log->dead, &record, e.serial, lease->body_size, body_give,
                                      &source, arena);
     return f == NULL ? NULL : f->kind == FAULT_LIMIT ? &spool_disk_full : &spool_body_lost;
 }
