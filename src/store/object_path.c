@@ -4,17 +4,20 @@
 #include "base/buf.h"
 #include "base/hex.h"
 
-static bool must_escape(char c) {
+static bool must_escape(char c)
+{
     return c == '%' || (unsigned char)c < 0x20 || c == 0x7f;
 }
 
-static void add_escaped(struct buf *out, char c) {
+static void add_escaped(struct buf *out, char c)
+{
     static const char digits[] = "0123456789ABCDEF";
     char text[] = { '%', digits[(unsigned char)c >> 4], digits[(unsigned char)c & 15] };
     buf_add(out, (str) { text, sizeof text });
 }
 
-static void add_segment(struct buf *out, str segment) {
+static void add_segment(struct buf *out, str segment)
+{
     if (segment.len == 0) {
         buf_addc(out, '%');
         return;
@@ -39,11 +42,13 @@ static void add_segment(struct buf *out, str segment) {
     }
 }
 
-static str keep(struct buf *b, struct arena *arena) {
+static str keep(struct buf *b, struct arena *arena)
+{
     return b->failed ? STR_NONE : arena_str(arena, buf_str(b));
 }
 
-str object_path(str key, struct arena *arena) {
+str object_path(str key, struct arena *arena)
+{
     AUTO_BUF out = buf_new(64 * 1024);
     str segment, rest = key;
     bool more;
@@ -56,33 +61,37 @@ str object_path(str key, struct arena *arena) {
     return keep(&out, arena);
 }
 
-str object_path_bucket(str bucket, struct arena *arena) {
+str object_path_bucket(str bucket, struct arena *arena)
+{
     AUTO_BUF out = buf_new(64 * 1024);
     bool ours = str_starts(bucket, STR("index.sqlite")); /* and its -wal and -shm */
-    if (ours)
-        add_escaped(&out, bucket.ptr[0]);
-    str segment, rest = ours ? str_from(bucket, 1) : bucket;
-    for (bool more = true; more;) {
-        more = str_cut(rest, '/', &segment, &rest);
-        if (segment.len || !more)
-            add_segment(&out, segment);
-        if (more)
-            buf_add(&out, STR("%2F"));
+    bool dots = str_eq(bucket, STR(".")) || str_eq(bucket, STR(".."));
+    if (bucket.len == 0)
+        buf_addc(&out, '%');
+    for (size_t i = 0; i < bucket.len; i++) {
+        char c = bucket.ptr[i];
+        if (must_escape(c) || c == '/' || (i == 0 && (ours || dots)))
+            add_escaped(&out, c);
+        else
+            buf_addc(&out, c);
     }
     return keep(&out, arena);
 }
 
-str object_path_variant(str path, unsigned n, struct arena *arena) {
+str object_path_variant(str path, unsigned n, struct arena *arena)
+{
     return n == 1 ? path : arena_strf(arena, STR_FMT "%%v%u", STR_ARG(path), n);
 }
 
-str object_path_beside_file(str path, size_t slash, struct arena *arena) {
+str object_path_beside_file(str path, size_t slash, struct arena *arena)
+{
     return arena_strf(arena, STR_FMT "%%_" STR_FMT, STR_ARG(str_head(path, slash)),
                       STR_ARG(str_from(path, slash)));
 }
 
 /* The mark a component ends with, taken off; 0: none. */
-static char take_mark(str *name) {
+static char take_mark(str *name)
+{
     size_t end = name->len;
     if (end >= 2 && name->ptr[end - 2] == '%' &&
         (name->ptr[end - 1] == '_' || name->ptr[end - 1] == '-')) {
@@ -98,7 +107,8 @@ static char take_mark(str *name) {
     return 0;
 }
 
-static bool add_unescaped(struct buf *out, str name) {
+static bool add_unescaped(struct buf *out, str name)
+{
     for (size_t i = 0; i < name.len; i++) {
         if (name.ptr[i] != '%') {
             buf_addc(out, name.ptr[i]);
@@ -115,7 +125,8 @@ static bool add_unescaped(struct buf *out, str name) {
     return true;
 }
 
-bool object_path_key(str path, struct arena *arena, str *ret_key) {
+bool object_path_key(str path, struct arena *arena, str *ret_key)
+{
     AUTO_BUF out = buf_new(64 * 1024);
     str name, rest = path;
     bool more;

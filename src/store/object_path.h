@@ -21,7 +21,8 @@ enum {
 
 /* The plain path of a key. STR_NONE only when the arena is full. */
 str object_path(str key, struct arena *);
-/* One name as one component, for buckets; a name of the index's own files is escaped too. */
+/* A bucket's name as one component, '/' escaped; so is what looks like a file of the index. Names
+ * are short enough: S3 takes 63 bytes. */
 str object_path_bucket(str bucket, struct arena *);
 /* The N-th name of the file: 1 is the path itself. */
 str object_path_variant(str path, unsigned n, struct arena *);

