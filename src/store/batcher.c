@@ -14,7 +14,8 @@ struct batcher {
     pthread_t thread;
 };
 
-void batch_job_fail(struct batch_job *job, const struct fault *why, struct arena *arena) {
+void batch_job_fail(struct batch_job *job, const struct fault *why, struct arena *arena)
+{
     if (job->failed)
         return;
     str says = str_head(fault_sentence(why, arena), sizeof job->says - 1);
@@ -25,7 +26,8 @@ void batch_job_fail(struct batch_job *job, const struct fault *why, struct arena
     job->says[says.len] = '\0';
 }
 
-const struct fault *batcher_wait(struct batcher *self, struct batch_job *job, struct arena *arena) {
+const struct fault *batcher_wait(struct batcher *self, struct batch_job *job, struct arena *arena)
+{
     pthread_cond_init(&job->woken, NULL);
     pthread_mutex_lock(&self->lock);
     *self->waiting_end = job;
@@ -38,7 +40,8 @@ const struct fault *batcher_wait(struct batcher *self, struct batch_job *job, st
     return job->failed ? fault(arena, job->kind, NULL, "%s", job->says) : NULL;
 }
 
-static void *run(void *context) {
+static void *run(void *context)
+{
     struct batcher *self = context;
     pthread_mutex_lock(&self->lock);
     for (;;) {
@@ -63,7 +66,8 @@ static void *run(void *context) {
     return NULL;
 }
 
-void batcher_close(struct batcher *self) {
+void batcher_close(struct batcher *self)
+{
     if (!self)
         return;
     pthread_mutex_lock(&self->lock);
@@ -79,7 +83,8 @@ void batcher_close(struct batcher *self) {
 }
 
 const struct fault *batcher_open(batch_fn *act, void *context, size_t memory, struct arena *arena,
-                                 struct batcher **ret_batcher) {
+                                 struct batcher **ret_batcher)
+{
     struct batcher *self = calloc(1, sizeof *self);
     if (!self)
         return &fault_no_memory;

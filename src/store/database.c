@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-const struct fault *database_fault(sqlite3 *db, struct arena *arena, const char *doing) {
+const struct fault *database_fault(sqlite3 *db, struct arena *arena, const char *doing)
+{
     int code = sqlite3_errcode(db);
     if (code == SQLITE_NOMEM)
         return &fault_no_memory;
@@ -12,21 +13,24 @@ const struct fault *database_fault(sqlite3 *db, struct arena *arena, const char 
     return fault(arena, kind, NULL, "%s: %s", doing, sqlite3_errmsg(db));
 }
 
-const struct fault *database_run(sqlite3 *db, const char *sql, struct arena *arena) {
+const struct fault *database_run(sqlite3 *db, const char *sql, struct arena *arena)
+{
     if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
         return database_fault(db, arena, "the database refuses a command");
     return NULL;
 }
 
 const struct fault *database_prepare(sqlite3 *db, const char *sql, struct arena *arena,
-                                     sqlite3_stmt **ret_statement) {
+                                     sqlite3_stmt **ret_statement)
+{
     if (sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret_statement, NULL) !=
         SQLITE_OK)
         return database_fault(db, arena, "the database does not have the expected tables");
     return NULL;
 }
 
-static const struct fault *open_file(str path, int flags, struct arena *arena, sqlite3 **ret_db) {
+static const struct fault *open_file(str path, int flags, struct arena *arena, sqlite3 **ret_db)
+{
     const char *name = arena_cstr(arena, path);
     if (!name)
         return &fault_no_memory;
@@ -44,7 +48,8 @@ static const struct fault *open_file(str path, int flags, struct arena *arena, s
     return NULL;
 }
 
-static const struct fault *read_version(sqlite3 *db, struct arena *arena, int *ret_version) {
+static const struct fault *read_version(sqlite3 *db, struct arena *arena, int *ret_version)
+{
     sqlite3_stmt *question;
     TRY(database_prepare(db, "PRAGMA user_version", arena, &question));
     bool found = sqlite3_step(question) == SQLITE_ROW;
@@ -57,7 +62,8 @@ static const struct fault *read_version(sqlite3 *db, struct arena *arena, int *r
 }
 
 static const struct fault *set_up(sqlite3 *db, str path, const struct database_kind *kind,
-                                  struct arena *arena) {
+                                  struct arena *arena)
+{
     /* In this order: a locked or foreign file must be noticed before anything is written. */
     int version = 0;
     TRY(read_version(db, arena, &version));
@@ -82,7 +88,8 @@ static const struct fault *set_up(sqlite3 *db, str path, const struct database_k
 }
 
 const struct fault *database_open(str path, const struct database_kind *kind, struct arena *arena,
-                                  sqlite3 **ret_db) {
+                                  sqlite3 **ret_db)
+{
     sqlite3 *db = NULL;
     TRY(open_file(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, arena, &db));
     const struct fault *why = set_up(db, path, kind, arena);
@@ -94,7 +101,8 @@ const struct fault *database_open(str path, const struct database_kind *kind, st
     return NULL;
 }
 
-const struct fault *database_open_reader(str path, struct arena *arena, sqlite3 **ret_db) {
+const struct fault *database_open_reader(str path, struct arena *arena, sqlite3 **ret_db)
+{
     /* Not SQLITE_OPEN_READONLY: a reader of a WAL must be able to make the shared memory file. */
     TRY(open_file(path, SQLITE_OPEN_READWRITE, arena, ret_db));
     const struct fault *why = database_run(*ret_db, "PRAGMA query_only=1", arena);
@@ -103,16 +111,19 @@ const struct fault *database_open_reader(str path, struct arena *arena, sqlite3 
     return why;
 }
 
-void database_close(sqlite3 *db) {
+void database_close(sqlite3 *db)
+{
     sqlite3_close_v2(db);
 }
 
-void database_bind(sqlite3_stmt *statement, int parameter, str bytes) {
+void database_bind(sqlite3_stmt *statement, int parameter, str bytes)
+{
     /* A NULL pointer would bind NULL, which is not the empty blob. */
     sqlite3_bind_blob64(statement, parameter, bytes.len ? bytes.ptr : "", bytes.len, SQLITE_STATIC);
 }
 
-str database_column(sqlite3_stmt *statement, int column, struct arena *arena) {
+str database_column(sqlite3_stmt *statement, int column, struct arena *arena)
+{
     if (sqlite3_column_type(statement, column) == SQLITE_NULL)
         return STR_NONE;
     const char *bytes = sqlite3_column_blob(statement, column);
@@ -120,7 +131,8 @@ str database_column(sqlite3_stmt *statement, int column, struct arena *arena) {
     return arena_str(arena, (str) { bytes ? bytes : "", bytes ? (size_t)size : 0 });
 }
 
-str database_prefix_end(str prefix, struct arena *arena) {
+str database_prefix_end(str prefix, struct arena *arena)
+{
     size_t len = prefix.len;
     while (len > 0 && (unsigned char)prefix.ptr[len - 1] == 0xff)
         len--;

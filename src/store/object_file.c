@@ -13,7 +13,8 @@ enum {
 };
 
 const char *object_file_name(const struct object_root *root, str bucket, str path,
-                             struct arena *arena) {
+                             struct arena *arena)
+{
     str folder = object_path_bucket(bucket, arena);
     if (str_is_none(folder) || str_is_none(path))
         return NULL;
@@ -22,7 +23,8 @@ const char *object_file_name(const struct object_root *root, str bucket, str pat
         .ptr;
 }
 
-static bool is_folder(const struct object_root *root, const char *name, int *ret_error) {
+static bool is_folder(const struct object_root *root, const char *name, int *ret_error)
+{
     int fd = root->disk->open(root->disk, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW, 0);
     if (fd >= 0)
         root->disk->close(root->disk, fd);
@@ -32,8 +34,8 @@ static bool is_folder(const struct object_root *root, const char *name, int *ret
 
 /* Makes the folders above *path. Where a file has a folder's name the folder gets the mark, and
  * *path with it. */
-static int make_folders(const struct object_root *root, str bucket, str *path,
-                        struct arena *arena) {
+static int make_folders(const struct object_root *root, str bucket, str *path, struct arena *arena)
+{
     struct disk *disk = root->disk;
     const char *folder = object_file_name(root, bucket, STR(""), arena);
     int made = folder ? disk->make_directory(disk, folder, 0755) : -ENOMEM;
@@ -60,7 +62,8 @@ static int make_folders(const struct object_root *root, str bucket, str *path,
 }
 
 int object_file_make(const struct object_root *root, str bucket, str path,
-                     const struct object_naming *naming, struct arena *arena) {
+                     const struct object_naming *naming, struct arena *arena)
+{
     struct disk *disk = root->disk;
     unsigned variant = 1;
     int fd = -EEXIST;
@@ -84,7 +87,8 @@ int object_file_make(const struct object_root *root, str bucket, str path,
     return fd;
 }
 
-void object_file_unlink(const struct object_root *root, str bucket, str path) {
+void object_file_unlink(const struct object_root *root, str bucket, str path)
+{
     AUTO_ARENA *arena = arena_new(256 * 1024);
     const char *name = arena ? object_file_name(root, bucket, path, arena) : NULL;
     if (!name)
@@ -112,12 +116,14 @@ struct folder {
     struct name *names;
 };
 
-static str path_in(str folder, str name, struct arena *arena) {
+static str path_in(str folder, str name, struct arena *arena)
+{
     return folder.len ? arena_strf(arena, STR_FMT "/" STR_FMT, STR_ARG(folder), STR_ARG(name))
                       : arena_str(arena, name);
 }
 
-static void gather(void *context, const char *name) {
+static void gather(void *context, const char *name)
+{
     struct folder *f = context;
     if (f->sweep) {
         if (f->sweep->stop(f->sweep->context))
@@ -138,7 +144,8 @@ static void gather(void *context, const char *name) {
 
 /* One folder, then those in it, then the folder itself when it is empty. */
 static void clear_folder(const struct object_root *root, const struct object_sweep *sweep,
-                         str bucket, str path, unsigned depth) {
+                         str bucket, str path, unsigned depth)
+{
     AUTO_ARENA *arena = arena_new(FOLDER_MEMORY);
     AUTO_ARENA *scratch = arena_new(FOLDER_MEMORY);
     const char *name = arena && scratch ? object_file_name(root, bucket, path, arena) : NULL;
@@ -168,11 +175,13 @@ static void clear_folder(const struct object_root *root, const struct object_swe
         root->disk->remove_directory(root->disk, name);
 }
 
-void object_folder_remove(const struct object_root *root, str bucket) {
+void object_folder_remove(const struct object_root *root, str bucket)
+{
     clear_folder(root, NULL, bucket, STR(""), 0);
 }
 
-static void gather_bucket(void *context, const char *name) {
+static void gather_bucket(void *context, const char *name)
+{
     struct folder *f = context;
     struct name *one = ARENA_NEW(f->arena, struct name);
     if (!one || str_starts(str_of(name), STR("index.sqlite")) ||
@@ -182,7 +191,8 @@ static void gather_bucket(void *context, const char *name) {
     f->names = one;
 }
 
-void object_files_sweep(const struct object_root *root, const struct object_sweep *sweep) {
+void object_files_sweep(const struct object_root *root, const struct object_sweep *sweep)
+{
     AUTO_ARENA *arena = arena_new(FOLDER_MEMORY);
     const char *directory = arena ? arena_cstr(arena, root->directory) : NULL;
     if (!directory)

@@ -14,17 +14,20 @@ struct object_reader {
     uint64_t size;
 };
 
-const struct fault *object_disk_fault(struct arena *arena, int error, const char *doing) {
+const struct fault *object_disk_fault(struct arena *arena, int error, const char *doing)
+{
     bool full = error == -ENOSPC || error == -EDQUOT;
     return fault(arena, full ? FAULT_LIMIT : FAULT_UNAVAILABLE, NULL, "%s: %s", doing,
                  strerrordesc_np(-error));
 }
 
-str object_row_path(const struct object_row *row, struct arena *arena) {
+str object_row_path(const struct object_row *row, struct arena *arena)
+{
     return str_is_none(row->path) ? object_path(row->key, arena) : row->path;
 }
 
-static bool same_version(const struct object_row *a, const struct object_row *b) {
+static bool same_version(const struct object_row *a, const struct object_row *b)
+{
     return str_eq(a->path, b->path) && str_is_none(a->path) == str_is_none(b->path) &&
            a->info.size == b->info.size && a->info.modified_ms == b->info.modified_ms &&
            str_eq(a->info.etag, b->info.etag);
@@ -34,7 +37,8 @@ static bool same_version(const struct object_row *a, const struct object_row *b)
  * have become another object's: a name is free only after its row changed. */
 static const struct fault *open_version(const struct object_root *root, struct objects_index *index,
                                         str bucket, str key, struct arena *arena,
-                                        struct object_info *ret_info, int *ret_fd) {
+                                        struct object_info *ret_info, int *ret_fd)
+{
     struct disk *disk = root->disk;
     struct object_row row, again;
     int fd = -ENOENT;
@@ -61,7 +65,8 @@ static const struct fault *open_version(const struct object_root *root, struct o
     return object_disk_fault(arena, fd, "could not open the file of an object");
 }
 
-static int read_fully(struct disk *disk, int fd, uint64_t offset, void *to, size_t size) {
+static int read_fully(struct disk *disk, int fd, uint64_t offset, void *to, size_t size)
+{
     for (size_t done = 0; done < size;) {
         ssize_t got = disk->pread(disk, fd, (char *)to + done, size - done, offset + done);
         if (got <= 0)
@@ -71,14 +76,16 @@ static int read_fully(struct disk *disk, int fd, uint64_t offset, void *to, size
     return 0;
 }
 
-static size_t within(uint64_t object_size, uint64_t offset, size_t wanted) {
+static size_t within(uint64_t object_size, uint64_t offset, size_t wanted)
+{
     uint64_t left = offset < object_size ? object_size - offset : 0;
     return left < wanted ? (size_t)left : wanted;
 }
 
 const struct fault *object_read_once(const struct object_root *root, struct objects_index *index,
                                      str bucket, str key, uint64_t offset, size_t wanted,
-                                     struct arena *arena, str *ret_bytes) {
+                                     struct arena *arena, str *ret_bytes)
+{
     struct object_info info;
     int fd;
     TRY(open_version(root, index, bucket, key, arena, &info, &fd));
@@ -94,7 +101,8 @@ const struct fault *object_read_once(const struct object_root *root, struct obje
     return NULL;
 }
 
-static void reader_close(void *owned) {
+static void reader_close(void *owned)
+{
     struct object_reader *reader = owned;
     reader->disk->close(reader->disk, reader->fd);
 }
@@ -102,7 +110,8 @@ static void reader_close(void *owned) {
 const struct fault *object_read_open(const struct object_root *root, struct objects_index *index,
                                      str bucket, str key, struct arena *arena,
                                      struct object_info *ret_info,
-                                     struct object_reader **ret_reader) {
+                                     struct object_reader **ret_reader)
+{
     struct object_reader *reader = ARENA_NEW(arena, struct object_reader);
     if (!reader)
         return &fault_no_memory;
@@ -118,7 +127,8 @@ const struct fault *object_read_open(const struct object_root *root, struct obje
 }
 
 const struct fault *object_read_into(struct object_reader *reader, uint64_t offset, void *to,
-                                     size_t size, struct arena *arena, size_t *ret_size) {
+                                     size_t size, struct arena *arena, size_t *ret_size)
+{
     size_t wanted = within(reader->size, offset, size);
     int error = read_fully(reader->disk, reader->fd, offset, to, wanted);
     if (error < 0)

@@ -96,18 +96,21 @@ struct objects_files {
     struct arena *memory; /* this and its texts */
 };
 
-static struct objects_files *own(struct objects *objects) {
+static struct objects_files *own(struct objects *objects)
+{
     return (struct objects_files *)objects;
 }
 
-static const struct fault *failed_for_good(struct arena *arena) {
+static const struct fault *failed_for_good(struct arena *arena)
+{
     return fault(arena, FAULT_UNAVAILABLE, NULL,
                  "no objects are taken since the disk failed to sync: restart when it is mended");
 }
 
 /* ---- making a file ---- */
 
-static void enlist(struct object_upload *u) {
+static void enlist(struct object_upload *u)
+{
     struct objects_files *self = u->owner;
     pthread_mutex_lock(&self->open_lock);
     u->next = self->open;
@@ -118,7 +121,8 @@ static void enlist(struct object_upload *u) {
     pthread_mutex_unlock(&self->open_lock);
 }
 
-static void delist(struct object_upload *u) {
+static void delist(struct object_upload *u)
+{
     struct objects_files *self = u->owner;
     pthread_mutex_lock(&self->open_lock);
     if (u->previous)
@@ -131,7 +135,8 @@ static void delist(struct object_upload *u) {
 }
 
 /* The name the upload tries now; seen by the sweeper before the file exists. */
-static void trying(void *context, str path, const char *file) {
+static void trying(void *context, str path, const char *file)
+{
     struct object_upload *u = context;
     (void)file;
     pthread_mutex_lock(&u->owner->open_lock);
@@ -139,13 +144,15 @@ static void trying(void *context, str path, const char *file) {
     pthread_mutex_unlock(&u->owner->open_lock);
 }
 
-static void upload_free(struct object_upload *u) {
+static void upload_free(struct object_upload *u)
+{
     digest_free(u->md5);
     arena_free(u->arena);
     free(u);
 }
 
-static bool is_orphaned(struct object_upload *u) {
+static bool is_orphaned(struct object_upload *u)
+{
     pthread_mutex_lock(&u->owner->open_lock);
     bool orphaned = u->orphaned;
     pthread_mutex_unlock(&u->owner->open_lock);
@@ -153,12 +160,14 @@ static bool is_orphaned(struct object_upload *u) {
 }
 
 /* An orphan's file went with its bucket, and its name may be another's by now. */
-static void unlink_upload(struct object_upload *u) {
+static void unlink_upload(struct object_upload *u)
+{
     if (u->fd != NO_FILE && !is_orphaned(u))
         object_file_unlink(&u->owner->root, u->bucket, u->path);
 }
 
-static void discard(struct object_upload *u) {
+static void discard(struct object_upload *u)
+{
     struct disk *disk = u->owner->root.disk;
     if (u->fd >= 0)
         disk->close(disk, u->fd);
@@ -169,7 +178,8 @@ static void discard(struct object_upload *u) {
 
 static const struct fault *files_begin(struct objects *objects, str bucket, str key,
                                        str headers_json, struct arena *arena,
-                                       struct object_upload **ret_upload) {
+                                       struct object_upload **ret_upload)
+{
     struct objects_files *self = own(objects);
     struct object_upload *u = calloc(1, sizeof *u);
     struct arena *memory = arena_new(4 << 20);
@@ -210,7 +220,8 @@ static const struct fault *files_begin(struct objects *objects, str bucket, str 
 /* ---- writing ---- */
 
 /* Buffered bytes and `more` go to the file. A short write goes on where it stopped. */
-static int flush(struct object_upload *u, str more) {
+static int flush(struct object_upload *u, str more)
+{
     struct disk *disk = u->owner->root.disk;
     uint64_t at = u->size - u->buffered;
     str parts[2] = { { u->buffer, u->buffered }, more };
@@ -232,7 +243,8 @@ static int flush(struct object_upload *u, str more) {
     return 0;
 }
 
-static const struct fault *files_write(struct object_upload *u, str chunk, struct arena *arena) {
+static const struct fault *files_write(struct object_upload *u, str chunk, struct arena *arena)
+{
     if (chunk.len == 0)
         return NULL;
     digest_add(u->md5, chunk);
@@ -246,24 +258,28 @@ static const struct fault *files_write(struct object_upload *u, str chunk, struc
     return error < 0 ? object_disk_fault(arena, error, "could not write an object") : NULL;
 }
 
-static void files_cancel(struct object_upload *u) {
+static void files_cancel(struct object_upload *u)
+{
     if (u)
         discard(u);
 }
 
 /* ---- committing ---- */
 
-static void fail_job(struct job *job, const struct fault *why, struct arena *arena) {
+static void fail_job(struct job *job, const struct fault *why, struct arena *arena)
+{
     batch_job_fail(&job->batch, why, arena);
 }
 
-static struct job *next_job(const struct job *job) {
+static struct job *next_job(const struct job *job)
+{
     return (struct job *)job->batch.next;
 }
 
 /* Under open_lock: may this upload become an object? */
 static const struct fault *fit_to_commit(struct objects_files *self, const struct object_upload *u,
-                                         struct arena *arena) {
+                                         struct arena *arena)
+{
     if (self->failed)
         return failed_for_good(arena);
     if (u->orphaned)
@@ -275,7 +291,8 @@ static const struct fault *fit_to_commit(struct objects_files *self, const struc
     return NULL;
 }
 
-static void journal_error(struct objects_files *self, const char *event, str says) {
+static void journal_error(struct objects_files *self, const char *event, str says)
+{
     AUTO_BUF members = buf_new(4096);
     buf_add(&members, STR("\"says\":"));
     json_quote(&members, says);
@@ -284,7 +301,8 @@ static void journal_error(struct objects_files *self, const char *event, str say
 }
 
 /* Step 1. Fails the uploads that cannot be trusted any more. */
-static void sync_uploads(struct objects_files *self, struct job *jobs, struct arena *arena) {
+static void sync_uploads(struct objects_files *self, struct job *jobs, struct arena *arena)
+{
     struct disk *disk = self->root.disk;
     bool any = false;
     for (struct job *job = jobs; job; job = next_job(job))
@@ -311,7 +329,8 @@ static void sync_uploads(struct objects_files *self, struct job *jobs, struct ar
 }
 
 static const struct fault *change_rows(struct objects_files *self, struct job *jobs,
-                                       struct arena *arena) {
+                                       struct arena *arena)
+{
     for (struct job *job = jobs; job; job = next_job(job)) {
         if (job->batch.failed)
             continue;
@@ -323,7 +342,8 @@ static const struct fault *change_rows(struct objects_files *self, struct job *j
     return NULL;
 }
 
-static bool wants_rows(const struct job *jobs) {
+static bool wants_rows(const struct job *jobs)
+{
     for (; jobs; jobs = next_job(jobs))
         if (!jobs->batch.failed && jobs->kind != JOB_REMOVE_BUCKET)
             return true;
@@ -332,7 +352,8 @@ static bool wants_rows(const struct job *jobs) {
 
 /* Step 2. *ret_unsure: the commit itself failed, so the rows may be there nevertheless. */
 static const struct fault *commit_rows(struct objects_files *self, struct job *jobs,
-                                       struct arena *arena, bool *ret_unsure) {
+                                       struct arena *arena, bool *ret_unsure)
+{
     TRY(objects_index_begin(self->index, arena));
     const struct fault *why = change_rows(self, jobs, arena);
     if (!why) {
@@ -344,7 +365,8 @@ static const struct fault *commit_rows(struct objects_files *self, struct job *j
     return why;
 }
 
-static void remove_bucket_now(struct objects_files *self, struct job *job, struct arena *arena) {
+static void remove_bucket_now(struct objects_files *self, struct job *job, struct arena *arena)
+{
     bool empty = false;
     const struct fault *why = objects_index_is_empty(self->index, job->row.bucket, arena, &empty);
     if (!why && !empty)
@@ -362,7 +384,8 @@ static void remove_bucket_now(struct objects_files *self, struct job *job, struc
     object_folder_remove(&self->root, job->row.bucket);
 }
 
-static void commit_batch(void *context, struct batch_job *batch, struct arena *arena) {
+static void commit_batch(void *context, struct batch_job *batch, struct arena *arena)
+{
     struct objects_files *self = context;
     struct job *jobs = (struct job *)batch;
     bool unsure = false;
@@ -391,7 +414,8 @@ static void commit_batch(void *context, struct batch_job *batch, struct arena *a
 }
 
 static const struct fault *files_finish(struct object_upload *u, struct arena *arena,
-                                        struct object_info *ret_info) {
+                                        struct object_info *ret_info)
+{
     struct objects_files *self = u->owner;
     struct disk *disk = self->root.disk;
     int error = flush(u, STR(""));
@@ -434,7 +458,8 @@ static const struct fault *files_finish(struct object_upload *u, struct arena *a
 }
 
 static const struct fault *files_remove(struct objects *objects, str bucket, str key,
-                                        struct arena *arena) {
+                                        struct arena *arena)
+{
     struct object_row row;
     const struct fault *why = objects_index_find(own(objects)->index, bucket, key, arena, &row);
     if (why)
@@ -444,7 +469,8 @@ static const struct fault *files_remove(struct objects *objects, str bucket, str
 }
 
 static const struct fault *files_remove_bucket(struct objects *objects, str bucket,
-                                               struct arena *arena) {
+                                               struct arena *arena)
+{
     struct job job = { .kind = JOB_REMOVE_BUCKET, .row = { .bucket = bucket } };
     return batcher_wait(own(objects)->committer, &job.batch, arena);
 }
@@ -452,7 +478,8 @@ static const struct fault *files_remove_bucket(struct objects *objects, str buck
 /* ---- reading ---- */
 
 static const struct fault *files_read(struct objects *objects, str bucket, str key, uint64_t offset,
-                                      size_t wanted, struct arena *arena, str *ret_bytes) {
+                                      size_t wanted, struct arena *arena, str *ret_bytes)
+{
     struct objects_files *self = own(objects);
     return object_read_once(&self->root, self->index, bucket, key, offset, wanted, arena,
                             ret_bytes);
@@ -460,13 +487,15 @@ static const struct fault *files_read(struct objects *objects, str bucket, str k
 
 static const struct fault *files_open(struct objects *objects, str bucket, str key,
                                       struct arena *arena, struct object_info *ret_info,
-                                      struct object_reader **ret_reader) {
+                                      struct object_reader **ret_reader)
+{
     struct objects_files *self = own(objects);
     return object_read_open(&self->root, self->index, bucket, key, arena, ret_info, ret_reader);
 }
 
 static const struct fault *files_head(struct objects *objects, str bucket, str key,
-                                      struct arena *arena, struct object_info *ret_info) {
+                                      struct arena *arena, struct object_info *ret_info)
+{
     struct object_row row;
     TRY(objects_index_find(own(objects)->index, bucket, key, arena, &row));
     *ret_info = row.info;
@@ -475,13 +504,15 @@ static const struct fault *files_head(struct objects *objects, str bucket, str k
 
 static const struct fault *files_list(struct objects *objects, const struct object_range *range,
                                       struct arena *arena, struct object_entry **ret_entries,
-                                      size_t *ret_count, bool *ret_more) {
+                                      size_t *ret_count, bool *ret_more)
+{
     return objects_index_list(own(objects)->index, range, arena, ret_entries, ret_count, ret_more);
 }
 
 /* ---- sweeping, opening, closing ---- */
 
-static bool is_object(void *context, str bucket, str path, struct arena *arena) {
+static bool is_object(void *context, str bucket, str path, struct arena *arena)
+{
     struct objects_files *self = context;
     str key;
     struct object_row row;
@@ -494,7 +525,8 @@ static bool is_object(void *context, str bucket, str path, struct arena *arena) 
 }
 
 /* With both locks: no batch is between its sync and its unlinks, no upload can take the name. */
-static void sweep_file(void *context, str bucket, str path) {
+static void sweep_file(void *context, str bucket, str path)
+{
     struct objects_files *self = context;
     AUTO_ARENA *arena = arena_new(1 << 20);
     pthread_mutex_lock(&self->commit_lock);
@@ -510,11 +542,13 @@ static void sweep_file(void *context, str bucket, str path) {
     pthread_mutex_unlock(&self->commit_lock);
 }
 
-static bool stop_sweeping(void *context) {
+static bool stop_sweeping(void *context)
+{
     return ((struct objects_files *)context)->stop_sweeping;
 }
 
-static void *sweeper_run(void *context) {
+static void *sweeper_run(void *context)
+{
     struct objects_files *self = context;
     const struct object_sweep sweep = { is_object, sweep_file, stop_sweeping, self };
     object_files_sweep(&self->root, &sweep);
@@ -524,7 +558,8 @@ static void *sweeper_run(void *context) {
     return NULL;
 }
 
-static void files_close(struct objects *objects) {
+static void files_close(struct objects *objects)
+{
     struct objects_files *self = own(objects);
     self->stop_sweeping = true;
     batcher_close(self->committer);
@@ -553,7 +588,8 @@ static const struct objects_ops ops = {
     .close = files_close,
 };
 
-static const struct fault *start(struct objects_files *self, struct arena *arena) {
+static const struct fault *start(struct objects_files *self, struct arena *arena)
+{
     struct disk *disk = self->root.disk;
     const char *name = arena_cstr(self->memory, self->root.directory);
     str index = arena_strf(self->memory, STR_FMT "/index.sqlite", STR_ARG(self->root.directory));
@@ -575,7 +611,8 @@ static const struct fault *start(struct objects_files *self, struct arena *arena
 }
 
 const struct fault *objects_files_open(str directory, struct outside *outside, struct arena *arena,
-                                       struct objects **ret_objects) {
+                                       struct objects **ret_objects)
+{
     struct arena *memory = arena_new(1 << 20);
     struct objects_files *self = memory ? ARENA_NEW(memory, struct objects_files) : NULL;
     if (!self) {

@@ -29,7 +29,8 @@ struct fixture {
     struct objects *objects;
 };
 
-static void fixture_open(struct fixture *f) {
+static void fixture_open(struct fixture *f)
+{
     char path[512];
     const struct fault *why = objects_files_open(str_of(temp_dir_path(&f->dir, "objects", path)),
                                                  &f->outside, f->arena, &f->objects);
@@ -37,14 +38,16 @@ static void fixture_open(struct fixture *f) {
         fail_msg(STR_FMT, STR_ARG(fault_sentence(why, f->arena)));
 }
 
-static void wait_for_sweep(struct fixture *f) {
+static void wait_for_sweep(struct fixture *f)
+{
     for (int i = 0; i < 5000 && !captured_journal_count(f->journal, "objects-swept"); i++)
         usleep(1000);
     assert_true(captured_journal_count(f->journal, "objects-swept") > 0);
     captured_journal_clear(f->journal);
 }
 
-static int set_up(void **state) {
+static int set_up(void **state)
+{
     struct fixture *f = calloc(1, sizeof *f);
     *state = f;
     f->dir = temp_dir_make();
@@ -61,7 +64,8 @@ static int set_up(void **state) {
     return 0;
 }
 
-static int tear_down(void **state) {
+static int tear_down(void **state)
+{
     struct fixture *f = *state;
     if (f->objects)
         f->objects->ops->close(f->objects);
@@ -72,7 +76,8 @@ static int tear_down(void **state) {
     return 0;
 }
 
-static const struct fault *put(struct fixture *f, str key, str bytes) {
+static const struct fault *put(struct fixture *f, str key, str bytes)
+{
     struct object_upload *upload;
     struct object_info info;
     TRY(f->objects->ops->begin(f->objects, STR("mail"), key, STR("{}"), f->arena, &upload));
@@ -84,7 +89,8 @@ static const struct fault *put(struct fixture *f, str key, str bytes) {
     return f->objects->ops->finish(upload, f->arena, &info);
 }
 
-static void assert_holds(struct fixture *f, str key, str bytes) {
+static void assert_holds(struct fixture *f, str key, str bytes)
+{
     str got;
     const struct fault *why =
         f->objects->ops->read(f->objects, STR("mail"), key, 0, 1 << 20, f->arena, &got);
@@ -94,7 +100,8 @@ static void assert_holds(struct fixture *f, str key, str bytes) {
         fail_msg(STR_FMT " holds " STR_FMT, STR_ARG(key), STR_ARG(got));
 }
 
-static void assert_file(struct fixture *f, const char *name, const char *bytes) {
+static void assert_file(struct fixture *f, const char *name, const char *bytes)
+{
     char path[512], got[256];
     FILE *file = fopen(temp_dir_path(&f->dir, name, path), "r");
     if (!file)
@@ -104,7 +111,8 @@ static void assert_file(struct fixture *f, const char *name, const char *bytes) 
     assert_string_equal(got, bytes);
 }
 
-static void make_file(struct fixture *f, const char *name) {
+static void make_file(struct fixture *f, const char *name)
+{
     char path[512];
     FILE *file = fopen(temp_dir_path(&f->dir, name, path), "w");
     assert_non_null(file);
@@ -112,30 +120,35 @@ static void make_file(struct fixture *f, const char *name) {
     fclose(file);
 }
 
-static void make_folder(struct fixture *f, const char *name) {
+static void make_folder(struct fixture *f, const char *name)
+{
     char path[512];
     assert_int_equal(mkdir(temp_dir_path(&f->dir, name, path), 0755), 0);
 }
 
-static bool is_there(struct fixture *f, const char *name) {
+static bool is_there(struct fixture *f, const char *name)
+{
     char path[512];
     return access(temp_dir_path(&f->dir, name, path), F_OK) == 0;
 }
 
 static int counted; /* nftw passes no context */
-static int count_one(const char *path, const struct stat *s, int kind, struct FTW *w) {
+static int count_one(const char *path, const struct stat *s, int kind, struct FTW *w)
+{
     (void)path, (void)s, (void)w;
     counted += kind == FTW_F;
     return 0;
 }
-static int files_of_bucket(struct fixture *f) {
+static int files_of_bucket(struct fixture *f)
+{
     char path[512];
     counted = 0;
     nftw(temp_dir_path(&f->dir, "objects/mail", path), count_one, 8, FTW_PHYS);
     return counted;
 }
 
-static void a_person_finds_an_object_under_its_name(void **state) {
+static void a_person_finds_an_object_under_its_name(void **state)
+{
     struct fixture *f = *state;
     assert_null(put(f, STR("in/2026/7f3a"), STR("Return-Path: <a@b.test>\r\n")));
     assert_file(f, "objects/mail/in/2026/7f3a", "Return-Path: <a@b.test>\r\n");
@@ -147,7 +160,8 @@ static void a_person_finds_an_object_under_its_name(void **state) {
     assert_file(f, "objects/mail/a%_/b", "then a folder");
 }
 
-static void replaced_and_removed_files_and_empty_folders_do_not_stay(void **state) {
+static void replaced_and_removed_files_and_empty_folders_do_not_stay(void **state)
+{
     struct fixture *f = *state;
     for (int i = 0; i < 5; i++)
         assert_null(put(f, STR("a/b/c"), STR("again")));
@@ -159,7 +173,8 @@ static void replaced_and_removed_files_and_empty_folders_do_not_stay(void **stat
     assert_false(is_there(f, "objects/mail"));
 }
 
-static void files_without_a_row_are_swept_after_a_start_and_no_others(void **state) {
+static void files_without_a_row_are_swept_after_a_start_and_no_others(void **state)
+{
     struct fixture *f = *state;
     assert_null(put(f, STR("a"), STR("1")));
     assert_null(put(f, STR("a/b//c%"), STR("2")));
@@ -185,7 +200,8 @@ static void files_without_a_row_are_swept_after_a_start_and_no_others(void **sta
 
 /* Every call of an overwrite fails in turn: the object is then the old one or the new one, whole,
  * and the answer says which; after a new start no file is left over. */
-static void whichever_disk_call_fails_the_object_is_whole(void **state) {
+static void whichever_disk_call_fails_the_object_is_whole(void **state)
+{
     struct fixture *f = *state;
     static const int errors[] = { EIO, ENOSPC };
     for (size_t e = 0; e < 2; e++) {
@@ -214,7 +230,8 @@ static void whichever_disk_call_fails_the_object_is_whole(void **state) {
     }
 }
 
-static void a_full_disk_is_a_limit_and_passes(void **state) {
+static void a_full_disk_is_a_limit_and_passes(void **state)
+{
     struct fixture *f = *state;
     disk_failing_at(&f->failing, f->failing.calls + 1, ENOSPC, true);
     const struct fault *why = put(f, STR("k"), STR("x"));
@@ -230,7 +247,8 @@ struct syncing { /* a disk whose syncs are counted, slow, or failing */
     _Atomic int syncs, error, sleep_us;
 };
 
-static int counted_syncfs(struct disk *disk, int fd) {
+static int counted_syncfs(struct disk *disk, int fd)
+{
     struct syncing *s = (struct syncing *)disk;
     (void)fd;
     s->syncs++;
@@ -238,7 +256,8 @@ static int counted_syncfs(struct disk *disk, int fd) {
     return -s->error;
 }
 
-static void use_syncing(struct fixture *f, struct syncing *s) {
+static void use_syncing(struct fixture *f, struct syncing *s)
+{
     *s = (struct syncing) { .disk = *disk_real(), .under = disk_real() };
     s->disk.syncfs = counted_syncfs;
     f->objects->ops->close(f->objects);
@@ -246,7 +265,8 @@ static void use_syncing(struct fixture *f, struct syncing *s) {
     fixture_open(f);
 }
 
-static void a_sync_that_fails_is_final(void **state) {
+static void a_sync_that_fails_is_final(void **state)
+{
     struct fixture *f = *state;
     struct syncing s;
     use_syncing(f, &s);
@@ -273,7 +293,8 @@ static void a_sync_that_fails_is_final(void **state) {
     f->objects = NULL;
 }
 
-static void a_sync_that_met_a_full_disk_fails_all_who_were_open_then(void **state) {
+static void a_sync_that_met_a_full_disk_fails_all_who_were_open_then(void **state)
+{
     struct fixture *f = *state;
     struct syncing s;
     use_syncing(f, &s);
@@ -297,7 +318,8 @@ struct finisher {
     struct fixture *fixture;
     int number;
 };
-static void *finish_one(void *context) {
+static void *finish_one(void *context)
+{
     struct finisher *one = context;
     struct objects *objects = one->fixture->objects;
     struct arena *arena = arena_new(1 << 20);
@@ -310,7 +332,8 @@ static void *finish_one(void *context) {
     return done ? NULL : context;
 }
 
-static void those_who_finish_together_share_one_sync(void **state) {
+static void those_who_finish_together_share_one_sync(void **state)
+{
     struct fixture *f = *state;
     struct syncing s;
     use_syncing(f, &s);
@@ -331,7 +354,8 @@ static void those_who_finish_together_share_one_sync(void **state) {
     f->objects = NULL;
 }
 
-static void when_finish_returns_the_bytes_survive_a_power_cut(void **state) {
+static void when_finish_returns_the_bytes_survive_a_power_cut(void **state)
+{
     struct fixture *f = *state;
     struct disk_sim *sim = disk_sim_new();
     struct disk *disk = disk_sim_disk(sim);
@@ -363,19 +387,22 @@ static void when_finish_returns_the_bytes_survive_a_power_cut(void **state) {
 
 /* For the suite. */
 static struct fixture *for_suite;
-static const struct fault *suite_open(void *context, struct arena *arena, struct objects **ret) {
+static const struct fault *suite_open(void *context, struct arena *arena, struct objects **ret)
+{
     (void)context;
     char path[512];
     return objects_files_open(str_of(temp_dir_path(&for_suite->dir, "objects", path)),
                               &for_suite->outside, arena, ret);
 }
-static void suite_clear(void *context) {
+static void suite_clear(void *context)
+{
     (void)context;
     temp_dir_remove(&for_suite->dir);
     for_suite->dir = temp_dir_make();
 }
 
-int main(void) {
+int main(void)
+{
     struct fixture f = { .dir = temp_dir_make(), .journal = captured_journal_new() };
     for_suite = &f;
     f.outside = (struct outside) { .clock = clock_real(),

@@ -53,19 +53,22 @@ struct objects_index {
 };
 
 static const struct fault *prepare(struct connection *c, enum question from, enum question to,
-                                   struct arena *arena) {
+                                   struct arena *arena)
+{
     for (enum question q = from; q < to; q++)
         TRY(database_prepare(c->db, questions[q], arena, &c->statements[q]));
     return NULL;
 }
 
-static void disconnect(struct connection *c) {
+static void disconnect(struct connection *c)
+{
     for (int q = 0; q < QUESTIONS; q++)
         sqlite3_finalize(c->statements[q]);
     database_close(c->db);
 }
 
-static struct connection *take_reader(struct objects_index *self) {
+static struct connection *take_reader(struct objects_index *self)
+{
     pthread_mutex_lock(&self->lock);
     while (self->free_count == 0)
         pthread_cond_wait(&self->freed, &self->lock);
@@ -74,7 +77,8 @@ static struct connection *take_reader(struct objects_index *self) {
     return reader;
 }
 
-static void give_back(struct objects_index *self, struct connection *reader) {
+static void give_back(struct objects_index *self, struct connection *reader)
+{
     pthread_mutex_lock(&self->lock);
     self->free[self->free_count++] = reader;
     pthread_cond_signal(&self->freed);
@@ -83,7 +87,8 @@ static void give_back(struct objects_index *self, struct connection *reader) {
 
 /* The row under a statement that selects COLUMNS. */
 static const struct fault *row_of(sqlite3_stmt *s, str bucket, struct arena *arena,
-                                  struct object_row *ret_row) {
+                                  struct object_row *ret_row)
+{
     struct object_row row = {
         .bucket = bucket,
         .key = database_column(s, 0, arena),
@@ -103,7 +108,8 @@ static const struct fault *row_of(sqlite3_stmt *s, str bucket, struct arena *are
 
 /* Absent: the key of the row is STR_NONE, and no fault. */
 static const struct fault *look_up(struct connection *c, str bucket, str key, struct arena *arena,
-                                   struct object_row *ret_row) {
+                                   struct object_row *ret_row)
+{
     sqlite3_stmt *find = c->statements[FIND];
     database_bind(find, 1, bucket);
     database_bind(find, 2, key);
@@ -120,7 +126,8 @@ static const struct fault *look_up(struct connection *c, str bucket, str key, st
 }
 
 const struct fault *objects_index_find(struct objects_index *self, str bucket, str key,
-                                       struct arena *arena, struct object_row *ret_row) {
+                                       struct arena *arena, struct object_row *ret_row)
+{
     struct object_row row;
     struct connection *reader = take_reader(self);
     const struct fault *why = look_up(reader, bucket, key, arena, &row);
@@ -145,7 +152,8 @@ struct listing {
 };
 
 static const struct fault *add_entry(struct listing *l, const struct object_entry *entry,
-                                     struct arena *arena) {
+                                     struct arena *arena)
+{
     if (l->count == l->range->max) {
         l->more = l->done = true;
         return NULL;
@@ -164,8 +172,8 @@ static const struct fault *add_entry(struct listing *l, const struct object_entr
     return NULL;
 }
 
-static const struct fault *add_key(struct listing *l, sqlite3_stmt *s, str key,
-                                   struct arena *arena) {
+static const struct fault *add_key(struct listing *l, sqlite3_stmt *s, str key, struct arena *arena)
+{
     struct object_entry entry = {
         .key = arena_str(arena, key),
         .info = { .size = (uint64_t)sqlite3_column_int64(s, 2),
@@ -177,7 +185,8 @@ static const struct fault *add_key(struct listing *l, sqlite3_stmt *s, str key,
     return add_entry(l, &entry, arena);
 }
 
-static const struct fault *add_common_prefix(struct listing *l, str prefix, struct arena *arena) {
+static const struct fault *add_common_prefix(struct listing *l, str prefix, struct arena *arena)
+{
     struct object_entry entry = { .key = arena_str(arena, prefix), .common_prefix = true };
     if (str_is_none(entry.key))
         return &fault_no_memory;
@@ -190,7 +199,8 @@ static const struct fault *add_common_prefix(struct listing *l, str prefix, stru
 }
 
 /* One scan: to the end of the range, the end of the page, or the first common prefix. */
-static const struct fault *scan(struct connection *c, struct listing *l, struct arena *arena) {
+static const struct fault *scan(struct connection *c, struct listing *l, struct arena *arena)
+{
     const struct object_range *r = l->range;
     sqlite3_stmt *s = c->statements[SCAN];
     database_bind(s, 1, r->bucket);
@@ -220,7 +230,8 @@ static const struct fault *scan(struct connection *c, struct listing *l, struct 
 
 const struct fault *objects_index_list(struct objects_index *self, const struct object_range *range,
                                        struct arena *arena, struct object_entry **ret_entries,
-                                       size_t *ret_count, bool *ret_more) {
+                                       size_t *ret_count, bool *ret_more)
+{
     str after = str_is_none(range->after) ? STR("") : range->after;
     struct listing l = { .range = range,
                          .from = str_cmp(after, range->prefix) > 0 ? after : range->prefix };
@@ -240,7 +251,8 @@ const struct fault *objects_index_list(struct objects_index *self, const struct 
 }
 
 const struct fault *objects_index_is_empty(struct objects_index *self, str bucket,
-                                           struct arena *arena, bool *ret_empty) {
+                                           struct arena *arena, bool *ret_empty)
+{
     struct object_range one = { .bucket = bucket, .prefix = STR(""), .max = 1 };
     struct object_entry *entries;
     size_t count;
@@ -250,7 +262,8 @@ const struct fault *objects_index_is_empty(struct objects_index *self, str bucke
     return NULL;
 }
 
-static const struct fault *run(struct objects_index *self, enum question q, struct arena *arena) {
+static const struct fault *run(struct objects_index *self, enum question q, struct arena *arena)
+{
     sqlite3_stmt *s = self->writer.statements[q];
     int code = sqlite3_step(s);
     const struct fault *why =
@@ -261,12 +274,14 @@ static const struct fault *run(struct objects_index *self, enum question q, stru
     return why;
 }
 
-const struct fault *objects_index_begin(struct objects_index *self, struct arena *arena) {
+const struct fault *objects_index_begin(struct objects_index *self, struct arena *arena)
+{
     return run(self, BEGIN, arena);
 }
 
 const struct fault *objects_index_put(struct objects_index *self, const struct object_row *row,
-                                      struct arena *arena, struct object_row *ret_old) {
+                                      struct arena *arena, struct object_row *ret_old)
+{
     TRY(look_up(&self->writer, row->bucket, row->key, arena, ret_old));
     sqlite3_stmt *s = self->writer.statements[PUT];
     database_bind(s, 1, row->bucket);
@@ -283,7 +298,8 @@ const struct fault *objects_index_put(struct objects_index *self, const struct o
 }
 
 const struct fault *objects_index_remove(struct objects_index *self, str bucket, str key,
-                                         struct arena *arena, struct object_row *ret_old) {
+                                         struct arena *arena, struct object_row *ret_old)
+{
     TRY(look_up(&self->writer, bucket, key, arena, ret_old));
     if (str_is_none(ret_old->key))
         return NULL;
@@ -293,16 +309,19 @@ const struct fault *objects_index_remove(struct objects_index *self, str bucket,
     return run(self, REMOVE, arena);
 }
 
-const struct fault *objects_index_commit(struct objects_index *self, struct arena *arena) {
+const struct fault *objects_index_commit(struct objects_index *self, struct arena *arena)
+{
     return run(self, COMMIT, arena);
 }
 
-void objects_index_rollback(struct objects_index *self, struct arena *arena) {
+void objects_index_rollback(struct objects_index *self, struct arena *arena)
+{
     if (!sqlite3_get_autocommit(self->writer.db))
         run(self, ROLLBACK, arena); /* it fails only where SQLite has rolled back already */
 }
 
-void objects_index_close(struct objects_index *self) {
+void objects_index_close(struct objects_index *self)
+{
     if (!self)
         return;
     for (size_t i = 0; i < READERS; i++)
@@ -314,7 +333,8 @@ void objects_index_close(struct objects_index *self) {
 }
 
 const struct fault *objects_index_open(str path, struct arena *arena,
-                                       struct objects_index **ret_index) {
+                                       struct objects_index **ret_index)
+{
     struct objects_index *self = calloc(1, sizeof *self);
     if (!self)
         return &fault_no_memory;

@@ -16,14 +16,16 @@ struct suite {
 
 static struct suite suite; /* cmocka passes one pointer; the maker comes from outside the group */
 
-static int begin(void **state) {
+static int begin(void **state)
+{
     *state = &suite;
     suite.arena = arena_new(64 << 20);
     suite.maker->clear(suite.maker->context);
     return suite.maker->open(suite.maker->context, suite.arena, &suite.objects) ? -1 : 0;
 }
 
-static int end(void **state) {
+static int end(void **state)
+{
     (void)state;
     arena_free(suite.arena);
     suite.objects->ops->close(suite.objects);
@@ -31,14 +33,16 @@ static int end(void **state) {
     return 0;
 }
 
-static struct object_upload *start(struct suite *s, str bucket, str key) {
+static struct object_upload *start(struct suite *s, str bucket, str key)
+{
     struct object_upload *upload;
     assert_null(
         s->objects->ops->begin(s->objects, bucket, key, STR("{\"a\":\"b\"}"), s->arena, &upload));
     return upload;
 }
 
-static struct object_info put(struct suite *s, str bucket, str key, str bytes) {
+static struct object_info put(struct suite *s, str bucket, str key, str bytes)
+{
     struct object_info info;
     struct object_upload *upload = start(s, bucket, key);
     assert_null(s->objects->ops->write(upload, bytes, s->arena));
@@ -46,7 +50,8 @@ static struct object_info put(struct suite *s, str bucket, str key, str bytes) {
     return info;
 }
 
-static void assert_holds(struct suite *s, str bucket, str key, str bytes) {
+static void assert_holds(struct suite *s, str bucket, str key, str bytes)
+{
     struct object_info info;
     str got;
     const struct fault *f = s->objects->ops->head(s->objects, bucket, key, s->arena, &info);
@@ -60,7 +65,8 @@ static void assert_holds(struct suite *s, str bucket, str key, str bytes) {
         fail_msg(STR_FMT " holds " STR_FMT, STR_ARG(key), STR_ARG(got));
 }
 
-static void assert_absent(struct suite *s, str bucket, str key) {
+static void assert_absent(struct suite *s, str bucket, str key)
+{
     struct object_info info;
     str got;
     const struct fault *f = s->objects->ops->head(s->objects, bucket, key, s->arena, &info);
@@ -69,7 +75,8 @@ static void assert_absent(struct suite *s, str bucket, str key) {
     assert_true(f && f->kind == FAULT_ABSENT);
 }
 
-static void what_was_put_is_read_back_with_its_digest_and_headers(void **state) {
+static void what_was_put_is_read_back_with_its_digest_and_headers(void **state)
+{
     struct suite *s = *state;
     struct object_info info = put(s, STR("b"), STR("k"), STR("abc\0\xff"));
     assert_int_equal(info.size, 5);
@@ -85,7 +92,8 @@ static void what_was_put_is_read_back_with_its_digest_and_headers(void **state) 
     assert_holds(s, STR("b"), STR("empty"), STR(""));
 }
 
-static void an_object_is_not_there_before_it_is_finished(void **state) {
+static void an_object_is_not_there_before_it_is_finished(void **state)
+{
     struct suite *s = *state;
     struct object_upload *upload = start(s, STR("b"), STR("k"));
     assert_null(s->objects->ops->write(upload, STR("half"), s->arena));
@@ -101,7 +109,8 @@ static void an_object_is_not_there_before_it_is_finished(void **state) {
     assert_holds(s, STR("b"), STR("k"), STR("new"));
 }
 
-static void large_bytes_may_come_in_any_pieces(void **state) {
+static void large_bytes_may_come_in_any_pieces(void **state)
+{
     struct suite *s = *state;
     enum { SIZE = 3000000 };
     char *bytes = malloc(SIZE);
@@ -137,7 +146,8 @@ static const str odd_keys[] = { /* each beside all others */
 };
 /* clang-format on */
 
-static void every_key_is_another_object(void **state) {
+static void every_key_is_another_object(void **state)
+{
     struct suite *s = *state;
     enum { ODD = sizeof odd_keys / sizeof *odd_keys };
     char name[1024];
@@ -194,7 +204,8 @@ static const struct list_case lists[] = {
 };
 /* clang-format on */
 
-static void a_list_shows_keys_and_common_prefixes_in_byte_order(void **state) {
+static void a_list_shows_keys_and_common_prefixes_in_byte_order(void **state)
+{
     struct suite *s = *state;
     static const str keys[] = { STR_INIT("z"),   STR_INIT("a/b/2"), STR_INIT("a/b/1"),
                                 STR_INIT("a/2"), STR_INIT("a/1"),   STR_INIT("a"),
@@ -227,7 +238,8 @@ static void a_list_shows_keys_and_common_prefixes_in_byte_order(void **state) {
     }
 }
 
-static void pages_of_any_size_add_up_to_the_whole(void **state) {
+static void pages_of_any_size_add_up_to_the_whole(void **state)
+{
     struct suite *s = *state;
     for (int i = 0; i < 30; i++)
         put(s, STR("b"), arena_strf(s->arena, "%d/%d", i % 4, i), STR("x"));
@@ -254,7 +266,8 @@ static void pages_of_any_size_add_up_to_the_whole(void **state) {
     }
 }
 
-static void a_removed_object_is_gone_and_removing_it_again_is_no_fault(void **state) {
+static void a_removed_object_is_gone_and_removing_it_again_is_no_fault(void **state)
+{
     struct suite *s = *state;
     put(s, STR("b"), STR("a/k"), STR("x"));
     assert_null(s->objects->ops->remove(s->objects, STR("b"), STR("a/k"), s->arena));
@@ -264,7 +277,8 @@ static void a_removed_object_is_gone_and_removing_it_again_is_no_fault(void **st
     assert_holds(s, STR("b"), STR("a"), STR("y"));
 }
 
-static void a_reader_keeps_its_version(void **state) {
+static void a_reader_keeps_its_version(void **state)
+{
     struct suite *s = *state;
     put(s, STR("b"), STR("k"), STR("the old one"));
     struct arena *arena = arena_new(1 << 20);
@@ -284,7 +298,8 @@ static void a_reader_keeps_its_version(void **state) {
         s->objects->ops->open(s->objects, STR("b"), STR("k"), s->arena, &info, &reader));
 }
 
-static void a_bucket_goes_only_when_it_is_empty(void **state) {
+static void a_bucket_goes_only_when_it_is_empty(void **state)
+{
     struct suite *s = *state;
     assert_null(s->objects->ops->remove_bucket(s->objects, STR("never"), s->arena));
     put(s, STR("b"), STR("a/k"), STR("x"));
@@ -302,7 +317,8 @@ static void a_bucket_goes_only_when_it_is_empty(void **state) {
     assert_holds(s, STR("b"), STR("late"), STR("y"));
 }
 
-static void what_was_put_is_there_after_a_new_start(void **state) {
+static void what_was_put_is_there_after_a_new_start(void **state)
+{
     struct suite *s = *state;
     for (size_t i = 0; i < sizeof odd_keys / sizeof *odd_keys; i++)
         put(s, STR("b"), odd_keys[i], odd_keys[i]);
@@ -322,7 +338,8 @@ struct writer {
     int number;
 };
 
-static void *put_turns(void *context) {
+static void *put_turns(void *context)
+{
     struct writer *w = context;
     struct objects *objects = w->suite->objects;
     struct arena *arena = arena_new(4 << 20);
@@ -350,7 +367,8 @@ static void *put_turns(void *context) {
     return NULL;
 }
 
-static void many_writers_do_not_disturb_each_other(void **state) {
+static void many_writers_do_not_disturb_each_other(void **state)
+{
     struct suite *s = *state;
     pthread_t threads[WRITERS];
     struct writer writers[WRITERS];
@@ -372,7 +390,8 @@ static void many_writers_do_not_disturb_each_other(void **state) {
     assert_int_equal(count, WRITERS * (TURNS - (TURNS + 2) / 3) + 1);
 }
 
-int objects_suite_run(const struct objects_maker *maker) {
+int objects_suite_run(const struct objects_maker *maker)
+{
     suite.maker = maker;
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {

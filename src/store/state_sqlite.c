@@ -66,13 +66,14 @@ struct state_sqlite {
     bool failed; /* a commit met an I/O error; under `changing` */
 };
 
-static struct state_sqlite *own(struct state *state) {
+static struct state_sqlite *own(struct state *state)
+{
     return (struct state_sqlite *)state;
 }
 
 /* Runs a statement that yields nothing. */
-static const struct fault *run(struct state_sqlite *self, enum question which,
-                               struct arena *arena) {
+static const struct fault *run(struct state_sqlite *self, enum question which, struct arena *arena)
+{
     int code = sqlite3_step(self->statements[which]);
     const struct fault *why =
         code == SQLITE_DONE ? NULL
@@ -83,7 +84,8 @@ static const struct fault *run(struct state_sqlite *self, enum question which,
 
 /* Under `using`. Absent: revision REVISION_NEW and no fault. */
 static const struct fault *look_up(struct state_sqlite *self, str key, struct arena *arena,
-                                   struct record *ret_record) {
+                                   struct record *ret_record)
+{
     sqlite3_stmt *get = self->statements[GET];
     database_bind(get, 1, key);
     int code = sqlite3_step(get);
@@ -105,7 +107,8 @@ static const struct fault *look_up(struct state_sqlite *self, str key, struct ar
 }
 
 static const struct fault *state_get(struct state *state, str key, struct arena *arena,
-                                     struct record *ret_record) {
+                                     struct record *ret_record)
+{
     struct state_sqlite *self = own(state);
     struct record found = { .revision = REVISION_NEW };
     pthread_mutex_lock(&self->using);
@@ -120,7 +123,8 @@ static const struct fault *state_get(struct state *state, str key, struct arena 
 }
 
 static const struct fault *conflict(struct arena *arena, str key, uint64_t expected,
-                                    uint64_t stored) {
+                                    uint64_t stored)
+{
     if (expected == REVISION_NEW)
         return fault(arena, FAULT_CONFLICT, NULL, "the record " STR_FMT " exists already",
                      STR_ARG(key));
@@ -132,7 +136,8 @@ static const struct fault *conflict(struct arena *arena, str key, uint64_t expec
 /* The inside of the transaction; value STR_NONE removes. */
 static const struct fault *change_within(struct state_sqlite *self, str key, str value,
                                          uint64_t expected, struct arena *arena,
-                                         uint64_t *ret_revision) {
+                                         uint64_t *ret_revision)
+{
     struct record stored = { .revision = REVISION_NEW };
     TRY(look_up(self, key, arena, &stored));
     if (stored.revision != expected)
@@ -158,7 +163,8 @@ static const struct fault *change_within(struct state_sqlite *self, str key, str
 
 static const struct fault *change_and_commit(struct state_sqlite *self, str key, str value,
                                              uint64_t expected, struct arena *arena,
-                                             uint64_t *ret_revision) {
+                                             uint64_t *ret_revision)
+{
     TRY(run(self, BEGIN, arena));
     const struct fault *why = change_within(self, key, value, expected, arena, ret_revision);
     if (!why) {
@@ -171,7 +177,8 @@ static const struct fault *change_and_commit(struct state_sqlite *self, str key,
 }
 
 static const struct fault *change(struct state_sqlite *self, str key, str value, uint64_t expected,
-                                  struct arena *arena, uint64_t *ret_revision) {
+                                  struct arena *arena, uint64_t *ret_revision)
+{
     pthread_mutex_lock(&self->changing);
     if (self->failed) {
         pthread_mutex_unlock(&self->changing);
@@ -195,13 +202,15 @@ static const struct fault *change(struct state_sqlite *self, str key, str value,
 }
 
 static const struct fault *state_put(struct state *state, str key, str value, uint64_t expected,
-                                     struct arena *arena, uint64_t *ret_revision) {
+                                     struct arena *arena, uint64_t *ret_revision)
+{
     return change(own(state), key, str_is_none(value) ? STR("") : value, expected, arena,
                   ret_revision);
 }
 
 static const struct fault *state_remove(struct state *state, str key, uint64_t expected,
-                                        struct arena *arena) {
+                                        struct arena *arena)
+{
     uint64_t revision;
     if (expected == REVISION_NEW)
         return fault(arena, FAULT_CONFLICT, NULL, "a record that does not exist cannot be removed");
@@ -209,7 +218,8 @@ static const struct fault *state_remove(struct state *state, str key, uint64_t e
 }
 
 static const struct fault *list_within(struct state_sqlite *self, size_t max, struct arena *arena,
-                                       struct record *records, size_t *ret_count) {
+                                       struct record *records, size_t *ret_count)
+{
     sqlite3_stmt *list = self->statements[LIST];
     size_t count = 0;
     int code = SQLITE_DONE;
@@ -229,7 +239,8 @@ static const struct fault *list_within(struct state_sqlite *self, size_t max, st
 
 static const struct fault *state_list(struct state *state, str prefix, str after, size_t max,
                                       struct arena *arena, struct record **ret_records,
-                                      size_t *ret_count) {
+                                      size_t *ret_count)
+{
     struct state_sqlite *self = own(state);
     if (max > 100000)
         max = 100000;
@@ -255,7 +266,8 @@ static const struct fault *state_list(struct state *state, str prefix, str after
 }
 
 static const struct fault *state_watch(struct state *state, str prefix, state_changed_fn *changed,
-                                       void *context) {
+                                       void *context)
+{
     struct state_sqlite *self = own(state);
     struct watch *w = calloc(1, sizeof *w + prefix.len + 1);
     if (!w)
@@ -272,7 +284,8 @@ static const struct fault *state_watch(struct state *state, str prefix, state_ch
     return NULL;
 }
 
-static void state_close(struct state *state) {
+static void state_close(struct state *state)
+{
     struct state_sqlite *self = own(state);
     for (int i = 0; i < QUESTIONS; i++)
         sqlite3_finalize(self->statements[i]);
@@ -296,7 +309,8 @@ static const struct state_ops ops = {
 };
 
 const struct fault *state_sqlite_open(str path, struct outside *outside, struct arena *arena,
-                                      struct state **ret_state) {
+                                      struct state **ret_state)
+{
     (void)outside; /* SQLite reaches the disk by itself */
     struct state_sqlite *self = calloc(1, sizeof *self);
     if (!self)

@@ -10,22 +10,25 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-static str path_in(struct temp_dir *s, struct arena *arena) {
+static str path_in(struct temp_dir *s, struct arena *arena)
+{
     return arena_strf(arena, "%s/state.sqlite", s->path);
 }
 
-static const struct fault *open_state(void *context, struct arena *arena,
-                                      struct state **ret_state) {
+static const struct fault *open_state(void *context, struct arena *arena, struct state **ret_state)
+{
     return state_sqlite_open(path_in(context, arena), NULL, arena, ret_state);
 }
 
-static void clear_state(void *context) {
+static void clear_state(void *context)
+{
     struct temp_dir *s = context;
     temp_dir_remove(s);
     *s = temp_dir_make();
 }
 
-static void a_file_of_a_newer_version_is_refused_in_one_sentence(void **state) {
+static void a_file_of_a_newer_version_is_refused_in_one_sentence(void **state)
+{
     (void)state;
     struct temp_dir s = temp_dir_make();
     struct arena *arena = arena_new(1 << 20);
@@ -48,7 +51,8 @@ static void a_file_of_a_newer_version_is_refused_in_one_sentence(void **state) {
     temp_dir_remove(&s);
 }
 
-static void a_file_that_is_no_database_is_refused(void **state) {
+static void a_file_that_is_no_database_is_refused(void **state)
+{
     (void)state;
     struct temp_dir s = temp_dir_make();
     struct arena *arena = arena_new(1 << 20);
@@ -65,7 +69,8 @@ static void a_file_that_is_no_database_is_refused(void **state) {
     temp_dir_remove(&s);
 }
 
-static void a_folder_that_is_not_there_is_a_fault_that_names_it(void **state) {
+static void a_folder_that_is_not_there_is_a_fault_that_names_it(void **state)
+{
     (void)state;
     struct arena *arena = arena_new(1 << 20);
     struct state *st;
@@ -77,7 +82,8 @@ static void a_folder_that_is_not_there_is_a_fault_that_names_it(void **state) {
     arena_free(arena);
 }
 
-static void the_next_text_behind_a_prefix_is_found(void **state) {
+static void the_next_text_behind_a_prefix_is_found(void **state)
+{
     (void)state;
     struct arena *arena = arena_new(1 << 16);
     assert_true(str_eq(database_prefix_end(STR("a/"), arena), STR("a0")));
@@ -87,7 +93,8 @@ static void the_next_text_behind_a_prefix_is_found(void **state) {
     arena_free(arena);
 }
 
-int main(void) {
+int main(void)
+{
     struct temp_dir s = temp_dir_make();
     const struct state_maker maker = { .open = open_state, .clear = clear_state, .context = &s };
     int failed = state_suite_run(&maker);

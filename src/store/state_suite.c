@@ -16,14 +16,16 @@ struct suite {
 
 static struct suite suite; /* cmocka passes one pointer; the maker comes from outside the group */
 
-static int begin(void **state) {
+static int begin(void **state)
+{
     *state = &suite;
     suite.arena = arena_new(16 << 20);
     suite.maker->clear(suite.maker->context);
     return suite.maker->open(suite.maker->context, suite.arena, &suite.state) ? -1 : 0;
 }
 
-static int end(void **state) {
+static int end(void **state)
+{
     (void)state;
     suite.state->ops->close(suite.state);
     arena_free(suite.arena);
@@ -31,14 +33,16 @@ static int end(void **state) {
     return 0;
 }
 
-static uint64_t put(struct suite *s, str key, str value, uint64_t expected) {
+static uint64_t put(struct suite *s, str key, str value, uint64_t expected)
+{
     uint64_t revision = 0;
     assert_null(s->state->ops->put(s->state, key, value, expected, s->arena, &revision));
     assert_true(revision != REVISION_NEW);
     return revision;
 }
 
-static void assert_stored(struct suite *s, str key, str value, uint64_t revision) {
+static void assert_stored(struct suite *s, str key, str value, uint64_t revision)
+{
     struct record r;
     assert_null(s->state->ops->get(s->state, key, s->arena, &r));
     assert_true(str_eq(r.key, key));
@@ -46,12 +50,14 @@ static void assert_stored(struct suite *s, str key, str value, uint64_t revision
     assert_true(r.revision == revision);
 }
 
-static void assert_kind(const struct fault *f, enum fault_kind kind) {
+static void assert_kind(const struct fault *f, enum fault_kind kind)
+{
     assert_non_null(f);
     assert_int_equal(f->kind, kind);
 }
 
-static void what_was_put_is_read_back_byte_for_byte(void **state) {
+static void what_was_put_is_read_back_byte_for_byte(void **state)
+{
     struct suite *s = *state;
     static const str values[] = { STR_INIT("{}"), STR_INIT(""), STR_INIT("a\0b"),
                                   STR_INIT("\xff\xfe\n") };
@@ -63,7 +69,8 @@ static void what_was_put_is_read_back_byte_for_byte(void **state) {
     assert_kind(s->state->ops->get(s->state, STR("k/none"), s->arena, &r), FAULT_ABSENT);
 }
 
-static void a_change_needs_the_revision_that_is_stored(void **state) {
+static void a_change_needs_the_revision_that_is_stored(void **state)
+{
     struct suite *s = *state;
     uint64_t revision = 0, first = put(s, STR("a"), STR("1"), REVISION_NEW);
     assert_kind(s->state->ops->put(s->state, STR("a"), STR("2"), REVISION_NEW, s->arena, &revision),
@@ -82,7 +89,8 @@ static void a_change_needs_the_revision_that_is_stored(void **state) {
     assert_kind(s->state->ops->remove(s->state, STR("a"), second, s->arena), FAULT_CONFLICT);
 }
 
-static void a_key_made_again_never_shows_an_old_revision(void **state) {
+static void a_key_made_again_never_shows_an_old_revision(void **state)
+{
     struct suite *s = *state;
     uint64_t revision, first = put(s, STR("a"), STR("1"), REVISION_NEW);
     assert_null(s->state->ops->remove(s->state, STR("a"), first, s->arena));
@@ -112,7 +120,8 @@ static const struct list_case lists[] = {
     /* clang-format on */
 };
 
-static void a_list_is_in_byte_order_from_after_on(void **state) {
+static void a_list_is_in_byte_order_from_after_on(void **state)
+{
     struct suite *s = *state;
     static const str keys[] = { STR_INIT("b"),  STR_INIT("a/2"),      STR_INIT("a"),
                                 STR_INIT("a0"), STR_INIT("a/"),       STR_INIT("a/1"),
@@ -143,7 +152,8 @@ struct seen {
     char text[256];
 };
 
-static void see(void *context, const struct record *r) {
+static void see(void *context, const struct record *r)
+{
     struct seen *seen = context;
     size_t used = strlen(seen->text);
     snprintf(seen->text + used, sizeof seen->text - used, STR_FMT "=" STR_FMT " ", STR_ARG(r->key),
@@ -156,7 +166,8 @@ static void see(void *context, const struct record *r) {
                                       : !f && now.revision == r->revision);
 }
 
-static void a_watch_is_told_of_each_change_in_order_before_the_call_returns(void **state) {
+static void a_watch_is_told_of_each_change_in_order_before_the_call_returns(void **state)
+{
     struct suite *s = *state;
     struct seen all = { .state = s->state, .arena = s->arena }, some = all;
     assert_null(s->state->ops->watch(s->state, STR(""), see, &all));
@@ -173,7 +184,8 @@ static void a_watch_is_told_of_each_change_in_order_before_the_call_returns(void
     assert_string_equal(some.text, "a/1=x a/1=y a/1=none ");
 }
 
-static void what_was_put_is_there_after_a_new_start(void **state) {
+static void what_was_put_is_there_after_a_new_start(void **state)
+{
     struct suite *s = *state;
     uint64_t a = put(s, STR("a"), STR("1"), REVISION_NEW);
     uint64_t b = put(s, STR("b"), STR("2"), REVISION_NEW);
@@ -188,7 +200,8 @@ static void what_was_put_is_there_after_a_new_start(void **state) {
 
 enum { WRITERS = 4, TURNS = 10 };
 
-static void *add_turns(void *context) {
+static void *add_turns(void *context)
+{
     struct suite *s = context;
     struct arena *arena = arena_new(1 << 20);
     for (int done = 0; done < TURNS;) {
@@ -209,7 +222,8 @@ static void *add_turns(void *context) {
     return NULL;
 }
 
-static void many_writers_lose_no_change(void **state) {
+static void many_writers_lose_no_change(void **state)
+{
     struct suite *s = *state;
     put(s, STR("n"), STR(""), REVISION_NEW);
     pthread_t threads[WRITERS];
@@ -222,7 +236,8 @@ static void many_writers_lose_no_change(void **state) {
     assert_int_equal(r.value.len, WRITERS * TURNS);
 }
 
-int state_suite_run(const struct state_maker *maker) {
+int state_suite_run(const struct state_maker *maker)
+{
     suite.maker = maker;
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
