@@ -53,9 +53,9 @@ static void a_bucket_reads_back_from_its_record(void **state)
         assert_true(str_eq(back->policy_text, policies[i]));
         assert_true(str_is_none(back->policy_text) == !back->policy);
     }
+#define RECORD "{\"owner\":\"111122223333\",\"region\":\"us-east-1\",\"policy\":\"{}\"}"
     static const char *const records[] = { "", "{}", "[]", "{\"owner\":\"1\",\"region\":\"r\"}",
-                                           "{\"owner\":\"111122223333\",\"region\":\"us-east-1\","
-                                           "\"policy\":\"{}\"}" };
+                                           RECORD };
     for (size_t i = 0; i < sizeof records / sizeof *records; i++) {
         const void *aggregate;
         assert_non_null(
