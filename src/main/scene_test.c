@@ -189,7 +189,12 @@ static void then_state(struct scene *s, str state)
 static void then_redrive(struct scene *s)
 {
     str note = history_redrive_note(s->clock.wall_ms, s->arena);
-    scene_must(s, s->spool->ops->redrive(s->spool, s->id, note), "redrive");
+    const struct fault *f = s->spool->ops->redrive(s->spool, s->id, note);
+    for (unsigned tries = 0; f && f->kind == FAULT_CONFLICT && tries < 500; tries++) { /* still being put away */
+        nanosleep(&(struct timespec){ .tv_nsec = 2 * 1000 * 1000 }, NULL);
+        f = s->spool->ops->redrive(s->spool, s->id, note);
+    }
+    scene_must(s, f, "redrive");
     stage_deliver(s);
 }
 
