@@ -157,7 +157,8 @@ struct spool_log {
     pthread_mutex_t list_lock;
     pthread_cond_t list_cond;
     struct op_list waiting;
-    bool committer_idle, closing;
+    size_t waiting_commits;
+    bool committer_idle, committer_gathers, closing;
 
     /* The committer's own. */
     pthread_t committer;

@@ -43,7 +43,8 @@ void committer_push(struct spool_log *log, struct op *op)
 {
     pthread_mutex_lock(&log->list_lock);
     list_add(&log->waiting, op);
-    if (log->committer_idle)
+    log->waiting_commits += op->kind == OP_COMMIT;
+    if (log->committer_idle && (!log->committer_gathers || op->kind == OP_COMMIT))
         pthread_cond_signal(&log->list_cond);
     pthread_mutex_unlock(&log->list_lock);
 }
@@ -471,6 +472,18 @@ static void wait_ms(struct spool_log *log, int64_t ms) /* list lock held */
     log->committer_idle = false;
 }
 
+/* Nobody waits for notes and settlements; their effects came first. Alone they stay a moment for
+ * a commit to ride with, so that their sync is not one more before the next 250. List lock held. */
+static void gather(struct spool_log *log)
+{
+    enum { GATHER_MS = 5 };
+    if (!log->waiting.first || log->waiting_commits || log->closing)
+        return;
+    log->committer_gathers = true;
+    wait_ms(log, GATHER_MS);
+    log->committer_gathers = false;
+}
+
 void *committer_run(void *context)
 {
     enum { FULL_RETRY_MS = 100, EPILOGUE_MS = 100 };
@@ -493,7 +506,9 @@ void *committer_run(void *context)
                 log->committer_idle = false;
             }
         }
+        gather(log);
         if (log->waiting.first) {
+            log->waiting_commits = 0;
             *ops.last = log->waiting.first;
             ops.last = log->waiting.last;
             log->waiting.first = NULL;
