@@ -143,12 +143,17 @@ static const struct fault *make_listener(struct server *s, const struct smtp_bin
 
 enum { PER_ADDRESS_ON_THE_NET = 20 };
 
-static const struct fault *start_smtp(struct server *s)
+static const struct fault *open_tls(struct server *s)
 {
     const struct config *c = s->config;
     struct tls_settings tls = { .hostname = hostname_of(c, c->region, s->arena), .cert_file = c->tls_cert,
                                 .key_file = c->tls_key, .directory = data_dir_at(&s->dir, s->arena, "tls") };
-    TRY(tls_server_open(&tls, s->arena, &s->tls));
+    return tls_server_open(&tls, s->arena, &s->tls);
+}
+
+static const struct fault *start_smtp(struct server *s)
+{
+    const struct config *c = s->config;
     struct smtp_listener *listeners = ARENA_ARRAY(s->arena, struct smtp_listener, c->smtp_count);
     if (!listeners)
         return &fault_no_memory;
@@ -216,8 +221,10 @@ static const struct fault *open_all(struct server *s)
     struct privileges privileges;
     TRY(privileges_of(s->config->user, s->arena, &privileges));
     TRY(data_dir_open(s->config->data, s->arena, &s->dir));
+    umask(077); /* what lies in it is nobody else's business */
     TRY(check_addresses(s->config, s->arena));
     TRY(privileges_give(&privileges, s->dir.path, s->arena));
+    TRY(privileges_give(&privileges, data_dir_at(&s->dir, s->arena, "lock"), s->arena));
     TRY(privileges_lower(&privileges, s->arena));
     TRY(open_secrets(s));
     TRY(open_stores(s));
@@ -225,7 +232,12 @@ static const struct fault *open_all(struct server *s)
     if (s->config->demo)
         TRY(demo_prepare(s));
     TRY(deliverers_start(&s->delivery, (unsigned)s->config->workers, s->arena, &s->deliverers));
+    bool own_pair = s->config->tls_cert.ptr != NULL; /* a key that root alone may read; ours is the user's */
+    if (!own_pair)
+        TRY(open_tls(s));
     TRY(privileges_raise(&privileges, s->arena));
+    if (own_pair)
+        TRY(open_tls(s));
     TRY(start_api(s));
     TRY(start_smtp(s));
     return privileges_drop(&privileges, s->arena);
@@ -244,7 +256,6 @@ const struct fault *server_open(const struct config *config, struct arena *a, st
     if (!s->metrics)
         return &fault_no_memory;
     raise_descriptor_limit();
-    umask(077); /* what lies in the data directory is nobody else's business */
     const struct fault *f = open_all(s);
     if (f) {
         server_close(s, s->outside.clock->steady_ms(s->outside.clock) + 1000);
@@ -256,10 +267,10 @@ const struct fault *server_open(const struct config *config, struct arena *a, st
 
 bool server_close(struct server *s, int64_t deadline_ms)
 {
+    if (s->spool) /* no step begins any more; those that run go on while open transactions end */
+        s->spool->ops->stop(s->spool);
     if (s->smtp_server)
         smtp_server_drain(s->smtp_server, deadline_ms);
-    if (s->spool)
-        s->spool->ops->stop(s->spool);
     bool ended = !s->deliverers || deliverers_stop(s->deliverers, deadline_ms);
     if (s->smtp_server)
         smtp_server_stop(s->smtp_server);

@@ -75,7 +75,7 @@ static const struct fault *make_directories(struct arena *a, str path)
         const char *part = arena_cstr(a, str_head(path, i));
         if (!part)
             return &fault_no_memory;
-        if (mkdir(part, 0700) != 0 && errno != EEXIST)
+        if (mkdir(part, i < path.len ? 0755 : 0700) != 0 && errno != EEXIST)
             return cannot(a, "cannot make the data directory", part);
     }
     return NULL;
