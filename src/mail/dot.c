@@ -1,8 +1,8 @@
 /* mail/dot.c - the end of DATA, found 64 octets at a time.
  *
- * Each block of input becomes three bit masks: where its CRs, LFs and dots are. Shifted against each
- * other they tell all bare CRs and LFs and all dots behind a CRLF at once, so a body without stuffed
- * dots costs a few instructions per block, whatever its lines look like. */
+ * Each block of input becomes three bit masks: where its CRs, LFs and dots are. Shifted against
+ * each other they tell all bare CRs and LFs and all dots behind a CRLF at once, so a body without
+ * stuffed dots costs a few instructions per block, whatever its lines look like. */
 #include "mail/dot.h"
 
 #include <assert.h>
@@ -100,7 +100,7 @@ enum parse dot_feed(struct dot *d, str in, str *ret_clean, size_t *ret_used)
         break;
     case DOT_DOT_CR:
         if (in.ptr[0] == '\n') {
-            *d = (struct dot){ .at = DOT_LINE, .bare = d->bare };
+            *d = (struct dot) { .at = DOT_LINE, .bare = d->bare };
             *ret_used = 1;
             return PARSE_DONE;
         }
@@ -129,4 +129,7 @@ void dot_watch(struct dot *d, str in)
     scan(d, in, false);
 }
 
-bool dot_is_bare(const struct dot *d) { return d->bare || d->at == DOT_CR; }
+bool dot_is_bare(const struct dot *d)
+{
+    return d->bare || d->at == DOT_CR;
+}

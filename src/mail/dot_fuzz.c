@@ -37,7 +37,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     enum parse at_b = feed(&b, str_head(in, cut), &parts, &used_b);
     if (at_b == PARSE_MORE)
         at_b = feed(&b, str_from(in, cut), &parts, &used_b);
-    if (at_a != at_b || used_a != used_b || a.bare != b.bare || !str_eq(buf_str(&whole), buf_str(&parts)))
+    if (at_a != at_b || used_a != used_b || a.bare != b.bare ||
+        !str_eq(buf_str(&whole), buf_str(&parts)))
         abort();
     if (at_a == PARSE_DONE && whole.len && !str_ends(buf_str(&whole), STR("\r\n")))
         abort();

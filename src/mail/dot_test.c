@@ -41,11 +41,11 @@ static struct page page_new(void)
     char *base = mmap(NULL, 3 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_true(base != MAP_FAILED);
     assert_int_equal(mprotect(base + 2 * size, size, PROT_NONE), 0);
-    return (struct page){ base, base + 2 * size, size };
+    return (struct page) { base, base + 2 * size, size };
 }
 static str at_end(struct page *p, str in)
 {
-    return (str){ memcpy(p->end - in.len, in.ptr, in.len), in.len };
+    return (str) { memcpy(p->end - in.len, in.ptr, in.len), in.len };
 }
 
 static void check(str in, enum parse parse, size_t used, str clean, bool bare)
@@ -59,7 +59,7 @@ static void check(str in, enum parse parse, size_t used, str clean, bool bare)
             feed(&d, at_end(&page, str_from(in, cut)), &r);
         } else {
             for (size_t i = 0; i < in.len; i++)
-                feed(&d, at_end(&page, (str){ in.ptr + i, 1 }), &r);
+                feed(&d, at_end(&page, (str) { in.ptr + i, 1 }), &r);
         }
         assert_int_equal(r.parse, parse);
         assert_int_equal(r.used, used);

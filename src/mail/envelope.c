@@ -88,7 +88,7 @@ static str get_str(struct reader *r)
         r->bad = true;
         return STR_NONE;
     }
-    str copy = arena_str(r->arena, (str){ r->in.at, len });
+    str copy = arena_str(r->arena, (str) { r->in.at, len });
     r->full |= str_is_none(copy);
     r->in.at += len;
     return copy;

@@ -13,8 +13,12 @@ static struct forward_path rcpts[] = {
 };
 static const struct envelope example = {
     .message_id = STR_INIT("id"),
-    .peer = { .address = STR_INIT("192.0.2.1"), .ehlo = STR_INIT("h\0st"), .ptr = { NULL, 0 }, .tls = true,
-              .tls_version = STR_INIT("TLSv1.3"), .tls_cipher = STR_INIT("C") },
+    .peer = { .address = STR_INIT("192.0.2.1"),
+              .ehlo = STR_INIT("h\0st"),
+              .ptr = { NULL, 0 },
+              .tls = true,
+              .tls_version = STR_INIT("TLSv1.3"),
+              .tls_cipher = STR_INIT("C") },
     .mail_from = { .text = STR_INIT("s@x.test"), .mailbox = { STR_INIT("s"), STR_INIT("x.test") } },
     .rcpt_to = rcpts,
     .rcpt_count = 2,
@@ -64,7 +68,7 @@ static void a_damaged_one_is_refused(void **state)
         char *cut = malloc(len ? len : 1);
         struct envelope e;
         memcpy(cut, bytes.ptr, len);
-        const struct fault *f = envelope_decode((str){ cut, len }, arena, &e);
+        const struct fault *f = envelope_decode((str) { cut, len }, arena, &e);
         assert_non_null(f);
         assert_int_equal(f->kind, FAULT_SYNTAX);
         free(cut);

@@ -3,7 +3,10 @@
 
 #include <assert.h>
 
-static bool is_ftext(char c) { return c > 0x20 && c < 0x7f && c != ':'; } /* RFC 5322 2.2 */
+static bool is_ftext(char c)
+{
+    return c > 0x20 && c < 0x7f && c != ':';
+} /* RFC 5322 2.2 */
 
 /* The octets up to and with the next CRLF; 0: there is none. */
 static size_t line_size(str text)
@@ -18,12 +21,15 @@ static size_t line_size(str text)
     }
 }
 
-static bool is_fold(str text) { return text.len && (text.ptr[0] == ' ' || text.ptr[0] == '\t'); }
+static bool is_fold(str text)
+{
+    return text.len && (text.ptr[0] == ' ' || text.ptr[0] == '\t');
+}
 
 struct field_reader field_reader(str head, const struct field_limits *limits)
 {
     assert(limits->count_max && limits->size_max && "every reader has a bound");
-    return (struct field_reader){ .head = head, .limits = *limits };
+    return (struct field_reader) { .head = head, .limits = *limits };
 }
 
 static bool end(struct field_reader *r, enum fields_end why)
@@ -82,7 +88,7 @@ bool field_next(struct field_reader *r, struct field *ret_field)
     if (size == rest.len && short_of == FIELDS_LIMIT) /* what follows may be a folded line */
         return end(r, FIELDS_LIMIT);
     f.text = str_head(rest, size);
-    f.value = (str){ rest.ptr + value_at, size - 2 - value_at };
+    f.value = (str) { rest.ptr + value_at, size - 2 - value_at };
     r->at += size;
     r->count++;
     *ret_field = f;
@@ -144,7 +150,7 @@ str field_unfold(str value, struct arena *arena)
             value = str_from(value, 1);
         to[len++] = ' ';
     }
-    return str_trim((str){ to, len }); /* the first line may have held nothing */
+    return str_trim((str) { to, len }); /* the first line may have held nothing */
 }
 
 bool field_name_valid(str name)

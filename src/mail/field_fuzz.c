@@ -1,5 +1,5 @@
-/* mail/field_fuzz.c - any bytes as a header section: fields lie one behind the other inside the view,
- * and unfolding leaves no CRLF. */
+/* mail/field_fuzz.c - any bytes as a header section: fields lie one behind the other inside the
+ * view, and unfolding leaves no CRLF. */
 #include "mail/field.h"
 
 #include <stdlib.h>

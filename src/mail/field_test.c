@@ -65,7 +65,8 @@ static void a_field_keeps_its_octets(void **state)
     assert_true(field_next(&r, &f));
     assert_true(str_eq(f.text, STR("Subject:  a\r\n b \r\n")));
     assert_true(str_eq(f.value, STR("  a\r\n b ")));
-    assert_true(field_find(STR("A: 1\r\nsUBJECT: x\r\nSubject: y\r\n\r\n"), &wide, STR("Subject"), &f));
+    assert_true(
+        field_find(STR("A: 1\r\nsUBJECT: x\r\nSubject: y\r\n\r\n"), &wide, STR("Subject"), &f));
     assert_true(str_eq(f.value, STR(" x")));
     assert_false(field_find(STR("A: 1\r\n\r\nSubject: x\r\n"), &wide, STR("Subject"), &f));
 }

@@ -6,23 +6,39 @@
 #include <idn2.h>
 #include <stdlib.h>
 
-enum { LOCAL_PART_MAX = 64, DOMAIN_MAX = 255, PATH_MAX_OCTETS = 256, LABEL_MAX = 63 }; /* RFC 5321 4.5.3.1 */
+enum {
+    LOCAL_PART_MAX = 64,
+    DOMAIN_MAX = 255,
+    PATH_MAX_OCTETS = 256,
+    LABEL_MAX = 63
+}; /* RFC 5321 4.5.3.1 */
 
-static bool is_high(char c) { return (unsigned char)c >= 0x80; }
+static bool is_high(char c)
+{
+    return (unsigned char)c >= 0x80;
+}
 
 static bool is_atext(char c) /* RFC 5322 3.2.3, and UTF8-non-ascii of RFC 6531 */
 {
-    return ascii_is_alpha(c) || ascii_is_digit(c) || is_high(c) || (c && strchr("!#$%&'*+-/=?^_`{|}~", c));
+    return ascii_is_alpha(c) || ascii_is_digit(c) || is_high(c) ||
+           (c && strchr("!#$%&'*+-/=?^_`{|}~", c));
 }
 
 static bool is_domain_char(char c, enum mailbox_rules rules)
 {
-    return ascii_is_alpha(c) || ascii_is_digit(c) || is_high(c) || c == '-' || (c == '_' && rules == MAILBOX_LENIENT);
+    return ascii_is_alpha(c) || ascii_is_digit(c) || is_high(c) || c == '-' ||
+           (c == '_' && rules == MAILBOX_LENIENT);
 }
 
-static enum parse stopped(const struct cursor *in) { return in->at == in->end ? PARSE_MORE : PARSE_BAD; }
+static enum parse stopped(const struct cursor *in)
+{
+    return in->at == in->end ? PARSE_MORE : PARSE_BAD;
+}
 
-static str between(const char *from, const char *to) { return (str){ from, (size_t)(to - from) }; }
+static str between(const char *from, const char *to)
+{
+    return (str) { from, (size_t)(to - from) };
+}
 
 /* "..." with quoted pairs; the content without quotes. Copied only when it has pairs. */
 static enum parse quoted_string(struct cursor *in, struct arena *arena, str *ret_content)
@@ -53,7 +69,7 @@ static enum parse quoted_string(struct cursor *in, struct arena *arena, str *ret
             i++;
         to[len++] = raw.ptr[i];
     }
-    *ret_content = (str){ to, len };
+    *ret_content = (str) { to, len };
     return PARSE_DONE;
 }
 
@@ -74,12 +90,14 @@ static enum parse dot_string(struct cursor *in, enum mailbox_rules rules, str *r
     return PARSE_DONE;
 }
 
-static enum parse local_part(struct cursor *in, enum mailbox_rules rules, struct arena *arena, str *ret_local)
+static enum parse local_part(struct cursor *in, enum mailbox_rules rules, struct arena *arena,
+                             str *ret_local)
 {
     if (in->at == in->end)
         return PARSE_MORE;
     str local;
-    enum parse parse = *in->at == '"' ? quoted_string(in, arena, &local) : dot_string(in, rules, &local);
+    enum parse parse =
+        *in->at == '"' ? quoted_string(in, arena, &local) : dot_string(in, rules, &local);
     if (parse != PARSE_DONE)
         return parse;
     if (!utf8_valid(local) || (rules == MAILBOX_STRICT && local.len > LOCAL_PART_MAX))
@@ -91,7 +109,8 @@ static enum parse local_part(struct cursor *in, enum mailbox_rules rules, struct
 static enum parse address_literal(struct cursor *in, str *ret_domain)
 {
     const char *from = in->at++;
-    while (in->at < in->end && (ascii_is_alpha(*in->at) || ascii_is_digit(*in->at) || (*in->at && strchr(".:-", *in->at))))
+    while (in->at < in->end && (ascii_is_alpha(*in->at) || ascii_is_digit(*in->at) ||
+                                (*in->at && strchr(".:-", *in->at))))
         in->at++;
     if (in->at == in->end)
         return PARSE_MORE;
@@ -134,7 +153,8 @@ static enum parse domain(struct cursor *in, enum mailbox_rules rules, str *ret_d
     return PARSE_DONE;
 }
 
-enum parse mailbox_parse(struct cursor *in, enum mailbox_rules rules, struct arena *arena, struct mailbox *ret_mailbox)
+enum parse mailbox_parse(struct cursor *in, enum mailbox_rules rules, struct arena *arena,
+                         struct mailbox *ret_mailbox)
 {
     struct mailbox m;
     enum parse parse = local_part(in, rules, arena, &m.local_part);
@@ -149,7 +169,8 @@ enum parse mailbox_parse(struct cursor *in, enum mailbox_rules rules, struct are
     return parse;
 }
 
-bool mailbox_of(str text, enum mailbox_rules rules, struct arena *arena, struct mailbox *ret_mailbox)
+bool mailbox_of(str text, enum mailbox_rules rules, struct arena *arena,
+                struct mailbox *ret_mailbox)
 {
     struct cursor in = cursor_of(text);
     struct mailbox m;
@@ -189,8 +210,8 @@ struct path {
 };
 
 /* "<" [ A-d-l ":" ] Mailbox ">" */
-static enum parse path(struct cursor *in, enum mailbox_rules rules, enum bare_name bare, struct arena *arena,
-                       struct path *ret_path)
+static enum parse path(struct cursor *in, enum mailbox_rules rules, enum bare_name bare,
+                       struct arena *arena, struct path *ret_path)
 {
     const char *bracket = in->at;
     if (in->at == in->end || *in->at != '<')
@@ -212,7 +233,8 @@ static enum parse path(struct cursor *in, enum mailbox_rules rules, enum bare_na
         if (parse != PARSE_DONE)
             return parse;
     } else {
-        bool postmaster = str_eq_nocase(p.mailbox.local_part, STR("postmaster")); /* RFC 5321 4.1.1.3 */
+        bool postmaster =
+            str_eq_nocase(p.mailbox.local_part, STR("postmaster")); /* RFC 5321 4.1.1.3 */
         if (bare == NO_BARE_NAME || (bare == BARE_POSTMASTER && !postmaster))
             return stopped(in);
         p.mailbox.domain = STR_NONE;
@@ -231,15 +253,18 @@ enum parse reverse_path_parse(struct cursor *in, enum mailbox_rules rules, struc
                               struct reverse_path *ret_path)
 {
     if (cursor_left(in) >= 2 && in->at[0] == '<' && in->at[1] == '>') {
-        *ret_path = (struct reverse_path){ .null = true, .text = { in->at + 1, 0 }, .mailbox = { .domain = STR_NONE } };
+        *ret_path = (struct reverse_path) { .null = true,
+                                            .text = { in->at + 1, 0 },
+                                            .mailbox = { .domain = STR_NONE } };
         in->at += 2;
         return PARSE_DONE;
     }
     struct path p;
-    enum bare_name bare = rules == MAILBOX_LENIENT ? ANY_BARE_NAME : NO_BARE_NAME; /* SES: spec 2.1 */
+    enum bare_name bare =
+        rules == MAILBOX_LENIENT ? ANY_BARE_NAME : NO_BARE_NAME; /* SES: spec 2.1 */
     enum parse parse = path(in, rules, bare, arena, &p);
     if (parse == PARSE_DONE)
-        *ret_path = (struct reverse_path){ .text = p.text, .mailbox = p.mailbox };
+        *ret_path = (struct reverse_path) { .text = p.text, .mailbox = p.mailbox };
     return parse;
 }
 
@@ -249,7 +274,7 @@ enum parse forward_path_parse(struct cursor *in, enum mailbox_rules rules, struc
     struct path p;
     enum parse parse = path(in, rules, BARE_POSTMASTER, arena, &p);
     if (parse == PARSE_DONE)
-        *ret_path = (struct forward_path){ .text = p.text, .mailbox = p.mailbox };
+        *ret_path = (struct forward_path) { .text = p.text, .mailbox = p.mailbox };
     return parse;
 }
 
@@ -265,15 +290,16 @@ static bool is_host_name(str name)
             if (label == 0)
                 return false;
             label = 0;
-        } else if (!(ascii_is_alpha(c) || ascii_is_digit(c) || c == '-' || c == '_') || ++label > LABEL_MAX) {
+        } else if (!(ascii_is_alpha(c) || ascii_is_digit(c) || c == '-' || c == '_') ||
+                   ++label > LABEL_MAX) {
             return false;
         }
     }
     return label > 0;
 }
 
-/* ASCII names do not go through libidn2: it would refuse `r3---sn-x.test` and the like, which exist,
- * and cost more than all the rest of an RCPT. */
+/* ASCII names do not go through libidn2: it would refuse `r3---sn-x.test` and the like, which
+ * exist, and cost more than all the rest of an RCPT. */
 static str ascii_lowered(str name, struct arena *arena)
 {
     if (!is_host_name(name))
@@ -283,7 +309,7 @@ static str ascii_lowered(str name, struct arena *arena)
         return STR_NONE;
     for (size_t i = 0; i < name.len; i++)
         to[i] = ascii_lower(name.ptr[i]);
-    return (str){ to, name.len };
+    return (str) { to, name.len };
 }
 
 str mailbox_domain_ascii(str name, struct arena *arena)
@@ -296,11 +322,16 @@ str mailbox_domain_ascii(str name, struct arena *arena)
         return STR_NONE;
     const char *unicode = arena_cstr(arena, name);
     char *ascii = NULL;
-    if (!unicode || idn2_to_ascii_8z(unicode, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
+    if (!unicode ||
+        idn2_to_ascii_8z(unicode, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
         return STR_NONE;
-    str labels = ascii_lowered(str_of(ascii), arena); /* a full-width dot may have become a final one */
+    str labels =
+        ascii_lowered(str_of(ascii), arena); /* a full-width dot may have become a final one */
     free(ascii);
     return labels;
 }
 
-bool mailbox_is_ascii(str text) { return utf8_is_ascii(text); }
+bool mailbox_is_ascii(str text)
+{
+    return utf8_is_ascii(text);
+}

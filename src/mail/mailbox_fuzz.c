@@ -1,5 +1,5 @@
-/* mail/mailbox_fuzz.c - any bytes as a path under both rules: views stay inside, strict is a part of
- * lenient, and no control octet ever comes out. */
+/* mail/mailbox_fuzz.c - any bytes as a path under both rules: views stay inside, strict is a part
+ * of lenient, and no control octet ever comes out. */
 #include "mail/mailbox.h"
 
 #include <stdlib.h>

@@ -16,7 +16,10 @@ struct path_case {
     str local_part, domain, text;
 };
 #define NOT STR_INIT(""), STR_INIT(""), STR_INIT("")
-#define NO_DOMAIN { NULL, 0 }
+#define NO_DOMAIN                                                                                  \
+    {                                                                                              \
+        NULL, 0                                                                                    \
+    }
 
 /* clang-format off */
 static const struct path_case reverse_paths[] = {
@@ -121,7 +124,8 @@ static void every_beginning_of_a_path_wants_more(void **state)
 {
     (void)state;
     AUTO_ARENA *arena = arena_new(1 << 16);
-    static const str paths[] = { STR_INIT("<@x.test,@y.test:\"a\\b\"@c-d.test>"), STR_INIT("<a.b@[192.0.2.1]>") };
+    static const str paths[] = { STR_INIT("<@x.test,@y.test:\"a\\b\"@c-d.test>"),
+                                 STR_INIT("<a.b@[192.0.2.1]>") };
     for (size_t i = 0; i < 2; i++) {
         for (size_t len = 0; len < paths[i].len; len++) {
             struct cursor at = cursor_of(str_head(paths[i], len));

@@ -118,4 +118,7 @@ void admission_leave(struct admission *a, str address)
     __atomic_fetch_sub(&a->count, 1, __ATOMIC_RELEASE);
 }
 
-size_t admission_count(const struct admission *a) { return __atomic_load_n(&a->count, __ATOMIC_ACQUIRE); }
+size_t admission_count(const struct admission *a)
+{
+    return __atomic_load_n(&a->count, __ATOMIC_ACQUIRE);
+}

@@ -1,7 +1,7 @@
 /* smtp/connection.c - reads, feeds, heeds wishes, sends; see the states in connection.h.
  *
- * go_on() does all that can be done now and then waits for exactly one thing. Calls from the spool's
- * threads only post a task; they never touch a connection. */
+ * go_on() does all that can be done now and then waits for exactly one thing. Calls from the
+ * spool's threads only post a task; they never touch a connection. */
 #include "smtp/connection.h"
 
 #include "base/random_id.h"
@@ -11,11 +11,12 @@
 #include <stdlib.h>
 
 enum {
-    COMMAND_READ = 16 * 1024,    /* no more is taken at once while commands come: it may have to wait */
-    UNSENT_ENOUGH = 32 * 1024,   /* replies: stop feeding and send */
+    COMMAND_READ =
+        16 * 1024, /* no more is taken at once while commands come: it may have to wait */
+    UNSENT_ENOUGH = 32 * 1024, /* replies: stop feeding and send */
     UNSENT_MAX = 128 * 1024,
-    ROUNDS = 4,                  /* full reads in a row before the others have their turn */
-    WORK_MAX = 1024 * 1024,      /* of a transaction's arena */
+    ROUNDS = 4,             /* full reads in a row before the others have their turn */
+    WORK_MAX = 1024 * 1024, /* of a transaction's arena */
     LINGER_MS = 2000,
     TOKEN_LEN = 20,
     SAYS_MAX = 160,
@@ -34,10 +35,10 @@ struct connection {
     enum phase phase;
     enum smtp_outcome outcome;
     struct spool_draft *draft;
-    struct buf said;      /* unsent from said_at on; holds memory only while it does */
+    struct buf said; /* unsent from said_at on; holds memory only while it does */
     size_t said_at;
-    str rest;             /* received, not yet fed; malloc'ed */
-    int64_t deadline_ms;  /* of the command, or the handshake */
+    str rest;            /* received, not yet fed; malloc'ed */
+    int64_t deadline_ms; /* of the command, or the handshake */
     int64_t message_deadline_ms;
     char address[STREAM_ADDRESS_SIZE];
 
@@ -58,7 +59,10 @@ static int64_t now_ms(const struct lane *lane)
     return clock->steady_ms(clock);
 }
 
-static const struct spool_ops *spool_ops(const struct connection *c) { return c->lane->settings->spool->ops; }
+static const struct spool_ops *spool_ops(const struct connection *c)
+{
+    return c->lane->settings->spool->ops;
+}
 
 static void go_on(struct connection *c, bool readable);
 
@@ -66,7 +70,8 @@ static void go_on(struct connection *c, bool readable);
 
 static void on_resumed(struct loop_task *task)
 {
-    struct connection *c = (struct connection *)(void *)((char *)task - offsetof(struct connection, resumed));
+    struct connection *c =
+        (struct connection *)(void *)((char *)task - offsetof(struct connection, resumed));
     __atomic_store_n(&c->resume_posted, false, __ATOMIC_RELEASE);
     if (c->phase != FULL)
         return;
@@ -176,7 +181,7 @@ static struct smtp_turn commit(struct connection *c)
     c->draft = NULL;
     c->phase = COMMIT;
     spool_ops(c)->commit(draft, c->entries, c->entry_count, spool_committed, c);
-    return (struct smtp_turn){ 0 };
+    return (struct smtp_turn) { 0 };
 }
 
 static void say(struct connection *c, const struct smtp_turn *turn)
@@ -230,7 +235,8 @@ static void hang_up(struct connection *c, enum smtp_hang_up why, enum smtp_outco
 
 static void on_committed(struct loop_task *task)
 {
-    struct connection *c = (struct connection *)(void *)((char *)task - offsetof(struct connection, committed));
+    struct connection *c =
+        (struct connection *)(void *)((char *)task - offsetof(struct connection, committed));
     struct watching *watching = c->lane->watching;
     const struct envelope *e = smtp_envelope(c->session);
     assert(c->phase == COMMIT && "a commit is answered once");
@@ -258,7 +264,7 @@ static void keep_rest(struct connection *c, str rest)
         c->said.failed = true; /* ends the connection */
         return;
     }
-    c->rest = (str){ memcpy(copy, rest.ptr, rest.len), rest.len };
+    c->rest = (str) { memcpy(copy, rest.ptr, rest.len), rest.len };
 }
 
 /* Feeds until the session has had all, or something must come first. */
@@ -301,7 +307,7 @@ static enum stream_io read_and_feed(struct connection *c, bool *ret_full)
     if (io != STREAM_DONE)
         return io;
     *ret_full = got == room;
-    feed(c, (str){ c->lane->input, got });
+    feed(c, (str) { c->lane->input, got });
     return io;
 }
 
@@ -329,7 +335,8 @@ static enum stream_io shake(struct connection *c)
         metric_add(c->lane->watching->tls, 1);
         c->phase = TALK;
         c->deadline_ms = now_ms(c->lane) + c->lane->settings->command_timeout_ms;
-        heed(c, smtp_tls_granted(c->session, stream_tls_version(&c->stream), stream_tls_cipher(&c->stream)));
+        heed(c, smtp_tls_granted(c->session, stream_tls_version(&c->stream),
+                                 stream_tls_cipher(&c->stream)));
     }
     return io;
 }
@@ -343,7 +350,10 @@ static void wait_for(struct connection *c, enum stream_io io, int64_t timeout_ms
 
 /* An idle session is told the whole time-out anew only when it has just spoken; a dripping one is
  * caught by is_late(). */
-static void wait_to_read(struct connection *c) { wait_for(c, STREAM_WANT_READ, c->lane->settings->command_timeout_ms); }
+static void wait_to_read(struct connection *c)
+{
+    wait_for(c, STREAM_WANT_READ, c->lane->settings->command_timeout_ms);
+}
 
 static void linger(struct connection *c)
 {
@@ -358,7 +368,8 @@ static void linger(struct connection *c)
     }
 }
 
-/* The last reply is sent. A peer that still talks must be heard out, or the kernel takes it back. */
+/* The last reply is sent. A peer that still talks must be heard out, or the kernel takes it back.
+ */
 static void leave(struct connection *c)
 {
     if (c->outcome == OUTCOME_QUIT || c->lane->ending) {
@@ -505,10 +516,11 @@ bool connection_begin(struct lane *lane, const struct smtp_listener *listener, i
     c->rest = STR_NONE;
     snprintf(c->address, sizeof c->address, STR_FMT, STR_ARG(address));
     c->work = arena_new(WORK_MAX);
-    c->session = c->work ? smtp_open(&listener->settings, &peer,
-                                     random_token(lane->settings->outside->entropy, token, TOKEN_LEN),
-                                     listener->gatekeeper, c->work)
-                         : NULL;
+    c->session = c->work
+                     ? smtp_open(&listener->settings, &peer,
+                                 random_token(lane->settings->outside->entropy, token, TOKEN_LEN),
+                                 listener->gatekeeper, c->work)
+                     : NULL;
     c->watch = watch_new(lane->loop, fd, on_ready, c);
     if (!c->session || !c->watch) {
         smtp_close(c->session);

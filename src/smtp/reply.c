@@ -52,7 +52,7 @@ size_t smtp_reply_write(unsigned reply, const struct smtp_reply_words *words, ch
     assert(room > 8 && "room for a code and CRLF");
     struct line line = { .to = to, .room = room - 2 };
     char code[8];
-    add(&line, (str){ code, (size_t)snprintf(code, sizeof code, "%d ", row->code) });
+    add(&line, (str) { code, (size_t)snprintf(code, sizeof code, "%d ", row->code) });
     if (row->enhanced.len && !(words->compat_ses && row->code < 400)) {
         add(&line, row->enhanced);
         add(&line, STR(" "));

@@ -53,7 +53,9 @@ static void turn_away(struct door *door, int fd, str address, unsigned reply)
 {
     char line[512];
     const struct smtp_settings *settings = &door->listener->settings;
-    const struct smtp_reply_words words = { .hostname = settings->hostname, .peer = address, .compat_ses = settings->compat_ses };
+    const struct smtp_reply_words words = { .hostname = settings->hostname,
+                                            .peer = address,
+                                            .compat_ses = settings->compat_ses };
     size_t len = smtp_reply_write(reply, &words, line, sizeof line);
     ssize_t sent = send(fd, line, len, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)sent; /* an empty socket has room for a line; if not, so be it */
@@ -113,7 +115,7 @@ static void shut_doors(struct smtp_loop *loop)
         watch_free(loop->doors[i].watch);
         if (loop->doors[i].fd >= 0)
             close(loop->doors[i].fd);
-        loop->doors[i] = (struct door){ .fd = -1 };
+        loop->doors[i] = (struct door) { .fd = -1 };
     }
     __atomic_fetch_add(&loop->server->shut, 1, __ATOMIC_RELEASE);
 }
@@ -128,7 +130,8 @@ static void on_deadline(void *context, unsigned what)
 
 static void on_drain(struct loop_task *task)
 {
-    struct smtp_loop *loop = (struct smtp_loop *)(void *)((char *)task - offsetof(struct smtp_loop, drain));
+    struct smtp_loop *loop =
+        (struct smtp_loop *)(void *)((char *)task - offsetof(struct smtp_loop, drain));
     struct clock *clock = loop->lane.settings->outside->clock;
     int64_t left = loop->server->drain_deadline_ms - clock->steady_ms(clock);
     shut_doors(loop);
@@ -142,7 +145,8 @@ static void on_drain(struct loop_task *task)
 
 static void on_end(struct loop_task *task)
 {
-    struct smtp_loop *loop = (struct smtp_loop *)(void *)((char *)task - offsetof(struct smtp_loop, end));
+    struct smtp_loop *loop =
+        (struct smtp_loop *)(void *)((char *)task - offsetof(struct smtp_loop, end));
     shut_doors(loop);
     connections_end(&loop->lane);
 }
@@ -165,7 +169,7 @@ static const struct fault *open_doors(struct smtp_loop *loop, struct arena *aren
         loop->doors[i].fd = -1;
     for (size_t i = 0; i < count; i++) {
         struct door *door = &loop->doors[i];
-        *door = (struct door){ .loop = loop, .listener = &server->listeners[i], .fd = -1 };
+        *door = (struct door) { .loop = loop, .listener = &server->listeners[i], .fd = -1 };
         /* Port 0 is chosen for the first loop; the others share what it got. */
         str address = server->addresses[i].len ? server->addresses[i] : door->listener->address;
         TRY(stream_listen(address, arena, &door->fd, &server->addresses[i]));
@@ -177,12 +181,13 @@ static const struct fault *open_doors(struct smtp_loop *loop, struct arena *aren
     return NULL;
 }
 
-static const struct fault *open_loop(struct smtp_server *server, struct smtp_loop *loop, struct arena *arena)
+static const struct fault *open_loop(struct smtp_server *server, struct smtp_loop *loop,
+                                     struct arena *arena)
 {
     loop->server = server;
     loop->drain.run = on_drain;
     loop->end.run = on_end;
-    loop->lane = (struct lane){
+    loop->lane = (struct lane) {
         .loop = loop_new(),
         .settings = &server->settings,
         .admission = server->admission,
@@ -227,7 +232,8 @@ static const struct fault *prepare(struct smtp_server *server, struct arena *are
         return &fault_no_memory;
     for (size_t i = 0; i < count; i++) {
         server->listeners[i] = settings->listeners[i];
-        server->listeners[i].settings.offer_tls = settings->listeners[i].settings.offer_tls && settings->tls;
+        server->listeners[i].settings.offer_tls =
+            settings->listeners[i].settings.offer_tls && settings->tls;
     }
     server->watching = watching_begin(settings->metrics, settings->outside->journal);
     for (unsigned i = 0; i < server->loop_count; i++)
@@ -239,11 +245,11 @@ static const struct fault *prepare(struct smtp_server *server, struct arena *are
     return NULL;
 }
 
-const struct fault *smtp_server_start(const struct smtp_server_settings *settings, struct arena *arena,
-                                      struct smtp_server **ret_server)
+const struct fault *smtp_server_start(const struct smtp_server_settings *settings,
+                                      struct arena *arena, struct smtp_server **ret_server)
 {
-    if (settings->listener_count == 0 || settings->connections_max == 0 || settings->command_timeout_ms <= 0 ||
-        settings->message_timeout_ms <= 0)
+    if (settings->listener_count == 0 || settings->connections_max == 0 ||
+        settings->command_timeout_ms <= 0 || settings->message_timeout_ms <= 0)
         return fault(arena, FAULT_SYNTAX, NULL, "an SMTP server wants a listener and limits");
     struct smtp_server *server = calloc(1, sizeof *server);
     if (!server)
@@ -261,12 +267,17 @@ const struct fault *smtp_server_start(const struct smtp_server_settings *setting
     return NULL;
 }
 
-str smtp_server_address(const struct smtp_server *server, size_t listener) { return server->addresses[listener]; }
+str smtp_server_address(const struct smtp_server *server, size_t listener)
+{
+    return server->addresses[listener];
+}
 
-/* The loops count connections out; nobody waits for this but main at its end, so looking is enough. */
+/* The loops count connections out; nobody waits for this but main at its end, so looking is enough.
+ */
 static void wait_until_empty(const struct smtp_server *server, unsigned loops)
 {
-    while (__atomic_load_n(&server->shut, __ATOMIC_ACQUIRE) < loops || admission_count(server->admission) > 0)
+    while (__atomic_load_n(&server->shut, __ATOMIC_ACQUIRE) < loops ||
+           admission_count(server->admission) > 0)
         usleep(POLL_MS * 1000);
 }
 
@@ -302,7 +313,8 @@ void smtp_server_stop(struct smtp_server *server)
     if (!server)
         return;
     unsigned started = 0; /* all, unless the start failed on the way */
-    for (; server->loops && started < server->loop_count && server->loops[started].started; started++)
+    for (; server->loops && started < server->loop_count && server->loops[started].started;
+         started++)
         loop_post(server->loops[started].lane.loop, &server->loops[started].end);
     if (started)
         wait_until_empty(server, started);

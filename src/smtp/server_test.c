@@ -1,6 +1,8 @@
-/* smtp/server_test.c - the whole server over loopback: real sockets, real threads, a spool in memory. */
+/* smtp/server_test.c - the whole server over loopback: real sockets, real threads, a spool in
+ * memory. */
 #include "base/metrics.h"
 #include "smtp/server.h"
+#include "smtp/spool_double.h"
 #include "testing/journal.h"
 #include "testing/temp_dir.h"
 #include "wire/tls.h"
@@ -21,130 +23,15 @@
 
 #include <cmocka.h>
 
-/* ---- a spool in memory: its committer is a thread, as in life ---- */
-
-struct memory_spool;
-struct job {
-    struct job *next;
-    spool_committed_fn *committed;
-    spool_resume_fn *resume;
-    void *context;
-};
-struct spool_draft {
-    struct memory_spool *spool;
-    struct buf body;
-    spool_resume_fn *resume;
-    void *context;
-    size_t since_full;
-};
-struct memory_spool {
-    struct spool spool;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-    pthread_t thread;
-    struct job *jobs;
-    bool stop;
-    size_t full_every; /* octets until write says "enough"; 0: never */
-    useconds_t slow_us;
-    enum fault_kind commit_fault; /* with fails */
-    bool fails;
-    struct buf last; /* the body committed last */
-    int committed, drafts, abandoned, waits;
-};
-
-static void add_job(struct memory_spool *m, struct job job)
-{
-    struct job *j = malloc(sizeof *j);
-    *j = job;
-    j->next = NULL;
-    struct job **at = &m->jobs;
-    while (*at)
-        at = &(*at)->next;
-    *at = j;
-    pthread_cond_signal(&m->changed);
-}
-
-static void *committer(void *context)
-{
-    struct memory_spool *m = context;
-    pthread_mutex_lock(&m->lock);
-    while (!m->stop || m->jobs) {
-        struct job *j = m->jobs;
-        if (!j) {
-            pthread_cond_wait(&m->changed, &m->lock);
-            continue;
-        }
-        m->jobs = j->next;
-        struct fault fault = { .kind = m->commit_fault, .says = STR("the disk says no") };
-        bool fails = m->fails;
-        pthread_mutex_unlock(&m->lock);
-        usleep(m->slow_us);
-        if (j->resume)
-            j->resume(j->context);
-        else
-            j->committed(j->context, fails ? &fault : NULL);
-        free(j);
-        pthread_mutex_lock(&m->lock);
-    }
-    pthread_mutex_unlock(&m->lock);
-    return NULL;
-}
-
-static const struct fault *draft(struct spool *spool, spool_resume_fn *resume, void *context, struct spool_draft **ret)
-{
-    struct memory_spool *m = (struct memory_spool *)(void *)spool;
-    struct spool_draft *d = calloc(1, sizeof *d);
-    *d = (struct spool_draft){ .spool = m, .body = buf_new(64 << 20), .resume = resume, .context = context };
-    __atomic_fetch_add(&m->drafts, 1, __ATOMIC_RELAXED);
-    *ret = d;
-    return NULL;
-}
-
-static bool write_draft(struct spool_draft *d, str chunk)
-{
-    buf_add(&d->body, chunk);
-    d->since_full += chunk.len;
-    if (!d->spool->full_every || d->since_full < d->spool->full_every)
-        return true;
-    d->since_full = 0;
-    pthread_mutex_lock(&d->spool->lock);
-    d->spool->waits++;
-    add_job(d->spool, (struct job){ .resume = d->resume, .context = d->context });
-    pthread_mutex_unlock(&d->spool->lock);
-    return false;
-}
-
-static void commit(struct spool_draft *d, const struct spool_entry *entries, size_t count, spool_committed_fn *done,
-                   void *context)
-{
-    struct memory_spool *m = d->spool;
-    assert_true(count > 0 && entries[0].id.len > 0);
-    pthread_mutex_lock(&m->lock);
-    buf_free(&m->last);
-    m->last = d->body;
-    m->committed++;
-    add_job(m, (struct job){ .committed = done, .context = context });
-    pthread_mutex_unlock(&m->lock);
-    free(d);
-}
-
-static void abandon(struct spool_draft *d)
-{
-    __atomic_fetch_add(&d->spool->abandoned, 1, __ATOMIC_RELAXED);
-    buf_free(&d->body);
-    free(d);
-}
-
-static const struct spool_ops memory_ops = { .draft = draft, .write = write_draft, .commit = commit, .abandon = abandon };
-
 /* ---- a gatekeeper who takes all but nobody@ ---- */
 
 struct smtp_pass {
     int unused;
 };
 
-static const struct fault *gate_mail(struct smtp_gatekeeper *g, const struct peer *peer, const struct reverse_path *path,
-                                     struct arena *arena, struct smtp_pass **ret_pass)
+static const struct fault *gate_mail(struct smtp_gatekeeper *g, const struct peer *peer,
+                                     const struct reverse_path *path, struct arena *arena,
+                                     struct smtp_pass **ret_pass)
 {
     (void)g, (void)path;
     assert_true(str_eq(peer->address, STR("127.0.0.1")));
@@ -152,21 +39,24 @@ static const struct fault *gate_mail(struct smtp_gatekeeper *g, const struct pee
     return NULL;
 }
 
-static enum smtp_answer gate_rcpt(struct smtp_pass *pass, const struct envelope *e, const struct forward_path *path)
+static enum smtp_answer gate_rcpt(struct smtp_pass *pass, const struct envelope *e,
+                                  const struct forward_path *path)
 {
     (void)pass, (void)e;
     return str_eq(path->mailbox.local_part, STR("nobody")) ? SMTP_NO_MAILBOX : SMTP_TAKE;
 }
 
-static const struct fault *gate_entries(struct smtp_pass *pass, const struct envelope *e, struct arena *arena,
-                                        struct spool_entry **ret_entries, size_t *ret_count)
+static const struct fault *gate_entries(struct smtp_pass *pass, const struct envelope *e,
+                                        struct arena *arena, struct spool_entry **ret_entries,
+                                        size_t *ret_count)
 {
     static _Atomic int ids;
     (void)pass;
     assert_true(e->received_ms > 0);
     *ret_entries = ARENA_ARRAY(arena, struct spool_entry, 2);
-    (*ret_entries)[0] = (struct spool_entry){ .id = arena_strf(arena, "id%d", ++ids), .kind = SPOOL_MAIL };
-    (*ret_entries)[1] = (struct spool_entry){ .id = STR("second"), .kind = SPOOL_MAIL };
+    (*ret_entries)[0] =
+        (struct spool_entry) { .id = arena_strf(arena, "id%d", ++ids), .kind = SPOOL_MAIL };
+    (*ret_entries)[1] = (struct spool_entry) { .id = STR("second"), .kind = SPOOL_MAIL };
     *ret_count = 2;
     return NULL;
 }
@@ -187,24 +77,36 @@ struct house {
 
 static void house_build(struct house *h)
 {
-    *h = (struct house){ .journal = captured_journal_new(), .metrics = metrics_new(1000), .arena = arena_new(1 << 20) };
-    h->gatekeeper = (struct smtp_gatekeeper){ gate_mail, gate_rcpt, gate_entries };
-    h->spool.spool.ops = &memory_ops;
-    pthread_mutex_init(&h->spool.lock, NULL);
-    pthread_cond_init(&h->spool.changed, NULL);
-    pthread_create(&h->spool.thread, NULL, committer, &h->spool);
-    h->outside = (struct outside){ .clock = clock_real(), .entropy = entropy_real(), .journal = captured_journal(h->journal) };
-    h->listener = (struct smtp_listener){
+    *h = (struct house) { .journal = captured_journal_new(),
+                          .metrics = metrics_new(1000),
+                          .arena = arena_new(1 << 20) };
+    h->gatekeeper = (struct smtp_gatekeeper) { gate_mail, gate_rcpt, gate_entries };
+    memory_spool_open(&h->spool);
+    h->outside = (struct outside) { .clock = clock_real(),
+                                    .entropy = entropy_real(),
+                                    .journal = captured_journal(h->journal) };
+    h->listener = (struct smtp_listener) {
         .region = STR("us-east-1"),
         .address = STR("127.0.0.1:0"),
         .gatekeeper = &h->gatekeeper,
-        .settings = { .limits = { .line_max = 2048, .rcpt_max = 100, .message_max = 41943040, .errors_max = 20, .commands_max = 100000 },
-                      .hostname = STR("mx.test"), .offer_tls = true },
+        .settings = { .limits = { .line_max = 2048,
+                                  .rcpt_max = 100,
+                                  .message_max = 41943040,
+                                  .errors_max = 20,
+                                  .commands_max = 100000 },
+                      .hostname = STR("mx.test"),
+                      .offer_tls = true },
     };
-    h->settings = (struct smtp_server_settings){
-        .listeners = &h->listener, .listener_count = 1, .loops = 2, .connections_max = 100,
-        .command_timeout_ms = 10000, .message_timeout_ms = 20000,
-        .spool = &h->spool.spool, .outside = &h->outside, .metrics = h->metrics,
+    h->settings = (struct smtp_server_settings) {
+        .listeners = &h->listener,
+        .listener_count = 1,
+        .loops = 2,
+        .connections_max = 100,
+        .command_timeout_ms = 10000,
+        .message_timeout_ms = 20000,
+        .spool = &h->spool.spool,
+        .outside = &h->outside,
+        .metrics = h->metrics,
     };
 }
 
@@ -219,13 +121,9 @@ static void house_close(struct house *h)
 {
     if (h->server)
         smtp_server_stop(h->server);
-    pthread_mutex_lock(&h->spool.lock);
-    h->spool.stop = true;
-    pthread_cond_signal(&h->spool.changed);
-    pthread_mutex_unlock(&h->spool.lock);
-    pthread_join(h->spool.thread, NULL);
-    assert_int_equal(h->spool.drafts, h->spool.committed + h->spool.abandoned); /* none is forgotten */
-    buf_free(&h->spool.last);
+    memory_spool_close(&h->spool);
+    assert_int_equal(h->spool.drafts,
+                     h->spool.committed + h->spool.abandoned); /* none is forgotten */
     captured_journal_free(h->journal);
     metrics_free(h->metrics);
     arena_free(h->arena);
@@ -246,7 +144,9 @@ static struct client dial(const struct house *h)
     assert_true(str_cut(address, ':', &address, &port));
     uint64_t number;
     assert_true(str_u64(port, &number));
-    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)number), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in to = { .sin_family = AF_INET,
+                              .sin_port = htons((uint16_t)number),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     struct client c = { .fd = socket(AF_INET, SOCK_STREAM, 0), .heard = buf_new(16 << 20) };
     assert_int_equal(connect(c.fd, (struct sockaddr *)&to, sizeof to), 0);
     return c;
@@ -305,7 +205,8 @@ static void hears_end(struct client *c, const char *last)
     buf_clear(&c->heard);
 }
 
-static void hears_line(struct client *c, const char *begin) /* the last line heard so far begins so */
+static void hears_line(struct client *c,
+                       const char *begin) /* the last line heard so far begins so */
 {
     while (!str_ends(buf_str(&c->heard), STR("\r\n")) && hear_some(c))
         ;
@@ -328,9 +229,9 @@ static struct client greeted(const struct house *h)
     return c;
 }
 
-#define ENVELOPE "HELO c.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<u@d.test>\r\n"
+#define ENVELOPE    "HELO c.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<u@d.test>\r\n"
 #define ENVELOPE_OK "250 mx.test\r\n250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n"
-#define GO_ON "354 End data with <CR><LF>.<CR><LF>\r\n"
+#define GO_ON       "354 End data with <CR><LF>.<CR><LF>\r\n"
 
 static bool metric_is(struct house *h, const char *line)
 {
@@ -377,11 +278,13 @@ static void a_large_body_comes_through_a_full_spool_whole(void **state)
     AUTO_BUF sent = buf_new(64 << 20);
     for (int i = 0; body.len < 6 << 20; i++) {
         char line[128];
-        int n = snprintf(line, sizeof line, "%s line %d of a large body, and some more words to fill it up\r\n", i % 50 ? "a" : ".", i);
-        buf_add(&body, (str){ line, (size_t)n });
+        int n = snprintf(line, sizeof line,
+                         "%s line %d of a large body, and some more words to fill it up\r\n",
+                         i % 50 ? "a" : ".", i);
+        buf_add(&body, (str) { line, (size_t)n });
         if (line[0] == '.')
             buf_addc(&sent, '.');
-        buf_add(&sent, (str){ line, (size_t)n });
+        buf_add(&sent, (str) { line, (size_t)n });
     }
     buf_add(&sent, STR(".\r\n"));
     struct client c = greeted(&h);
@@ -393,7 +296,8 @@ static void a_large_body_comes_through_a_full_spool_whole(void **state)
     assert_true(str_eq(buf_str(&h.spool.last), buf_str(&body)));
     /* The same in one chunk. */
     char command[128];
-    snprintf(command, sizeof command, "MAIL FROM:<>\r\nRCPT TO:<u@d.test>\r\nBDAT %zu LAST\r\n", body.len);
+    snprintf(command, sizeof command, "MAIL FROM:<>\r\nRCPT TO:<u@d.test>\r\nBDAT %zu LAST\r\n",
+             body.len);
     tell(&c, str_of(command));
     tell(&c, buf_str(&body));
     TELL(&c, "NOOP\r\n");
@@ -417,7 +321,8 @@ static void a_commit_that_fails_is_said(void **state)
     hears(&c, ENVELOPE_OK "452 4.3.1 Insufficient system storage\r\n");
     h.spool.commit_fault = FAULT_UNAVAILABLE;
     TELL(&c, "MAIL FROM:<a@b.test>\r\nRCPT TO:<u@d.test>\r\nBDAT 0 LAST\r\n");
-    hears(&c, "250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n451 4.3.0 Requested action aborted: local error in processing\r\n");
+    hears(&c, "250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n451 4.3.0 Requested action aborted: local error in "
+              "processing\r\n");
     hang(&c);
     assert_int_equal(captured_journal_count(h.journal, "the disk says no"), 2);
     house_close(&h);
@@ -438,7 +343,8 @@ static void starttls_forgets_what_was_injected_before_it(void **state)
     AUTO_TEMP_DIR dir = temp_dir_make();
     house_build(&h);
     char path[512];
-    struct tls_settings tls = { .hostname = STR("mx.test"), .directory = str_of(temp_dir_path(&dir, "tls", path)) };
+    struct tls_settings tls = { .hostname = STR("mx.test"),
+                                .directory = str_of(temp_dir_path(&dir, "tls", path)) };
     const struct fault *f = tls_server_open(&tls, h.arena, &h.settings.tls);
     assert_null(f);
     house_open(&h);
@@ -641,7 +547,8 @@ static void a_drain_lets_transactions_end_and_no_others_begin(void **state)
     hears_end(&busy, "\r\n421 4.3.2 mx.test Service closing down, try again later\r\n");
     hang(&busy);
     assert_int_equal(h.spool.committed, 1);
-    hears_end(&slow, "421 4.3.2 mx.test Service closing down, try again later\r\n"); /* at the deadline */
+    hears_end(&slow,
+              "421 4.3.2 mx.test Service closing down, try again later\r\n"); /* at the deadline */
     hang(&slow);
     pthread_join(thread, NULL);
     smtp_server_stop(h.server);
@@ -706,7 +613,8 @@ static void an_address_in_use_or_wrong_is_a_fault(void **state)
     (void)state;
     struct house h;
     house_build(&h);
-    static const char *const wrong[] = { "127.0.0.1", "127.0.0.1:x", "127.0.0.1:65536", "::1:25", ":25", "192.0.2.1:0" };
+    static const char *const wrong[] = { "127.0.0.1", "127.0.0.1:x", "127.0.0.1:65536",
+                                         "::1:25",    ":25",         "192.0.2.1:0" };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         h.listener.address = str_of(wrong[i]);
         assert_non_null(smtp_server_start(&h.settings, h.arena, &h.server));

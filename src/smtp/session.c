@@ -1,7 +1,9 @@
-/* smtp/session.c - cuts the input into commands and stretches of a message, and keeps the transaction.
+/* smtp/session.c - cuts the input into commands and stretches of a message, and keeps the
+ * transaction.
  *
- * Whatever is refused is refused after its end: a message after its CRLF.CRLF, a chunk after its last
- * octet, an overlong line after its CRLF. So what a peer meant as content is never read as a command. */
+ * Whatever is refused is refused after its end: a message after its CRLF.CRLF, a chunk after its
+ * last octet, an overlong line after its CRLF. So what a peer meant as content is never read as a
+ * command. */
 #include "smtp/machine.h"
 
 #include <assert.h>
@@ -12,14 +14,16 @@ static str copy_into(char *to, size_t room, str text)
     text = str_head(text, room);
     if (text.len)
         memcpy(to, text.ptr, text.len);
-    return (str){ to, text.len };
+    return (str) { to, text.len };
 }
 
-struct smtp_session *smtp_open(const struct smtp_settings *settings, const struct peer *peer, str banner_token,
-                               struct smtp_gatekeeper *gatekeeper, struct arena *work)
+struct smtp_session *smtp_open(const struct smtp_settings *settings, const struct peer *peer,
+                               str banner_token, struct smtp_gatekeeper *gatekeeper,
+                               struct arena *work)
 {
     const struct smtp_limits *l = &settings->limits;
-    assert(l->line_max && l->rcpt_max && l->message_max && l->errors_max && l->commands_max && "all limits are set");
+    assert(l->line_max && l->rcpt_max && l->message_max && l->errors_max && l->commands_max &&
+           "all limits are set");
     struct smtp_session *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
@@ -44,9 +48,18 @@ void smtp_close(struct smtp_session *s)
     free(s);
 }
 
-enum smtp_state smtp_state(const struct smtp_session *s) { return s->state; }
-struct envelope *smtp_envelope(struct smtp_session *s) { return &s->envelope; }
-struct smtp_pass *smtp_pass(const struct smtp_session *s) { return s->pass; }
+enum smtp_state smtp_state(const struct smtp_session *s)
+{
+    return s->state;
+}
+struct envelope *smtp_envelope(struct smtp_session *s)
+{
+    return &s->envelope;
+}
+struct smtp_pass *smtp_pass(const struct smtp_session *s)
+{
+    return s->pass;
+}
 
 static str render(struct smtp_session *s, unsigned reply)
 {
@@ -57,7 +70,7 @@ static str render(struct smtp_session *s, unsigned reply)
         .token = { s->token, s->token_len },
         .compat_ses = s->settings->compat_ses,
     };
-    return (str){ s->reply, smtp_reply_write(reply, &words, s->reply, sizeof s->reply) };
+    return (str) { s->reply, smtp_reply_write(reply, &words, s->reply, sizeof s->reply) };
 }
 
 /* What is at an end says so with 421 and closes. */
@@ -65,7 +78,7 @@ static struct smtp_turn last_words(struct smtp_session *s, unsigned reply)
 {
     s->state = SMTP_CLOSING;
     s->awaited = WISH_NONE;
-    return (struct smtp_turn){ .reply = render(s, reply), .wish = WISH_CLOSE, .refused = reply };
+    return (struct smtp_turn) { .reply = render(s, reply), .wish = WISH_CLOSE, .refused = reply };
 }
 
 struct smtp_turn session_say(struct smtp_session *s, unsigned reply)
@@ -73,13 +86,14 @@ struct smtp_turn session_say(struct smtp_session *s, unsigned reply)
     int code = smtp_reply_row(reply)->code;
     if (code >= 500 && ++s->errors > s->settings->limits.errors_max)
         return last_words(s, REPLY_ERRORS);
-    return (struct smtp_turn){ .reply = render(s, reply), .refused = code >= 400 ? reply : REPLY_NONE };
+    return (struct smtp_turn) { .reply = render(s, reply),
+                                .refused = code >= 400 ? reply : REPLY_NONE };
 }
 
 struct smtp_turn session_wish(struct smtp_session *s, enum smtp_wish wish)
 {
     s->awaited = wish;
-    return (struct smtp_turn){ .wish = wish };
+    return (struct smtp_turn) { .wish = wish };
 }
 
 void session_end_transaction(struct smtp_session *s, struct smtp_turn *turn)
@@ -92,7 +106,7 @@ void session_end_transaction(struct smtp_session *s, struct smtp_turn *turn)
     s->rcpt_room = 0;
     s->utf8 = false;
     s->chunk_open = false;
-    s->envelope = (struct envelope){ .peer = s->envelope.peer };
+    s->envelope = (struct envelope) { .peer = s->envelope.peer };
     arena_reset(s->work);
     if (s->state != SMTP_GREET && s->state != SMTP_CLOSING)
         s->state = SMTP_READY;
@@ -196,18 +210,19 @@ static struct smtp_turn give_up_chunk(struct smtp_session *s, unsigned unfit)
     return turn;
 }
 
-struct smtp_turn session_chunk_begin(struct smtp_session *s, uint64_t size, bool last, unsigned unfit)
+struct smtp_turn session_chunk_begin(struct smtp_session *s, uint64_t size, bool last,
+                                     unsigned unfit)
 {
     s->chunk_left = size;
     s->chunk_last = last;
     s->chunk_open = true;
     s->chunk_unfit = unfit;
     if (unfit)
-        return (struct smtp_turn){ 0 };
+        return (struct smtp_turn) { 0 };
     if (size > s->settings->limits.message_max - s->envelope.size)
         return give_up_chunk(s, REPLY_TOO_BIG);
     if (s->draft)
-        return (struct smtp_turn){ 0 };
+        return (struct smtp_turn) { 0 };
     s->state = SMTP_CHUNK;
     return session_wish(s, WISH_OPEN_DRAFT);
 }
@@ -271,7 +286,7 @@ static struct smtp_turn feed_line(struct smtp_session *s, str bytes)
     size_t used = find_crlf(bytes, s->line_cr);
     if (used == 0) {
         keep_part(s, bytes);
-        return (struct smtp_turn){ .consumed = bytes.len };
+        return (struct smtp_turn) { .consumed = bytes.len };
     }
     str line = str_head(bytes, used);
     if (s->line.len || s->line_unfit) {
@@ -304,9 +319,9 @@ struct smtp_turn smtp_feed(struct smtp_session *s, str bytes)
         s->line_used = false;
     }
     if (s->awaited != WISH_NONE)
-        return (struct smtp_turn){ 0 };
+        return (struct smtp_turn) { 0 };
     if (s->state == SMTP_CLOSING)
-        return (struct smtp_turn){ .consumed = bytes.len };
+        return (struct smtp_turn) { .consumed = bytes.len };
     if (s->chunk_open)
         return feed_chunk(s, bytes);
     return s->state == SMTP_DATA ? feed_data(s, bytes) : feed_line(s, bytes);
@@ -321,10 +336,10 @@ static struct smtp_turn draft_granted(struct smtp_session *s, const struct fault
         return s->chunk_open ? give_up_chunk(s, reply) : refuse_message(s, reply);
     }
     s->draft = true;
-    s->dot = (struct dot){ 0 };
+    s->dot = (struct dot) { 0 };
     s->envelope.size = 0;
     if (s->chunk_open)
-        return (struct smtp_turn){ 0 };
+        return (struct smtp_turn) { 0 };
     s->state = SMTP_DATA;
     return session_say(s, REPLY_GO_ON);
 }
@@ -350,7 +365,7 @@ struct smtp_turn smtp_granted(struct smtp_session *s, const struct fault *fault)
         return commit_granted(s, fault);
     case WISH_START_TLS: /* 220 was said: there is nothing left to say in the clear */
         s->state = SMTP_CLOSING;
-        return (struct smtp_turn){ .wish = WISH_CLOSE };
+        return (struct smtp_turn) { .wish = WISH_CLOSE };
     case WISH_NONE:
     case WISH_WRITE_DRAFT:
     case WISH_ABANDON:
@@ -358,7 +373,7 @@ struct smtp_turn smtp_granted(struct smtp_session *s, const struct fault *fault)
         break;
     }
     assert(false && "only what was asked for is granted");
-    return (struct smtp_turn){ 0 };
+    return (struct smtp_turn) { 0 };
 }
 
 struct smtp_turn smtp_tls_granted(struct smtp_session *s, str version, str cipher)

@@ -1,6 +1,6 @@
-/* smtp/session_fuzz.c - any bytes as a client, cut at any place: what is said and what is taken must
- * not depend on the cut, every turn must get on, and no refused octet may reach a draft. The first
- * octet chooses the settings, the next two the cut. */
+/* smtp/session_fuzz.c - any bytes as a client, cut at any place: what is said and what is taken
+ * must not depend on the cut, every turn must get on, and no refused octet may reach a draft. The
+ * first octet chooses the settings, the next two the cut. */
 #include "smtp/session.h"
 
 #include <stdlib.h>
@@ -16,15 +16,17 @@ struct around {
 
 static const struct fault unavailable = { .kind = FAULT_UNAVAILABLE, .says = STR_INIT("no") };
 
-static const struct fault *mail(struct smtp_gatekeeper *g, const struct peer *peer, const struct reverse_path *path,
-                                struct arena *arena, struct smtp_pass **ret_pass)
+static const struct fault *mail(struct smtp_gatekeeper *g, const struct peer *peer,
+                                const struct reverse_path *path, struct arena *arena,
+                                struct smtp_pass **ret_pass)
 {
     (void)peer, (void)arena;
     *ret_pass = (struct smtp_pass *)(void *)g;
     return str_eq(path->text, STR("no")) ? &unavailable : NULL;
 }
 
-static enum smtp_answer rcpt(struct smtp_pass *pass, const struct envelope *e, const struct forward_path *path)
+static enum smtp_answer rcpt(struct smtp_pass *pass, const struct envelope *e,
+                             const struct forward_path *path)
 {
     if (!pass || e->rcpt_count >= 4)
         abort();
@@ -68,7 +70,8 @@ static bool heed(struct around *a, struct smtp_turn turn)
             a->has_draft = false;
             buf_add(&a->taken, STR("]"));
             smtp_envelope(a->session)->message_id = STR("id");
-            turn = smtp_granted(a->session, smtp_envelope(a->session)->size % 7 == 6 ? &unavailable : NULL);
+            turn = smtp_granted(a->session,
+                                smtp_envelope(a->session)->size % 7 == 6 ? &unavailable : NULL);
             continue;
         }
     }
@@ -92,7 +95,9 @@ static void feed(struct around *a, str rest)
 
 static struct around play(const struct smtp_settings *settings, str in, size_t cut)
 {
-    struct around a = { .gatekeeper = { .mail = mail, .rcpt = rcpt }, .said = buf_new(1 << 24), .taken = buf_new(1 << 24) };
+    struct around a = { .gatekeeper = { .mail = mail, .rcpt = rcpt },
+                        .said = buf_new(1 << 24),
+                        .taken = buf_new(1 << 24) };
     struct arena *work = arena_new(1 << 16);
     struct peer peer = { .address = STR("192.0.2.1") };
     a.session = smtp_open(settings, &peer, STR("t"), &a.gatekeeper, work);
@@ -111,7 +116,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 3)
         return 0;
     struct smtp_settings settings = {
-        .limits = { .line_max = 128, .rcpt_max = 4, .message_max = 256, .errors_max = 20, .commands_max = 100 },
+        .limits = { .line_max = 128,
+                    .rcpt_max = 4,
+                    .message_max = 256,
+                    .errors_max = 20,
+                    .commands_max = 100 },
         .hostname = STR("mx.test"),
         .compat_ses = data[0] & 1,
         .offer_tls = data[0] & 2,
@@ -120,8 +129,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct around whole = play(&settings, in, in.len);
     struct around parts = play(&settings, in, (size_t)(data[1] << 8 | data[2]) % (in.len + 1));
     must(str_eq(buf_str(&whole.said), buf_str(&parts.said)));
-    /* An abandoned draft may have been given up sooner or later, but what was taken whole is equal. */
-    must((str_ends(buf_str(&whole.taken), STR("]")) == str_ends(buf_str(&parts.taken), STR("]"))) || whole.taken.failed);
+    /* An abandoned draft may have been given up sooner or later, but what was taken whole is equal.
+     */
+    must((str_ends(buf_str(&whole.taken), STR("]")) == str_ends(buf_str(&parts.taken), STR("]"))) ||
+         whole.taken.failed);
     buf_free(&whole.said), buf_free(&whole.taken), buf_free(&parts.said), buf_free(&parts.taken);
     return 0;
 }

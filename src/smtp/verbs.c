@@ -1,4 +1,5 @@
-/* smtp/verbs.c - the commands of RFC 5321, 3030 and 3207: who may say what when, and what comes of it. */
+/* smtp/verbs.c - the commands of RFC 5321, 3030 and 3207: who may say what when, and what comes of
+ * it. */
 #include "smtp/machine.h"
 
 #include "mail/mailbox.h"
@@ -11,7 +12,14 @@ typedef struct smtp_turn verb_fn(struct smtp_session *, str argument);
 /* ---- extensions: what EHLO lists, and what may be used ---- */
 
 enum extension {
-    EXT_NONE, EXT_PIPELINING, EXT_SIZE, EXT_8BITMIME, EXT_ENHANCED, EXT_SMTPUTF8, EXT_CHUNKING, EXT_STARTTLS,
+    EXT_NONE,
+    EXT_PIPELINING,
+    EXT_SIZE,
+    EXT_8BITMIME,
+    EXT_ENHANCED,
+    EXT_SMTPUTF8,
+    EXT_CHUNKING,
+    EXT_STARTTLS,
 };
 
 /* clang-format off */
@@ -71,17 +79,19 @@ static str list_extensions(struct smtp_session *s)
         if (!is_listed(s, extensions[i].extension))
             continue;
         if (extensions[i].extension == EXT_SIZE) {
-            int n = snprintf(size, sizeof size, "SIZE %llu", (unsigned long long)s->settings->limits.message_max);
-            keyword = (str){ size, (size_t)n };
+            int n = snprintf(size, sizeof size, "SIZE %llu",
+                             (unsigned long long)s->settings->limits.message_max);
+            keyword = (str) { size, (size_t)n };
         }
         list_line(s, &len, dash, keyword);
     }
     if (ses) /* SES ends its list with a line of its own: spec 2.1 */
         list_line(s, &len, ' ', STR("Ok"));
-    return (str){ s->reply, len };
+    return (str) { s->reply, len };
 }
 
-/* Anything printable is taken for a name, as every receiver does; Received passes it through a sieve. */
+/* Anything printable is taken for a name, as every receiver does; Received passes it through a
+ * sieve. */
 static unsigned remember_name(struct smtp_session *s, str name)
 {
     if (name.len == 0 || name.len > EHLO_MAX || str_has(name, ' '))
@@ -91,7 +101,7 @@ static unsigned remember_name(struct smtp_session *s, str name)
         return REPLY_LOCAL_ERROR;
     free(s->ehlo);
     s->ehlo = memcpy(copy, name.ptr, name.len);
-    s->envelope.peer.ehlo = (str){ s->ehlo, name.len };
+    s->envelope.peer.ehlo = (str) { s->ehlo, name.len };
     return REPLY_NONE;
 }
 
@@ -107,8 +117,14 @@ static struct smtp_turn hello(struct smtp_session *s, str name, bool extended)
     return turn;
 }
 
-static struct smtp_turn on_ehlo(struct smtp_session *s, str name) { return hello(s, name, true); }
-static struct smtp_turn on_helo(struct smtp_session *s, str name) { return hello(s, name, false); }
+static struct smtp_turn on_ehlo(struct smtp_session *s, str name)
+{
+    return hello(s, name, true);
+}
+static struct smtp_turn on_helo(struct smtp_session *s, str name)
+{
+    return hello(s, name, false);
+}
 
 /* ---- MAIL and RCPT ---- */
 
@@ -125,7 +141,8 @@ static unsigned with_body(struct smtp_session *s, str value)
     (void)s;
     if (str_eq_nocase(value, STR("7BIT")) || str_eq_nocase(value, STR("8BITMIME")))
         return REPLY_NONE;
-    return str_eq_nocase(value, STR("BINARYMIME")) ? REPLY_PARAMETER : REPLY_ARGUMENT; /* RFC 3030: not offered */
+    return str_eq_nocase(value, STR("BINARYMIME")) ? REPLY_PARAMETER
+                                                   : REPLY_ARGUMENT; /* RFC 3030: not offered */
 }
 
 static unsigned with_smtputf8(struct smtp_session *s, str value)
@@ -150,7 +167,8 @@ static unsigned one_parameter(struct smtp_session *s, str word, unsigned *seen)
     str keyword, value;
     str_cut(word, '=', &keyword, &value);
     for (unsigned i = 0; i < MAIL_PARAMETER_COUNT; i++) {
-        if (!str_eq_nocase(mail_parameters[i].keyword, keyword) || !in_force(s, mail_parameters[i].extension))
+        if (!str_eq_nocase(mail_parameters[i].keyword, keyword) ||
+            !in_force(s, mail_parameters[i].extension))
             continue;
         if (*seen & 1u << i)
             return REPLY_ARGUMENT;
@@ -204,12 +222,13 @@ static struct smtp_turn on_mail(struct smtp_session *s, str argument)
     struct reverse_path path;
     if (reverse_path_parse(&in, MAILBOX_LENIENT, s->work, &path) != PARSE_DONE)
         return refuse_sender(s, REPLY_ARGUMENT, argument);
-    unsigned refusal = mail_parameters_of(s, (str){ in.at, cursor_left(&in) });
+    unsigned refusal = mail_parameters_of(s, (str) { in.at, cursor_left(&in) });
     if (!refusal && !s->utf8 && !mailbox_is_ascii(path.text))
         refusal = REPLY_NOT_ASCII; /* RFC 6531 3.5 */
     if (refusal)
         return refuse_sender(s, refusal, argument);
-    const struct fault *fault = s->gatekeeper->mail(s->gatekeeper, &s->envelope.peer, &path, s->work, &s->pass);
+    const struct fault *fault =
+        s->gatekeeper->mail(s->gatekeeper, &s->envelope.peer, &path, s->work, &s->pass);
     if (fault)
         return refuse_sender(s, smtp_reply_of_fault(fault), argument);
     s->envelope.mail_from = path;
@@ -309,7 +328,9 @@ static struct smtp_turn on_bdat(struct smtp_session *s, str argument)
     }
     unsigned unfit = REPLY_NONE;
     if (s->state != SMTP_RCPT && s->state != SMTP_CHUNK)
-        unfit = s->state == SMTP_GREET ? REPLY_NEED_EHLO : s->state == SMTP_MAIL ? REPLY_NEED_RCPT : REPLY_NEED_MAIL;
+        unfit = s->state == SMTP_GREET  ? REPLY_NEED_EHLO
+                : s->state == SMTP_MAIL ? REPLY_NEED_RCPT
+                                        : REPLY_NEED_MAIL;
     return session_chunk_begin(s, size, last, unfit);
 }
 
@@ -410,7 +431,8 @@ static const struct verb *verb_find(str name)
     return NULL;
 }
 
-/* No command has a use for control octets; a bare CR or LF here is an attempt at a second command. */
+/* No command has a use for control octets; a bare CR or LF here is an attempt at a second command.
+ */
 static bool has_control(str line)
 {
     for (size_t i = 0; i < line.len; i++) {
@@ -444,7 +466,8 @@ struct smtp_turn verbs_run(struct smtp_session *s, str line)
         return session_say(s, REPLY_UNBUILT);
     if (!(verb->allowed & IN(s->state)))
         return session_say(s, wrong_moment(s, verb));
-    if (verb->argument == ARG_NONE ? argument.len > 0 : verb->argument == ARG_WANTED && argument.len == 0) {
+    if (verb->argument == ARG_NONE ? argument.len > 0
+                                   : verb->argument == ARG_WANTED && argument.len == 0) {
         if (verb->run != on_bdat) /* which must say more than that */
             return session_say(s, REPLY_ARGUMENT);
     }

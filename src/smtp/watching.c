@@ -1,11 +1,13 @@
-/* smtp/watching.c - one journal line for each message taken and each thing refused; counters for all. */
+/* smtp/watching.c - one journal line for each message taken and each thing refused; counters for
+ * all. */
 #include "smtp/watching.h"
 
 #include "base/json.h"
 
 enum { LINE_ROOM = 16 * 1024 };
 
-static struct metric *labelled(struct metrics *metrics, str name, str help, const char *label, str value)
+static struct metric *labelled(struct metrics *metrics, str name, str help, const char *label,
+                               str value)
 {
     AUTO_BUF labels = buf_new(256);
     metric_label(&labels, label, value);
@@ -20,19 +22,24 @@ struct watching watching_begin(struct metrics *metrics, struct journal *journal)
 #undef X
     };
     struct watching w = { .journal = journal };
-    w.connections = metrics_counter(metrics, STR("sesame_smtp_connections_total"), STR("SMTP connections accepted"), STR(""));
-    w.open = metrics_gauge(metrics, STR("sesame_smtp_connections"), STR("SMTP connections open now"), STR(""));
+    w.connections = metrics_counter(metrics, STR("sesame_smtp_connections_total"),
+                                    STR("SMTP connections accepted"), STR(""));
+    w.open = metrics_gauge(metrics, STR("sesame_smtp_connections"),
+                           STR("SMTP connections open now"), STR(""));
     w.accepted = metrics_counter(metrics, STR("sesame_smtp_messages_accepted_total"),
                                  STR("Transactions answered 250 after their message"), STR(""));
-    w.octets = metrics_counter(metrics, STR("sesame_smtp_message_bytes_total"), STR("Octets of accepted messages"), STR(""));
-    w.tls = metrics_counter(metrics, STR("sesame_smtp_tls_sessions_total"), STR("Completed STARTTLS handshakes"), STR(""));
+    w.octets = metrics_counter(metrics, STR("sesame_smtp_message_bytes_total"),
+                               STR("Octets of accepted messages"), STR(""));
+    w.tls = metrics_counter(metrics, STR("sesame_smtp_tls_sessions_total"),
+                            STR("Completed STARTTLS handshakes"), STR(""));
     for (int i = 0; i < OUTCOME_COUNT; i++)
-        w.outcomes[i] = labelled(metrics, STR("sesame_smtp_sessions_total"), STR("SMTP sessions by how they ended"),
-                                 "outcome", outcomes[i]);
+        w.outcomes[i] = labelled(metrics, STR("sesame_smtp_sessions_total"),
+                                 STR("SMTP sessions by how they ended"), "outcome", outcomes[i]);
     for (unsigned i = REPLY_NONE + 1; i < REPLY_COUNT; i++) {
         str label = smtp_reply_row(i)->label;
         if (label.len)
-            w.refusals[i] = labelled(metrics, STR("sesame_smtp_refusals_total"), STR("Refusals by reason"), "reason", label);
+            w.refusals[i] = labelled(metrics, STR("sesame_smtp_refusals_total"),
+                                     STR("Refusals by reason"), "reason", label);
     }
     return w;
 }
@@ -72,8 +79,8 @@ void saw_connection_refused(struct watching *w, str address, unsigned reply)
 }
 
 /* A refused command is counted; a refused sender, recipient or message is also written down. */
-void saw_refusal(struct watching *w, const struct smtp_session *session, const struct smtp_turn *turn,
-                 const struct envelope *envelope)
+void saw_refusal(struct watching *w, const struct smtp_session *session,
+                 const struct smtp_turn *turn, const struct envelope *envelope)
 {
     const struct smtp_reply_row *row = smtp_reply_row(turn->refused);
     bool command = str_eq(row->label, STR("sequence")) || str_eq(row->label, STR("syntax")) ||
@@ -96,11 +103,13 @@ void saw_refusal(struct watching *w, const struct smtp_session *session, const s
         json_add_str(&j, "from", turn->about);
         note(w, JOURNAL_INFO, STR("sender-refused"), &members);
     } else {
-        note(w, JOURNAL_INFO, row->code == 421 ? STR("session-ended") : STR("message-refused"), &members);
+        note(w, JOURNAL_INFO, row->code == 421 ? STR("session-ended") : STR("message-refused"),
+             &members);
     }
 }
 
-void saw_message(struct watching *w, const struct envelope *e, const struct spool_entry *entries, size_t count)
+void saw_message(struct watching *w, const struct envelope *e, const struct spool_entry *entries,
+                 size_t count)
 {
     AUTO_BUF members = buf_new(LINE_ROOM);
     struct json_writer j = json_writer(&members);

@@ -13,7 +13,8 @@
 
 enum { COMMON_MAX = 16 };
 
-struct common { /* a duration many watches share: libevent keeps these in a queue, not in the heap */
+struct common { /* a duration many watches share: libevent keeps these in a queue, not in the heap
+                 */
     int64_t ms;
     const struct timeval *tv;
 };
@@ -58,7 +59,8 @@ static void on_wake(evutil_socket_t fd, short what, void *context)
     (void)what;
     if (read(fd, &count, sizeof count) < 0)
         count = 0; /* somebody woke us and it was seen already */
-    struct loop_task *task = oldest_first(__atomic_exchange_n(&loop->posted, NULL, __ATOMIC_ACQUIRE));
+    struct loop_task *task =
+        oldest_first(__atomic_exchange_n(&loop->posted, NULL, __ATOMIC_ACQUIRE));
     while (task) {
         struct loop_task *next = task->next; /* running it may post or free it */
         task->run(task);
@@ -75,13 +77,15 @@ struct loop *loop_new(void)
         return NULL;
     struct event_config *config = event_config_new();
     if (config) {
-        event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+        event_config_set_flag(config,
+                              EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
         loop->base = event_base_new_with_config(config);
         event_config_free(config);
     }
     loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (!loop->base || loop->wake_fd < 0 ||
-        event_assign(&loop->wake, loop->base, loop->wake_fd, EV_READ | EV_PERSIST, on_wake, loop) != 0 ||
+        event_assign(&loop->wake, loop->base, loop->wake_fd, EV_READ | EV_PERSIST, on_wake, loop) !=
+            0 ||
         event_add(&loop->wake, NULL) != 0) {
         loop_free(loop);
         return NULL;
@@ -124,7 +128,8 @@ void loop_post(struct loop *loop, struct loop_task *task)
     struct loop_task *head = __atomic_load_n(&loop->posted, __ATOMIC_RELAXED);
     do
         task->next = head;
-    while (!__atomic_compare_exchange_n(&loop->posted, &head, task, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+    while (!__atomic_compare_exchange_n(&loop->posted, &head, task, true, __ATOMIC_RELEASE,
+                                        __ATOMIC_RELAXED));
     if (!head)
         wake(loop);
 }
@@ -141,13 +146,13 @@ struct watch *watch_new(struct loop *loop, int fd, watch_fn *run, void *context)
 {
     struct watch *w = calloc(1, sizeof *w);
     if (w)
-        *w = (struct watch){ .loop = loop, .fd = fd, .run = run, .context = context };
+        *w = (struct watch) { .loop = loop, .fd = fd, .run = run, .context = context };
     return w;
 }
 
 static const struct timeval *duration(struct loop *loop, int64_t ms, struct timeval *own)
 {
-    *own = (struct timeval){ .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+    *own = (struct timeval) { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
     for (size_t i = 0; i < loop->common_count; i++) {
         if (loop->common[i].ms == ms)
             return loop->common[i].tv;
@@ -157,7 +162,7 @@ static const struct timeval *duration(struct loop *loop, int64_t ms, struct time
     const struct timeval *tv = event_base_init_common_timeout(loop->base, own);
     if (!tv)
         return own;
-    loop->common[loop->common_count++] = (struct common){ ms, tv };
+    loop->common[loop->common_count++] = (struct common) { ms, tv };
     return tv;
 }
 
@@ -167,7 +172,8 @@ void watch_for(struct watch *w, unsigned what, int64_t timeout_ms)
     if (!w->assigned || w->what != what || (w->timeout_ms && !timeout_ms)) {
         if (w->assigned)
             event_del(&w->event);
-        short events = (short)((what & WATCH_READ ? EV_READ : 0) | (what & WATCH_WRITE ? EV_WRITE : 0) | EV_PERSIST);
+        short events = (short)((what & WATCH_READ ? EV_READ : 0) |
+                               (what & WATCH_WRITE ? EV_WRITE : 0) | EV_PERSIST);
         event_assign(&w->event, w->loop->base, what ? w->fd : -1, events, on_event, w);
         w->assigned = true;
         w->what = what;

@@ -46,7 +46,7 @@ static void every_post_runs_once_and_in_order(void **state)
     for (int t = 0; t < THREADS; t++) {
         last[t] = -1;
         for (int i = 0; i < EACH; i++)
-            tasks[t * EACH + i] = (struct count){ { .run = on_count }, loop, &left, i, &last[t] };
+            tasks[t * EACH + i] = (struct count) { { .run = on_count }, loop, &left, i, &last[t] };
     }
     for (int t = 0; t < THREADS; t++)
         pthread_create(&threads[t], NULL, post_all, &tasks[t * EACH]);

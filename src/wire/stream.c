@@ -81,14 +81,20 @@ enum stream_io stream_handshake(struct stream *s)
     return result == 1 ? STREAM_DONE : of_ssl(s->ssl, result);
 }
 
-str stream_tls_version(const struct stream *s) { return s->ssl ? str_of(SSL_get_version(s->ssl)) : STR_NONE; }
+str stream_tls_version(const struct stream *s)
+{
+    return s->ssl ? str_of(SSL_get_version(s->ssl)) : STR_NONE;
+}
 
 str stream_tls_cipher(const struct stream *s)
 {
     return s->ssl ? str_of(SSL_CIPHER_get_name(SSL_get_current_cipher(s->ssl))) : STR_NONE;
 }
 
-bool stream_has_more(const struct stream *s) { return s->ssl && SSL_pending(s->ssl) > 0; }
+bool stream_has_more(const struct stream *s)
+{
+    return s->ssl && SSL_pending(s->ssl) > 0;
+}
 
 static void say_goodbye(struct stream *s)
 {
@@ -131,7 +137,7 @@ static bool split(str address, char host[HOST_MAX], char port[8])
         return false;
     str name = str_head(address, colon - 1), digits = str_from(address, colon);
     if (name.len >= 2 && name.ptr[0] == '[' && name.ptr[name.len - 1] == ']')
-        name = (str){ name.ptr + 1, name.len - 2 };
+        name = (str) { name.ptr + 1, name.len - 2 };
     else if (str_has(name, ':'))
         return false;
     uint64_t number;
@@ -177,18 +183,20 @@ const struct fault *stream_listen(str address, struct arena *arena, int *ret_fd,
 {
     char host[HOST_MAX], port[8];
     if (!split(address, host, port))
-        return fault(arena, FAULT_SYNTAX, NULL, "\"" STR_FMT "\" is no address: host:port or [v6]:port is",
-                     STR_ARG(address));
-    struct addrinfo wanted = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV }, *found;
+        return fault(arena, FAULT_SYNTAX, NULL,
+                     "\"" STR_FMT "\" is no address: host:port or [v6]:port is", STR_ARG(address));
+    struct addrinfo wanted = { .ai_socktype = SOCK_STREAM,
+                               .ai_flags = AI_PASSIVE | AI_NUMERICSERV },
+                    *found;
     int why = getaddrinfo(host, port, &wanted, &found);
     if (why != 0)
-        return fault(arena, FAULT_SYNTAX, NULL, "\"" STR_FMT "\" is no address: %s", STR_ARG(address),
-                     gai_strerror(why));
+        return fault(arena, FAULT_SYNTAX, NULL, "\"" STR_FMT "\" is no address: %s",
+                     STR_ARG(address), gai_strerror(why));
     int fd = listen_on(found);
     freeaddrinfo(found);
     if (fd < 0)
-        return fault(arena, FAULT_UNAVAILABLE, NULL, "cannot listen on " STR_FMT ": %s", STR_ARG(address),
-                     strerror(-fd));
+        return fault(arena, FAULT_UNAVAILABLE, NULL, "cannot listen on " STR_FMT ": %s",
+                     STR_ARG(address), strerror(-fd));
     str bound = bound_to(fd, arena);
     if (str_is_none(bound)) {
         close(fd);
@@ -203,7 +211,8 @@ int stream_accept(int listener, char to[STREAM_ADDRESS_SIZE])
 {
     struct sockaddr_storage from;
     socklen_t size = sizeof from;
-    int fd = accept4(listener, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC), one = 1;
+    int fd = accept4(listener, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC),
+        one = 1;
     if (fd < 0)
         return -1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);

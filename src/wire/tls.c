@@ -24,7 +24,8 @@ struct tls_server {
     bool self_made;
 };
 
-static const struct fault *tls_fault(struct arena *arena, enum fault_kind kind, const char *doing, str what)
+static const struct fault *tls_fault(struct arena *arena, enum fault_kind kind, const char *doing,
+                                     str what)
 {
     char why[160] = "no reason given";
     unsigned long code = ERR_peek_last_error();
@@ -39,7 +40,8 @@ static bool add_name(X509 *cert, str hostname)
     char san[300];
     X509_NAME *name = X509_get_subject_name(cert);
     str common = str_head(hostname, COMMON_NAME_MAX);
-    if (!X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)common.ptr, (int)common.len, -1, 0) ||
+    if (!X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)common.ptr,
+                                    (int)common.len, -1, 0) ||
         !X509_set_issuer_name(cert, name))
         return false;
     for (size_t i = 0; i < hostname.len; i++) { /* the extension's little language has commas */
@@ -62,8 +64,9 @@ static X509 *make_certificate(EVP_PKEY *key, str hostname)
                 BN_rand(serial, 127, BN_RAND_TOP_ANY, BN_RAND_BOTTOM_ANY) &&
                 BN_to_ASN1_INTEGER(serial, X509_get_serialNumber(cert)) &&
                 X509_gmtime_adj(X509_getm_notBefore(cert), -3600) && /* clocks differ */
-                X509_time_adj_ex(X509_getm_notAfter(cert), TEN_YEARS, 0, NULL) && X509_set_pubkey(cert, key) &&
-                add_name(cert, hostname) && X509_sign(cert, key, EVP_sha256());
+                X509_time_adj_ex(X509_getm_notAfter(cert), TEN_YEARS, 0, NULL) &&
+                X509_set_pubkey(cert, key) && add_name(cert, hostname) &&
+                X509_sign(cert, key, EVP_sha256());
     BN_free(serial);
     if (!made) {
         X509_free(cert);
@@ -77,12 +80,14 @@ static const struct fault *write_private(struct arena *arena, str path, BIO *tex
 {
     char *bytes;
     long size = BIO_get_mem_data(text, &bytes);
-    const char *name = arena_cstr(arena, path), *temporary = arena_cstr(arena, arena_strf(arena, STR_FMT ".new", STR_ARG(path)));
+    const char *name = arena_cstr(arena, path),
+               *temporary = arena_cstr(arena, arena_strf(arena, STR_FMT ".new", STR_ARG(path)));
     if (!name || !temporary)
         return &fault_no_memory;
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
-        return fault(arena, FAULT_UNAVAILABLE, NULL, "cannot write %s: %s", temporary, strerror(errno));
+        return fault(arena, FAULT_UNAVAILABLE, NULL, "cannot write %s: %s", temporary,
+                     strerror(errno));
     bool written = write(fd, bytes, (size_t)size) == (ssize_t)size && fsync(fd) == 0;
     int error = errno;
     close(fd);
@@ -94,13 +99,15 @@ static const struct fault *write_private(struct arena *arena, str path, BIO *tex
     return fault(arena, FAULT_UNAVAILABLE, NULL, "cannot write %s: %s", name, strerror(error));
 }
 
-static const struct fault *make_pair(const struct tls_settings *settings, struct arena *arena, str cert_file, str key_file)
+static const struct fault *make_pair(const struct tls_settings *settings, struct arena *arena,
+                                     str cert_file, str key_file)
 {
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *cert = key ? make_certificate(key, settings->hostname) : NULL;
     BIO *key_text = BIO_new(BIO_s_mem()), *cert_text = BIO_new(BIO_s_mem());
     const struct fault *result;
-    if (cert && key_text && cert_text && PEM_write_bio_PrivateKey(key_text, key, NULL, NULL, 0, NULL, NULL) &&
+    if (cert && key_text && cert_text &&
+        PEM_write_bio_PrivateKey(key_text, key, NULL, NULL, 0, NULL, NULL) &&
         PEM_write_bio_X509(cert_text, cert)) {
         /* The certificate last: where it lies, its key lies too. */
         result = write_private(arena, key_file, key_text);
@@ -116,7 +123,8 @@ static const struct fault *make_pair(const struct tls_settings *settings, struct
     return result;
 }
 
-static const struct fault *load(struct tls_server *tls, struct arena *arena, str cert_file, str key_file)
+static const struct fault *load(struct tls_server *tls, struct arena *arena, str cert_file,
+                                str key_file)
 {
     const char *cert = arena_cstr(arena, cert_file), *key = arena_cstr(arena, key_file);
     if (!cert || !key)
@@ -126,11 +134,13 @@ static const struct fault *load(struct tls_server *tls, struct arena *arena, str
     if (SSL_CTX_use_PrivateKey_file(tls->context, key, SSL_FILETYPE_PEM) != 1)
         return tls_fault(arena, FAULT_ABSENT, "read the private key", key_file);
     if (SSL_CTX_check_private_key(tls->context) != 1)
-        return tls_fault(arena, FAULT_CONFLICT, "use the private key with its certificate:", key_file);
+        return tls_fault(arena, FAULT_CONFLICT,
+                         "use the private key with its certificate:", key_file);
     return NULL;
 }
 
-static const struct fault *own_pair(struct tls_server *tls, const struct tls_settings *settings, struct arena *arena)
+static const struct fault *own_pair(struct tls_server *tls, const struct tls_settings *settings,
+                                    struct arena *arena)
 {
     const char *directory = arena_cstr(arena, settings->directory);
     str cert_file = arena_strf(arena, STR_FMT "/tls-cert.pem", STR_ARG(settings->directory));
@@ -138,7 +148,8 @@ static const struct fault *own_pair(struct tls_server *tls, const struct tls_set
     if (!directory || str_is_none(cert_file) || str_is_none(key_file))
         return &fault_no_memory;
     if (mkdir(directory, 0700) != 0 && errno != EEXIST)
-        return fault(arena, FAULT_UNAVAILABLE, NULL, "cannot make %s: %s", directory, strerror(errno));
+        return fault(arena, FAULT_UNAVAILABLE, NULL, "cannot make %s: %s", directory,
+                     strerror(errno));
     if (access(cert_file.ptr, F_OK) != 0) /* arena texts end with a NUL */
         TRY(make_pair(settings, arena, cert_file, key_file));
     tls->self_made = true;
@@ -152,25 +163,29 @@ static SSL_CTX *new_context(void)
         SSL_CTX_free(c);
         return NULL;
     }
-    SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_IGNORE_UNEXPECTED_EOF);
-    SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                               SSL_OP_IGNORE_UNEXPECTED_EOF);
+    SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                            SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_session_id_context(c, (const unsigned char *)"sesame", 6);
     return c;
 }
 
-const struct fault *tls_server_open(const struct tls_settings *settings, struct arena *arena, struct tls_server **ret_tls)
+const struct fault *tls_server_open(const struct tls_settings *settings, struct arena *arena,
+                                    struct tls_server **ret_tls)
 {
     bool given = !str_is_none(settings->cert_file), key_given = !str_is_none(settings->key_file);
     if (given != key_given)
-        return fault(arena, FAULT_SYNTAX, NULL, "a certificate and its private key come together or not at all");
+        return fault(arena, FAULT_SYNTAX, NULL,
+                     "a certificate and its private key come together or not at all");
     struct tls_server *tls = calloc(1, sizeof *tls);
     if (!tls)
         return &fault_no_memory;
     tls->context = new_context();
     const struct fault *failed = !tls->context ? tls_fault(arena, FAULT_DEFECT, "begin", STR("TLS"))
-                                 : given       ? load(tls, arena, settings->cert_file, settings->key_file)
-                                               : own_pair(tls, settings, arena);
+                                 : given ? load(tls, arena, settings->cert_file, settings->key_file)
+                                         : own_pair(tls, settings, arena);
     if (failed) {
         tls_server_free(tls);
         return failed;
@@ -187,7 +202,10 @@ void tls_server_free(struct tls_server *tls)
     free(tls);
 }
 
-bool tls_server_is_self_made(const struct tls_server *tls) { return tls->self_made; }
+bool tls_server_is_self_made(const struct tls_server *tls)
+{
+    return tls->self_made;
+}
 
 struct ssl_st *tls_server_session(struct tls_server *tls, int fd)
 {

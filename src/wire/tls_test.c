@@ -45,7 +45,8 @@ static void a_certificate_is_made_once_and_kept(void **state)
     AUTO_TEMP_DIR dir = temp_dir_make();
     AUTO_ARENA *arena = arena_new(1 << 20);
     char path[512], file[600];
-    struct tls_settings settings = { .hostname = STR("mx.test"), .directory = str_of(temp_dir_path(&dir, "tls", path)) };
+    struct tls_settings settings = { .hostname = STR("mx.test"),
+                                     .directory = str_of(temp_dir_path(&dir, "tls", path)) };
     X509 *seen[2];
     for (int i = 0; i < 2; i++) {
         struct tls_server *tls;
@@ -86,7 +87,8 @@ static void a_given_pair_must_be_one(void **state)
     struct tls_server *tls;
     const char *directories[] = { one.path, two.path };
     for (int i = 0; i < 2; i++) {
-        struct tls_settings make = { .hostname = STR("mx.test"), .directory = str_of(directories[i]) };
+        struct tls_settings make = { .hostname = STR("mx.test"),
+                                     .directory = str_of(directories[i]) };
         assert_null(tls_server_open(&make, arena, &tls));
         tls_server_free(tls);
     }
