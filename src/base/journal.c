@@ -81,7 +81,7 @@ static void note(struct journal *journal, enum journal_level level, str room, st
         write_all(j->fd, buf_str(&line));
 }
 
-/* One for each descriptor the program logs to, asked for at the start and kept for ever. */
+/* One for each descriptor the program logs to. */
 struct journal *journal_to_fd(int fd, struct clock *clock, enum journal_level least)
 {
     struct fd_journal *j = calloc(1, sizeof(*j));
@@ -91,6 +91,11 @@ struct journal *journal_to_fd(int fd, struct clock *clock, enum journal_level le
         .journal = { .note = note }, .fd = fd, .clock = clock, .least = least
     };
     return &j->journal;
+}
+
+void journal_to_fd_free(struct journal *journal)
+{
+    free(journal); /* the first member of what was allocated */
 }
 
 void journal_notef(struct journal *j, enum journal_level level, str room, str event,

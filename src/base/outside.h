@@ -58,8 +58,9 @@ struct clock *clock_real(void);
 struct entropy *entropy_real(void); /* getrandom(2), buffered per thread */
 struct disk *disk_real(void);
 
-/* Journal lines to a descriptor, one write(2) each, times from `clock`. Never freed. */
+/* Journal lines to a descriptor, one write(2) each, times from `clock`. */
 struct journal *journal_to_fd(int fd, struct clock *, enum journal_level least);
+void journal_to_fd_free(struct journal *); /* of that kind only; after its last user. NULL is fine */
 void journal_notef(struct journal *, enum journal_level, str room, str event, const char *members_fmt, ...)
     __attribute__((format(printf, 5, 6)));
 

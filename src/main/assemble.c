@@ -261,6 +261,7 @@ const struct fault *server_open(const struct config *config, struct arena *a, st
         server_close(s, s->outside.clock->steady_ms(s->outside.clock) + 1000);
         return f;
     }
+    s->serving = true;
     *ret_server = s;
     return NULL;
 }
@@ -290,6 +291,9 @@ bool server_close(struct server *s, int64_t deadline_ms)
     tls_server_free(s->tls);
     metrics_free(s->metrics);
     data_dir_close(&s->dir);
+    if (s->serving)
+        s->outside.journal->note(s->outside.journal, JOURNAL_INFO, STR("main"), STR("ended"), STR(""));
+    journal_to_fd_free(s->outside.journal);
     return true;
 }
 

@@ -38,6 +38,7 @@ struct server {
     bool root_key_made;  /* the root's credentials lie in DIR/root-credentials */
     bool verify_auto;
     bool demo_prepared;
+    bool serving;        /* the start succeeded */
 };
 
 /* Everything up to the listening sockets and beyond: when it returns, mail is received. On a fault

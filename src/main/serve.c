@@ -79,7 +79,6 @@ int command_serve(int argc, char *const *argv)
     }
     data_dir_remove_ready(&s->dir, a);
     bool whole = server_close(s, s->outside.clock->steady_ms(s->outside.clock) + DRAIN_MS);
-    note(s, "ended");
     if (!whole)
         _exit(code); /* something still runs on what we would free */
     arena_free(a);
