@@ -18,7 +18,7 @@ static bool shakes(struct tls_server *tls, int newest, X509 **ret_cert)
     SSL *server = tls_server_session(tls, -1);
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
     SSL *client = SSL_new(context);
-    BIO *one, *other;
+    BIO *one = NULL, *other = NULL;
     assert_true(server && client && BIO_new_bio_pair(&one, 0, &other, 0));
     SSL_set_max_proto_version(client, newest);
     SSL_set_security_level(client, 0);
