@@ -1,6 +1,7 @@
 /* store/batcher.c - a list of who waits, and the thread that empties it. */
 #include "store/batcher.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 struct batcher {
@@ -28,15 +29,15 @@ void batch_job_fail(struct batch_job *job, const struct fault *why, struct arena
 
 const struct fault *batcher_wait(struct batcher *self, struct batch_job *job, struct arena *arena)
 {
-    pthread_cond_init(&job->woken, NULL);
+    sem_init(&job->done, 0, 0);
     pthread_mutex_lock(&self->lock);
     *self->waiting_end = job;
     self->waiting_end = &job->next;
     pthread_cond_signal(&self->queued);
-    while (!job->done)
-        pthread_cond_wait(&job->woken, &self->lock);
     pthread_mutex_unlock(&self->lock);
-    pthread_cond_destroy(&job->woken);
+    while (sem_wait(&job->done) < 0) /* a signal came */
+        ;
+    sem_destroy(&job->done);
     return job->failed ? fault(arena, job->kind, NULL, "%s", job->says) : NULL;
 }
 
@@ -55,12 +56,12 @@ static void *run(void *context)
         pthread_mutex_unlock(&self->lock);
         self->act(self->context, jobs, self->arena);
         arena_reset(self->arena);
-        pthread_mutex_lock(&self->lock);
+        /* Each waits on its own, without the lock: waking many costs them no fight over it. */
         for (struct batch_job *next; jobs; jobs = next) {
             next = jobs->next; /* once done it is its owner's again */
-            jobs->done = true;
-            pthread_cond_signal(&jobs->woken);
+            sem_post(&jobs->done);
         }
+        pthread_mutex_lock(&self->lock);
     }
     pthread_mutex_unlock(&self->lock);
     return NULL;

@@ -6,14 +6,14 @@
 
 #include "base/fault.h"
 
-#include <pthread.h>
+#include <semaphore.h>
 
 struct batch_job { /* embedded as the first member of a real one; zeroed by its maker */
     struct batch_job *next;
-    bool done, failed;
+    bool failed;
     enum fault_kind kind;
     char says[200];
-    pthread_cond_t woken;
+    sem_t done;
 };
 /* Does what all the jobs want, in their order, on the batcher's thread. The arena is reset behind
  * it. */
