@@ -120,6 +120,7 @@ static void end(struct connection *c)
     struct lane *lane = c->lane;
     give_up_draft(c);
     watch_free(c->watch);
+    admission_leave(lane->admission, str_of(c->address)); /* who sees the end may come again */
     stream_close(&c->stream);
     smtp_close(c->session);
     arena_free(c->work);
@@ -135,7 +136,6 @@ static void end(struct connection *c)
         c->next->previous = c->previous;
     c->next = lane->spare;
     lane->spare = c;
-    admission_leave(lane->admission, str_of(c->address));
 }
 
 static void end_with(struct connection *c, enum smtp_outcome outcome)

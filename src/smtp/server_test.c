@@ -420,7 +420,6 @@ static void too_many_are_told_so(void **state)
     TELL(&a, "QUIT\r\n");
     hears_end(&a, "221 2.0.0 mx.test closing connection\r\n");
     hang(&a);
-    usleep(20000);
     a = greeted(&h);
     hang(&a), hang(&b);
     assert_int_equal(captured_journal_count(h.journal, "connection-refused"), 1);
