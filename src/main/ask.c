@@ -8,7 +8,9 @@
 static const struct fault *find_server(const struct config *c, struct arena *a, str *ret_url)
 {
     if (c->api.ptr) {
-        *ret_url = c->api.len && c->api.ptr[c->api.len - 1] == '/' ? str_head(c->api, c->api.len - 1) : c->api;
+        *ret_url = c->api.len && c->api.ptr[c->api.len - 1] == '/'
+                       ? str_head(c->api, c->api.len - 1)
+                       : c->api;
         return NULL;
     }
     str line;
@@ -16,7 +18,9 @@ static const struct fault *find_server(const struct config *c, struct arena *a, 
     TRY(data_dir_read_ready(c->data, a, &line));
     TRY(json_parse(line, a, &ready));
     *ret_url = json_str(ready, "api");
-    return ret_url->ptr ? NULL : fault(a, FAULT_SYNTAX, NULL, "ready.json of " STR_FMT " names no API", STR_ARG(c->data));
+    return ret_url->ptr ? NULL
+                        : fault(a, FAULT_SYNTAX, NULL, "ready.json of " STR_FMT " names no API",
+                                STR_ARG(c->data));
 }
 
 static bool is_loopback_url(str url)
@@ -34,16 +38,18 @@ static bool is_loopback_url(str url)
 static const struct fault *find_signer(const struct config *c, struct clock *clock, struct arena *a,
                                        struct sigv4_signer *ret_signer)
 {
-    *ret_signer = (struct sigv4_signer){ .access_key_id = c->root_access_key_id, .secret = c->root_secret_access_key,
-                                         .region = STR("us-east-1"), .service = STR("sesame"),
-                                         .now_ms = clock->wall_ms(clock) };
+    *ret_signer = (struct sigv4_signer) { .access_key_id = c->root_access_key_id,
+                                          .secret = c->root_secret_access_key,
+                                          .region = STR("us-east-1"),
+                                          .service = STR("sesame"),
+                                          .now_ms = clock->wall_ms(clock) };
     if (ret_signer->access_key_id.ptr)
         return NULL;
     return data_dir_read_credentials(c->data, a, &ret_signer->access_key_id, &ret_signer->secret);
 }
 
-const struct fault *ask_server(const struct config *c, const char *method, str path, struct clock *clock,
-                               struct arena *a, struct http_reply *ret_reply)
+const struct fault *ask_server(const struct config *c, const char *method, str path,
+                               struct clock *clock, struct arena *a, struct http_reply *ret_reply)
 {
     str url;
     struct sigv4_signer signer;
@@ -75,7 +81,8 @@ const struct fault *ask_message(const struct config *c, struct arena *a)
     if (!c->message.ptr)
         return fault(a, FAULT_SYNTAX, NULL, "--message ID is missing");
     if (!message_id_valid(c->message))
-        return fault(a, FAULT_SYNTAX, NULL, "\"" STR_FMT "\" is no message id: 40 characters 0-9 and a-v",
+        return fault(a, FAULT_SYNTAX, NULL,
+                     "\"" STR_FMT "\" is no message id: 40 characters 0-9 and a-v",
                      STR_ARG(c->message));
     return NULL;
 }

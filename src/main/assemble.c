@@ -16,7 +16,8 @@
 
 enum { SERIES_MAX = 10000 };
 
-/* ---- settings made into values ------------------------------------------------------------------- */
+/* ---- settings made into values
+ * ------------------------------------------------------------------- */
 
 static bool all_on_loopback(const struct config *c)
 {
@@ -49,7 +50,9 @@ static enum journal_level level_of(str word)
     static const struct {
         const char *word;
         enum journal_level level;
-    } levels[] = { { "error", JOURNAL_ERROR }, { "warning", JOURNAL_WARNING }, { "info", JOURNAL_INFO } };
+    } levels[] = { { "error", JOURNAL_ERROR },
+                   { "warning", JOURNAL_WARNING },
+                   { "info", JOURNAL_INFO } };
     for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
         if (str_eq(word, str_of(levels[i].word)))
             return levels[i].level;
@@ -62,14 +65,16 @@ static str region_of(const struct config *c, const struct smtp_bind *bind)
     return bind->region.ptr ? bind->region : c->region;
 }
 
-/* ---- stores and services --------------------------------------------------------------------------- */
+/* ---- stores and services
+ * --------------------------------------------------------------------------- */
 
 static const struct fault *open_secrets(struct server *s)
 {
     const struct config *c = s->config;
     unsigned char root[32];
     TRY(data_dir_root_key(&s->dir, s->outside.entropy, s->arena, root));
-    hmac_sha256((str){ (const char *)root, sizeof root }, STR("sesame X-SES-RECEIPT 1"), s->stamp.receipt_key);
+    hmac_sha256((str) { (const char *)root, sizeof root }, STR("sesame X-SES-RECEIPT 1"),
+                s->stamp.receipt_key);
     bytes_forget(root, sizeof root);
     s->api.root_key_id = c->root_access_key_id;
     s->api.root_secret = c->root_secret_access_key;
@@ -90,13 +95,17 @@ static const struct fault *open_stores(struct server *s)
         .dead_bytes = c->dead_max,
         .dead_ms = (int64_t)c->dead_days * 24 * 60 * 60 * 1000,
     };
-    TRY(state_sqlite_open(data_dir_at(&s->dir, s->arena, "state.sqlite"), &s->outside, s->arena, &s->state));
+    TRY(state_sqlite_open(data_dir_at(&s->dir, s->arena, "state.sqlite"), &s->outside, s->arena,
+                          &s->state));
     TRY(worlds_open(s->state, &s->outside, s->arena, &s->worlds));
-    TRY(objects_files_open(data_dir_at(&s->dir, s->arena, "objects"), &s->outside, s->arena, &s->objects));
-    return spool_log_open(data_dir_at(&s->dir, s->arena, "spool"), &limits, &s->outside, s->arena, &s->spool);
+    TRY(objects_files_open(data_dir_at(&s->dir, s->arena, "objects"), &s->outside, s->arena,
+                           &s->objects));
+    return spool_log_open(data_dir_at(&s->dir, s->arena, "spool"), &limits, &s->outside, s->arena,
+                          &s->spool);
 }
 
-/* Service principals write to buckets where SES receives: the seven regions and those served here. */
+/* Service principals write to buckets where SES receives: the seven regions and those served here.
+ */
 static const struct fault *open_services(struct server *s)
 {
     TRY(s3_embedded_open(s->objects, s->state, s->worlds, &s->outside, s->arena, &s->s3));
@@ -108,21 +117,29 @@ static const struct fault *open_services(struct server *s)
     s->stamp.hostname = is_ses(s->config) && !s->config->hostname.ptr
                             ? STR_NONE /* SES's own, of the region the mail came in for */
                             : hostname_of(s->config, s->config->region, s->arena);
-    s->delivery = (struct delivery){
-        .spool = s->spool, .ports = &s->ports, .outside = &s->outside, .metrics = s->metrics,
-        .stamp = &s->stamp, .worlds = s->worlds, .now = worlds_now,
+    s->delivery = (struct delivery) {
+        .spool = s->spool,
+        .ports = &s->ports,
+        .outside = &s->outside,
+        .metrics = s->metrics,
+        .stamp = &s->stamp,
+        .worlds = s->worlds,
+        .now = worlds_now,
     };
     return NULL;
 }
 
-/* ---- faces -------------------------------------------------------------------------------------------- */
+/* ---- faces
+ * -------------------------------------------------------------------------------------------- */
 
 static const struct fault *make_listener(struct server *s, const struct smtp_bind *bind,
                                          struct smtp_listener *listener)
 {
     const struct config *c = s->config;
     str region = region_of(c, bind);
-    struct gate gate = { .worlds = s->worlds, .outside = &s->outside, .region = region, .now = worlds_now };
+    struct gate gate = {
+        .worlds = s->worlds, .outside = &s->outside, .region = region, .now = worlds_now
+    };
     struct smtp_gatekeeper *keeper = keeper_new(&gate, s->arena);
     if (!keeper)
         return &fault_no_memory;
@@ -146,8 +163,10 @@ enum { PER_ADDRESS_ON_THE_NET = 20 };
 static const struct fault *open_tls(struct server *s)
 {
     const struct config *c = s->config;
-    struct tls_settings tls = { .hostname = hostname_of(c, c->region, s->arena), .cert_file = c->tls_cert,
-                                .key_file = c->tls_key, .directory = data_dir_at(&s->dir, s->arena, "tls") };
+    struct tls_settings tls = { .hostname = hostname_of(c, c->region, s->arena),
+                                .cert_file = c->tls_cert,
+                                .key_file = c->tls_key,
+                                .directory = data_dir_at(&s->dir, s->arena, "tls") };
     return tls_server_open(&tls, s->arena, &s->tls);
 }
 
@@ -181,7 +200,8 @@ static const struct fault *start_smtp(struct server *s)
 static const struct fault *start_api(struct server *s)
 {
     const struct config *c = s->config;
-    s->verify_auto = c->verify_identities.ptr ? str_eq(c->verify_identities, STR("auto")) : all_on_loopback(c);
+    s->verify_auto =
+        c->verify_identities.ptr ? str_eq(c->verify_identities, STR("auto")) : all_on_loopback(c);
     s->api.outside = &s->outside;
     s->api.metrics = s->metrics;
     s->api.state = s->state;
@@ -192,12 +212,16 @@ static const struct fault *start_api(struct server *s)
     s->api.root_account = c->account;
     s->api.default_region = c->region;
     s->api.verify_identities_auto = s->verify_auto;
-    struct api_server_settings settings = { .api = &s->api, .address = c->api, .workers = (unsigned)c->api_workers,
-                                            .own_pages = pages_answer, .own_context = s };
+    struct api_server_settings settings = { .api = &s->api,
+                                            .address = c->api,
+                                            .workers = (unsigned)c->api_workers,
+                                            .own_pages = pages_answer,
+                                            .own_context = s };
     return api_server_start(&settings, s->arena, &s->api_server);
 }
 
-/* ---- in order -------------------------------------------------------------------------------------------- */
+/* ---- in order
+ * -------------------------------------------------------------------------------------------- */
 
 static void raise_descriptor_limit(void)
 {
@@ -232,7 +256,8 @@ static const struct fault *open_all(struct server *s)
     if (s->config->demo)
         TRY(demo_prepare(s));
     TRY(deliverers_start(&s->delivery, (unsigned)s->config->workers, s->arena, &s->deliverers));
-    bool own_pair = s->config->tls_cert.ptr != NULL; /* a key that root alone may read; ours is the user's */
+    bool own_pair =
+        s->config->tls_cert.ptr != NULL; /* a key that root alone may read; ours is the user's */
     if (!own_pair)
         TRY(open_tls(s));
     TRY(privileges_raise(&privileges, s->arena));
@@ -243,15 +268,18 @@ static const struct fault *open_all(struct server *s)
     return privileges_drop(&privileges, s->arena);
 }
 
-const struct fault *server_open(const struct config *config, struct arena *a, struct server **ret_server)
+const struct fault *server_open(const struct config *config, struct arena *a,
+                                struct server **ret_server)
 {
     struct server *s = ARENA_NEW(a, struct server);
     if (!s)
         return &fault_no_memory;
     s->config = config;
     s->arena = a;
-    s->outside = (struct outside){ .clock = clock_real(), .entropy = entropy_real(), .disk = disk_real() };
-    s->outside.journal = journal_to_fd(STDERR_FILENO, s->outside.clock, level_of(config->log_level));
+    s->outside =
+        (struct outside) { .clock = clock_real(), .entropy = entropy_real(), .disk = disk_real() };
+    s->outside.journal =
+        journal_to_fd(STDERR_FILENO, s->outside.clock, level_of(config->log_level));
     s->metrics = metrics_new(SERIES_MAX);
     if (!s->metrics)
         return &fault_no_memory;
@@ -277,7 +305,8 @@ bool server_close(struct server *s, int64_t deadline_ms)
         smtp_server_stop(s->smtp_server);
     if (s->api_server)
         api_server_stop(s->api_server);
-    if (!ended) /* a step still runs and uses what follows; the process ends now, the message is queued */
+    if (!ended) /* a step still runs and uses what follows; the process ends now, the message is
+                   queued */
         return false;
     if (s->spool)
         s->spool->ops->close(s->spool);
@@ -292,7 +321,8 @@ bool server_close(struct server *s, int64_t deadline_ms)
     metrics_free(s->metrics);
     data_dir_close(&s->dir);
     if (s->serving)
-        s->outside.journal->note(s->outside.journal, JOURNAL_INFO, STR("main"), STR("ended"), STR(""));
+        s->outside.journal->note(s->outside.journal, JOURNAL_INFO, STR("main"), STR("ended"),
+                                 STR(""));
     journal_to_fd_free(s->outside.journal);
     return true;
 }
@@ -308,7 +338,8 @@ str server_ready_line(const struct server *s, struct arena *a)
     for (size_t i = 0; i < s->config->smtp_count; i++)
         json_put_str(&w, smtp_server_address(s->smtp_server, i));
     json_close(&w, ']');
-    json_add_str(&w, "api", arena_strf(a, "http://" STR_FMT, STR_ARG(api_server_address(s->api_server))));
+    json_add_str(&w, "api",
+                 arena_strf(a, "http://" STR_FMT, STR_ARG(api_server_address(s->api_server))));
     json_add_int(&w, "pid", getpid());
     json_close(&w, '}');
     buf_addc(&line, '\n');

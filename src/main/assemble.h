@@ -1,4 +1,5 @@
-/* main/assemble.h - opens the stores, fills the ports, starts the threads; and ends them in order. */
+/* main/assemble.h - opens the stores, fills the ports, starts the threads; and ends them in order.
+ */
 #ifndef SESAME_MAIN_ASSEMBLE_H
 #define SESAME_MAIN_ASSEMBLE_H
 
@@ -35,10 +36,10 @@ struct server {
     struct deliverers *deliverers;
     struct smtp_server *smtp_server;
     struct api_server *api_server;
-    bool root_key_made;  /* the root's credentials lie in DIR/root-credentials */
+    bool root_key_made; /* the root's credentials lie in DIR/root-credentials */
     bool verify_auto;
     bool demo_prepared;
-    bool serving;        /* the start succeeded */
+    bool serving; /* the start succeeded */
 };
 
 /* Everything up to the listening sockets and beyond: when it returns, mail is received. On a fault
@@ -49,7 +50,8 @@ const struct fault *server_open(const struct config *, struct arena *, struct se
  * stays queued. False: something was still running, and what it uses was left open. */
 bool server_close(struct server *, int64_t deadline_ms);
 
-str server_ready_line(const struct server *, struct arena *); /* one line of JSON, newline included */
+str server_ready_line(const struct server *,
+                      struct arena *); /* one line of JSON, newline included */
 
 /* main/pages.c: what is below /_sesame/; the context is the server. */
 own_page_fn pages_answer;

@@ -24,15 +24,18 @@ const struct fault *bindable(str address, struct arena *a)
         colon--;
     str host = str_head(address, colon ? colon - 1 : 0), port = str_from(address, colon);
     if (host.len > 1 && host.ptr[0] == '[')
-        host = (str){ host.ptr + 1, host.len - 2 };
+        host = (str) { host.ptr + 1, host.len - 2 };
     if (str_eq(port, STR("0")))
         return NULL;
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV }, *found;
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV },
+                    *found;
     int error = getaddrinfo(arena_cstr(a, host), arena_cstr(a, port), &hints, &found);
     if (error)
-        return fault(a, FAULT_UNAVAILABLE, NULL, "cannot listen on " STR_FMT ": %s", STR_ARG(address), gai_strerror(error));
+        return fault(a, FAULT_UNAVAILABLE, NULL, "cannot listen on " STR_FMT ": %s",
+                     STR_ARG(address), gai_strerror(error));
     int why = try_bind(found);
     freeaddrinfo(found);
-    return why ? fault(a, FAULT_UNAVAILABLE, NULL, "cannot listen on " STR_FMT ": %s", STR_ARG(address), strerror(why))
+    return why ? fault(a, FAULT_UNAVAILABLE, NULL, "cannot listen on " STR_FMT ": %s",
+                       STR_ARG(address), strerror(why))
                : NULL;
 }

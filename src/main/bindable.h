@@ -4,8 +4,8 @@
 
 #include "base/fault.h"
 
-/* "host:port". Our own SMTP listeners share their port (SO_REUSEPORT), so two servers of one user could
- * take each other's mail unnoticed; this asks without sharing. Port 0 is always free. */
+/* "host:port". Our own SMTP listeners share their port (SO_REUSEPORT), so two servers of one user
+ * could take each other's mail unnoticed; this asks without sharing. Port 0 is always free. */
 const struct fault *bindable(str address, struct arena *);
 
 #endif

@@ -1,5 +1,5 @@
-/* main/commands.h - the commands. Each gets the arguments behind its name and answers the exit code:
- * 0, 1 (it could not, said in one sentence), 2 (it was asked wrongly). */
+/* main/commands.h - the commands. Each gets the arguments behind its name and answers the exit
+ * code: 0, 1 (it could not, said in one sentence), 2 (it was asked wrongly). */
 #ifndef SESAME_MAIN_COMMANDS_H
 #define SESAME_MAIN_COMMANDS_H
 

@@ -15,7 +15,7 @@ enum kind {
     KIND_SMTP,    /* [REGION=]host:port, several */
     KIND_ACCOUNT,
     KIND_REGION,
-    KIND_WORD,    /* one of `words` */
+    KIND_WORD, /* one of `words` */
     KIND_NUMBER,
     KIND_SWITCH,
 };
@@ -23,12 +23,12 @@ enum kind {
 struct setting {
     const char *name;
     enum kind kind;
-    size_t at;          /* where in struct config */
+    size_t at; /* where in struct config */
     unsigned commands;
     const char *otherwise, *argument, *help;
     uint64_t least, most;
-    const char *words;  /* separated by blanks */
-    bool no_flag;       /* a secret: other users can read a command line */
+    const char *words; /* separated by blanks */
+    bool no_flag;      /* a secret: other users can read a command line */
 };
 #define AT(member) offsetof(struct config, member)
 #define MB         (1024 * 1024ULL)
@@ -78,8 +78,8 @@ enum { SETTINGS = sizeof settings / sizeof settings[0], SMTP_MAX = 64, CONFIG_FI
 
 struct reading { /* what was given, by setting; flags win over environment over file */
     struct arena *arena;
-    str values[SETTINGS];       /* KIND_SMTP: joined by commas */
-    bool given[SETTINGS];       /* by a stronger source than the one being read */
+    str values[SETTINGS]; /* KIND_SMTP: joined by commas */
+    bool given[SETTINGS]; /* by a stronger source than the one being read */
     bool given_here[SETTINGS];
 };
 
@@ -120,13 +120,15 @@ static bool is_word(const char *words, str value)
     return false;
 }
 
-static const struct fault *bad(struct arena *a, const struct setting *s, str value, const char *wants)
+static const struct fault *bad(struct arena *a, const struct setting *s, str value,
+                               const char *wants)
 {
-    return fault(a, FAULT_SYNTAX, NULL, "%s%s wants %s, not \"" STR_FMT "\"", s->no_flag ? "" : "--", s->name,
-                 wants, STR_ARG(value));
+    return fault(a, FAULT_SYNTAX, NULL, "%s%s wants %s, not \"" STR_FMT "\"",
+                 s->no_flag ? "" : "--", s->name, wants, STR_ARG(value));
 }
 
-static const struct fault *set_smtp(struct arena *a, const struct setting *s, str value, struct config *c)
+static const struct fault *set_smtp(struct arena *a, const struct setting *s, str value,
+                                    struct config *c)
 {
     struct smtp_bind *binds = ARENA_ARRAY(a, struct smtp_bind, SMTP_MAX);
     if (!binds)
@@ -150,7 +152,8 @@ static const struct fault *set_smtp(struct arena *a, const struct setting *s, st
     return NULL;
 }
 
-static const struct fault *set(struct arena *a, const struct setting *s, str value, struct config *c)
+static const struct fault *set(struct arena *a, const struct setting *s, str value,
+                               struct config *c)
 {
     void *at = (char *)c + s->at;
     uint64_t number;
@@ -164,8 +167,10 @@ static const struct fault *set(struct arena *a, const struct setting *s, str val
         return NULL;
     case KIND_NUMBER:
         if (!str_u64(value, &number) || number < s->least || number > s->most)
-            return bad(a, s, value, arena_cstr(a, arena_strf(a, "a number from %llu to %llu",
-                       (unsigned long long)s->least, (unsigned long long)s->most)));
+            return bad(a, s, value,
+                       arena_cstr(a, arena_strf(a, "a number from %llu to %llu",
+                                                (unsigned long long)s->least,
+                                                (unsigned long long)s->most)));
         *(uint64_t *)at = number;
         return NULL;
     case KIND_ADDRESS:
@@ -191,7 +196,8 @@ static const struct fault *set(struct arena *a, const struct setting *s, str val
     return NULL;
 }
 
-/* ---- the three sources ------------------------------------------------------------------------ */
+/* ---- the three sources ------------------------------------------------------------------------
+ */
 
 static const struct setting *find(unsigned command, str name)
 {
@@ -214,7 +220,9 @@ static const struct fault *give(struct reading *r, const struct setting *s, str 
     if (r->given[i])
         return NULL;
     bool joins = s->kind == KIND_SMTP && r->given_here[i];
-    r->values[i] = joins ? arena_strf(r->arena, STR_FMT "," STR_FMT, STR_ARG(r->values[i]), STR_ARG(value)) : value;
+    r->values[i] =
+        joins ? arena_strf(r->arena, STR_FMT "," STR_FMT, STR_ARG(r->values[i]), STR_ARG(value))
+              : value;
     r->given_here[i] = true;
     return r->values[i].ptr ? NULL : &fault_no_memory;
 }
@@ -225,21 +233,25 @@ static void end_source(struct reading *r)
         r->given[i] = r->given[i] || r->given_here[i];
 }
 
-static const struct fault *read_flags(struct reading *r, unsigned command, int argc, char *const *argv)
+static const struct fault *read_flags(struct reading *r, unsigned command, int argc,
+                                      char *const *argv)
 {
     for (int i = 0; i < argc; i++) {
         str flag = str_of(argv[i]), name, value;
         if (!str_starts(flag, STR("--")))
-            return fault(r->arena, FAULT_SYNTAX, NULL, "there is no place for \"" STR_FMT "\" here; flags begin with --",
+            return fault(r->arena, FAULT_SYNTAX, NULL,
+                         "there is no place for \"" STR_FMT "\" here; flags begin with --",
                          STR_ARG(flag));
         bool has_value = str_cut(str_from(flag, 2), '=', &name, &value);
         const struct setting *s = find(command, name);
         if (!s || s->no_flag)
-            return fault(r->arena, FAULT_SYNTAX, NULL, "there is no flag --" STR_FMT, STR_ARG(name));
+            return fault(r->arena, FAULT_SYNTAX, NULL, "there is no flag --" STR_FMT,
+                         STR_ARG(name));
         if (s->kind == KIND_SWITCH && !has_value)
             value = STR("true");
         else if (!has_value && i + 1 == argc)
-            return fault(r->arena, FAULT_SYNTAX, NULL, "--" STR_FMT " wants a value: %s", STR_ARG(name), s->argument);
+            return fault(r->arena, FAULT_SYNTAX, NULL, "--" STR_FMT " wants a value: %s",
+                         STR_ARG(name), s->argument);
         else if (!has_value)
             value = str_of(argv[++i]);
         /* --smtp eu-west-1=127.0.0.1:25 has its = in the value, and --smtp=... works as well. */
@@ -254,10 +266,11 @@ static str env_name(const char *setting, char to[64])
     int len = snprintf(to, 64, "SESAME_%s", setting);
     for (int i = 0; i < len; i++)
         to[i] = to[i] == '-' ? '_' : (char)(to[i] >= 'a' && to[i] <= 'z' ? to[i] - 32 : to[i]);
-    return (str){ to, (size_t)len };
+    return (str) { to, (size_t)len };
 }
 
-static const struct fault *read_environment(struct reading *r, unsigned command, char *const *environment)
+static const struct fault *read_environment(struct reading *r, unsigned command,
+                                            char *const *environment)
 {
     for (size_t e = 0; environment && environment[e]; e++) {
         str name, value;
@@ -265,7 +278,8 @@ static const struct fault *read_environment(struct reading *r, unsigned command,
         for (size_t i = 0; value.len && i < SETTINGS; i++) {
             char wanted[64];
             /* SESAME_API is where to serve; for the other commands a flag names the URL. */
-            if (settings[i].commands & command && str_eq(name, env_name(settings[i].name, wanted)) &&
+            if (settings[i].commands & command &&
+                str_eq(name, env_name(settings[i].name, wanted)) &&
                 (command & FOR_SERVE || settings[i].at != AT(api)))
                 TRY(give(r, &settings[i], value));
         }
@@ -286,8 +300,9 @@ static const struct fault *read_whole(struct arena *a, str path, str *ret_text)
     if (fd >= 0)
         close(fd);
     if (len < 0)
-        return fault(a, FAULT_SYNTAX, NULL, "the config file %s cannot be read: %s", name, strerror(why));
-    *ret_text = (str){ text, (size_t)len };
+        return fault(a, FAULT_SYNTAX, NULL, "the config file %s cannot be read: %s", name,
+                     strerror(why));
+    *ret_text = (str) { text, (size_t)len };
     return NULL;
 }
 
@@ -298,14 +313,16 @@ static const struct fault *read_config_file(struct reading *r, unsigned command,
     for (size_t number = 1; text.len; number++) {
         str name, value;
         str_cut(text, '\n', &line, &text);
-        line = str_trim(line.len && line.ptr[line.len - 1] == '\r' ? str_head(line, line.len - 1) : line);
+        line = str_trim(line.len && line.ptr[line.len - 1] == '\r' ? str_head(line, line.len - 1)
+                                                                   : line);
         if (!line.len || line.ptr[0] == '#')
             continue;
         bool has_value = str_cut(line, '=', &name, &value);
         name = str_trim(name);
         if (!has_value || !is_known(name))
-            return fault(r->arena, FAULT_SYNTAX, NULL, "line %zu of " STR_FMT " is no setting: " STR_FMT, number,
-                         STR_ARG(path), STR_ARG(line));
+            return fault(r->arena, FAULT_SYNTAX, NULL,
+                         "line %zu of " STR_FMT " is no setting: " STR_FMT, number, STR_ARG(path),
+                         STR_ARG(line));
         const struct setting *s = find(command, name);
         if (s && (command & FOR_SERVE || s->at != AT(api)))
             TRY(give(r, s, str_trim(value)));
@@ -340,8 +357,9 @@ static const struct fault *check_together(const struct config *c, struct arena *
     return NULL;
 }
 
-const struct fault *config_read(unsigned command, int argc, char *const *argv, char *const *environment,
-                                struct arena *a, struct config *ret_config)
+const struct fault *config_read(unsigned command, int argc, char *const *argv,
+                                char *const *environment, struct arena *a,
+                                struct config *ret_config)
 {
     struct reading *r = ARENA_NEW(a, struct reading);
     if (!r)
@@ -369,7 +387,8 @@ void config_help(unsigned command, struct buf *out)
         if (s->no_flag)
             snprintf(left, sizeof left, STR_FMT, STR_ARG(env_name(s->name, env)));
         else
-            snprintf(left, sizeof left, "--%s%s%s", s->name, s->argument ? " " : "", s->argument ? s->argument : "");
+            snprintf(left, sizeof left, "--%s%s%s", s->name, s->argument ? " " : "",
+                     s->argument ? s->argument : "");
         buf_addf(out, "  %-34s %s", left, s->help);
         if (s->otherwise && *s->otherwise)
             buf_addf(out, " (%s)", s->otherwise);

@@ -23,8 +23,9 @@ struct config {
     str root_access_key_id, root_secret_access_key; /* STR_NONE: kept in the data directory */
     str message;                                    /* explain, redrive */
     uint64_t message_max, rcpt_max, line_max, errors_max, commands_max;
-    uint64_t connections_max, connections_per_address; /* NUMBER_UNSET: none while all listeners are on loopback */
-    uint64_t command_timeout, message_timeout;         /* seconds */
+    uint64_t connections_max,
+        connections_per_address; /* NUMBER_UNSET: none while all listeners are on loopback */
+    uint64_t command_timeout, message_timeout; /* seconds */
     uint64_t workers, api_workers, loops;
     uint64_t spool_segment, spool_drafts, history_max, dead_max, dead_days;
 };
@@ -35,8 +36,9 @@ enum { FOR_SERVE = 1, FOR_ASK = 2 /* explain and redrive */ };
 
 /* Reads argv behind the command's name, the environment and the config file. Everything lives in
  * the arena. A FAULT_SYNTAX is the user's mistake: exit 2. */
-const struct fault *config_read(unsigned command, int argc, char *const *argv, char *const *environment,
-                                struct arena *, struct config *ret_config);
+const struct fault *config_read(unsigned command, int argc, char *const *argv,
+                                char *const *environment, struct arena *,
+                                struct config *ret_config);
 
 /* The flags of a command with defaults and help, for people. */
 void config_help(unsigned command, struct buf *out);

@@ -11,7 +11,8 @@
 
 #define assert_str(got, want) assert_true(str_eq((got), STR(want)))
 
-static const struct fault *read_with(struct arena *a, char *const *flags, char *const *environment, struct config *c)
+static const struct fault *read_with(struct arena *a, char *const *flags, char *const *environment,
+                                     struct config *c)
 {
     int count = 0;
     while (flags[count])
@@ -19,7 +20,7 @@ static const struct fault *read_with(struct arena *a, char *const *flags, char *
     return config_read(FOR_SERVE, count, flags, environment, a, c);
 }
 
-#define FLAGS(...) ((char *const[]){ __VA_ARGS__ __VA_OPT__(, ) NULL })
+#define FLAGS(...) ((char *const[]) { __VA_ARGS__ __VA_OPT__(, ) NULL })
 
 static void without_anything_the_defaults_hold(void **state)
 {
@@ -45,13 +46,15 @@ static void a_flag_wins_over_the_environment_and_that_over_the_file(void **state
     AUTO_ARENA *a = arena_new(8 << 20);
     char path[] = "/tmp/sesame-config-XXXXXX";
     int fd = mkstemp(path);
-    static const char text[] = "# a comment\nregion = eu-west-1\naccount=999999999999\nworkers = 3\n"
-                               "smtp = 127.0.0.1:1\nsmtp = us-west-2=127.0.0.1:2\n";
+    static const char text[] =
+        "# a comment\nregion = eu-west-1\naccount=999999999999\nworkers = 3\n"
+        "smtp = 127.0.0.1:1\nsmtp = us-west-2=127.0.0.1:2\n";
     assert_int_equal(write(fd, text, sizeof text - 1), sizeof text - 1);
     close(fd);
     struct config c;
-    assert_null(read_with(a, FLAGS("--config", path, "--account", "000000000001"),
-                          FLAGS("SESAME_REGION=ap-south-1", "SESAME_ACCOUNT=000000000002", "SESAME_DATA="), &c));
+    assert_null(read_with(
+        a, FLAGS("--config", path, "--account", "000000000001"),
+        FLAGS("SESAME_REGION=ap-south-1", "SESAME_ACCOUNT=000000000002", "SESAME_DATA="), &c));
     unlink(path);
     assert_str(c.account, "000000000001");
     assert_str(c.region, "ap-south-1");
@@ -66,7 +69,8 @@ static void several_listeners_may_serve_several_regions(void **state)
     (void)state;
     AUTO_ARENA *a = arena_new(4 << 20);
     struct config c;
-    assert_null(read_with(a, FLAGS("--smtp", "127.0.0.1:0", "--smtp=eu-west-1=[::1]:25"), FLAGS(), &c));
+    assert_null(
+        read_with(a, FLAGS("--smtp", "127.0.0.1:0", "--smtp=eu-west-1=[::1]:25"), FLAGS(), &c));
     assert_int_equal(c.smtp_count, 2);
     assert_str(c.smtp[1].region, "eu-west-1");
     assert_str(c.smtp[1].address, "[::1]:25");
@@ -79,6 +83,7 @@ static void what_is_wrong_is_said_in_one_sentence(void **state)
         char *const flags[3];
         const char *says;
     } cases[] = {
+        /* clang-format off */
         { { "--nonsense" }, "there is no flag --nonsense" },
         { { "--smtp" }, "--smtp wants a value: [REGION=]ADDR:PORT" },
         { { "--smtp", "nowhere" }, "--smtp wants [REGION=]ADDR:PORT, not \"nowhere\"" },
@@ -90,6 +95,7 @@ static void what_is_wrong_is_said_in_one_sentence(void **state)
         { { "--root-secret-access-key", "x" }, "there is no flag --root-secret-access-key" },
         { { "serve" }, "there is no place for \"serve\" here; flags begin with --" },
         { { "--config", "/nonexistent/x" }, "the config file /nonexistent/x cannot be read: No such file or directory" },
+        /* clang-format on */
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         AUTO_ARENA *a = arena_new(4 << 20);

@@ -16,7 +16,8 @@ enum { FILE_MAX_SIZE = 64 * 1024, ROOT_KEY_SIZE = 32 };
 static const struct fault *cannot(struct arena *a, const char *what, const char *path)
 {
     int why = errno;
-    return fault(a, why == ENOENT ? FAULT_ABSENT : FAULT_UNAVAILABLE, NULL, "%s %s: %s", what, path, strerror(why));
+    return fault(a, why == ENOENT ? FAULT_ABSENT : FAULT_UNAVAILABLE, NULL, "%s %s: %s", what, path,
+                 strerror(why));
 }
 
 static const char *join(struct arena *a, str directory, const char *name)
@@ -35,14 +36,14 @@ static const struct fault *read_file(struct arena *a, const char *path, str *ret
     if (fd >= 0)
         close(fd);
     if (!f)
-        *ret_bytes = (str){ bytes, (size_t)len };
+        *ret_bytes = (str) { bytes, (size_t)len };
     return f;
 }
 
-/* Whole or not at all, and on disk before anybody relies on it: a key that is lost with the power is
- * worse than none. */
-static const struct fault *write_file(struct arena *a, str directory, const char *name, str bytes, mode_t mode,
-                                      bool durable)
+/* Whole or not at all, and on disk before anybody relies on it: a key that is lost with the power
+ * is worse than none. */
+static const struct fault *write_file(struct arena *a, str directory, const char *name, str bytes,
+                                      mode_t mode, bool durable)
 {
     const char *path = join(a, directory, name);
     const char *fresh = path ? arena_cstr(a, arena_strf(a, "%s.new", path)) : NULL;
@@ -52,12 +53,14 @@ static const struct fault *write_file(struct arena *a, str directory, const char
     int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0)
         return cannot(a, "cannot make", fresh);
-    bool written = write(fd, bytes.ptr, bytes.len) == (ssize_t)bytes.len && (!durable || fsync(fd) == 0);
+    bool written =
+        write(fd, bytes.ptr, bytes.len) == (ssize_t)bytes.len && (!durable || fsync(fd) == 0);
     const struct fault *f = written ? NULL : cannot(a, "cannot write", fresh);
     close(fd);
     if (!f && rename(fresh, path) != 0)
         f = cannot(a, "cannot make", path);
-    int folder = f || !durable ? -1 : open(arena_cstr(a, directory), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int folder =
+        f || !durable ? -1 : open(arena_cstr(a, directory), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder >= 0) {
         fsync(folder);
         close(folder);
@@ -65,7 +68,8 @@ static const struct fault *write_file(struct arena *a, str directory, const char
     return f;
 }
 
-/* ---- the directory -------------------------------------------------------------------------------- */
+/* ---- the directory
+ * -------------------------------------------------------------------------------- */
 
 static const struct fault *make_directories(struct arena *a, str path)
 {
@@ -96,13 +100,15 @@ const struct fault *data_dir_open(str path, struct arena *a, struct data_dir *re
     if (fd < 0)
         return cannot(a, "cannot use the data directory:", name);
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        const struct fault *f = errno == EWOULDBLOCK
-            ? fault(a, FAULT_CONFLICT, NULL, "the data directory " STR_FMT " is in use by another sesame", STR_ARG(whole))
-            : cannot(a, "cannot lock", name);
+        const struct fault *f = errno == EWOULDBLOCK ? fault(a, FAULT_CONFLICT, NULL,
+                                                             "the data directory " STR_FMT
+                                                             " is in use by another sesame",
+                                                             STR_ARG(whole))
+                                                     : cannot(a, "cannot lock", name);
         close(fd);
         return f;
     }
-    *ret_dir = (struct data_dir){ .path = whole, .lock = fd };
+    *ret_dir = (struct data_dir) { .path = whole, .lock = fd };
     return NULL;
 }
 
@@ -118,10 +124,11 @@ str data_dir_at(const struct data_dir *dir, struct arena *a, const char *name)
     return arena_strf(a, STR_FMT "/%s", STR_ARG(dir->path), name);
 }
 
-/* ---- secrets ---------------------------------------------------------------------------------------- */
+/* ---- secrets
+ * ---------------------------------------------------------------------------------------- */
 
-const struct fault *data_dir_root_key(const struct data_dir *dir, struct entropy *entropy, struct arena *a,
-                                      unsigned char ret_key[32])
+const struct fault *data_dir_root_key(const struct data_dir *dir, struct entropy *entropy,
+                                      struct arena *a, unsigned char ret_key[32])
 {
     str keys = data_dir_at(dir, a, "keys"), bytes;
     const char *folder = arena_cstr(a, keys);
@@ -133,13 +140,14 @@ const struct fault *data_dir_root_key(const struct data_dir *dir, struct entropy
     if (f && f->kind == FAULT_ABSENT) {
         unsigned char key[ROOT_KEY_SIZE];
         entropy->fill(entropy, key, sizeof key);
-        bytes = arena_str(a, (str){ (const char *)key, sizeof key });
+        bytes = arena_str(a, (str) { (const char *)key, sizeof key });
         f = bytes.ptr ? write_file(a, keys, "root", bytes, 0600, true) : &fault_no_memory;
     }
     if (f)
         return f;
     if (bytes.len != ROOT_KEY_SIZE)
-        return fault(a, FAULT_SYNTAX, NULL, "%s/root does not hold the 32 octets of a root key", folder);
+        return fault(a, FAULT_SYNTAX, NULL, "%s/root does not hold the 32 octets of a root key",
+                     folder);
     memcpy(ret_key, bytes.ptr, ROOT_KEY_SIZE);
     return NULL;
 }
@@ -151,12 +159,15 @@ static str credential(str text, str name)
         str left, right;
         str_cut(text, '\n', &line, &text);
         if (str_cut(line, '=', &left, &right) && str_eq_nocase(str_trim(left), name))
-            return str_trim(right.len && right.ptr[right.len - 1] == '\r' ? str_head(right, right.len - 1) : right);
+            return str_trim(right.len && right.ptr[right.len - 1] == '\r'
+                                ? str_head(right, right.len - 1)
+                                : right);
     }
     return STR_NONE;
 }
 
-const struct fault *data_dir_read_credentials(str path, struct arena *a, str *ret_id, str *ret_secret)
+const struct fault *data_dir_read_credentials(str path, struct arena *a, str *ret_id,
+                                              str *ret_secret)
 {
     str text;
     const char *name = join(a, path, "root-credentials");
@@ -164,7 +175,8 @@ const struct fault *data_dir_read_credentials(str path, struct arena *a, str *re
     *ret_id = credential(text, STR("aws_access_key_id"));
     *ret_secret = credential(text, STR("aws_secret_access_key"));
     if (!ret_id->len || !ret_secret->len)
-        return fault(a, FAULT_SYNTAX, NULL, "%s does not hold aws_access_key_id and aws_secret_access_key", name);
+        return fault(a, FAULT_SYNTAX, NULL,
+                     "%s does not hold aws_access_key_id and aws_secret_access_key", name);
     return NULL;
 }
 
@@ -179,12 +191,15 @@ const struct fault *data_dir_root_credentials(const struct data_dir *dir, struct
     random_token(entropy, secret, 40);
     *ret_id = arena_strf(a, "AKIA%.16s", id);
     *ret_secret = arena_strf(a, "%.40s", secret);
-    str text = arena_strf(a, "[default]\naws_access_key_id = " STR_FMT "\naws_secret_access_key = " STR_FMT "\n",
-                          STR_ARG(*ret_id), STR_ARG(*ret_secret));
-    return text.ptr ? write_file(a, dir->path, "root-credentials", text, 0600, true) : &fault_no_memory;
+    str text = arena_strf(
+        a, "[default]\naws_access_key_id = " STR_FMT "\naws_secret_access_key = " STR_FMT "\n",
+        STR_ARG(*ret_id), STR_ARG(*ret_secret));
+    return text.ptr ? write_file(a, dir->path, "root-credentials", text, 0600, true)
+                    : &fault_no_memory;
 }
 
-/* ---- ready ------------------------------------------------------------------------------------------ */
+/* ---- ready
+ * ------------------------------------------------------------------------------------------ */
 
 const struct fault *data_dir_put_ready(const struct data_dir *dir, struct arena *a, str line)
 {
@@ -214,6 +229,7 @@ const struct fault *data_dir_read_ready(str path, struct arena *a, str *ret_line
 {
     const struct fault *f = read_file(a, join(a, path, "ready.json"), ret_line);
     if (f ? f->kind == FAULT_ABSENT : !is_held(a, path))
-        return fault(a, FAULT_ABSENT, NULL, "no sesame serves the data directory " STR_FMT, STR_ARG(path));
+        return fault(a, FAULT_ABSENT, NULL, "no sesame serves the data directory " STR_FMT,
+                     STR_ARG(path));
     return f;
 }

@@ -25,14 +25,15 @@ str data_dir_at(const struct data_dir *, struct arena *, const char *name); /* D
 /* Each is made at the first start. */
 const struct fault *data_dir_root_key(const struct data_dir *, struct entropy *, struct arena *,
                                       unsigned char ret_key[32]);
-const struct fault *data_dir_root_credentials(const struct data_dir *, struct entropy *, struct arena *,
-                                              str *ret_id, str *ret_secret);
+const struct fault *data_dir_root_credentials(const struct data_dir *, struct entropy *,
+                                              struct arena *, str *ret_id, str *ret_secret);
 
 const struct fault *data_dir_put_ready(const struct data_dir *, struct arena *, str line);
 void data_dir_remove_ready(const struct data_dir *, struct arena *);
 
 /* For the commands that ask a running server. FAULT_ABSENT: none serves this directory. */
 const struct fault *data_dir_read_ready(str path, struct arena *, str *ret_line);
-const struct fault *data_dir_read_credentials(str path, struct arena *, str *ret_id, str *ret_secret);
+const struct fault *data_dir_read_credentials(str path, struct arena *, str *ret_id,
+                                              str *ret_secret);
 
 #endif

@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* The statement of the page "Giving permissions to Amazon SES for email receiving", its placeholders filled. */
+/* The statement of the page "Giving permissions to Amazon SES for email receiving", its
+ * placeholders filled. */
 static const char policy_text[] =
-    "{ \"Version\":\"2012-10-17\", \"Statement\":[ { \"Sid\":\"AllowSESPuts\", \"Effect\":\"Allow\","
+    "{ \"Version\":\"2012-10-17\", \"Statement\":[ { \"Sid\":\"AllowSESPuts\", "
+    "\"Effect\":\"Allow\","
     " \"Principal\":{ \"Service\":\"ses.amazonaws.com\" }, \"Action\":\"s3:PutObject\","
     " \"Resource\":\"arn:aws:s3:::demo-mail/*\", \"Condition\":{ \"StringEquals\":{"
     " \"AWS:SourceAccount\":\"" STR_FMT "\", \"AWS:SourceArn\":\"" STR_FMT "\" } } } ] }";
@@ -38,8 +40,8 @@ static const struct fault *begin_account(struct demo *d, const struct call *call
 static const struct fault *make_domain(struct demo *d, const struct call *call)
 {
     str token;
-    return identity_verify_domain(d->server->state, call, d->server->outside.entropy, STR("example.com"), true,
-                                  &token);
+    return identity_verify_domain(d->server->state, call, d->server->outside.entropy,
+                                  STR("example.com"), true, &token);
 }
 
 static const struct fault *make_bucket(struct demo *d, const struct call *call)
@@ -52,7 +54,8 @@ static const struct fault *make_policy(struct demo *d, const struct call *call)
 {
     str arn = receipt_rule_arn(d->arena, d->region, d->root.account, STR("demo"), STR("store"));
     str text = arena_strf(d->arena, policy_text, STR_ARG(d->root.account), STR_ARG(arn));
-    return text.ptr ? s3_put_bucket_policy(d->server->s3, call, STR("demo-mail"), text) : &fault_no_memory;
+    return text.ptr ? s3_put_bucket_policy(d->server->s3, call, STR("demo-mail"), text)
+                    : &fault_no_memory;
 }
 
 static const struct fault *make_rule_set(struct demo *d, const struct call *call)
@@ -63,9 +66,14 @@ static const struct fault *make_rule_set(struct demo *d, const struct call *call
 static const struct fault *make_rule(struct demo *d, const struct call *call)
 {
     static const str recipients[] = { STR_INIT("example.com") };
-    static const struct action action = { .kind = ACTION_S3, .s3 = { .bucket_name = STR_INIT("demo-mail") } };
-    static const struct receipt_rule rule = { .name = STR_INIT("store"), .enabled = true, .recipients = recipients,
-                                              .recipient_count = 1, .actions = &action, .action_count = 1 };
+    static const struct action action = { .kind = ACTION_S3,
+                                          .s3 = { .bucket_name = STR_INIT("demo-mail") } };
+    static const struct receipt_rule rule = { .name = STR_INIT("store"),
+                                              .enabled = true,
+                                              .recipients = recipients,
+                                              .recipient_count = 1,
+                                              .actions = &action,
+                                              .action_count = 1 };
     return rule_create(d->server->state, call, STR("demo"), STR_NONE, &rule, NULL);
 }
 
@@ -93,11 +101,17 @@ const struct fault *demo_prepare(struct server *s)
     TRY(is_empty(s, &empty));
     if (!empty)
         return NULL;
-    struct demo d = { .server = s, .root = caller_root(s->config->account), .region = demo_region(s), .arena = s->arena };
+    struct demo d = { .server = s,
+                      .root = caller_root(s->config->account),
+                      .region = demo_region(s),
+                      .arena = s->arena };
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         const struct world *world = worlds_now(s->worlds);
-        struct call call = { .caller = &d.root, .world = world, .region = d.region,
-                             .now_ms = s->outside.clock->wall_ms(s->outside.clock), .arena = s->arena };
+        struct call call = { .caller = &d.root,
+                             .world = world,
+                             .region = d.region,
+                             .now_ms = s->outside.clock->wall_ms(s->outside.clock),
+                             .arena = s->arena };
         const struct fault *f = steps[i](&d, &call);
         if (f)
             f = fault_keep(s->arena, f); /* a denial would outlive its world */
@@ -108,7 +122,8 @@ const struct fault *demo_prepare(struct server *s)
     return NULL;
 }
 
-/* ---- for a person --------------------------------------------------------------------------------------- */
+/* ---- for a person
+ * --------------------------------------------------------------------------------------- */
 
 /* Where a client on this machine reaches an address that may be a wildcard. */
 static void reachable(str address, char *host, size_t host_size, char *port, size_t port_size)
@@ -154,19 +169,25 @@ static void print_lines(const struct server *s, struct buf *out)
 {
     char host[128], port[16], api_host[128], api_port[16], url[192];
     reachable(smtp_server_address(s->smtp_server, 0), host, sizeof host, port, sizeof port);
-    reachable(api_server_address(s->api_server), api_host, sizeof api_host, api_port, sizeof api_port);
+    reachable(api_server_address(s->api_server), api_host, sizeof api_host, api_port,
+              sizeof api_port);
     snprintf(url, sizeof url, "http://%s:%s", api_host, api_port);
     str swaks_host = str_of(host);
     if (swaks_host.len > 2 && swaks_host.ptr[0] == '[') /* swaks wants an IPv6 address bare */
-        swaks_host = (str){ swaks_host.ptr + 1, swaks_host.len - 2 };
+        swaks_host = (str) { swaks_host.ptr + 1, swaks_host.len - 2 };
     buf_add(out, STR("\nSend a first mail to the demo domain example.com:\n\n"));
-    buf_addf(out, "  swaks --server " STR_FMT " --port %s --from me@sender.example --to you@example.com"
-             " --header 'Subject: first mail' --body 'Hello, bucket.'\n", STR_ARG(swaks_host), port);
+    buf_addf(out,
+             "  swaks --server " STR_FMT " --port %s --from me@sender.example --to you@example.com"
+             " --header 'Subject: first mail' --body 'Hello, bucket.'\n",
+             STR_ARG(swaks_host), port);
     buf_add(out, STR("\nIt lies in the bucket demo-mail. List it, and read the newest:\n\n"));
     print_credentials(s, out);
     buf_addf(out, "  aws --endpoint-url %s s3 ls s3://demo-mail/\n", url);
-    buf_addf(out, "  aws --endpoint-url %s s3 cp \"s3://demo-mail/$(aws --endpoint-url %s s3 ls s3://demo-mail/"
-             " | sort | tail -n 1 | awk '{print $4}')\" -\n\n", url, url);
+    buf_addf(out,
+             "  aws --endpoint-url %s s3 cp \"s3://demo-mail/$(aws --endpoint-url %s s3 ls "
+             "s3://demo-mail/"
+             " | sort | tail -n 1 | awk '{print $4}')\" -\n\n",
+             url, url);
 }
 
 void demo_print(const struct server *s)

@@ -9,7 +9,8 @@ struct keeper {
 };
 
 static const struct fault *on_mail(struct smtp_gatekeeper *keeper, const struct peer *peer,
-                                   const struct reverse_path *from, struct arena *a, struct smtp_pass **ret_pass)
+                                   const struct reverse_path *from, struct arena *a,
+                                   struct smtp_pass **ret_pass)
 {
     (void)from;
     struct gate_pass *pass;
@@ -18,7 +19,8 @@ static const struct fault *on_mail(struct smtp_gatekeeper *keeper, const struct 
     return NULL;
 }
 
-static enum smtp_answer on_rcpt(struct smtp_pass *pass, const struct envelope *e, const struct forward_path *to)
+static enum smtp_answer on_rcpt(struct smtp_pass *pass, const struct envelope *e,
+                                const struct forward_path *to)
 {
     switch (gate_rcpt((struct gate_pass *)pass, e, to)) {
     case GATE_TAKE:
@@ -33,8 +35,9 @@ static enum smtp_answer on_rcpt(struct smtp_pass *pass, const struct envelope *e
     return SMTP_LATER;
 }
 
-static const struct fault *on_entries(struct smtp_pass *pass, const struct envelope *e, struct arena *a,
-                                      struct spool_entry **ret_entries, size_t *ret_count)
+static const struct fault *on_entries(struct smtp_pass *pass, const struct envelope *e,
+                                      struct arena *a, struct spool_entry **ret_entries,
+                                      size_t *ret_count)
 {
     return gate_entries((struct gate_pass *)pass, e, a, ret_entries, ret_count);
 }
@@ -44,6 +47,8 @@ struct smtp_gatekeeper *keeper_new(const struct gate *gate, struct arena *a)
     struct keeper *keeper = ARENA_NEW(a, struct keeper);
     if (!keeper)
         return NULL;
-    *keeper = (struct keeper){ .keeper = { .mail = on_mail, .rcpt = on_rcpt, .entries = on_entries }, .gate = *gate };
+    *keeper =
+        (struct keeper) { .keeper = { .mail = on_mail, .rcpt = on_rcpt, .entries = on_entries },
+                          .gate = *gate };
     return &keeper->keeper;
 }

@@ -5,6 +5,7 @@
 #include "receive/gate.h"
 #include "smtp/session.h"
 
-struct smtp_gatekeeper *keeper_new(const struct gate *, struct arena *); /* in the arena; NULL: no memory */
+struct smtp_gatekeeper *keeper_new(const struct gate *,
+                                   struct arena *); /* in the arena; NULL: no memory */
 
 #endif

@@ -41,7 +41,8 @@ static void print_settings(const struct command *command)
     config_help(command->settings, &text);
     printf("sesame %s - %s\n", command->name, command->help);
     if (command->settings)
-        printf("\nEach setting is also a SESAME_... variable and a line of the config file.\n\n" STR_FMT,
+        printf("\nEach setting is also a SESAME_... variable and a line of the config "
+               "file.\n\n" STR_FMT,
                STR_ARG(buf_str(&text)));
 }
 

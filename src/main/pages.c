@@ -12,11 +12,12 @@ struct page {
     const char *method;
     const char *path; /* a * stands for one segment */
     bool open;        /* to everybody, from anywhere */
-    const struct fault *(*answer)(struct server *, const struct own_page *, str segment, struct arena *,
-                                  struct own_answer *);
+    const struct fault *(*answer)(struct server *, const struct own_page *, str segment,
+                                  struct arena *, struct own_answer *);
 };
 
-/* ---- health and metrics ------------------------------------------------------------------------------ */
+/* ---- health and metrics
+ * ------------------------------------------------------------------------------ */
 
 static const struct fault *on_health(struct server *s, const struct own_page *page, str segment,
                                      struct arena *a, struct own_answer *answer)
@@ -55,13 +56,17 @@ static void set_gauges(struct server *s)
         { STR("sesame_spool_dead"), STR("Dead letters."), h.dead },
         { STR("sesame_spool_segments"), STR("Segment files of the spool."), h.segments },
         { STR("sesame_spool_disk_bytes"), STR("Bytes of the spool on disk."), h.disk_bytes },
-        { STR("sesame_spool_draft_bytes"), STR("Memory of messages still arriving."), h.draft_bytes },
+        { STR("sesame_spool_draft_bytes"), STR("Memory of messages still arriving."),
+          h.draft_bytes },
         { STR("sesame_spool_commits"), STR("Transactions committed since the start."), h.commits },
-        { STR("sesame_spool_batches"), STR("Batches, each with one sync, since the start."), h.batches },
-        { STR("sesame_spool_damaged_frames"), STR("Frames found damaged since the start."), h.damaged_frames },
+        { STR("sesame_spool_batches"), STR("Batches, each with one sync, since the start."),
+          h.batches },
+        { STR("sesame_spool_damaged_frames"), STR("Frames found damaged since the start."),
+          h.damaged_frames },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        metric_set(metrics_gauge(s->metrics, rows[i].name, rows[i].help, STR("")), (int64_t)rows[i].value);
+        metric_set(metrics_gauge(s->metrics, rows[i].name, rows[i].help, STR("")),
+                   (int64_t)rows[i].value);
 }
 
 static const struct fault *on_metrics(struct server *s, const struct own_page *page, str segment,
@@ -74,7 +79,8 @@ static const struct fault *on_metrics(struct server *s, const struct own_page *p
     return NULL;
 }
 
-/* ---- messages ------------------------------------------------------------------------------------------- */
+/* ---- messages
+ * ------------------------------------------------------------------------------------------- */
 
 static size_t wanted_count(str query)
 {
@@ -82,7 +88,8 @@ static size_t wanted_count(str query)
         str name, value;
         uint64_t max;
         str_cut(rest, '&', &pair, &rest);
-        if (str_cut(pair, '=', &name, &value) && str_eq(name, STR("max")) && str_u64(value, &max) && max)
+        if (str_cut(pair, '=', &name, &value) && str_eq(name, STR("max")) && str_u64(value, &max) &&
+            max)
             return max < LIST_MAX ? (size_t)max : LIST_MAX;
     }
     return LIST_USUAL;
@@ -105,8 +112,8 @@ static const struct fault *on_messages(struct server *s, const struct own_page *
     return NULL;
 }
 
-static const struct fault *on_message(struct server *s, const struct own_page *page, str id, struct arena *a,
-                                      struct own_answer *answer)
+static const struct fault *on_message(struct server *s, const struct own_page *page, str id,
+                                      struct arena *a, struct own_answer *answer)
 {
     (void)page;
     struct spool_record record;
@@ -114,8 +121,8 @@ static const struct fault *on_message(struct server *s, const struct own_page *p
     return timeline_write(&record, a, &answer->text);
 }
 
-static const struct fault *on_redrive(struct server *s, const struct own_page *page, str id, struct arena *a,
-                                      struct own_answer *answer)
+static const struct fault *on_redrive(struct server *s, const struct own_page *page, str id,
+                                      struct arena *a, struct own_answer *answer)
 {
     struct clock *clock = s->outside.clock;
     str note = history_redrive_note(clock->wall_ms(clock), a);
@@ -125,7 +132,8 @@ static const struct fault *on_redrive(struct server *s, const struct own_page *p
     AUTO_BUF members = buf_new(4096);
     struct json_writer w = json_writer(&members);
     json_add_str(&w, "id", id);
-    s->outside.journal->note(s->outside.journal, JOURNAL_INFO, STR("main"), STR("redriven"), buf_str(&members));
+    s->outside.journal->note(s->outside.journal, JOURNAL_INFO, STR("main"), STR("redriven"),
+                             buf_str(&members));
     return on_message(s, page, id, a, answer);
 }
 
@@ -151,7 +159,8 @@ static const struct page pages[] = {
 /* clang-format on */
 enum { PAGES = sizeof pages / sizeof pages[0] };
 
-/* ---- finding the page -------------------------------------------------------------------------------------- */
+/* ---- finding the page
+ * -------------------------------------------------------------------------------------- */
 
 static bool path_fits(str pattern, str path, str *ret_segment)
 {
@@ -203,7 +212,8 @@ static int status_of(const struct fault *f)
     return 500;
 }
 
-void pages_answer(void *context, const struct own_page *page, struct arena *a, struct own_answer *ret_answer)
+void pages_answer(void *context, const struct own_page *page, struct arena *a,
+                  struct own_answer *ret_answer)
 {
     struct server *s = context;
     ret_answer->status = 200;
@@ -216,11 +226,13 @@ void pages_answer(void *context, const struct own_page *page, struct arena *a, s
         if (!path_fits(str_of(pages[i].path), page->path, &segment))
             continue;
         path_known = true;
-        bool head = str_eq(page->method, STR("HEAD")) && str_eq(str_of(pages[i].method), STR("GET"));
+        bool head =
+            str_eq(page->method, STR("HEAD")) && str_eq(str_of(pages[i].method), STR("GET"));
         if (!head && !str_eq(page->method, str_of(pages[i].method)))
             continue;
         if (!pages[i].open && !page->local && !page->root) {
-            say(ret_answer, 403, STR("this page needs the root credentials unless it is asked for over loopback"));
+            say(ret_answer, 403,
+                STR("this page needs the root credentials unless it is asked for over loopback"));
             return;
         }
         const struct fault *f = pages[i].answer(s, page, segment, a, ret_answer);
@@ -230,5 +242,6 @@ void pages_answer(void *context, const struct own_page *page, struct arena *a, s
             say(ret_answer, status_of(f), fault_sentence(f, a));
         return;
     }
-    say(ret_answer, path_known ? 405 : 404, path_known ? STR("not with this method") : STR("there is no such page"));
+    say(ret_answer, path_known ? 405 : 404,
+        path_known ? STR("not with this method") : STR("there is no such page"));
 }

@@ -11,33 +11,37 @@
 
 const struct fault *privileges_of(str user, struct arena *a, struct privileges *ret_privileges)
 {
-    *ret_privileges = (struct privileges){ .user = user };
+    *ret_privileges = (struct privileges) { .user = user };
     if (!user.ptr || geteuid() != 0)
         return NULL;
     const struct passwd *entry = getpwnam(arena_cstr(a, user));
     if (!entry)
         return fault(a, FAULT_ABSENT, NULL, "there is no user " STR_FMT, STR_ARG(user));
-    *ret_privileges = (struct privileges){ .changes = true, .uid = entry->pw_uid, .gid = entry->pw_gid, .user = user };
+    *ret_privileges = (struct privileges) {
+        .changes = true, .uid = entry->pw_uid, .gid = entry->pw_gid, .user = user
+    };
     return NULL;
 }
 
 static const struct fault *failed(const struct privileges *p, struct arena *a)
 {
-    return fault(a, FAULT_UNAVAILABLE, NULL, "cannot become the user " STR_FMT ": %s", STR_ARG(p->user),
-                 strerror(errno));
+    return fault(a, FAULT_UNAVAILABLE, NULL, "cannot become the user " STR_FMT ": %s",
+                 STR_ARG(p->user), strerror(errno));
 }
 
 const struct fault *privileges_give(const struct privileges *p, str path, struct arena *a)
 {
     if (p->changes && chown(arena_cstr(a, path), p->uid, p->gid) != 0)
-        return fault(a, FAULT_UNAVAILABLE, NULL, "cannot give " STR_FMT " to the user " STR_FMT ": %s",
-                     STR_ARG(path), STR_ARG(p->user), strerror(errno));
+        return fault(a, FAULT_UNAVAILABLE, NULL,
+                     "cannot give " STR_FMT " to the user " STR_FMT ": %s", STR_ARG(path),
+                     STR_ARG(p->user), strerror(errno));
     return NULL;
 }
 
 const struct fault *privileges_lower(const struct privileges *p, struct arena *a)
 {
-    if (p->changes && (initgroups(arena_cstr(a, p->user), p->gid) || setegid(p->gid) || seteuid(p->uid)))
+    if (p->changes &&
+        (initgroups(arena_cstr(a, p->user), p->gid) || setegid(p->gid) || seteuid(p->uid)))
         return failed(p, a);
     return NULL;
 }
@@ -63,12 +67,13 @@ const struct fault *privileges_drop(const struct privileges *p, struct arena *a)
 {
     if (p->changes) {
         /* glibc's set*id reach every thread of the process. */
-        if (setgroups(0, NULL) || setresgid(p->gid, p->gid, p->gid) || setresuid(p->uid, p->uid, p->uid))
+        if (setgroups(0, NULL) || setresgid(p->gid, p->gid, p->gid) ||
+            setresuid(p->uid, p->uid, p->uid))
             return failed(p, a);
         if (setuid(0) == 0 || seteuid(0) == 0 || getuid() != p->uid || getgid() != p->gid)
             return fault(a, FAULT_DEFECT, NULL, "the privileges of root could be taken back");
     }
-    setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+    setrlimit(RLIMIT_CORE, &(struct rlimit) { 0, 0 });
     prctl(PR_SET_DUMPABLE, DUMPABLE, 0, 0, 0);
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     return NULL;

@@ -15,7 +15,8 @@ struct privileges {
 
 /* user STR_NONE: stay who we are. FAULT_ABSENT: no such user. */
 const struct fault *privileges_of(str user, struct arena *, struct privileges *ret_privileges);
-const struct fault *privileges_give(const struct privileges *, str path, struct arena *); /* chown */
+const struct fault *privileges_give(const struct privileges *, str path,
+                                    struct arena *); /* chown */
 const struct fault *privileges_lower(const struct privileges *, struct arena *);
 const struct fault *privileges_raise(const struct privileges *, struct arena *);
 /* For all threads and for good, checked; no core dumps, no new privileges. */

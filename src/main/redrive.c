@@ -6,7 +6,8 @@
 
 extern char **environ;
 
-static const struct fault *redrive(const struct config *c, struct arena *a, struct http_reply *reply)
+static const struct fault *redrive(const struct config *c, struct arena *a,
+                                   struct http_reply *reply)
 {
     TRY(ask_message(c, a));
     str path = arena_strf(a, "messages/" STR_FMT "/redrive", STR_ARG(c->message));
@@ -19,7 +20,8 @@ int command_redrive(int argc, char *const *argv)
     AUTO_ARENA *a = arena_new(128 << 20);
     struct config config;
     struct http_reply reply;
-    const struct fault *f = a ? config_read(FOR_ASK, argc, argv, environ, a, &config) : &fault_no_memory;
+    const struct fault *f =
+        a ? config_read(FOR_ASK, argc, argv, environ, a, &config) : &fault_no_memory;
     if (!f)
         f = redrive(&config, a, &reply);
     if (f)

@@ -1,4 +1,5 @@
-/* main/scene_given.c - the configuration of a story, made through the services as the API makes it. */
+/* main/scene_given.c - the configuration of a story, made through the services as the API makes it.
+ */
 #include "main/scene_suite.h"
 
 #include "services/account.h"
@@ -16,8 +17,11 @@ static void change(struct scene *s, str account, change_fn *fn, void *what)
 {
     struct caller root = caller_root(account);
     const struct world *world = worlds_now(s->worlds);
-    struct call call = { .caller = &root, .world = world, .region = s->region,
-                         .now_ms = s->clock.wall_ms, .arena = s->arena };
+    struct call call = { .caller = &root,
+                         .world = world,
+                         .region = s->region,
+                         .now_ms = s->clock.wall_ms,
+                         .arena = s->arena };
     const struct fault *f = fn(s, &call, what);
     str says = f ? fault_sentence(f, s->arena) : STR_NONE;
     world_unref(world);
@@ -110,7 +114,8 @@ static const struct fault *make_rule(struct scene *s, const struct call *call, v
 {
     const struct rule_line *r = what;
     const struct receipt_rule_set *set = rule_set_find(call->world, s->account, s->region, r->set);
-    str after = set && set->rule_count ? set->rules[set->rule_count - 1].name : STR_NONE; /* in the order written */
+    str after = set && set->rule_count ? set->rules[set->rule_count - 1].name
+                                       : STR_NONE; /* in the order written */
     return rule_create(s->state, call, r->set, after, &r->rule, NULL);
 }
 
@@ -121,10 +126,12 @@ static const struct fault *activate(struct scene *s, const struct call *call, vo
 
 static str role_arn(const struct scene *s, str name)
 {
-    return arena_strf(s->arena, "arn:aws:iam::" STR_FMT ":role/" STR_FMT, STR_ARG(s->account), STR_ARG(name));
+    return arena_strf(s->arena, "arn:aws:iam::" STR_FMT ":role/" STR_FMT, STR_ARG(s->account),
+                      STR_ARG(name));
 }
 
-/* "s3 BUCKET [prefix P] [role NAME] [topic ARN] [key ARN]", "header NAME: VALUE", "stop", "lambda ARN" */
+/* "s3 BUCKET [prefix P] [role NAME] [topic ARN] [key ARN]", "header NAME: VALUE", "stop", "lambda
+ * ARN" */
 static struct action read_action(struct scene *s, str text)
 {
     struct action a = { .kind = ACTION_STOP };

@@ -35,7 +35,8 @@ static const struct fault *commit(struct scene *s, struct smtp_gatekeeper *keepe
 {
     struct spool_entry *entries;
     size_t count;
-    TRY(keeper->entries(smtp_pass(s->session), smtp_envelope(s->session), s->work, &entries, &count));
+    TRY(keeper->entries(smtp_pass(s->session), smtp_envelope(s->session), s->work, &entries,
+                        &count));
     smtp_envelope(s->session)->message_id = entries[0].id;
     s->id = arena_str(s->arena, entries[0].id);
     struct waiter w = { .lock = PTHREAD_MUTEX_INITIALIZER, .done = PTHREAD_COND_INITIALIZER };
@@ -48,7 +49,8 @@ static const struct fault *commit(struct scene *s, struct smtp_gatekeeper *keepe
     return w.failed ? fault(s->arena, FAULT_UNAVAILABLE, NULL, "not committed") : NULL;
 }
 
-static void follow(struct scene *s, struct smtp_gatekeeper *keeper, struct smtp_turn turn, struct buf *replies)
+static void follow(struct scene *s, struct smtp_gatekeeper *keeper, struct smtp_turn turn,
+                   struct buf *replies)
 {
     buf_add(replies, turn.reply);
     const struct fault *f;
@@ -65,7 +67,9 @@ static void follow(struct scene *s, struct smtp_gatekeeper *keeper, struct smtp_
         follow(s, keeper, smtp_granted(s->session, f), replies);
         return;
     case WISH_START_TLS:
-        follow(s, keeper, smtp_tls_granted(s->session, STR("TLSv1.3"), STR("TLS_AES_256_GCM_SHA384")), replies);
+        follow(s, keeper,
+               smtp_tls_granted(s->session, STR("TLSv1.3"), STR("TLS_AES_256_GCM_SHA384")),
+               replies);
         return;
     case WISH_ABANDON:
     case WISH_CLOSE:
@@ -80,15 +84,19 @@ static void follow(struct scene *s, struct smtp_gatekeeper *keeper, struct smtp_
 
 static struct smtp_gatekeeper *keeper_of(struct scene *s)
 {
-    struct gate gate = { .worlds = s->worlds, .outside = &s->outside, .region = s->region, .now = worlds_now };
+    struct gate gate = {
+        .worlds = s->worlds, .outside = &s->outside, .region = s->region, .now = worlds_now
+    };
     return keeper_new(&gate, s->arena);
 }
 
-/* One line of the transcript: what the client sends (| is a line end in a message) and the codes it gets. */
+/* One line of the transcript: what the client sends (| is a line end in a message) and the codes it
+ * gets. */
 static void smtp_line(struct scene *s, struct smtp_gatekeeper *keeper, str text)
 {
     size_t reply_at = str_find_str(text, STR("S: "));
-    str says = str_trim(str_head(text, reply_at)), want = str_trim(str_from(text, reply_at + 3)), part;
+    str says = str_trim(str_head(text, reply_at)), want = str_trim(str_from(text, reply_at + 3)),
+        part;
     if (!scene_take(&says, "C:") || reply_at == text.len)
         scene_wrong(s, "a line of smtp is C: ... S: ...", text);
     AUTO_BUF bytes = buf_new(1 << 20), replies = buf_new(1 << 20);
@@ -120,8 +128,13 @@ static void smtp_line(struct scene *s, struct smtp_gatekeeper *keeper, str text)
 static void open_session(struct scene *s, struct smtp_gatekeeper *keeper)
 {
     static const struct smtp_settings settings = {
-        .limits = { .line_max = 2048, .rcpt_max = 100, .message_max = 41943040, .errors_max = 20, .commands_max = 1000 },
-        .hostname = STR_INIT("mx.example"), .offer_tls = true,
+        .limits = { .line_max = 2048,
+                    .rcpt_max = 100,
+                    .message_max = 41943040,
+                    .errors_max = 20,
+                    .commands_max = 1000 },
+        .hostname = STR_INIT("mx.example"),
+        .offer_tls = true,
     };
     static const struct peer peer = { .address = STR_INIT("192.0.2.1") };
     s->work = s->work ? s->work : arena_new(8 << 20);

@@ -54,14 +54,21 @@ static void stores_open(struct scene *s)
 {
     struct arena *a = s->arena;
     struct spool_limits limits = { .segment_bytes = 1 << 20 };
-    scene_must(s, state_sqlite_open(in_folder(s, "state.sqlite"), &s->outside, a, &s->state), "state");
+    scene_must(s, state_sqlite_open(in_folder(s, "state.sqlite"), &s->outside, a, &s->state),
+               "state");
     scene_must(s, worlds_open(s->state, &s->outside, a, &s->worlds), "worlds");
-    scene_must(s, objects_files_open(in_folder(s, "objects"), &s->outside, a, &s->objects), "objects");
+    scene_must(s, objects_files_open(in_folder(s, "objects"), &s->outside, a, &s->objects),
+               "objects");
     scene_must(s, s3_embedded_open(s->objects, s->state, s->worlds, &s->outside, a, &s->s3), "s3");
-    scene_must(s, spool_log_open(in_folder(s, "spool"), &limits, &s->outside, a, &s->spool), "spool");
-    s->ports = (struct ports){ .s3 = &s->s3->port, .sts = sts_embedded_open(a) };
-    s->delivery = (struct delivery){ .spool = s->spool, .ports = &s->ports, .outside = &s->outside,
-                                     .stamp = &s->stamp, .worlds = s->worlds, .now = worlds_now };
+    scene_must(s, spool_log_open(in_folder(s, "spool"), &limits, &s->outside, a, &s->spool),
+               "spool");
+    s->ports = (struct ports) { .s3 = &s->s3->port, .sts = sts_embedded_open(a) };
+    s->delivery = (struct delivery) { .spool = s->spool,
+                                      .ports = &s->ports,
+                                      .outside = &s->outside,
+                                      .stamp = &s->stamp,
+                                      .worlds = s->worlds,
+                                      .now = worlds_now };
 }
 
 static void stores_close(struct scene *s)
@@ -84,8 +91,10 @@ void stage_open(struct scene *s)
     s->clock = fake_clock_at("2026-03-02T09:15:42Z");
     s->entropy = seeded_entropy(11);
     s->journal = captured_journal_new();
-    s->outside = (struct outside){ .clock = &s->clock.clock, .entropy = &s->entropy.entropy,
-                                   .journal = captured_journal(s->journal), .disk = disk_real() };
+    s->outside = (struct outside) { .clock = &s->clock.clock,
+                                    .entropy = &s->entropy.entropy,
+                                    .journal = captured_journal(s->journal),
+                                    .disk = disk_real() };
     s->stamp.hostname = STR("mx.example");
     s->account = STR("111122223333");
     s->region = STR("us-east-1");
@@ -113,7 +122,7 @@ static void wait_for_settlement(struct scene *s)
         s->spool->ops->health(s->spool, &health);
         if (!health.leased)
             return;
-        nanosleep(&(struct timespec){ .tv_nsec = 200 * 1000 }, NULL);
+        nanosleep(&(struct timespec) { .tv_nsec = 200 * 1000 }, NULL);
     }
     scene_wrong(s, "a lease did not end", s->id);
 }

@@ -1,5 +1,6 @@
-/* main/scene_suite.h - the stage on which scene_test.c plays the stories of scenes/: real stores, services,
- * sessions and deliveries in a folder of their own; a clock to turn and chance that repeats. */
+/* main/scene_suite.h - the stage on which scene_test.c plays the stories of scenes/: real stores,
+ * services, sessions and deliveries in a folder of their own; a clock to turn and chance that
+ * repeats. */
 #ifndef SESAME_MAIN_SCENE_SUITE_H
 #define SESAME_MAIN_SCENE_SUITE_H
 
@@ -37,7 +38,8 @@ struct scene {
     const struct json *denial; /* what the last "then ... is denied" line found */
 };
 
-void scene_wrong(const struct scene *, const char *what, str about); /* ends the test, naming file and line */
+void scene_wrong(const struct scene *, const char *what,
+                 str about); /* ends the test, naming file and line */
 void scene_must(const struct scene *, const struct fault *, const char *what);
 
 void stage_open(struct scene *);
@@ -45,10 +47,10 @@ void stage_restart(struct scene *); /* the stores closed and opened, as by a res
 void stage_close(struct scene *);
 void stage_deliver(struct scene *); /* all that is due */
 
-void scene_given(struct scene *, str text);          /* scene_given.c: one piece of configuration */
-void scene_smtp(struct scene *, str lines);          /* scene_smtp.c: a transcript, on a new connection */
+void scene_given(struct scene *, str text); /* scene_given.c: one piece of configuration */
+void scene_smtp(struct scene *, str lines); /* scene_smtp.c: a transcript, on a new connection */
 
-str scene_word(str *text);                           /* takes the next blank-separated word off */
-bool scene_take(str *text, const char *expected);    /* takes this off, if it stands there */
+str scene_word(str *text);                        /* takes the next blank-separated word off */
+bool scene_take(str *text, const char *expected); /* takes this off, if it stands there */
 
 #endif

@@ -19,13 +19,16 @@
 
 enum { SCENES_MAX = 200 };
 
-/* ---- then ---------------------------------------------------------------------------------------------------- */
+/* ---- then
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 /* {id} stands for the message's. */
 static str fill(const struct scene *s, str text)
 {
     AUTO_BUF out = buf_new(1 << 16);
-    for (size_t at; (at = str_find_str(text, STR("{id}"))) < text.len; text = str_from(text, at + 4)) {
+    for (size_t at; (at = str_find_str(text, STR("{id}"))) < text.len;
+         text = str_from(text, at + 4)) {
         buf_add(&out, str_head(text, at));
         buf_add(&out, s->id);
     }
@@ -52,7 +55,9 @@ static const struct json *timeline(struct scene *s)
 static void equal(const struct scene *s, const char *what, str got, str want)
 {
     if (!str_eq(got, want))
-        scene_wrong(s, what, arena_strf(s->arena, "is " STR_FMT ", the story wants " STR_FMT, STR_ARG(got), STR_ARG(want)));
+        scene_wrong(s, what,
+                    arena_strf(s->arena, "is " STR_FMT ", the story wants " STR_FMT, STR_ARG(got),
+                               STR_ARG(want)));
 }
 
 /* "ACTION on RESOURCE is implicitly denied" */
@@ -68,22 +73,24 @@ static void then_denied(struct scene *s, str text)
             continue;
         equal(s, "the action", json_str(denial, "action"), action);
         bool explicitly = str_eq(json_str(denial, "element"), STR("Effect"));
-        equal(s, "the verdict", explicitly ? STR("is explicitly denied") : STR("is implicitly denied"), text);
+        equal(s, "the verdict",
+              explicitly ? STR("is explicitly denied") : STR("is implicitly denied"), text);
         s->denial = denial;
         return;
     }
     scene_wrong(s, "nothing was denied on", resource);
 }
 
-/* "lacking condition OPERATOR KEY of statement SID in POLICY", "lacking action of ...", "lacking statement in POLICY",
- * and for an explicit deny "by statement SID in POLICY". */
+/* "lacking condition OPERATOR KEY of statement SID in POLICY", "lacking action of ...", "lacking
+ * statement in POLICY", and for an explicit deny "by statement SID in POLICY". */
 static void then_lacking(struct scene *s, str text)
 {
     str element = scene_word(&text);
     static const struct {
         const char *word, *element;
-    } elements[] = { { "condition", "Condition" }, { "action", "Action" }, { "resource", "Resource" },
-                     { "principal", "Principal" }, { "statement", "Statement" }, { "policy", "Policy" } };
+    } elements[] = { { "condition", "Condition" }, { "action", "Action" },
+                     { "resource", "Resource" },   { "principal", "Principal" },
+                     { "statement", "Statement" }, { "policy", "Policy" } };
     for (size_t i = 0; i < sizeof elements / sizeof elements[0]; i++) {
         if (str_eq(element, str_of(elements[i].word)))
             equal(s, "the element", json_str(s->denial, "element"), str_of(elements[i].element));
@@ -106,25 +113,33 @@ static void then_lacking(struct scene *s, str text)
 static void then_value(struct scene *s, const char *member, str text)
 {
     const struct json *value = json_get(s->denial, member);
-    equal(s, member, value ? json_kind(value) == JSON_NULL ? STR("absent") : json_text(value) : STR("left out"), fill(s, text));
+    equal(s, member,
+          value ? json_kind(value) == JSON_NULL ? STR("absent") : json_text(value)
+                : STR("left out"),
+          fill(s, text));
 }
 
 static str object_bytes(struct scene *s, str bucket, str key)
 {
     str bytes = STR_NONE;
-    const struct fault *f = s->objects->ops->read(s->objects, bucket, key, 0, 1 << 20, s->arena, &bytes);
+    const struct fault *f =
+        s->objects->ops->read(s->objects, bucket, key, 0, 1 << 20, s->arena, &bytes);
     return f ? STR_NONE : bytes;
 }
 
-/* "bucket B is empty", "bucket B holds KEY", "object B KEY ends with TEXT", "... begins with TEXT" */
+/* "bucket B is empty", "bucket B holds KEY", "object B KEY ends with TEXT", "... begins with TEXT"
+ */
 static void then_bucket(struct scene *s, str text)
 {
     struct object_entry *entries;
     size_t count;
     bool more;
     str bucket = scene_word(&text);
-    struct object_range range = { .bucket = bucket, .prefix = STR(""), .delimiter = STR(""), .after = STR(""), .max = 10 };
-    scene_must(s, s->objects->ops->list(s->objects, &range, s->arena, &entries, &count, &more), "list");
+    struct object_range range = {
+        .bucket = bucket, .prefix = STR(""), .delimiter = STR(""), .after = STR(""), .max = 10
+    };
+    scene_must(s, s->objects->ops->list(s->objects, &range, s->arena, &entries, &count, &more),
+               "list");
     if (scene_take(&text, "is empty")) {
         if (count)
             scene_wrong(s, "the bucket holds", entries[0].key);
@@ -173,13 +188,14 @@ static void then_state(struct scene *s, str state)
 {
     str got = json_str(timeline(s), "state");
     for (unsigned tries = 0; tries < 500 && !str_eq(got, state); tries++) {
-        nanosleep(&(struct timespec){ .tv_nsec = 2 * 1000 * 1000 }, NULL);
+        nanosleep(&(struct timespec) { .tv_nsec = 2 * 1000 * 1000 }, NULL);
         AUTO_ARENA *a = arena_new(4 << 20); /* asking a thousand times must not fill the scene's */
         struct spool_record record;
         scene_must(s, s->spool->ops->find(s->spool, s->id, a, &record), "find");
-        static const char *const names[] = {
-            [SPOOL_QUEUED] = "queued", [SPOOL_RETRYING] = "retrying", [SPOOL_DONE] = "delivered", [SPOOL_DEAD] = "dead"
-        };
+        static const char *const names[] = { [SPOOL_QUEUED] = "queued",
+                                             [SPOOL_RETRYING] = "retrying",
+                                             [SPOOL_DONE] = "delivered",
+                                             [SPOOL_DEAD] = "dead" };
         got = str_of(names[record.state]);
     }
     equal(s, "the message", got, state);
@@ -190,8 +206,9 @@ static void then_redrive(struct scene *s)
 {
     str note = history_redrive_note(s->clock.wall_ms, s->arena);
     const struct fault *f = s->spool->ops->redrive(s->spool, s->id, note);
-    for (unsigned tries = 0; f && f->kind == FAULT_CONFLICT && tries < 500; tries++) { /* still being put away */
-        nanosleep(&(struct timespec){ .tv_nsec = 2 * 1000 * 1000 }, NULL);
+    for (unsigned tries = 0; f && f->kind == FAULT_CONFLICT && tries < 500;
+         tries++) { /* still being put away */
+        nanosleep(&(struct timespec) { .tv_nsec = 2 * 1000 * 1000 }, NULL);
         f = s->spool->ops->redrive(s->spool, s->id, note);
     }
     scene_must(s, f, "redrive");
@@ -234,7 +251,8 @@ static void then(struct scene *s, str text)
         then_denied(s, text);
 }
 
-/* ---- reading a scene ------------------------------------------------------------------------------------------- */
+/* ---- reading a scene
+ * ------------------------------------------------------------------------------------------- */
 
 /* A part begins at the margin with its word; lines set in belong to it. For given they are one text
  * (JSON may go on); for smtp and then each is a line of its own. */
@@ -270,14 +288,14 @@ static str read_scene(const char *path, struct arena *a)
     ssize_t len = read(fd, bytes, 1 << 18);
     close(fd);
     assert_true(len >= 0);
-    return (str){ bytes, (size_t)len };
+    return (str) { bytes, (size_t)len };
 }
 
 static void play(void **state)
 {
     AUTO_ARENA *a = arena_new(64 << 20);
     struct scene *s = ARENA_NEW(a, struct scene);
-    *s = (struct scene){ .file = *state, .arena = a };
+    *s = (struct scene) { .file = *state, .arena = a };
     str text = read_scene(s->file, a);
     stage_open(s);
     unsigned line = 1;
@@ -286,14 +304,15 @@ static void play(void **state)
         unsigned lines = 1;
         size_t end = 0;
         for (;;) { /* to the next line that begins at the margin */
-            str_cut(str_from(text, end), '\n', &first, &(str){ 0 });
+            str_cut(str_from(text, end), '\n', &first, &(str) { 0 });
             end += first.len + 1;
             if (end >= text.len || (text.ptr[end] != ' ' && text.ptr[end] != '\n'))
                 break;
             lines++;
         }
         str part = str_from(str_head(text, end < text.len ? end : text.len), kind.len);
-        if (!str_eq(kind, STR("scene")) && !str_eq(kind, STR("given")) && !str_eq(kind, STR("smtp")) && !str_eq(kind, STR("then")))
+        if (!str_eq(kind, STR("scene")) && !str_eq(kind, STR("given")) &&
+            !str_eq(kind, STR("smtp")) && !str_eq(kind, STR("then")))
             scene_wrong(s, "a part begins with scene, given, smtp or then", kind);
         if (!str_eq(kind, STR("scene")))
             play_part(s, kind, part, line);
@@ -320,7 +339,9 @@ int main(void)
         char *path;
         if (!str_ends(name, STR(".scene")) || asprintf(&path, "%s/%s", SCENES, entry->d_name) < 0)
             continue;
-        tests[count++] = (struct CMUnitTest){ .name = path + sizeof SCENES, .test_func = play, .initial_state = path };
+        tests[count++] = (struct CMUnitTest) { .name = path + sizeof SCENES,
+                                               .test_func = play,
+                                               .initial_state = path };
     }
     closedir(folder);
     qsort(tests, count, sizeof *tests, by_name);

@@ -27,7 +27,8 @@ static const struct fault *say_ready(struct server *s, struct arena *a)
         return &fault_no_memory;
     TRY(data_dir_put_ready(&s->dir, a, line));
     if (fwrite(line.ptr, 1, line.len, stdout) != line.len || fflush(stdout) != 0)
-        return fault(a, FAULT_UNAVAILABLE, NULL, "the ready line could not be written to standard output");
+        return fault(a, FAULT_UNAVAILABLE, NULL,
+                     "the ready line could not be written to standard output");
     return NULL;
 }
 

@@ -21,7 +21,8 @@ struct acting {
 
 /* Puts a body as the S3 action does: as ses.amazonaws.com in the rule's name, or as its role and
  * only the role. `message_id` becomes the key behind the prefix. Also the set-up test's way. */
-const struct fault *s3_action_put(const struct acting *, const struct action *, str message_id, struct body *);
+const struct fault *s3_action_put(const struct acting *, const struct action *, str message_id,
+                                  struct body *);
 
 /* prefix rule of ses-receiving spec 9.2: ("mail", id) -> mail/id. */
 str s3_action_key(str object_key_prefix, str message_id, struct arena *);

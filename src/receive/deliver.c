@@ -25,8 +25,8 @@ struct attempt {
 /* ---- what one step does ------------------------------------------------------------------- */
 
 /* What AddHeader actions before this step have added: visible to later actions only (spec 7.1). */
-static const struct fault *added_before(const struct attempt *t, size_t step, struct header **ret_added,
-                                        size_t *ret_count)
+static const struct fault *added_before(const struct attempt *t, size_t step,
+                                        struct header **ret_added, size_t *ret_count)
 {
     struct header *added = ARENA_ARRAY(t->arena, struct header, step ? step : 1);
     if (!added)
@@ -36,7 +36,8 @@ static const struct fault *added_before(const struct attempt *t, size_t step, st
         const struct action *action = t->plan.steps[i].action;
         if (action->kind == ACTION_ADD_HEADER && field_name_valid(action->add_header.header_name) &&
             field_value_valid(action->add_header.header_value))
-            added[count++] = (struct header){ action->add_header.header_name, action->add_header.header_value };
+            added[count++] =
+                (struct header) { action->add_header.header_name, action->add_header.header_value };
     }
     *ret_added = added;
     *ret_count = count;
@@ -51,16 +52,22 @@ static const struct fault *run_s3(struct attempt *t, size_t index, int64_t now_m
     TRY(added_before(t, index, &added, &added_count));
     struct stamp stamp = *t->d->stamp;
     if (!stamp.hostname.ptr)
-        stamp.hostname = arena_strf(t->arena, "inbound-smtp." STR_FMT ".amazonaws.com", STR_ARG(t->head.region));
+        stamp.hostname =
+            arena_strf(t->arena, "inbound-smtp." STR_FMT ".amazonaws.com", STR_ARG(t->head.region));
     AUTO_BUF block = buf_new(1 << 20);
     stamp_write(&stamp, &t->head, added, added_count, &block);
     str text = block.failed ? STR_NONE : arena_str(t->arena, buf_str(&block));
     struct body *body = text.ptr ? stamp_body(text, t->d->spool, t->lease, t->arena) : NULL;
     if (!body)
         return &fault_no_memory;
-    struct acting as = { .ports = t->d->ports, .world = t->world, .account = t->head.account,
-                         .region = t->head.region, .rule_set = t->set.name, .rule = step->rule,
-                         .now_ms = now_ms, .arena = t->arena };
+    struct acting as = { .ports = t->d->ports,
+                         .world = t->world,
+                         .account = t->head.account,
+                         .region = t->head.region,
+                         .rule_set = t->set.name,
+                         .rule = step->rule,
+                         .now_ms = now_ms,
+                         .arena = t->arena };
     const struct fault *f = s3_action_put(&as, step->action, t->lease->entry.id, body);
     if (f && !denial_of(f)) /* a denial names everything; other words may name nothing */
         return fault(t->arena, f->kind, f, "could not write to bucket " STR_FMT,
@@ -73,12 +80,13 @@ static const struct fault *run_s3(struct attempt *t, size_t index, int64_t now_m
     return NULL;
 }
 
-static const struct fault *run_add_header(const struct attempt *t, const struct step *step, str *ret_says)
+static const struct fault *run_add_header(const struct attempt *t, const struct step *step,
+                                          str *ret_says)
 {
     str name = step->action->add_header.header_name, value = step->action->add_header.header_value;
     if (!field_name_valid(name) || !field_value_valid(value))
-        return fault(t->arena, FAULT_SYNTAX, NULL, "the header field " STR_FMT " cannot stand in a message",
-                     STR_ARG(name));
+        return fault(t->arena, FAULT_SYNTAX, NULL,
+                     "the header field " STR_FMT " cannot stand in a message", STR_ARG(name));
     *ret_says = arena_strf(t->arena, "added the header field " STR_FMT, STR_ARG(name));
     return NULL;
 }
@@ -96,7 +104,8 @@ static const struct fault *run_step(struct attempt *t, size_t index, int64_t now
     case ACTION_ADD_HEADER:
         return run_add_header(t, step, ret_says);
     case ACTION_STOP:
-        *ret_says = STR("ended the evaluation of the rule set"); /* the plan holds nothing behind it */
+        *ret_says =
+            STR("ended the evaluation of the rule set"); /* the plan holds nothing behind it */
         return NULL;
     case ACTION_SNS:
     case ACTION_LAMBDA:
@@ -108,8 +117,8 @@ static const struct fault *run_step(struct attempt *t, size_t index, int64_t now
     return action_unbuilt(step, t->arena);
 }
 
-/* A full disk and an arena at its end are FAULT_LIMITs too, and both pass; so here only what is wrong
- * in itself is refused. */
+/* A full disk and an arena at its end are FAULT_LIMITs too, and both pass; so here only what is
+ * wrong in itself is refused. */
 static enum fate fate_of(const struct fault *f)
 {
     return f && f->kind == FAULT_LIMIT ? FATE_RETRY : fault_fate(f);
@@ -141,14 +150,17 @@ static void count_step(const struct attempt *t, const struct outcome *o)
     str l = buf_str(&labels);
     if (o->kind == OUTCOME_DONE) {
         metric_add(metrics_counter(t->d->metrics, STR("sesame_publish_success_total"),
-                                   STR("Actions done: PublishSuccess."), l), 1);
+                                   STR("Actions done: PublishSuccess."), l),
+                   1);
         return;
     }
     metric_add(metrics_counter(t->d->metrics, STR("sesame_publish_failure_total"),
-                               STR("Attempts of actions that failed: PublishFailure."), l), 1);
+                               STR("Attempts of actions that failed: PublishFailure."), l),
+               1);
     if (o->kind == OUTCOME_EXPIRED || o->kind == OUTCOME_REFUSED)
         metric_add(metrics_counter(t->d->metrics, STR("sesame_publish_expired_total"),
-                                   STR("Actions given up: PublishExpired."), l), 1);
+                                   STR("Actions given up: PublishExpired."), l),
+                   1);
 }
 
 static void count_received(const struct attempt *t)
@@ -164,7 +176,8 @@ static void count_received(const struct attempt *t)
         metric_label(&labels, "rule", s->rule->name);
         metric_label(&labels, "action", step_name(s));
         metric_add(metrics_counter(t->d->metrics, STR("sesame_received_total"),
-                                   STR("Messages that met an action: Received."), buf_str(&labels)), 1);
+                                   STR("Messages that met an action: Received."), buf_str(&labels)),
+                   1);
     }
 }
 
@@ -188,12 +201,12 @@ static void log_outcome(const struct attempt *t, const struct outcome *o)
                                  STR("receive"), STR("action"), buf_str(&line));
 }
 
-static struct outcome *add_outcome(struct attempt *t, size_t index, int64_t began_ms, const struct fault *f,
-                                   str says)
+static struct outcome *add_outcome(struct attempt *t, size_t index, int64_t began_ms,
+                                   const struct fault *f, str says)
 {
     const struct denial *denial = f ? denial_of(f) : NULL;
     struct outcome *o = &t->outcomes[t->count++];
-    *o = (struct outcome){
+    *o = (struct outcome) {
         .step = index,
         .at_ms = began_ms,
         .rule = t->plan.steps[index].rule->name,
@@ -277,8 +290,8 @@ static struct delivered unreadable(const struct attempt *t, const struct fault *
     journal->note(journal, JOURNAL_ERROR, STR("receive"), STR("unreadable"), buf_str(&line));
     bool passes = f->kind == FAULT_LIMIT; /* our memory, not the message */
     struct clock *clock = t->d->outside->clock;
-    return (struct delivered){ .settlement = passes ? SETTLE_RETRY : SETTLE_DEAD,
-                               .retry_at_ms = clock->wall_ms(clock) + 60000 };
+    return (struct delivered) { .settlement = passes ? SETTLE_RETRY : SETTLE_DEAD,
+                                .retry_at_ms = clock->wall_ms(clock) + 60000 };
 }
 
 static struct delivered run_plan(struct attempt *t)
@@ -297,13 +310,14 @@ static struct delivered run_plan(struct attempt *t)
         const struct fault *f = run_step(t, i, began_ms, &says);
         struct outcome *o = add_outcome(t, i, began_ms, f, says);
         if (o->kind == OUTCOME_RETRY) /* it holds up the later steps of its message: spec 10, U11 */
-            return (struct delivered){
+            return (struct delivered) {
                 .settlement = SETTLE_RETRY,
-                .retry_at_ms = retry_next_ms(before.failures + 1, t->since_ms, clock->wall_ms(clock)),
+                .retry_at_ms =
+                    retry_next_ms(before.failures + 1, t->since_ms, clock->wall_ms(clock)),
             };
         lost = lost || o->kind != OUTCOME_DONE;
     }
-    return (struct delivered){ .settlement = lost ? SETTLE_DEAD : SETTLE_DONE };
+    return (struct delivered) { .settlement = lost ? SETTLE_DEAD : SETTLE_DONE };
 }
 
 struct delivered deliver_attempt(const struct delivery *d, struct lease *lease, struct arena *a)
@@ -329,8 +343,8 @@ struct delivered deliver_attempt(const struct delivery *d, struct lease *lease, 
     return done;
 }
 
-static void log_settled(const struct delivery *d, const struct lease *lease, const struct delivered *done,
-                        str id)
+static void log_settled(const struct delivery *d, const struct lease *lease,
+                        const struct delivered *done, str id)
 {
     static const char *const events[] = {
         [SETTLE_DONE] = "delivered", [SETTLE_RETRY] = "retrying", [SETTLE_DEAD] = "dead"
@@ -346,7 +360,8 @@ static void log_settled(const struct delivery *d, const struct lease *lease, con
                               STR("receive"), str_of(events[done->settlement]), buf_str(&line));
 }
 
-const struct fault *deliver_one(const struct delivery *d, int64_t wait_ms, struct arena *a, bool *ret_any)
+const struct fault *deliver_one(const struct delivery *d, int64_t wait_ms, struct arena *a,
+                                bool *ret_any)
 {
     struct lease lease = { 0 };
     *ret_any = false;
@@ -356,14 +371,15 @@ const struct fault *deliver_one(const struct delivery *d, int64_t wait_ms, struc
     *ret_any = true;
     str id = arena_str(a, lease.entry.id);
     struct delivered done = deliver_attempt(d, &lease, a);
-    const struct fault *f = d->spool->ops->settle(&lease, done.settlement, done.retry_at_ms, done.note);
+    const struct fault *f =
+        d->spool->ops->settle(&lease, done.settlement, done.retry_at_ms, done.note);
     if (f) { /* after a restart the message is there again, and its noted steps are not repeated */
         AUTO_BUF line = buf_new(4096);
         struct json_writer w = json_writer(&line);
         json_add_str(&w, "id", id);
         json_add_str(&w, "says", fault_sentence(f, a));
-        d->outside->journal->note(d->outside->journal, JOURNAL_ERROR, STR("receive"), STR("settle-lost"),
-                                  buf_str(&line));
+        d->outside->journal->note(d->outside->journal, JOURNAL_ERROR, STR("receive"),
+                                  STR("settle-lost"), buf_str(&line));
         return NULL;
     }
     log_settled(d, &lease, &done, id);

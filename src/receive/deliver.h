@@ -39,7 +39,8 @@ struct delivered deliver_attempt(const struct delivery *, struct lease *, struct
 
 /* Leases, attempts, settles and logs one entry that is due within wait_ms. FAULT_UNAVAILABLE: the
  * spool was stopped. *ret_any is false when nothing came. */
-const struct fault *deliver_one(const struct delivery *, int64_t wait_ms, struct arena *, bool *ret_any);
+const struct fault *deliver_one(const struct delivery *, int64_t wait_ms, struct arena *,
+                                bool *ret_any);
 
 struct deliverers; /* the worker threads */
 const struct fault *deliverers_start(const struct delivery *, unsigned workers, struct arena *,

@@ -15,7 +15,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-/* ---- a spool with one message, and a bucket that can say no --------------------------------------- */
+/* ---- a spool with one message, and a bucket that can say no
+ * --------------------------------------- */
 
 struct one_spool {
     struct spool spool;
@@ -27,25 +28,30 @@ struct one_spool {
     bool leased;
 };
 
-static const struct fault *fake_lease(struct spool *spool, int64_t hold_ms, struct arena *a, struct lease *ret)
+static const struct fault *fake_lease(struct spool *spool, int64_t hold_ms, struct arena *a,
+                                      struct lease *ret)
 {
     struct one_spool *s = (struct one_spool *)spool;
     (void)hold_ms;
-    *ret = (struct lease){ 0 };
+    *ret = (struct lease) { 0 };
     bool lives = s->record.state == SPOOL_QUEUED || s->record.state == SPOOL_RETRYING;
     if (!lives || s->leased || s->record.due_ms > s->clock->wall_ms)
         return NULL;
     s->leased = true;
-    *ret = (struct lease){ .entry = s->record.entry, .body_size = s->body.len, .attempt = ++s->record.attempt,
-                           .notes = arena_str(a, buf_str(&s->notes)), .impl = s };
+    *ret = (struct lease) { .entry = s->record.entry,
+                            .body_size = s->body.len,
+                            .attempt = ++s->record.attempt,
+                            .notes = arena_str(a, buf_str(&s->notes)),
+                            .impl = s };
     return NULL;
 }
 
-static const struct fault *fake_read(const struct lease *lease, uint64_t offset, size_t wanted, struct arena *a,
-                                     str *ret)
+static const struct fault *fake_read(const struct lease *lease, uint64_t offset, size_t wanted,
+                                     struct arena *a, str *ret)
 {
     const struct one_spool *s = lease->impl;
-    *ret = arena_str(a, str_head(str_from(s->body, (size_t)offset), wanted < 7 ? wanted : 7)); /* in small pieces */
+    *ret = arena_str(a, str_head(str_from(s->body, (size_t)offset),
+                                 wanted < 7 ? wanted : 7)); /* in small pieces */
     return NULL;
 }
 
@@ -65,7 +71,8 @@ static const struct fault *fake_note(struct lease *lease, str note)
     return NULL;
 }
 
-static const struct fault *fake_settle(struct lease *lease, enum settlement how, int64_t retry_at_ms, str note)
+static const struct fault *fake_settle(struct lease *lease, enum settlement how,
+                                       int64_t retry_at_ms, str note)
 {
     static const enum spool_state states[] = {
         [SETTLE_DONE] = SPOOL_DONE, [SETTLE_RETRY] = SPOOL_RETRYING, [SETTLE_DEAD] = SPOOL_DEAD
@@ -78,7 +85,9 @@ static const struct fault *fake_settle(struct lease *lease, enum settlement how,
     return NULL;
 }
 
-static const struct spool_ops fake_ops = { .lease = fake_lease, .read = fake_read, .note = fake_note, .settle = fake_settle };
+static const struct spool_ops fake_ops = {
+    .lease = fake_lease, .read = fake_read, .note = fake_note, .settle = fake_settle
+};
 
 struct bucket_port {
     struct s3_port port;
@@ -89,12 +98,15 @@ struct bucket_port {
     char caller[256];
 };
 
-static const struct fault *fake_put(struct s3_port *port, const struct call *call, const struct put_object *put)
+static const struct fault *fake_put(struct s3_port *port, const struct call *call,
+                                    const struct put_object *put)
 {
     struct bucket_port *b = (struct bucket_port *)port;
     b->puts++;
-    snprintf(b->caller, sizeof b->caller, STR_FMT " " STR_FMT " " STR_FMT, STR_ARG(caller_name(call->caller, call->arena)),
-             STR_ARG(call->caller->service.source_account), STR_ARG(call->caller->service.source_arn.text));
+    snprintf(b->caller, sizeof b->caller, STR_FMT " " STR_FMT " " STR_FMT,
+             STR_ARG(caller_name(call->caller, call->arena)),
+             STR_ARG(call->caller->service.source_account),
+             STR_ARG(call->caller->service.source_arn.text));
     if (b->says)
         return b->says;
     buf_clear(&b->object);
@@ -139,29 +151,47 @@ static struct post *post_open(const char *actions)
     p->clock = fake_clock_at("2026-03-02T09:15:42Z");
     p->journal = captured_journal_new();
     p->metrics = metrics_new(100);
-    p->outside = (struct outside){ .clock = &p->clock.clock, .journal = captured_journal(p->journal) };
-    p->bucket = (struct bucket_port){ .port = { fake_put }, .object = buf_new(1 << 20) };
+    p->outside =
+        (struct outside) { .clock = &p->clock.clock, .journal = captured_journal(p->journal) };
+    p->bucket = (struct bucket_port) { .port = { fake_put }, .object = buf_new(1 << 20) };
     p->ports.s3 = &p->bucket.port;
     p->stamp.hostname = STR("mx.example");
 
     static struct forward_path rcpt = { .text = STR_INIT("you@example.com"),
                                         .mailbox = { STR_INIT("you"), STR_INIT("example.com") } };
-    struct head head = { .account = STR("111122223333"), .region = STR("us-east-1"),
-                         .envelope = { .message_id = STR(ID), .rcpt_to = &rcpt, .rcpt_count = 1,
-                                       .peer = { .address = STR("192.0.2.1"), .ehlo = STR("client.example") },
-                                       .mail_from = { .text = STR("me@sender.example") },
-                                       .received_ms = p->clock.wall_ms } };
+    struct head head = { .account = STR("111122223333"),
+                         .region = STR("us-east-1"),
+                         .envelope = {
+                             .message_id = STR(ID),
+                             .rcpt_to = &rcpt,
+                             .rcpt_count = 1,
+                             .peer = { .address = STR("192.0.2.1"), .ehlo = STR("client.example") },
+                             .mail_from = { .text = STR("me@sender.example") },
+                             .received_ms = p->clock.wall_ms } };
     struct buf bytes = buf_new(4096);
     head_encode(&head, &bytes);
-    p->spool = (struct one_spool){
-        .spool = { &fake_ops }, .clock = &p->clock, .body = STR("Subject: x\r\n\r\nhello\0\r\n"), .notes = buf_new(1 << 20),
-        .record = { .entry = { .id = STR(ID), .kind = SPOOL_MAIL, .head = arena_str(a, buf_str(&bytes)),
-                               .rules = arena_strf(a, "{\"Name\":\"main\",\"Account\":\"111122223333\",\"Region\":\"us-east-1\","
-                                   "\"Rules\":[{\"Name\":\"store\",\"Enabled\":true,\"Actions\":[%s]}]}", actions) } },
+    p->spool = (struct one_spool) {
+        .spool = { &fake_ops },
+        .clock = &p->clock,
+        .body = STR("Subject: x\r\n\r\nhello\0\r\n"),
+        .notes = buf_new(1 << 20),
+        .record = { .entry = { .id = STR(ID),
+                               .kind = SPOOL_MAIL,
+                               .head = arena_str(a, buf_str(&bytes)),
+                               .rules = arena_strf(a,
+                                                   "{\"Name\":\"main\",\"Account\":"
+                                                   "\"111122223333\",\"Region\":\"us-east-1\","
+                                                   "\"Rules\":[{\"Name\":\"store\",\"Enabled\":"
+                                                   "true,\"Actions\":[%s]}]}",
+                                                   actions) } },
     };
     buf_free(&bytes);
-    p->delivery = (struct delivery){ .spool = &p->spool.spool, .ports = &p->ports, .outside = &p->outside,
-                                     .metrics = p->metrics, .stamp = &p->stamp, .now = no_world };
+    p->delivery = (struct delivery) { .spool = &p->spool.spool,
+                                      .ports = &p->ports,
+                                      .outside = &p->outside,
+                                      .metrics = p->metrics,
+                                      .stamp = &p->stamp,
+                                      .now = no_world };
     return p;
 }
 
@@ -197,11 +227,13 @@ static str timeline(struct post *p)
 
 #define assert_holds(text, what) assert_true(str_find_str((text), STR(what)) < (text).len)
 
-#define S3     "{\"S3Action\":{\"BucketName\":\"mail\"}}"
+#define S3            "{\"S3Action\":{\"BucketName\":\"mail\"}}"
 #define S3_IN(prefix) "{\"S3Action\":{\"BucketName\":\"mail\",\"ObjectKeyPrefix\":\"" prefix "\"}}"
-#define HEADER(name, value) "{\"AddHeaderAction\":{\"HeaderName\":\"" name "\",\"HeaderValue\":\"" value "\"}}"
+#define HEADER(name, value)                                                                        \
+    "{\"AddHeaderAction\":{\"HeaderName\":\"" name "\",\"HeaderValue\":\"" value "\"}}"
 
-/* ---- the tests ---------------------------------------------------------------------------------------- */
+/* ---- the tests
+ * ---------------------------------------------------------------------------------------- */
 
 static void a_message_becomes_an_object_with_the_block_above_its_bytes(void **state)
 {
@@ -210,8 +242,10 @@ static void a_message_becomes_an_object_with_the_block_above_its_bytes(void **st
     assert_true(attempt(p));
     assert_int_equal(p->spool.record.state, SPOOL_DONE);
     assert_string_equal(p->bucket.key, "mail/in/" ID);
-    assert_string_equal(p->bucket.caller, "ses.amazonaws.com 111122223333 "
-                        "arn:aws:ses:us-east-1:111122223333:receipt-rule-set/main:receipt-rule/store");
+    assert_string_equal(
+        p->bucket.caller,
+        "ses.amazonaws.com 111122223333 "
+        "arn:aws:ses:us-east-1:111122223333:receipt-rule-set/main:receipt-rule/store");
     str object = buf_str(&p->bucket.object);
     assert_true(str_starts(object, STR("Return-Path: <me@sender.example>\r\n"
                                        "Received: from client.example ([192.0.2.1])\r\n"
@@ -219,7 +253,8 @@ static void a_message_becomes_an_object_with_the_block_above_its_bytes(void **st
                                        " for you@example.com;\r\n"
                                        " Mon, 02 Mar 2026 09:15:42 +0000 (UTC)\r\n"
                                        "X-SES-RECEIPT: A")));
-    /* what was added stands below the block and above the sender's first field; nothing of later actions */
+    /* what was added stands below the block and above the sender's first field; nothing of later
+     * actions */
     assert_true(str_ends(object, STR("\r\nX-One: 1\r\nSubject: x\r\n\r\nhello\0\r\n")));
     assert_int_equal(p->spool.notes_written, 0); /* commit and settled: two frames */
     post_close(p);
@@ -241,13 +276,16 @@ static void the_whole_four_hours(void **state)
             assert_true(p->clock.wall_ms - last <= 15 * 60 * 1000);
         last = p->clock.wall_ms;
     }
-    assert_int_equal(p->clock.wall_ms - received, RETRY_FOR_MS); /* not before, and not long after */
+    assert_int_equal(p->clock.wall_ms - received,
+                     RETRY_FOR_MS); /* not before, and not long after */
     assert_int_equal(p->bucket.puts, attempts);
     /* the explanation is written when it is new: at first, and when it is the last */
     assert_int_equal(captured_journal_count(p->journal, "expired"), 1);
     str story = timeline(p);
     assert_holds(story, "\"state\":\"dead\"");
-    assert_holds(story, "\"outcome\":\"expired\",\"says\":\"could not write to bucket mail: the bucket says no\"");
+    assert_holds(
+        story,
+        "\"outcome\":\"expired\",\"says\":\"could not write to bucket mail: the bucket says no\"");
     assert_true(p->spool.notes.len < 2000);
     post_close(p);
 }
@@ -283,7 +321,8 @@ static void a_day_of_standing_still_does_not_expire_mail_untried(void **state)
 static void a_step_in_retry_holds_up_the_later_ones_until_it_is_given_up(void **state)
 {
     (void)state;
-    struct post *p = post_open("{\"LambdaAction\":{\"FunctionArn\":\"arn:aws:lambda:us-east-1:111122223333:function:f\"}}," S3);
+    struct post *p = post_open("{\"LambdaAction\":{\"FunctionArn\":\"arn:aws:lambda:us-east-1:"
+                               "111122223333:function:f\"}}," S3);
     assert_true(attempt(p));
     assert_int_equal(p->bucket.puts, 0);
     assert_holds(timeline(p), "Lambda actions are not built in this version");
@@ -297,7 +336,8 @@ static void a_step_in_retry_holds_up_the_later_ones_until_it_is_given_up(void **
 static void a_redrive_runs_just_what_was_given_up_with_four_fresh_hours(void **state)
 {
     (void)state;
-    struct post *p = post_open("{\"SNSAction\":{\"TopicArn\":\"arn:aws:sns:us-east-1:111122223333:t\"}}," S3_IN("two"));
+    struct post *p = post_open(
+        "{\"SNSAction\":{\"TopicArn\":\"arn:aws:sns:us-east-1:111122223333:t\"}}," S3_IN("two"));
     while (p->spool.record.state != SPOOL_DEAD)
         assert_true(attempt(p));
     assert_int_equal(p->bucket.puts, 1);
@@ -331,9 +371,11 @@ static void a_redrive_runs_just_what_was_given_up_with_four_fresh_hours(void **s
 static void a_notice_that_fails_never_writes_the_object_again(void **state)
 {
     (void)state;
-    struct post *p = post_open("{\"S3Action\":{\"BucketName\":\"mail\",\"TopicArn\":\"arn:aws:sns:us-east-1:111122223333:t\"}}");
+    struct post *p = post_open("{\"S3Action\":{\"BucketName\":\"mail\",\"TopicArn\":\"arn:aws:sns:"
+                               "us-east-1:111122223333:t\"}}");
     assert_true(attempt(p));
-    assert_int_equal(p->spool.notes_written, 1); /* before the next step: the object is not to be written again */
+    assert_int_equal(p->spool.notes_written,
+                     1); /* before the next step: the object is not to be written again */
     while (p->spool.record.state != SPOOL_DEAD)
         assert_true(attempt(p));
     assert_int_equal(p->bucket.puts, 1);
@@ -346,7 +388,8 @@ static void a_notice_that_fails_never_writes_the_object_again(void **state)
 static void an_action_with_a_key_leaves_no_plaintext(void **state)
 {
     (void)state;
-    struct post *p = post_open("{\"S3Action\":{\"BucketName\":\"mail\",\"KmsKeyArn\":\"arn:aws:kms:us-east-1:111122223333:key/k\"}}");
+    struct post *p = post_open("{\"S3Action\":{\"BucketName\":\"mail\",\"KmsKeyArn\":\"arn:aws:kms:"
+                               "us-east-1:111122223333:key/k\"}}");
     while (p->spool.record.state != SPOOL_DEAD)
         assert_true(attempt(p));
     assert_int_equal(p->bucket.puts, 0);
@@ -381,24 +424,29 @@ static void the_timeline_is_told_exactly(void **state)
     struct post *p = post_open(S3);
     p->bucket.says = &denied;
     assert_true(attempt(p));
-    assert_true(str_eq(timeline(p), STR(
-        "{\"messageId\":\"" ID "\",\"account\":\"111122223333\",\"state\":\"retrying\","
-        "\"receivedAt\":\"2026-03-02T09:15:42.000Z\",\"peer\":\"192.0.2.1\","
-        "\"envelope\":{\"from\":\"me@sender.example\",\"recipients\":[\"you@example.com\"]},\"ruleSet\":\"main\","
-        "\"rules\":[{\"rule\":\"store\",\"matched\":true,\"why\":\"the rule has no recipient conditions, so it takes every recipient\"}],"
-        "\"attempts\":[{\"at\":\"2026-03-02T09:15:42.000Z\",\"rule\":\"store\",\"action\":\"S3\",\"outcome\":\"retry\","
-        "\"says\":\"could not write to bucket mail: the bucket says no\"}]}")));
+    assert_true(
+        str_eq(timeline(p),
+               STR("{\"messageId\":\"" ID "\",\"account\":\"111122223333\",\"state\":\"retrying\","
+                   "\"receivedAt\":\"2026-03-02T09:15:42.000Z\",\"peer\":\"192.0.2.1\","
+                   "\"envelope\":{\"from\":\"me@sender.example\",\"recipients\":[\"you@example."
+                   "com\"]},\"ruleSet\":\"main\","
+                   "\"rules\":[{\"rule\":\"store\",\"matched\":true,\"why\":\"the rule has no "
+                   "recipient conditions, so it takes every recipient\"}],"
+                   "\"attempts\":[{\"at\":\"2026-03-02T09:15:42.000Z\",\"rule\":\"store\","
+                   "\"action\":\"S3\",\"outcome\":\"retry\","
+                   "\"says\":\"could not write to bucket mail: the bucket says no\"}]}")));
     AUTO_BUF text = buf_new(1 << 16);
     assert_null(timeline_print(timeline(p), p->arena, &text));
-    assert_true(str_eq(buf_str(&text), STR(
-        "message " ID " of account 111122223333: retrying\n"
-        "  received 2026-03-02T09:15:42.000Z from 192.0.2.1\n"
-        "  from <me@sender.example> to <you@example.com>\n"
-        "  rule set main\n"
-        "    rule store matched: the rule has no recipient conditions, so it takes every recipient\n"
-        "  attempts\n"
-        "    2026-03-02T09:15:42.000Z  rule store, S3: retry\n"
-        "      could not write to bucket mail: the bucket says no\n")));
+    assert_true(
+        str_eq(buf_str(&text), STR("message " ID " of account 111122223333: retrying\n"
+                                   "  received 2026-03-02T09:15:42.000Z from 192.0.2.1\n"
+                                   "  from <me@sender.example> to <you@example.com>\n"
+                                   "  rule set main\n"
+                                   "    rule store matched: the rule has no recipient conditions, "
+                                   "so it takes every recipient\n"
+                                   "  attempts\n"
+                                   "    2026-03-02T09:15:42.000Z  rule store, S3: retry\n"
+                                   "      could not write to bucket mail: the bucket says no\n")));
     post_close(p);
 }
 
@@ -414,8 +462,10 @@ static void attempts_are_counted(void **state)
     metrics_text(p->metrics, &text);
     str t = buf_str(&text);
     assert_holds(t, "sesame_received_total{rule_set=\"main\",rule=\"store\",action=\"S3\"} 1\n");
-    assert_holds(t, "sesame_publish_failure_total{rule_set=\"main\",rule=\"store\",action=\"S3\"} 1\n");
-    assert_holds(t, "sesame_publish_success_total{rule_set=\"main\",rule=\"store\",action=\"S3\"} 1\n");
+    assert_holds(
+        t, "sesame_publish_failure_total{rule_set=\"main\",rule=\"store\",action=\"S3\"} 1\n");
+    assert_holds(
+        t, "sesame_publish_success_total{rule_set=\"main\",rule=\"store\",action=\"S3\"} 1\n");
     post_close(p);
 }
 

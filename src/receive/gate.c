@@ -28,7 +28,7 @@ const struct fault *gate_mail(struct gate *gate, const struct peer *peer, struct
     struct gate_pass *pass = ARENA_NEW(a, struct gate_pass);
     if (!pass)
         return &fault_no_memory;
-    *pass = (struct gate_pass){ .gate = gate, .arena = a, .tls = peer->tls };
+    *pass = (struct gate_pass) { .gate = gate, .arena = a, .tls = peer->tls };
     pass->world = gate->now(gate->worlds);
     if (!arena_on_reset(a, let_go, (void *)(uintptr_t)pass->world)) {
         world_unref(pass->world);
@@ -39,7 +39,8 @@ const struct fault *gate_mail(struct gate *gate, const struct peer *peer, struct
 }
 
 /* What one account says to the recipient: ses-receiving spec 6.2. */
-static enum gate_answer ask_account(const struct gate_pass *pass, str account, const struct mailbox *rcpt,
+static enum gate_answer ask_account(const struct gate_pass *pass, str account,
+                                    const struct mailbox *rcpt,
                                     const struct receipt_rule_set **ret_set)
 {
     const struct receipt_rule_set *set = rule_set_active(pass->world, account, pass->gate->region);
@@ -69,7 +70,8 @@ static enum gate_answer ask_accounts(const struct gate_pass *pass, const struct 
 {
     const str *accounts;
     size_t count;
-    if (accounts_receiving(pass->world, pass->gate->region, rcpt->domain, pass->arena, &accounts, &count))
+    if (accounts_receiving(pass->world, pass->gate->region, rcpt->domain, pass->arena, &accounts,
+                           &count))
         return GATE_LATER;
     struct candidate *takers = ARENA_ARRAY(pass->arena, struct candidate, count ? count : 1);
     if (!takers)
@@ -80,7 +82,7 @@ static enum gate_answer ask_accounts(const struct gate_pass *pass, const struct 
         const struct receipt_rule_set *set;
         enum gate_answer answer = ask_account(pass, accounts[i], rcpt, &set);
         if (answer == GATE_TAKE)
-            takers[taken++] = (struct candidate){ .account = accounts[i], .set = set };
+            takers[taken++] = (struct candidate) { .account = accounts[i], .set = set };
         else if (answer == GATE_NEEDS_TLS)
             otherwise = answer;
     }
@@ -89,7 +91,8 @@ static enum gate_answer ask_accounts(const struct gate_pass *pass, const struct 
     return taken ? GATE_TAKE : otherwise;
 }
 
-enum gate_answer gate_rcpt(struct gate_pass *pass, const struct envelope *e, const struct forward_path *rcpt)
+enum gate_answer gate_rcpt(struct gate_pass *pass, const struct envelope *e,
+                           const struct forward_path *rcpt)
 {
     (void)e;
     struct candidate *takers;
@@ -128,7 +131,7 @@ static struct share *share_of(struct shares *shares, const struct candidate *who
     if (!rcpt_to)
         return NULL;
     struct share *made = &shares->list[shares->count++];
-    *made = (struct share){ .who = *who, .rcpt_to = rcpt_to };
+    *made = (struct share) { .who = *who, .rcpt_to = rcpt_to };
     return made;
 }
 
@@ -153,10 +156,13 @@ static const struct fault *share_out(const struct gate_pass *pass, const struct 
 }
 
 static const struct fault *make_entry(const struct gate_pass *pass, const struct envelope *whole,
-                                      const struct share *share, struct arena *a, struct spool_entry *entry)
+                                      const struct share *share, struct arena *a,
+                                      struct spool_entry *entry)
 {
     char id[MESSAGE_ID_LEN + 1];
-    struct head head = { .account = share->who.account, .region = pass->gate->region, .envelope = *whole };
+    struct head head = { .account = share->who.account,
+                         .region = pass->gate->region,
+                         .envelope = *whole };
     head.envelope.message_id = arena_str(a, random_message_id(pass->gate->outside->entropy, id));
     head.envelope.rcpt_to = share->rcpt_to;
     head.envelope.rcpt_count = share->rcpt_count;
@@ -165,8 +171,10 @@ static const struct fault *make_entry(const struct gate_pass *pass, const struct
 
     AUTO_BUF bytes = buf_new(1 << 20);
     head_encode(&head, &bytes);
-    *entry = (struct spool_entry){ .id = head.envelope.message_id, .kind = SPOOL_MAIL,
-                                   .head = arena_str(a, buf_str(&bytes)), .rules = share->who.set->text };
+    *entry = (struct spool_entry) { .id = head.envelope.message_id,
+                                    .kind = SPOOL_MAIL,
+                                    .head = arena_str(a, buf_str(&bytes)),
+                                    .rules = share->who.set->text };
     return bytes.failed || !entry->id.ptr || !entry->head.ptr ? &fault_no_memory : NULL;
 }
 
@@ -175,7 +183,8 @@ const struct fault *gate_entries(struct gate_pass *pass, const struct envelope *
 {
     struct shares shares = { 0 };
     TRY(share_out(pass, e, a, &shares));
-    struct spool_entry *entries = ARENA_ARRAY(a, struct spool_entry, shares.count ? shares.count : 1);
+    struct spool_entry *entries =
+        ARENA_ARRAY(a, struct spool_entry, shares.count ? shares.count : 1);
     if (!entries)
         return &fault_no_memory;
     for (size_t i = 0; i < shares.count; i++)

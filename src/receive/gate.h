@@ -1,7 +1,8 @@
 /* receive/gate.h - may this mail come in? The answers to MAIL and RCPT, and what is committed.
  *
- * One transaction sees one world: the pass takes it at MAIL and gives it back when the transaction's
- * arena is reset. The rule sets it saw travel with the message (ses-receiving spec 6.2, 6.3). */
+ * One transaction sees one world: the pass takes it at MAIL and gives it back when the
+ * transaction's arena is reset. The rule sets it saw travel with the message (ses-receiving
+ * spec 6.2, 6.3). */
 #ifndef SESAME_RECEIVE_GATE_H
 #define SESAME_RECEIVE_GATE_H
 
@@ -27,10 +28,12 @@ enum gate_answer {
 struct gate_pass; /* one transaction's world and what its recipients came to */
 
 /* The pass lives in the arena and lets its world go when that is reset. */
-const struct fault *gate_mail(struct gate *, const struct peer *, struct arena *, struct gate_pass **ret_pass);
+const struct fault *gate_mail(struct gate *, const struct peer *, struct arena *,
+                              struct gate_pass **ret_pass);
 
 /* GATE_TAKE notes for whom the recipient is taken; `envelope` holds those taken so far. */
-enum gate_answer gate_rcpt(struct gate_pass *, const struct envelope *, const struct forward_path *);
+enum gate_answer gate_rcpt(struct gate_pass *, const struct envelope *,
+                           const struct forward_path *);
 
 /* The entries to commit, one for each account that has recipients: the first accepted recipient's
  * account first (the oldest, where several own its domain). Each has an id of its own and the rule

@@ -39,11 +39,16 @@ static struct town *town_open(void)
     t->clock = fake_clock_at("2026-03-02T09:15:42Z");
     t->entropy = seeded_entropy(7);
     t->journal = captured_journal_new();
-    t->outside = (struct outside){ .clock = &t->clock.clock, .entropy = &t->entropy.entropy,
-                                   .journal = captured_journal(t->journal), .disk = disk_real() };
-    assert_null(state_sqlite_open(str_of(temp_dir_path(&t->folder, "state.sqlite", path)), &t->outside, a, &t->state));
+    t->outside = (struct outside) { .clock = &t->clock.clock,
+                                    .entropy = &t->entropy.entropy,
+                                    .journal = captured_journal(t->journal),
+                                    .disk = disk_real() };
+    assert_null(state_sqlite_open(str_of(temp_dir_path(&t->folder, "state.sqlite", path)),
+                                  &t->outside, a, &t->state));
     assert_null(worlds_open(t->state, &t->outside, a, &t->worlds));
-    t->gate = (struct gate){ .worlds = t->worlds, .outside = &t->outside, .region = STR("us-east-1"), .now = worlds_now };
+    t->gate = (struct gate) {
+        .worlds = t->worlds, .outside = &t->outside, .region = STR("us-east-1"), .now = worlds_now
+    };
     return t;
 }
 
@@ -59,8 +64,11 @@ static void town_close(struct town *t)
 #define AS(t, account_id)                                                                          \
     struct caller caller = caller_root(account_id);                                                \
     const struct world *world = worlds_now((t)->worlds);                                           \
-    struct call call = { .caller = &caller, .world = world, .region = STR("us-east-1"),            \
-                         .now_ms = (t)->clock.wall_ms, .arena = (t)->arena }
+    struct call call = { .caller = &caller,                                                        \
+                         .world = world,                                                           \
+                         .region = STR("us-east-1"),                                               \
+                         .now_ms = (t)->clock.wall_ms,                                             \
+                         .arena = (t)->arena }
 
 static void own_domain(struct town *t, str account, str domain)
 {
@@ -90,8 +98,8 @@ static void activate(struct town *t, str account)
 
 static struct forward_path to(const char *local, const char *domain, struct arena *a)
 {
-    return (struct forward_path){ .text = arena_strf(a, "%s@%s", local, domain),
-                                  .mailbox = { str_of(local), str_of(domain) } };
+    return (struct forward_path) { .text = arena_strf(a, "%s@%s", local, domain),
+                                   .mailbox = { str_of(local), str_of(domain) } };
 }
 
 static enum gate_answer ask(struct town *t, bool tls, const char *local, const char *domain)
@@ -105,8 +113,8 @@ static enum gate_answer ask(struct town *t, bool tls, const char *local, const c
     return gate_rcpt(pass, &e, &rcpt);
 }
 
-#define ONE   STR("111122223333")
-#define TWO   STR("444455556666")
+#define ONE STR("111122223333")
+#define TWO STR("444455556666")
 static const str only_a[] = { STR_INIT("a@example.com") };
 static const str two_as[] = { STR_INIT("a@example.com"), STR_INIT("b@example.com") };
 
@@ -117,17 +125,21 @@ static void mail_is_taken_for_what_an_enabled_rule_of_the_active_set_matches(voi
     assert_int_equal(ask(t, false, "a", "example.com"), GATE_NO_MAILBOX); /* nobody's domain */
     own_domain(t, ONE, STR("example.com"));
     assert_int_equal(ask(t, false, "a", "example.com"), GATE_NO_MAILBOX); /* no rule set */
-    add_rule(t, ONE, &(struct receipt_rule){ .name = STR("r"), .enabled = true, .recipients = only_a, .recipient_count = 1 });
+    add_rule(t, ONE,
+             &(struct receipt_rule) {
+                 .name = STR("r"), .enabled = true, .recipients = only_a, .recipient_count = 1 });
     assert_int_equal(ask(t, false, "a", "example.com"), GATE_NO_MAILBOX); /* not active */
     activate(t, ONE);
     assert_int_equal(ask(t, false, "a", "example.com"), GATE_TAKE);
     assert_int_equal(ask(t, false, "A", "EXAMPLE.com"), GATE_TAKE);
     assert_int_equal(ask(t, false, "b", "example.com"), GATE_NO_MAILBOX);
     assert_int_equal(ask(t, false, "a", "other.example"), GATE_NO_MAILBOX);
-    add_rule(t, ONE, &(struct receipt_rule){ .name = STR("off"), .enabled = false });
-    assert_int_equal(ask(t, false, "b", "example.com"), GATE_NO_MAILBOX); /* a disabled rule means nobody */
+    add_rule(t, ONE, &(struct receipt_rule) { .name = STR("off"), .enabled = false });
+    assert_int_equal(ask(t, false, "b", "example.com"),
+                     GATE_NO_MAILBOX); /* a disabled rule means nobody */
     t->gate.region = STR("eu-west-1");
-    assert_int_equal(ask(t, false, "a", "example.com"), GATE_NO_MAILBOX); /* everything is per region */
+    assert_int_equal(ask(t, false, "a", "example.com"),
+                     GATE_NO_MAILBOX); /* everything is per region */
     town_close(t);
 }
 
@@ -136,9 +148,13 @@ static void a_matching_rule_may_demand_tls(void **state)
     (void)state;
     struct town *t = town_open();
     own_domain(t, ONE, STR("example.com"));
-    add_rule(t, ONE, &(struct receipt_rule){ .name = STR("any"), .enabled = true });
-    add_rule(t, ONE, &(struct receipt_rule){ .name = STR("tls"), .enabled = true, .tls_required = true,
-                                             .recipients = only_a, .recipient_count = 1 });
+    add_rule(t, ONE, &(struct receipt_rule) { .name = STR("any"), .enabled = true });
+    add_rule(t, ONE,
+             &(struct receipt_rule) { .name = STR("tls"),
+                                      .enabled = true,
+                                      .tls_required = true,
+                                      .recipients = only_a,
+                                      .recipient_count = 1 });
     activate(t, ONE);
     assert_int_equal(ask(t, false, "a", "example.com"), GATE_NEEDS_TLS);
     assert_int_equal(ask(t, true, "a", "example.com"), GATE_TAKE);
@@ -155,7 +171,7 @@ static void a_transaction_sees_the_world_it_took_at_mail(void **state)
     struct gate_pass *before;
     struct peer peer = { .address = STR("192.0.2.1") };
     assert_null(gate_mail(&t->gate, &peer, a, &before));
-    add_rule(t, ONE, &(struct receipt_rule){ .name = STR("any"), .enabled = true });
+    add_rule(t, ONE, &(struct receipt_rule) { .name = STR("any"), .enabled = true });
     activate(t, ONE);
     struct forward_path rcpt = to("a", "example.com", a);
     struct envelope e = { 0 };
@@ -170,18 +186,26 @@ static void each_account_gets_an_entry_with_its_own_recipients(void **state)
     (void)state;
     struct town *t = town_open();
     own_domain(t, ONE, STR("example.com"));
-    own_domain(t, TWO, STR("example.com")); /* the younger one holds the same domain, and one of its own */
+    own_domain(t, TWO,
+               STR("example.com")); /* the younger one holds the same domain, and one of its own */
     own_domain(t, TWO, STR("two.example"));
-    add_rule(t, ONE, &(struct receipt_rule){ .name = STR("one"), .enabled = true, .recipients = two_as, .recipient_count = 2 });
-    add_rule(t, TWO, &(struct receipt_rule){ .name = STR("two"), .enabled = true });
+    add_rule(t, ONE,
+             &(struct receipt_rule) {
+                 .name = STR("one"), .enabled = true, .recipients = two_as, .recipient_count = 2 });
+    add_rule(t, TWO, &(struct receipt_rule) { .name = STR("two"), .enabled = true });
     activate(t, ONE);
     activate(t, TWO);
 
     AUTO_ARENA *a = arena_new(1 << 20);
     struct gate_pass *pass;
     struct peer peer = { .address = STR("192.0.2.1"), .ehlo = STR("client.example") };
-    struct forward_path rcpts[] = { to("a", "example.com", a), to("x", "two.example", a), to("b", "example.com", a) };
-    struct envelope e = { .peer = peer, .mail_from = { .text = STR("s@x.test") }, .rcpt_to = rcpts, .rcpt_count = 3, .size = 9 };
+    struct forward_path rcpts[] = { to("a", "example.com", a), to("x", "two.example", a),
+                                    to("b", "example.com", a) };
+    struct envelope e = { .peer = peer,
+                          .mail_from = { .text = STR("s@x.test") },
+                          .rcpt_to = rcpts,
+                          .rcpt_count = 3,
+                          .size = 9 };
     struct spool_entry *entries;
     size_t count;
     assert_null(gate_mail(&t->gate, &peer, a, &pass));
@@ -219,14 +243,18 @@ static void a_head_cut_anywhere_is_refused(void **state)
     AUTO_ARENA *a = arena_new(1 << 20);
     AUTO_BUF bytes = buf_new(4096);
     struct forward_path rcpt = to("a", "example.com", a);
-    struct head head = { .account = ONE, .region = STR("us-east-1"),
-                         .envelope = { .message_id = STR("id"), .rcpt_to = &rcpt, .rcpt_count = 1 } }, got;
+    struct head head = { .account = ONE,
+                         .region = STR("us-east-1"),
+                         .envelope = { .message_id = STR("id"),
+                                       .rcpt_to = &rcpt,
+                                       .rcpt_count = 1 } },
+                got;
     head_encode(&head, &bytes);
     assert_null(head_decode(buf_str(&bytes), a, &got));
     assert_true(str_eq(got.account, ONE));
     assert_true(str_eq(got.envelope.rcpt_to[0].text, rcpt.text));
     for (size_t len = 0; len < bytes.len; len++)
-        assert_non_null(head_decode((str){ bytes.ptr, len }, a, &got));
+        assert_non_null(head_decode((str) { bytes.ptr, len }, a, &got));
 }
 
 int main(void)

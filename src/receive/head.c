@@ -35,7 +35,7 @@ static bool take_short(str *rest, str *ret)
     size_t len = (unsigned char)rest->ptr[0];
     if (rest->len - 1 < len)
         return false;
-    *ret = (str){ rest->ptr + 1, len };
+    *ret = (str) { rest->ptr + 1, len };
     *rest = str_from(*rest, 1 + len);
     return true;
 }
@@ -44,7 +44,8 @@ const struct fault *head_decode(str bytes, struct arena *a, struct head *ret_hea
 {
     struct head h = { 0 };
     if (!bytes.len || bytes.ptr[0] != HEAD_VERSION)
-        return fault(a, FAULT_SYNTAX, NULL, "the entry's head has a version this program does not know");
+        return fault(a, FAULT_SYNTAX, NULL,
+                     "the entry's head has a version this program does not know");
     str rest = str_from(bytes, 1);
     if (!take_short(&rest, &h.account) || !take_short(&rest, &h.region))
         return fault(a, FAULT_SYNTAX, NULL, "the entry's head is cut short");

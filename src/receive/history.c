@@ -41,8 +41,8 @@ static const struct outcome *last_of(const struct outcome *outcomes, size_t coun
 }
 
 /* The denial was written as JSON inside JSON; it is kept as the text it was. */
-static const struct fault *read_event(const struct json *event, struct history *h, struct outcome *room,
-                                      struct arena *a)
+static const struct fault *read_event(const struct json *event, struct history *h,
+                                      struct outcome *room, struct arena *a)
 {
     int64_t at = json_int(event, "at", -1);
     if (json_bool(event, "redrive", false)) {
@@ -66,9 +66,12 @@ static const struct fault *read_event(const struct json *event, struct history *
         *o = *before;
         o->at_ms = at;
     } else {
-        *o = (struct outcome){ .step = (size_t)step, .at_ms = at, .rule = json_str(event, "rule"),
-                               .action = json_str(event, "action"), .says = json_str(event, "says"),
-                               .denial = json_str(event, "denial") };
+        *o = (struct outcome) { .step = (size_t)step,
+                                .at_ms = at,
+                                .rule = json_str(event, "rule"),
+                                .action = json_str(event, "action"),
+                                .says = json_str(event, "says"),
+                                .denial = json_str(event, "denial") };
         if (!kind_read(json_str(event, "outcome"), &o->kind))
             return fault(a, FAULT_DEFECT, NULL, "a note has an outcome this program does not know");
     }

@@ -1,12 +1,13 @@
-/* receive/history.h - what earlier attempts noted, and how it is written: the notes of a spool entry.
+/* receive/history.h - what earlier attempts noted, and how it is written: the notes of a spool
+ * entry.
  *
  * A note is one line of JSON: an array of events. An event is a step's outcome,
  *   {"step":0,"at":1700000000000,"rule":"store","action":"S3","outcome":"retry","says":"...",
  *    "denial":"{...}"}                       (JSON as text: quoted, so that it stays as decided)
  * or the same outcome with the same explanation once more, {"step":0,"at":...,"again":true}, or
- * {"redrive":true,"at":...}. Explanations are kept as decided and never computed again. When a message is
- * delivered its rule set is no longer kept beside it, so the last note of all tells how its rules
- * matched: {"ruleSet":"main","rules":"[...]"}, the timeline's members, quoted. */
+ * {"redrive":true,"at":...}. Explanations are kept as decided and never computed again. When a
+ * message is delivered its rule set is no longer kept beside it, so the last note of all tells how
+ * its rules matched: {"ruleSet":"main","rules":"[...]"}, the timeline's members, quoted. */
 #ifndef SESAME_RECEIVE_HISTORY_H
 #define SESAME_RECEIVE_HISTORY_H
 
@@ -20,11 +21,11 @@ struct outcome {
     int64_t at_ms;
     str rule, action; /* names, as timelines show them */
     enum outcome_kind kind;
-    str says;         /* one sentence; STR_NONE when there is nothing to say */
-    str denial;       /* the denial as JSON; STR_NONE when it was none */
+    str says;   /* one sentence; STR_NONE when there is nothing to say */
+    str denial; /* the denial as JSON; STR_NONE when it was none */
 };
 
-struct step_history { /* where one step stands */
+struct step_history {           /* where one step stands */
     bool ended;                 /* done, refused or expired since the last redrive */
     enum outcome_kind kind;     /* of the last outcome; meaningful when last != NULL */
     unsigned failures;          /* in a row, since the last redrive */
@@ -34,9 +35,9 @@ struct step_history { /* where one step stands */
 struct history {
     const struct outcome *outcomes; /* every attempt, in order */
     size_t count;
-    int64_t redriven_ms;            /* 0: never */
-    size_t redriven_at;             /* outcomes before the last redrive */
-    str rule_set, rules;            /* of a delivered message: its name, and JSON; else STR_NONE */
+    int64_t redriven_ms; /* 0: never */
+    size_t redriven_at;  /* outcomes before the last redrive */
+    str rule_set, rules; /* of a delivered message: its name, and JSON; else STR_NONE */
 };
 
 /* Notes damaged in the middle are a FAULT_DEFECT that says where. */
@@ -48,8 +49,8 @@ struct history_note {
     size_t count;
     str rule_set, rules; /* STR_NONE: not the last note */
 };
-/* Writes one note (no newline). Outcomes that only repeat what `before` ends with for their step are
- * written short. */
+/* Writes one note (no newline). Outcomes that only repeat what `before` ends with for their step
+ * are written short. */
 void history_write(const struct history *before, const struct history_note *, struct buf *out);
 str history_redrive_note(int64_t now_ms, struct arena *);
 

@@ -8,14 +8,20 @@
 
 static struct outcome denied(size_t step, int64_t at_ms)
 {
-    return (struct outcome){ .step = step, .at_ms = at_ms, .rule = STR("store"), .action = STR("S3"),
-                             .kind = OUTCOME_RETRY, .says = STR("no"), .denial = STR("{\"sid\":\"A\"}") };
+    return (struct outcome) { .step = step,
+                              .at_ms = at_ms,
+                              .rule = STR("store"),
+                              .action = STR("S3"),
+                              .kind = OUTCOME_RETRY,
+                              .says = STR("no"),
+                              .denial = STR("{\"sid\":\"A\"}") };
 }
 
-static str written(const struct history *before, const struct outcome *o, size_t count, struct arena *a)
+static str written(const struct history *before, const struct outcome *o, size_t count,
+                   struct arena *a)
 {
     AUTO_BUF out = buf_new(1 << 16);
-    history_write(before, &(struct history_note){ .outcomes = o, .count = count }, &out);
+    history_write(before, &(struct history_note) { .outcomes = o, .count = count }, &out);
     assert_false(out.failed);
     return arena_str(a, buf_str(&out));
 }
@@ -24,11 +30,15 @@ static void what_is_written_is_read_again(void **state)
 {
     (void)state;
     AUTO_ARENA *a = arena_new(1 << 20);
-    struct outcome two[] = { { .step = 0, .at_ms = 5, .rule = STR("store"), .action = STR("AddHeader"),
-                               .kind = OUTCOME_DONE, .says = STR("added \"x\"") },
+    struct outcome two[] = { { .step = 0,
+                               .at_ms = 5,
+                               .rule = STR("store"),
+                               .action = STR("AddHeader"),
+                               .kind = OUTCOME_DONE,
+                               .says = STR("added \"x\"") },
                              denied(1, 7) };
     struct history h;
-    assert_null(history_read(written(&(struct history){ 0 }, two, 2, a), a, &h));
+    assert_null(history_read(written(&(struct history) { 0 }, two, 2, a), a, &h));
     assert_int_equal(h.count, 2);
     assert_true(str_eq(h.outcomes[0].says, STR("added \"x\"")));
     assert_null(h.outcomes[0].denial.ptr);
@@ -58,14 +68,17 @@ static void the_same_explanation_is_written_once_and_read_as_often_as_it_was_giv
     assert_true(str_eq(h.outcomes[1].says, STR("no")));
     assert_int_equal(history_of(&h, 0).failures, 2);
     assert_true(str_find_str(written(&h, &other, 1, a), STR("still no")) > 0);
-    assert_true(str_find_str(written(&h, &other, 1, a), STR("again")) == written(&h, &other, 1, a).len);
+    assert_true(str_find_str(written(&h, &other, 1, a), STR("again")) ==
+                written(&h, &other, 1, a).len);
 }
 
 static void a_redrive_gives_another_turn_to_what_was_given_up_and_to_nothing_else(void **state)
 {
     (void)state;
     AUTO_ARENA *a = arena_new(1 << 20);
-    struct outcome done = { .step = 0, .at_ms = 1, .rule = STR("r"), .action = STR("S3"), .kind = OUTCOME_DONE };
+    struct outcome done = {
+        .step = 0, .at_ms = 1, .rule = STR("r"), .action = STR("S3"), .kind = OUTCOME_DONE
+    };
     struct outcome expired = denied(1, 2);
     expired.kind = OUTCOME_EXPIRED;
     struct outcome both[] = { done, expired };
@@ -73,7 +86,8 @@ static void a_redrive_gives_another_turn_to_what_was_given_up_and_to_nothing_els
     str notes = written(&h, both, 2, a);
     assert_null(history_read(notes, a, &h));
     assert_true(history_of(&h, 1).ended);
-    notes = arena_strf(a, STR_FMT "\n" STR_FMT "\n", STR_ARG(notes), STR_ARG(history_redrive_note(9, a)));
+    notes = arena_strf(a, STR_FMT "\n" STR_FMT "\n", STR_ARG(notes),
+                       STR_ARG(history_redrive_note(9, a)));
     assert_null(history_read(notes, a, &h));
     assert_int_equal(h.redriven_ms, 9);
     assert_true(history_of(&h, 0).ended);
@@ -88,7 +102,9 @@ static void the_last_note_tells_how_the_rules_matched(void **state)
     AUTO_ARENA *a = arena_new(1 << 20);
     AUTO_BUF out = buf_new(4096);
     struct history h = { 0 };
-    history_write(&h, &(struct history_note){ .rule_set = STR("main"), .rules = STR("[{\"rule\":\"r\"}]") }, &out);
+    history_write(
+        &h, &(struct history_note) { .rule_set = STR("main"), .rules = STR("[{\"rule\":\"r\"}]") },
+        &out);
     assert_null(history_read(buf_str(&out), a, &h));
     assert_true(str_eq(h.rule_set, STR("main")));
     assert_true(str_eq(h.rules, STR("[{\"rule\":\"r\"}]")));
@@ -99,8 +115,11 @@ static void damaged_notes_are_said_to_be_so(void **state)
 {
     (void)state;
     static const str bad[] = {
-        STR_INIT("[{\"step\":0"), STR_INIT("[{\"at\":1}]"), STR_INIT("[{\"step\":0,\"at\":1,\"again\":true}]"),
-        STR_INIT("[{\"step\":0,\"at\":1,\"outcome\":\"perhaps\"}]"), STR_INIT("[7]"),
+        STR_INIT("[{\"step\":0"),
+        STR_INIT("[{\"at\":1}]"),
+        STR_INIT("[{\"step\":0,\"at\":1,\"again\":true}]"),
+        STR_INIT("[{\"step\":0,\"at\":1,\"outcome\":\"perhaps\"}]"),
+        STR_INIT("[7]"),
     };
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         AUTO_ARENA *a = arena_new(1 << 20);

@@ -15,7 +15,8 @@ static size_t recipients_of(const struct receipt_rule *rule, const struct envelo
     return count;
 }
 
-/* A notice follows the effect of every kind with a TopicArn but SNS's, whose topic is its target. */
+/* A notice follows the effect of every kind with a TopicArn but SNS's, whose topic is its target.
+ */
 static bool has_notice(const struct action *action)
 {
     return action->topic_arn.len && action->kind != ACTION_SNS;
@@ -29,8 +30,8 @@ static size_t steps_at_most(const struct receipt_rule_set *set)
     return steps;
 }
 
-const struct fault *plan_make(const struct receipt_rule_set *set, const struct envelope *e, struct arena *a,
-                              struct plan *ret_plan)
+const struct fault *plan_make(const struct receipt_rule_set *set, const struct envelope *e,
+                              struct arena *a, struct plan *ret_plan)
 {
     size_t room = steps_at_most(set);
     struct step *steps = ARENA_ARRAY(a, struct step, room ? room : 1);
@@ -50,8 +51,11 @@ const struct fault *plan_make(const struct receipt_rule_set *set, const struct e
         if (!matched_count)
             continue;
         for (size_t i = 0; i < rule->action_count && !stopped; i++) {
-            struct step step = { .part = STEP_EFFECT, .rule = rule, .action = &rule->actions[i],
-                                 .recipients = matched, .recipient_count = matched_count };
+            struct step step = { .part = STEP_EFFECT,
+                                 .rule = rule,
+                                 .action = &rule->actions[i],
+                                 .recipients = matched,
+                                 .recipient_count = matched_count };
             steps[count++] = step;
             if (has_notice(step.action)) {
                 step.part = STEP_NOTICE;
@@ -60,7 +64,7 @@ const struct fault *plan_make(const struct receipt_rule_set *set, const struct e
             stopped = step.action->kind == ACTION_STOP;
         }
     }
-    *ret_plan = (struct plan){ .steps = steps, .count = count };
+    *ret_plan = (struct plan) { .steps = steps, .count = count };
     return NULL;
 }
 
@@ -73,8 +77,8 @@ static bool stops(const struct receipt_rule *rule)
     return false;
 }
 
-static struct match match_of(const struct receipt_rule *rule, const struct envelope *e, str stopped_by,
-                             struct arena *a)
+static struct match match_of(const struct receipt_rule *rule, const struct envelope *e,
+                             str stopped_by, struct arena *a)
 {
     struct match m = { .rule = rule };
     if (!rule->enabled) {
@@ -82,7 +86,8 @@ static struct match match_of(const struct receipt_rule *rule, const struct envel
         return m;
     }
     if (stopped_by.ptr) {
-        m.why = arena_strf(a, "the Stop action of rule " STR_FMT " ended the evaluation", STR_ARG(stopped_by));
+        m.why = arena_strf(a, "the Stop action of rule " STR_FMT " ended the evaluation",
+                           STR_ARG(stopped_by));
         return m;
     }
     if (!rule->recipient_count) {
@@ -100,11 +105,12 @@ static struct match match_of(const struct receipt_rule *rule, const struct envel
             return m;
         }
     }
-    m.why = e->rcpt_count == 1 && rule->recipient_count == 1
-                ? arena_strf(a, "recipient " STR_FMT " does not match the condition " STR_FMT,
-                             STR_ARG(e->rcpt_to[0].text), STR_ARG(rule->recipients[0]))
-                : arena_strf(a, "none of the %zu recipients matches any of the rule's %zu conditions",
-                             e->rcpt_count, rule->recipient_count);
+    m.why =
+        e->rcpt_count == 1 && rule->recipient_count == 1
+            ? arena_strf(a, "recipient " STR_FMT " does not match the condition " STR_FMT,
+                         STR_ARG(e->rcpt_to[0].text), STR_ARG(rule->recipients[0]))
+            : arena_strf(a, "none of the %zu recipients matches any of the rule's %zu conditions",
+                         e->rcpt_count, rule->recipient_count);
     return m;
 }
 
@@ -130,10 +136,15 @@ str step_name(const struct step *step)
 {
     /* action_kind_name gives the effect's; a notice is told apart by one word behind it. */
     static const str notices[] = {
-        [ACTION_S3] = STR_INIT("S3 notice"),           [ACTION_SNS] = STR_INIT("SNS notice"),
-        [ACTION_LAMBDA] = STR_INIT("Lambda notice"),   [ACTION_BOUNCE] = STR_INIT("Bounce notice"),
-        [ACTION_STOP] = STR_INIT("Stop notice"),       [ACTION_ADD_HEADER] = STR_INIT("AddHeader notice"),
-        [ACTION_WORKMAIL] = STR_INIT("WorkMail notice"), [ACTION_CONNECT] = STR_INIT("Connect notice"),
+        [ACTION_S3] = STR_INIT("S3 notice"),
+        [ACTION_SNS] = STR_INIT("SNS notice"),
+        [ACTION_LAMBDA] = STR_INIT("Lambda notice"),
+        [ACTION_BOUNCE] = STR_INIT("Bounce notice"),
+        [ACTION_STOP] = STR_INIT("Stop notice"),
+        [ACTION_ADD_HEADER] = STR_INIT("AddHeader notice"),
+        [ACTION_WORKMAIL] = STR_INIT("WorkMail notice"),
+        [ACTION_CONNECT] = STR_INIT("Connect notice"),
     };
-    return step->part == STEP_NOTICE ? notices[step->action->kind] : action_kind_name(step->action->kind);
+    return step->part == STEP_NOTICE ? notices[step->action->kind]
+                                     : action_kind_name(step->action->kind);
 }

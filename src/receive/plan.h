@@ -25,8 +25,8 @@ struct plan {
 };
 
 /* All enabled rules that match a recipient, in order; nothing behind a Stop action. */
-const struct fault *plan_make(const struct receipt_rule_set *, const struct envelope *, struct arena *,
-                              struct plan *ret_plan);
+const struct fault *plan_make(const struct receipt_rule_set *, const struct envelope *,
+                              struct arena *, struct plan *ret_plan);
 
 /* Why each rule of the set does or does not run for this envelope. */
 struct match {
@@ -34,7 +34,8 @@ struct match {
     bool matched;
     str why; /* one sentence for a person */
 };
-const struct fault *plan_matches(const struct receipt_rule_set *, const struct envelope *, struct arena *,
+const struct fault *plan_matches(const struct receipt_rule_set *, const struct envelope *,
+                                 struct arena *,
                                  struct match **ret_matches); /* rule_count of them */
 
 str step_name(const struct step *); /* "S3", "AddHeader", "S3 notice": as timelines name it */

@@ -7,21 +7,27 @@
 #include <string.h>
 #include <cmocka.h>
 
-#define S3(bucket)   "{\"S3Action\":{\"BucketName\":\"" bucket "\"}}"
+#define S3(bucket) "{\"S3Action\":{\"BucketName\":\"" bucket "\"}}"
 #define RULE(name, enabled, recipients, actions)                                                   \
-    "{\"Name\":\"" name "\",\"Enabled\":" enabled ",\"Recipients\":[" recipients "],\"Actions\":[" actions "]}"
-#define SET(rules) "{\"Name\":\"main\",\"Account\":\"111122223333\",\"Region\":\"us-east-1\",\"Rules\":[" rules "]}"
+    "{\"Name\":\"" name "\",\"Enabled\":" enabled ",\"Recipients\":[" recipients                   \
+    "],\"Actions\":[" actions "]}"
+#define SET(rules)                                                                                 \
+    "{\"Name\":\"main\",\"Account\":\"111122223333\",\"Region\":\"us-east-1\",\"Rules\":[" rules   \
+    "]}"
 
 static struct forward_path rcpts[] = {
     { .text = STR_INIT("a@example.com"), .mailbox = { STR_INIT("a"), STR_INIT("example.com") } },
-    { .text = STR_INIT("b+x@example.com"), .mailbox = { STR_INIT("b+x"), STR_INIT("example.com") } },
-    { .text = STR_INIT("c@sub.example.com"), .mailbox = { STR_INIT("c"), STR_INIT("sub.example.com") } },
+    { .text = STR_INIT("b+x@example.com"),
+      .mailbox = { STR_INIT("b+x"), STR_INIT("example.com") } },
+    { .text = STR_INIT("c@sub.example.com"),
+      .mailbox = { STR_INIT("c"), STR_INIT("sub.example.com") } },
 };
 static const struct envelope envelope = { .rcpt_to = rcpts, .rcpt_count = 3 };
 
 struct plan_case {
     const char *says, *set, *steps; /* "rule/action*recipients ..." */
 };
+/* clang-format off */
 static const struct plan_case cases[] = {
     { "all enabled rules that match run, in order",
       SET(RULE("one", "true", "\"a@example.com\"", S3("x")) "," RULE("two", "true", "\"example.com\"", S3("y"))),
@@ -47,6 +53,7 @@ static const struct plan_case cases[] = {
       "one/SNS*3 " },
     { "a rule with no action is no step", SET(RULE("one", "true", "", "")), "" },
 };
+/* clang-format on */
 
 static void the_plan_is_what_the_rule_set_says(void **state)
 {
@@ -73,19 +80,26 @@ static void every_rule_says_why_it_ran_or_did_not(void **state)
     AUTO_ARENA *a = arena_new(1 << 20);
     struct receipt_rule_set set;
     struct match *m;
-    assert_null(rule_set_read(STR(SET(RULE("off", "false", "", S3("x")) "," RULE("one", "true", "\"a@example.com\"", "{\"StopAction\":{\"Scope\":\"RuleSet\"}}")
-                                  "," RULE("two", "true", "", S3("y")))), a, &set));
-    assert_null(plan_matches(&set, &(struct envelope){ .rcpt_to = rcpts, .rcpt_count = 1 }, a, &m));
+    assert_null(rule_set_read(
+        STR(SET(RULE("off", "false", "", S3("x")) "," RULE(
+            "one", "true", "\"a@example.com\"",
+            "{\"StopAction\":{\"Scope\":\"RuleSet\"}}") "," RULE("two", "true", "", S3("y")))),
+        a, &set));
+    assert_null(
+        plan_matches(&set, &(struct envelope) { .rcpt_to = rcpts, .rcpt_count = 1 }, a, &m));
     assert_false(m[0].matched);
     assert_true(str_eq(m[0].why, STR("the rule is disabled")));
     assert_true(m[1].matched);
-    assert_true(str_eq(m[1].why, STR("recipient a@example.com matches the condition a@example.com")));
+    assert_true(
+        str_eq(m[1].why, STR("recipient a@example.com matches the condition a@example.com")));
     assert_false(m[2].matched);
     assert_true(str_eq(m[2].why, STR("the Stop action of rule one ended the evaluation")));
 
-    assert_null(plan_matches(&set, &(struct envelope){ .rcpt_to = rcpts + 1, .rcpt_count = 1 }, a, &m));
+    assert_null(
+        plan_matches(&set, &(struct envelope) { .rcpt_to = rcpts + 1, .rcpt_count = 1 }, a, &m));
     assert_false(m[1].matched);
-    assert_true(str_eq(m[1].why, STR("recipient b+x@example.com does not match the condition a@example.com")));
+    assert_true(str_eq(
+        m[1].why, STR("recipient b+x@example.com does not match the condition a@example.com")));
     assert_true(m[2].matched);
 }
 

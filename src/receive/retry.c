@@ -5,8 +5,7 @@
 
 /* ses-receiving spec 10, U10: 10 s, 30 s, 1, 2, 4, 8, 15 min; the last row holds for ever. */
 static const int64_t waits_ms[] = {
-    10 * 1000,     30 * 1000,     60 * 1000,      2 * 60 * 1000,
-    4 * 60 * 1000, 8 * 60 * 1000, 15 * 60 * 1000,
+    10 * 1000, 30 * 1000, 60 * 1000, 2 * 60 * 1000, 4 * 60 * 1000, 8 * 60 * 1000, 15 * 60 * 1000,
 };
 enum { WAITS = sizeof waits_ms / sizeof waits_ms[0] };
 

@@ -20,13 +20,13 @@ struct setup {
     size_t next;
 };
 
-const struct fault *setup_open(const struct ports *ports, struct outside *outside, struct metrics *metrics,
-                               struct arena *a, struct setup **ret_setup)
+const struct fault *setup_open(const struct ports *ports, struct outside *outside,
+                               struct metrics *metrics, struct arena *a, struct setup **ret_setup)
 {
     struct setup *s = ARENA_NEW(a, struct setup);
     if (!s)
         return &fault_no_memory;
-    *s = (struct setup){ .ports = ports, .outside = outside, .metrics = metrics };
+    *s = (struct setup) { .ports = ports, .outside = outside, .metrics = metrics };
     pthread_mutex_init(&s->lock, NULL);
     *ret_setup = s;
     return NULL;
@@ -38,7 +38,8 @@ void setup_close(struct setup *s)
         buf_free(&s->recent[i]);
 }
 
-/* ---- what is written -------------------------------------------------------------------------- */
+/* ---- what is written --------------------------------------------------------------------------
+ */
 
 static const str message_id = STR_INIT("AMAZON_SES_SETUP_NOTIFICATION");
 
@@ -64,7 +65,8 @@ static struct body *setup_message(int64_t now_ms, struct arena *a)
     if (str_ends(date, STR(" (UTC)"))) /* here SES writes the zone without its comment */
         date.len -= sizeof " (UTC)" - 1;
     struct text_body *b = ARENA_NEW(a, struct text_body);
-    str text = arena_strf(a,
+    str text = arena_strf(
+        a,
         "Date: " STR_FMT "\r\n"
         "To: recipient@example.com\r\n"
         "From: Amazon Web Services <no-reply-aws@amazon.com>\r\n"
@@ -79,14 +81,16 @@ static struct body *setup_message(int64_t now_ms, struct arena *a)
         "What the permissions of a rule are is told here:\r\n"
         "https://docs.aws.amazon.com/ses/latest/dg/receiving-email-permissions.html\r\n"
         "\r\n"
-        "Sesame\n", STR_ARG(date));
+        "Sesame\n",
+        STR_ARG(date));
     if (!b || !text.ptr)
         return NULL;
-    *b = (struct text_body){ .body = { .read = read_text, .size = text.len }, .text = text };
+    *b = (struct text_body) { .body = { .read = read_text, .size = text.len }, .text = text };
     return &b->body;
 }
 
-/* ---- what is said when it fails ---------------------------------------------------------------- */
+/* ---- what is said when it fails ----------------------------------------------------------------
+ */
 
 struct failed {
     const struct call *call;
@@ -114,11 +118,12 @@ static void remember(struct setup *s, const struct failed *what, const struct fa
     AUTO_BUF members = buf_new(1 << 16);
     struct json_writer w = json_writer(&members);
     describe(what, f, &w);
-    s->outside->journal->note(s->outside->journal, JOURNAL_WARNING, STR("receive"), STR("setup-failed"),
-                              buf_str(&members));
+    s->outside->journal->note(s->outside->journal, JOURNAL_WARNING, STR("receive"),
+                              STR("setup-failed"), buf_str(&members));
     if (s->metrics)
         metric_add(metrics_counter(s->metrics, STR("sesame_setup_failures_total"),
-                                   STR("Rules whose targets failed their test."), STR("")), 1);
+                                   STR("Rules whose targets failed their test."), STR("")),
+                   1);
 
     struct buf item = buf_new(1 << 16);
     struct json_writer entry = json_writer(&item);
@@ -154,14 +159,16 @@ void setup_write_recent(struct setup *s, struct buf *out)
 }
 
 /* AWS's own words for a put that failed: ses-receiving spec 12.4. The reason goes beneath. */
-static const struct fault *s3_answer(const struct action *action, const struct fault *why, struct arena *a)
+static const struct fault *s3_answer(const struct action *action, const struct fault *why,
+                                     struct arena *a)
 {
     str bucket = action->s3.bucket_name;
     const struct denial *denial = denial_of(why);
     struct fault *answer = ARENA_NEW(a, struct fault);
     if (!answer)
         return &fault_no_memory;
-    *answer = (struct fault){ .kind = FAULT_DENIED, .code = "InvalidS3Configuration", .because = why };
+    *answer =
+        (struct fault) { .kind = FAULT_DENIED, .code = "InvalidS3Configuration", .because = why };
     if (denial && str_eq_nocase(denial->request.action, STR("sts:AssumeRole"))) {
         answer->code = "InvalidParameterValue";
         answer->says = STR("Could not assume the provided IAM role");
@@ -173,20 +180,28 @@ static const struct fault *s3_answer(const struct action *action, const struct f
     return answer;
 }
 
-/* ---- the test ------------------------------------------------------------------------------------ */
+/* ---- the test
+ * ------------------------------------------------------------------------------------ */
 
 static const struct fault *test_s3(const struct setup *s, const struct call *call, str rule_set,
                                    const struct receipt_rule *rule, const struct action *action)
 {
     if (!action->s3.bucket_name.len)
-        return fault_coded(call->arena, FAULT_SYNTAX, "InvalidParameterValue", "Bucket name must not be empty");
+        return fault_coded(call->arena, FAULT_SYNTAX, "InvalidParameterValue",
+                           "Bucket name must not be empty");
     if (action->s3.kms_key_arn.len)
         return NULL; /* not tested before it can run: a plaintext object would prove nothing */
-    struct acting as = { .ports = s->ports, .world = call->world, .account = call->caller->account,
-                         .region = call->region, .rule_set = rule_set, .rule = rule,
-                         .now_ms = call->now_ms, .arena = call->arena };
+    struct acting as = { .ports = s->ports,
+                         .world = call->world,
+                         .account = call->caller->account,
+                         .region = call->region,
+                         .rule_set = rule_set,
+                         .rule = rule,
+                         .now_ms = call->now_ms,
+                         .arena = call->arena };
     struct body *body = setup_message(call->now_ms, call->arena);
-    const struct fault *why = body ? s3_action_put(&as, action, message_id, body) : &fault_no_memory;
+    const struct fault *why =
+        body ? s3_action_put(&as, action, message_id, body) : &fault_no_memory;
     return why ? s3_answer(action, why, call->arena) : NULL;
 }
 
@@ -201,7 +216,7 @@ const struct fault *setup_test_rule(struct setup *s, const struct call *call, st
         if (!f)
             continue;
         if (f->because)
-            remember(s, &(struct failed){ call, rule_set, rule, action }, f);
+            remember(s, &(struct failed) { call, rule_set, rule, action }, f);
         return f;
     }
     return NULL;

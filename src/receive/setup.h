@@ -15,14 +15,14 @@
 struct setup;
 
 /* One for the server; any thread. Everything passed in must outlive it. */
-const struct fault *setup_open(const struct ports *, struct outside *, struct metrics *, struct arena *,
-                               struct setup **ret_setup);
+const struct fault *setup_open(const struct ports *, struct outside *, struct metrics *,
+                               struct arena *, struct setup **ret_setup);
 void setup_close(struct setup *); /* NULL is fine */
 
 /* Tests the targets of the rule's actions, in order, in the name of the caller's account, in the
  * call's region and world. NULL: all well (targets of kinds not built yet are not tested). A fault
- * carries AWS's code ("InvalidS3Configuration") and says AWS's sentence ("Could not write to bucket:
- * x"); what is beneath it (->because) is the long reason. */
+ * carries AWS's code ("InvalidS3Configuration") and says AWS's sentence ("Could not write to
+ * bucket: x"); what is beneath it (->because) is the long reason. */
 const struct fault *setup_test_rule(struct setup *, const struct call *, str rule_set_name,
                                     const struct receipt_rule *);
 

@@ -17,13 +17,15 @@ struct test_port {
     const struct fault *says;
 };
 
-static const struct fault *put(struct s3_port *port, const struct call *call, const struct put_object *what)
+static const struct fault *put(struct s3_port *port, const struct call *call,
+                               const struct put_object *what)
 {
     struct test_port *p = (struct test_port *)port;
     str chunk;
     assert_int_equal(call->caller->kind, CALLER_SERVICE);
-    assert_true(str_eq(call->caller->service.source_arn.text,
-                       STR("arn:aws:ses:us-east-1:111122223333:receipt-rule-set/main:receipt-rule/store")));
+    assert_true(
+        str_eq(call->caller->service.source_arn.text,
+               STR("arn:aws:ses:us-east-1:111122223333:receipt-rule-set/main:receipt-rule/store")));
     p->bucket = what->bucket;
     p->key = what->key;
     p->remedy = what->remedy_resource;
@@ -53,11 +55,14 @@ static struct hall *hall_open(void)
     h->arena = a;
     h->clock = fake_clock_at("2026-03-02T09:15:42Z");
     h->journal = captured_journal_new();
-    h->outside = (struct outside){ .clock = &h->clock.clock, .journal = captured_journal(h->journal) };
-    h->bucket = (struct test_port){ .port = { put }, .object = buf_new(1 << 16) };
+    h->outside =
+        (struct outside) { .clock = &h->clock.clock, .journal = captured_journal(h->journal) };
+    h->bucket = (struct test_port) { .port = { put }, .object = buf_new(1 << 16) };
     h->ports.s3 = &h->bucket.port;
     h->caller = caller_root(STR("111122223333"));
-    h->call = (struct call){ .caller = &h->caller, .region = STR("us-east-1"), .now_ms = h->clock.wall_ms, .arena = a };
+    h->call = (struct call) {
+        .caller = &h->caller, .region = STR("us-east-1"), .now_ms = h->clock.wall_ms, .arena = a
+    };
     assert_null(setup_open(&h->ports, &h->outside, NULL, a, &h->setup));
     return h;
 }
@@ -76,7 +81,9 @@ static const struct fault *test_one(struct hall *h, const struct action *action)
     return setup_test_rule(h->setup, &h->call, STR("main"), &rule);
 }
 
-static const struct action store = { .kind = ACTION_S3, .s3 = { .bucket_name = STR_INIT("mail"), .object_key_prefix = STR_INIT("in") } };
+static const struct action store = { .kind = ACTION_S3,
+                                     .s3 = { .bucket_name = STR_INIT("mail"),
+                                             .object_key_prefix = STR_INIT("in") } };
 
 static void the_setup_object_has_four_fields_and_ends_in_a_bare_newline(void **state)
 {
@@ -106,13 +113,22 @@ static void the_setup_object_has_four_fields_and_ends_in_a_bare_newline(void **s
     hall_close(h);
 }
 
-static const struct fault no_bucket = { .kind = FAULT_ABSENT, .code = "NoSuchBucket", .says = STR_INIT("no bucket named mail") };
-static const struct fault refused = { .kind = FAULT_DENIED, .code = "AccessDenied", .says = STR_INIT("the long reason") };
-static const struct caller ses = { .kind = CALLER_SERVICE, .service = { .principal = STR_INIT("ses.amazonaws.com") } };
+static const struct fault no_bucket = { .kind = FAULT_ABSENT,
+                                        .code = "NoSuchBucket",
+                                        .says = STR_INIT("no bucket named mail") };
+static const struct fault refused = { .kind = FAULT_DENIED,
+                                      .code = "AccessDenied",
+                                      .says = STR_INIT("the long reason") };
+static const struct caller ses = { .kind = CALLER_SERVICE,
+                                   .service = { .principal = STR_INIT("ses.amazonaws.com") } };
 static const struct lack no_policy = { .kind = LACK_POLICY, .where = EXHIBIT_TRUST };
-static const struct denial trust = { .request = { .caller = &ses, .action = STR_INIT("sts:AssumeRole") },
-                                     .decision = { .verdict = VERDICT_IMPLICIT_DENY, .lacks = &no_policy, .lack_count = 1 } };
-static const struct fault no_trust = { .kind = FAULT_DENIED, .says = STR_INIT("not trusted"), .denial = &trust };
+static const struct denial trust = {
+    .request = { .caller = &ses, .action = STR_INIT("sts:AssumeRole") },
+    .decision = { .verdict = VERDICT_IMPLICIT_DENY, .lacks = &no_policy, .lack_count = 1 }
+};
+static const struct fault no_trust = { .kind = FAULT_DENIED,
+                                       .says = STR_INIT("not trusted"),
+                                       .denial = &trust };
 
 static void aws_gives_short_answers(void **state)
 {
@@ -145,15 +161,19 @@ static void the_long_reason_is_in_the_log_and_on_the_list(void **state)
     assert_int_equal(captured_journal_count(h->journal, "the long reason"), 1);
     AUTO_BUF list = buf_new(1 << 20);
     setup_write_recent(h->setup, &list);
-    assert_true(str_eq(buf_str(&list), STR(
-        "[{\"at\":\"2026-03-02T09:15:42.000Z\",\"account\":\"111122223333\",\"region\":\"us-east-1\",\"ruleSet\":\"main\","
-        "\"rule\":\"store\",\"action\":\"S3\",\"answered\":\"Could not write to bucket: mail\",\"says\":\"the long reason\"}]")));
+    assert_true(
+        str_eq(buf_str(&list), STR("[{\"at\":\"2026-03-02T09:15:42.000Z\",\"account\":"
+                                   "\"111122223333\",\"region\":\"us-east-1\",\"ruleSet\":\"main\","
+                                   "\"rule\":\"store\",\"action\":\"S3\",\"answered\":\"Could not "
+                                   "write to bucket: mail\",\"says\":\"the long reason\"}]")));
     for (int i = 0; i < 100; i++) /* it stays bounded */
         test_one(h, &store);
     buf_clear(&list);
     setup_write_recent(h->setup, &list);
     size_t count = 0;
-    for (str rest = buf_str(&list); (rest = str_from(rest, str_find_str(rest, STR("\"at\""))), rest.len); rest = str_from(rest, 1))
+    for (str rest = buf_str(&list);
+         (rest = str_from(rest, str_find_str(rest, STR("\"at\""))), rest.len);
+         rest = str_from(rest, 1))
         count++;
     assert_int_equal(count, 64);
     hall_close(h);
@@ -163,7 +183,9 @@ static void what_cannot_run_yet_is_not_tested_and_never_in_the_clear(void **stat
 {
     (void)state;
     struct hall *h = hall_open();
-    struct action encrypted = store, sns = { .kind = ACTION_SNS, .topic_arn = STR("arn:aws:sns:us-east-1:111122223333:t") };
+    struct action encrypted = store,
+                  sns = { .kind = ACTION_SNS,
+                          .topic_arn = STR("arn:aws:sns:us-east-1:111122223333:t") };
     encrypted.s3.kms_key_arn = STR("arn:aws:kms:us-east-1:111122223333:key/k");
     assert_null(test_one(h, &encrypted));
     assert_null(test_one(h, &sns));
@@ -175,7 +197,8 @@ static void what_cannot_run_yet_is_not_tested_and_never_in_the_clear(void **stat
     hall_close(h);
 }
 
-static const struct fault *untrusted(struct sts_port *port, const struct call *call, str role, str session, struct caller *ret)
+static const struct fault *untrusted(struct sts_port *port, const struct call *call, str role,
+                                     str session, struct caller *ret)
 {
     (void)port, (void)call, (void)role, (void)session, (void)ret;
     return &no_trust;

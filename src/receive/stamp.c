@@ -5,8 +5,8 @@
 #include "base/digest.h"
 #include "mail/received.h"
 
-/* X-SES-RECEIPT is base64(00 || base64(key id || HMAC-SHA-256)): the outer form SES's own have, with
- * content of ours (spec 7.5). It is never parsed from input. */
+/* X-SES-RECEIPT is base64(00 || base64(key id || HMAC-SHA-256)): the outer form SES's own have,
+ * with content of ours (spec 7.5). It is never parsed from input. */
 enum { KEY_ID_SIZE = 8 };
 
 static void receipt_token(const struct stamp *stamp, const struct head *head, struct buf *out)
@@ -26,8 +26,8 @@ static void receipt_token(const struct stamp *stamp, const struct head *head, st
     hmac_sha256(key, buf_str(&signed_text), inner + KEY_ID_SIZE);
 
     char outer[1 + BASE64_LEN(sizeof inner)] = { 0 };
-    size_t len = 1 + base64_encode_to(outer + 1, (str){ (const char *)inner, sizeof inner });
-    base64_encode(out, (str){ outer, len });
+    size_t len = 1 + base64_encode_to(outer + 1, (str) { (const char *)inner, sizeof inner });
+    base64_encode(out, (str) { outer, len });
     out->failed = out->failed || signed_text.failed;
 }
 
@@ -73,10 +73,11 @@ static const struct fault *read_chunk(struct body *body, str *ret_chunk)
     }
     uint64_t left = s->lease->body_size - s->at;
     arena_reset(s->chunk);
-    TRY(s->spool->ops->read(s->lease, s->at, left < CHUNK_SIZE ? (size_t)left : CHUNK_SIZE, s->chunk, ret_chunk));
+    TRY(s->spool->ops->read(s->lease, s->at, left < CHUNK_SIZE ? (size_t)left : CHUNK_SIZE,
+                            s->chunk, ret_chunk));
     if (!ret_chunk->len) /* never an object that is shorter than what was received */
-        return fault(s->chunk, FAULT_DEFECT, NULL, "the spool holds %llu octets less than it promised",
-                     (unsigned long long)left);
+        return fault(s->chunk, FAULT_DEFECT, NULL,
+                     "the spool holds %llu octets less than it promised", (unsigned long long)left);
     s->at += ret_chunk->len;
     return NULL;
 }
@@ -96,7 +97,10 @@ struct body *stamp_body(str block, struct spool *spool, const struct lease *leas
         arena_free(chunk);
         return NULL;
     }
-    *s = (struct stamped){ .body = { .read = read_chunk, .size = block.len + lease->body_size },
-                           .block = block, .spool = spool, .lease = lease, .chunk = chunk };
+    *s = (struct stamped) { .body = { .read = read_chunk, .size = block.len + lease->body_size },
+                            .block = block,
+                            .spool = spool,
+                            .lease = lease,
+                            .chunk = chunk };
     return &s->body;
 }

@@ -15,8 +15,8 @@ struct stamp {
     uint8_t receipt_key[32]; /* signs X-SES-RECEIPT; derived from DIR/keys/root */
 };
 
-void stamp_write(const struct stamp *, const struct head *, const struct header *added, size_t count,
-                 struct buf *out);
+void stamp_write(const struct stamp *, const struct head *, const struct header *added,
+                 size_t count, struct buf *out);
 
 /* The block, then the leased message, read from the spool chunk by chunk. Lives in the arena; its
  * chunks live until the next read. */

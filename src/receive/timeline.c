@@ -7,9 +7,10 @@
 #include "receive/history.h"
 #include "receive/plan.h"
 
-static const char *const state_names[] = {
-    [SPOOL_QUEUED] = "queued", [SPOOL_RETRYING] = "retrying", [SPOOL_DONE] = "delivered", [SPOOL_DEAD] = "dead"
-};
+static const char *const state_names[] = { [SPOOL_QUEUED] = "queued",
+                                           [SPOOL_RETRYING] = "retrying",
+                                           [SPOOL_DONE] = "delivered",
+                                           [SPOOL_DEAD] = "dead" };
 
 static void add_when(struct json_writer *w, const char *member, int64_t ms)
 {
@@ -30,7 +31,8 @@ static void write_envelope(struct json_writer *w, const struct envelope *e)
     json_close(w, '}');
 }
 
-static void write_beginning(struct json_writer *w, const struct spool_record *r, const struct head *head)
+static void write_beginning(struct json_writer *w, const struct spool_record *r,
+                            const struct head *head)
 {
     json_add_str(w, "messageId", r->entry.id);
     json_add_str(w, "account", head->account);
@@ -42,7 +44,8 @@ static void write_beginning(struct json_writer *w, const struct spool_record *r,
 
 enum { RULES_TOLD_MAX = 8 * 1024 };
 
-static void write_rules(struct json_writer *w, const struct match *matches, size_t count, bool only_matched)
+static void write_rules(struct json_writer *w, const struct match *matches, size_t count,
+                        bool only_matched)
 {
     json_open(w, '[');
     for (size_t i = 0; i < count; i++) {
@@ -73,10 +76,11 @@ const struct fault *timeline_rules(const struct receipt_rule_set *set, const str
     return out->failed ? &fault_no_memory : NULL;
 }
 
-/* While a message lives, and when it is dead, its rule set lies beside it; a delivered one has noted
- * how its rules matched. */
-static const struct fault *write_rule_set(struct json_writer *w, const struct spool_record *r, const struct head *head,
-                                          const struct history *history, struct arena *a)
+/* While a message lives, and when it is dead, its rule set lies beside it; a delivered one has
+ * noted how its rules matched. */
+static const struct fault *write_rule_set(struct json_writer *w, const struct spool_record *r,
+                                          const struct head *head, const struct history *history,
+                                          struct arena *a)
 {
     if (history->rule_set.ptr) {
         json_add_str(w, "ruleSet", history->rule_set);
@@ -126,7 +130,8 @@ const struct fault *timeline_write(const struct spool_record *r, struct arena *a
     return out->failed ? &fault_no_memory : NULL;
 }
 
-const struct fault *timeline_write_brief(const struct spool_record *r, struct arena *a, struct buf *out)
+const struct fault *timeline_write_brief(const struct spool_record *r, struct arena *a,
+                                         struct buf *out)
 {
     struct head head;
     TRY(head_decode(r->entry.head, a, &head));
@@ -141,7 +146,8 @@ const struct fault *timeline_write_brief(const struct spool_record *r, struct ar
 
 static void print_envelope(const struct json *message, struct buf *out)
 {
-    const struct json *envelope = json_get(message, "envelope"), *rcpts = json_get(envelope, "recipients");
+    const struct json *envelope = json_get(message, "envelope"),
+                      *rcpts = json_get(envelope, "recipients");
     buf_addf(out, "  from <" STR_FMT "> to", STR_ARG(json_str(envelope, "from")));
     for (size_t i = 0; i < json_size(rcpts); i++)
         buf_addf(out, "%s <" STR_FMT ">", i ? "," : "", STR_ARG(json_text(json_at(rcpts, i))));
@@ -155,7 +161,8 @@ static void print_rules(const struct json *message, struct buf *out)
     for (size_t i = 0; i < json_size(rules); i++) {
         const struct json *rule = json_at(rules, i);
         buf_addf(out, "    rule " STR_FMT " %s: " STR_FMT "\n", STR_ARG(json_str(rule, "rule")),
-                 json_bool(rule, "matched", false) ? "matched" : "did not match", STR_ARG(json_str(rule, "why")));
+                 json_bool(rule, "matched", false) ? "matched" : "did not match",
+                 STR_ARG(json_str(rule, "why")));
     }
 }
 
@@ -228,8 +235,8 @@ const struct fault *timeline_print(str text, struct arena *a, struct buf *out)
     buf_addf(out, "message " STR_FMT " of account " STR_FMT ": " STR_FMT "\n",
              STR_ARG(json_str(message, "messageId")), STR_ARG(json_str(message, "account")),
              STR_ARG(json_str(message, "state")));
-    buf_addf(out, "  received " STR_FMT " from " STR_FMT "\n", STR_ARG(json_str(message, "receivedAt")),
-             STR_ARG(json_str(message, "peer")));
+    buf_addf(out, "  received " STR_FMT " from " STR_FMT "\n",
+             STR_ARG(json_str(message, "receivedAt")), STR_ARG(json_str(message, "peer")));
     print_envelope(message, out);
     print_rules(message, out);
     print_attempts(message, out);

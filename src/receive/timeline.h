@@ -1,6 +1,7 @@
 /* receive/timeline.h - the story of one message, as the API and `sesame explain --message` show it.
  *
- * Made from what lies in the spool alone (head, rule set, notes), so it is the same after a restart. */
+ * Made from what lies in the spool alone (head, rule set, notes), so it is the same after a
+ * restart. */
 #ifndef SESAME_RECEIVE_TIMELINE_H
 #define SESAME_RECEIVE_TIMELINE_H
 
@@ -14,10 +15,12 @@ const struct fault *timeline_write(const struct spool_record *, struct arena *, 
 
 /* Its "rules": a JSON array that tells of each rule whether it matched, and why. Of a long one only
  * those that matched. For the last note of a delivered message. */
-const struct fault *timeline_rules(const struct receipt_rule_set *, const struct envelope *, struct arena *, struct buf *out);
+const struct fault *timeline_rules(const struct receipt_rule_set *, const struct envelope *,
+                                   struct arena *, struct buf *out);
 
 /* One line of the list: {"messageId","account","state","receivedAt","envelope"}. */
-const struct fault *timeline_write_brief(const struct spool_record *, struct arena *, struct buf *out);
+const struct fault *timeline_write_brief(const struct spool_record *, struct arena *,
+                                         struct buf *out);
 
 /* The timeline's JSON as text for a person. */
 const struct fault *timeline_print(str json, struct arena *, struct buf *out);

@@ -26,8 +26,9 @@ static void complain(struct outside *outside, const struct fault *f, struct aren
     AUTO_BUF line = buf_new(4096);
     struct json_writer w = json_writer(&line);
     json_add_str(&w, "says", fault_sentence(f, a));
-    outside->journal->note(outside->journal, JOURNAL_ERROR, STR("receive"), STR("lease-failed"), buf_str(&line));
-    nanosleep(&(struct timespec){ .tv_sec = 1 }, NULL);
+    outside->journal->note(outside->journal, JOURNAL_ERROR, STR("receive"), STR("lease-failed"),
+                           buf_str(&line));
+    nanosleep(&(struct timespec) { .tv_sec = 1 }, NULL);
 }
 
 static void *work(void *context)
@@ -61,11 +62,13 @@ static const struct fault *start(struct deliverers *all, struct arena *a)
     all->running = all->count = made;
     pthread_mutex_unlock(&all->lock);
     pthread_attr_destroy(&attr);
-    return all->count ? NULL : fault(a, FAULT_UNAVAILABLE, NULL, "no thread for deliveries could be started");
+    return all->count
+               ? NULL
+               : fault(a, FAULT_UNAVAILABLE, NULL, "no thread for deliveries could be started");
 }
 
-const struct fault *deliverers_start(const struct delivery *delivery, unsigned workers, struct arena *a,
-                                     struct deliverers **ret_deliverers)
+const struct fault *deliverers_start(const struct delivery *delivery, unsigned workers,
+                                     struct arena *a, struct deliverers **ret_deliverers)
 {
     struct deliverers *all = ARENA_NEW(a, struct deliverers);
     if (!all)
@@ -88,7 +91,8 @@ const struct fault *deliverers_start(const struct delivery *delivery, unsigned w
 
 bool deliverers_stop(struct deliverers *all, int64_t deadline_ms)
 {
-    struct timespec until = { .tv_sec = deadline_ms / 1000, .tv_nsec = deadline_ms % 1000 * 1000000 };
+    struct timespec until = { .tv_sec = deadline_ms / 1000,
+                              .tv_nsec = deadline_ms % 1000 * 1000000 };
     int timed_out = 0;
     pthread_mutex_lock(&all->lock);
     while (all->running && !timed_out)

@@ -10,29 +10,34 @@ str s3_action_key(str prefix, str message_id, struct arena *a)
 }
 
 /* Who puts: the service in the rule's name; or, with a role, the role and only the role. The trust
- * policy is asked with the rule's source keys, which the session no longer carries. Both live in the
- * arena, since a denial goes on pointing to who was denied. */
+ * policy is asked with the rule's source keys, which the session no longer carries. Both live in
+ * the arena, since a denial goes on pointing to who was denied. */
 static const struct fault *choose_caller(const struct acting *as, const struct action *action,
                                          str message_id, const struct caller **ret_caller)
 {
     struct arn rule_arn;
     str text = receipt_rule_arn(as->arena, as->region, as->account, as->rule_set, as->rule->name);
-    struct caller *ses = ARENA_NEW(as->arena, struct caller), *session = ARENA_NEW(as->arena, struct caller);
+    struct caller *ses = ARENA_NEW(as->arena, struct caller),
+                  *session = ARENA_NEW(as->arena, struct caller);
     if (!text.ptr || !ses || !session || !arn_parse(text, &rule_arn))
         return &fault_no_memory;
     *ses = caller_ses(as->account, rule_arn);
     *ret_caller = ses;
     if (!action->s3.iam_role_arn.len)
         return NULL;
-    struct call call = { .caller = ses, .world = as->world, .region = as->region,
-                         .now_ms = as->now_ms, .arena = as->arena };
-    TRY(as->ports->sts->assume_role(as->ports->sts, &call, action->s3.iam_role_arn, message_id, session));
+    struct call call = { .caller = ses,
+                         .world = as->world,
+                         .region = as->region,
+                         .now_ms = as->now_ms,
+                         .arena = as->arena };
+    TRY(as->ports->sts->assume_role(as->ports->sts, &call, action->s3.iam_role_arn, message_id,
+                                    session));
     *ret_caller = session;
     return NULL;
 }
 
-const struct fault *s3_action_put(const struct acting *as, const struct action *action, str message_id,
-                                  struct body *body)
+const struct fault *s3_action_put(const struct acting *as, const struct action *action,
+                                  str message_id, struct body *body)
 {
     const struct caller *caller;
     TRY(choose_caller(as, action, message_id, &caller));
@@ -43,11 +48,15 @@ const struct fault *s3_action_put(const struct acting *as, const struct action *
         .key = s3_action_key(prefix, message_id, as->arena),
         .content_type = STR("application/octet-stream"),
         .body = body,
-        .remedy_resource = object_arn(as->arena, bucket, s3_action_key(prefix, STR("*"), as->arena)),
+        .remedy_resource =
+            object_arn(as->arena, bucket, s3_action_key(prefix, STR("*"), as->arena)),
     };
     if (!put.key.ptr || !put.remedy_resource.ptr)
         return &fault_no_memory;
-    struct call call = { .caller = caller, .world = as->world, .region = as->region,
-                         .now_ms = as->now_ms, .arena = as->arena };
+    struct call call = { .caller = caller,
+                         .world = as->world,
+                         .region = as->region,
+                         .now_ms = as->now_ms,
+                         .arena = as->arena };
     return as->ports->s3->put_object(as->ports->s3, &call, &put);
 }
