@@ -16,8 +16,7 @@
 
 enum { SERIES_MAX = 10000 };
 
-/* ---- settings made into values
- * ------------------------------------------------------------------- */
+/* ---- settings made into values ---- */
 
 static bool all_on_loopback(const struct config *c)
 {
@@ -65,8 +64,7 @@ static str region_of(const struct config *c, const struct smtp_bind *bind)
     return bind->region.ptr ? bind->region : c->region;
 }
 
-/* ---- stores and services
- * --------------------------------------------------------------------------- */
+/* ---- stores and services ---- */
 
 static const struct fault *open_secrets(struct server *s)
 {
@@ -129,8 +127,7 @@ static const struct fault *open_services(struct server *s)
     return NULL;
 }
 
-/* ---- faces
- * -------------------------------------------------------------------------------------------- */
+/* ---- faces ---- */
 
 static const struct fault *make_listener(struct server *s, const struct smtp_bind *bind,
                                          struct smtp_listener *listener)
@@ -220,8 +217,7 @@ static const struct fault *start_api(struct server *s)
     return api_server_start(&settings, s->arena, &s->api_server);
 }
 
-/* ---- in order
- * -------------------------------------------------------------------------------------------- */
+/* ---- in order ---- */
 
 static void raise_descriptor_limit(void)
 {

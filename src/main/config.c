@@ -83,7 +83,7 @@ struct reading { /* what was given, by setting; flags win over environment over 
     bool given_here[SETTINGS];
 };
 
-/* ---- one value ------------------------------------------------------------------------------- */
+/* ---- one value ---- */
 
 bool config_address_ok(str address)
 {

@@ -68,8 +68,7 @@ static const struct fault *write_file(struct arena *a, str directory, const char
     return f;
 }
 
-/* ---- the directory
- * -------------------------------------------------------------------------------- */
+/* ---- the directory ---- */
 
 static const struct fault *make_directories(struct arena *a, str path)
 {
@@ -124,8 +123,7 @@ str data_dir_at(const struct data_dir *dir, struct arena *a, const char *name)
     return arena_strf(a, STR_FMT "/%s", STR_ARG(dir->path), name);
 }
 
-/* ---- secrets
- * ---------------------------------------------------------------------------------------- */
+/* ---- secrets ---- */
 
 const struct fault *data_dir_root_key(const struct data_dir *dir, struct entropy *entropy,
                                       struct arena *a, unsigned char ret_key[32])
@@ -198,8 +196,7 @@ const struct fault *data_dir_root_credentials(const struct data_dir *dir, struct
                     : &fault_no_memory;
 }
 
-/* ---- ready
- * ------------------------------------------------------------------------------------------ */
+/* ---- ready ---- */
 
 const struct fault *data_dir_put_ready(const struct data_dir *dir, struct arena *a, str line)
 {

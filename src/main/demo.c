@@ -122,8 +122,7 @@ const struct fault *demo_prepare(struct server *s)
     return NULL;
 }
 
-/* ---- for a person
- * --------------------------------------------------------------------------------------- */
+/* ---- for a person ---- */
 
 /* Where a client on this machine reaches an address that may be a wildcard. */
 static void reachable(str address, char *host, size_t host_size, char *port, size_t port_size)

@@ -16,8 +16,7 @@ struct page {
                                   struct arena *, struct own_answer *);
 };
 
-/* ---- health and metrics
- * ------------------------------------------------------------------------------ */
+/* ---- health and metrics ---- */
 
 static const struct fault *on_health(struct server *s, const struct own_page *page, str segment,
                                      struct arena *a, struct own_answer *answer)
@@ -79,8 +78,7 @@ static const struct fault *on_metrics(struct server *s, const struct own_page *p
     return NULL;
 }
 
-/* ---- messages
- * ------------------------------------------------------------------------------------------- */
+/* ---- messages ---- */
 
 static size_t wanted_count(str query)
 {
@@ -159,8 +157,7 @@ static const struct page pages[] = {
 /* clang-format on */
 enum { PAGES = sizeof pages / sizeof pages[0] };
 
-/* ---- finding the page
- * -------------------------------------------------------------------------------------- */
+/* ---- finding the page ---- */
 
 static bool path_fits(str pattern, str path, str *ret_segment)
 {

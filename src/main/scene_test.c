@@ -19,9 +19,7 @@
 
 enum { SCENES_MAX = 200 };
 
-/* ---- then
- * ----------------------------------------------------------------------------------------------------
- */
+/* ---- then ---- */
 
 /* {id} stands for the message's. */
 static str fill(const struct scene *s, str text)
@@ -251,8 +249,7 @@ static void then(struct scene *s, str text)
         then_denied(s, text);
 }
 
-/* ---- reading a scene
- * ------------------------------------------------------------------------------------------- */
+/* ---- reading a scene ---- */
 
 /* A part begins at the margin with its word; lines set in belong to it. For given they are one text
  * (JSON may go on); for smtp and then each is a line of its own. */

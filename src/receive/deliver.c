@@ -22,7 +22,7 @@ struct attempt {
     int64_t since_ms;         /* the four hours run from here */
 };
 
-/* ---- what one step does ------------------------------------------------------------------- */
+/* ---- what one step does ---- */
 
 /* What AddHeader actions before this step have added: visible to later actions only (spec 7.1). */
 static const struct fault *added_before(const struct attempt *t, size_t step,
@@ -137,7 +137,7 @@ static enum outcome_kind kind_of(const struct fault *f, int64_t since_ms, int64_
     return OUTCOME_RETRY;
 }
 
-/* ---- telling about it ---------------------------------------------------------------------- */
+/* ---- telling about it ---- */
 
 static void count_step(const struct attempt *t, const struct outcome *o)
 {
@@ -235,7 +235,7 @@ static str note_since(const struct attempt *t, bool delivered)
     return text.failed ? STR_NONE : arena_str(t->arena, buf_str(&text));
 }
 
-/* ---- the attempt --------------------------------------------------------------------------- */
+/* ---- the attempt ---- */
 
 static bool has_effect(const struct step *step)
 {

@@ -15,8 +15,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-/* ---- a spool with one message, and a bucket that can say no
- * --------------------------------------- */
+/* ---- a spool with one message, and a bucket that can say no ---- */
 
 struct one_spool {
     struct spool spool;
@@ -232,8 +231,7 @@ static str timeline(struct post *p)
 #define HEADER(name, value)                                                                        \
     "{\"AddHeaderAction\":{\"HeaderName\":\"" name "\",\"HeaderValue\":\"" value "\"}}"
 
-/* ---- the tests
- * ---------------------------------------------------------------------------------------- */
+/* ---- the tests ---- */
 
 static void a_message_becomes_an_object_with_the_block_above_its_bytes(void **state)
 {

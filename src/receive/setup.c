@@ -180,8 +180,7 @@ static const struct fault *s3_answer(const struct action *action, const struct f
     return answer;
 }
 
-/* ---- the test
- * ------------------------------------------------------------------------------------ */
+/* ---- the test ---- */
 
 static const struct fault *test_s3(const struct setup *s, const struct call *call, str rule_set,
                                    const struct receipt_rule *rule, const struct action *action)

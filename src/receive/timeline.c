@@ -142,7 +142,7 @@ const struct fault *timeline_write_brief(const struct spool_record *r, struct ar
     return out->failed ? &fault_no_memory : NULL;
 }
 
-/* ---- for a person ---------------------------------------------------------------------------- */
+/* ---- for a person ---- */
 
 static void print_envelope(const struct json *message, struct buf *out)
 {
