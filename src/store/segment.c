@@ -290,7 +290,8 @@ static bool row_read(const char from[ROW_BYTES], const struct segment *s, struct
 int segment_seal(struct segment *s)
 {
     size_t size = page_padded(s->row_count * ROW_BYTES);
-    assert(s->end + size <= s->bytes - SEGMENT_PAGE);
+    if (s->end + size > s->bytes - SEGMENT_PAGE)
+        return -EMSGSIZE; /* a writer keeps the room free; so someone else wrote here */
     char *table = calloc(1, size ? size : 1);
     if (!table)
         return -ENOMEM;

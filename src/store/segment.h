@@ -57,7 +57,8 @@ struct segment {
     bool sealed, damaged;
     struct row *rows;
     size_t row_count, row_room, table_rows;
-    uint64_t living;  /* spool_log: entries whose commit lies here */
+    uint64_t living, living_bytes; /* spool_log: entries whose commit lies here, and their frames */
+    uint64_t set_aside;            /* of them, those that cannot be read */
     unsigned readers; /* spool_log: reads under way, for which it must stay */
     struct segment *next;
 };

@@ -106,7 +106,7 @@ static void log_health(struct spool *spool, struct spool_health *ret_health)
     pthread_mutex_lock(&log->queue_lock);
     *ret_health = (struct spool_health){
         .accepting = !log->failed && !log->full, .queued = log->queued + log->set_aside,
-        .retrying = log->retrying, .leased = log->leased, .dead = dead, .segments = log->segment_count,
+        .retrying = log->retrying + log->moving, .leased = log->leased, .dead = dead, .segments = log->segment_count,
         .disk_bytes = log->segment_count * log->limits.segment_bytes + bodies + kept + dead_bytes,
         .draft_bytes = drafts, .commits = log->commits, .batches = log->batches,
         .synced_bytes = log->synced_bytes, .damaged_frames = log->damaged_frames,

@@ -44,6 +44,7 @@ struct block {
 enum entry_state {
     ENTRY_QUEUED,
     ENTRY_LEASED,
+    ENTRY_MOVING,  /* being copied forward; nobody may lease it */
     ENTRY_DYING,   /* settled; the disk is being told */
     ENTRY_DAMAGED, /* its frame cannot be read: set aside */
 };
@@ -142,6 +143,7 @@ struct spool_draft {
     struct entry **entries;
     struct rules_text **rules;
     size_t count;
+    struct entry *moves; /* a living entry that is copied forward; entries[0] is where to */
     spool_committed_fn *committed;
     void *committed_context;
 };
@@ -178,7 +180,7 @@ struct spool_log {
     struct entry **heap;
     size_t heap_count, heap_room;
     bool stopped;
-    uint64_t queued, retrying, leased, dying, set_aside;
+    uint64_t queued, retrying, leased, moving, dying, set_aside;
     unsigned segment_count;
     _Atomic bool failed, full;
     char says[160];
@@ -232,6 +234,7 @@ void draft_abandon(struct spool_draft *);
 /* `notes` and `attempt` are those of a dead letter that is redriven; else none. */
 void draft_commit(struct spool_draft *, const struct spool_entry *, size_t count, str notes,
                   spool_committed_fn *, void *context);
+void draft_gather(struct spool_draft *, str chunk, bool *ret_dry); /* into blocks, never to a file */
 void draft_free(struct spool_draft *, bool keep_file); /* with its blocks */
 void blocks_give(struct spool_log *, struct block *first); /* back to the pool; drafts lock held */
 
@@ -259,6 +262,9 @@ struct segment *segment_next(struct spool_log *, int *ret_error); /* a free one,
 int segment_turn(struct spool_log *); /* seals the open one and begins the next */
 void segments_free(struct spool_log *);
 
+/* spool_log_forward.c: little living data, out of the way of a whole old segment. */
+void forward_some(struct spool_log *, struct op_list *ops); /* adds commits of entries that move */
+
 /* spool_log_rules.c: rule sets' texts. */
 struct rules_text *rules_take(struct spool_log *, str text); /* NULL: no memory */
 void rules_drop(struct spool_log *, struct rules_text *);
@@ -271,6 +277,9 @@ void queue_add(struct spool_log *, struct entry *);
 void queue_push(struct spool_log *, struct entry *); /* back among those to be leased */
 void queue_remove(struct spool_log *, struct entry *); /* settled: the entry is freed */
 void queue_state(struct spool_log *, struct entry *, enum entry_state);
+void queue_take(struct spool_log *, struct entry *, enum entry_state); /* out of those to be leased */
+void queue_moved(struct spool_log *, struct entry *, const struct entry *to); /* its frame lies elsewhere now */
+void queue_forget_slot(struct spool_log *, const struct segment *); /* the damaged ones in it */
 const struct fault *log_lease(struct spool *, int64_t hold_ms, struct arena *, struct lease *ret_lease);
 const struct fault *log_read(const struct lease *, uint64_t offset, size_t wanted, struct arena *, str *ret_bytes);
 const struct fault *log_note(struct lease *, str note);

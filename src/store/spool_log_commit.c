@@ -133,7 +133,7 @@ static void commit_put(struct layout *l, struct op *op)
 {
     struct spool_draft *d = op->draft;
     char *head = op->frame + FRAME_HEADER;
-    if (!d->ref) {
+    if (!d->ref && !d->moves) {
         struct commit_head fixed = { .count = (uint16_t)d->count, .body_size = d->size };
         commit_head_write(head, &fixed);
     }
@@ -150,14 +150,16 @@ static void commit_put(struct layout *l, struct op *op)
         assert(readable && "our own encoding must be readable");
         (void)readable;
         struct entry *entry = d->entries[i];
-        entry->serial = l->log->next_serial++;
+        if (!d->moves)
+            entry->serial = l->log->next_serial++;
         entry->offset = op->offset;
         entry->length = (uint32_t)(op->frame_len + body);
         entry->slot = (uint16_t)l->segment->slot;
         commit_entry_place(op->frame + at, entry->serial, rules[i]);
         row_put(l, &(struct row){ .kind = FRAME_COMMIT, .index = (uint16_t)i, .offset = entry->offset,
                                   .length = entry->length, .serial = entry->serial, .id_hash = entry->id_hash,
-                                  .due_ms = entry->due_ms, .body_file = entry->body_file });
+                                  .due_ms = entry->due_ms, .attempt = entry->attempt,
+                                  .body_file = entry->body_file });
     }
     frame_finish(op->frame, FRAME_COMMIT, d->entries[0]->serial, op->offset, op->frame_len - FRAME_HEADER,
                  (size_t)body, body ? d->body_crc : 0, l->segment);
@@ -203,7 +205,8 @@ static void layout_fill(struct layout *l, struct op_list *ops)
     while (ops->first) {
         struct op *op = ops->first;
         op->offset = 0;
-        if (op->kind == OP_COMMIT && !op->fault && (log->failed || log->full))
+        bool moves = op->draft && op->draft->moves; /* that makes room: it may use what is kept back */
+        if (op->kind == OP_COMMIT && !op->fault && (log->failed || (log->full && !moves)))
             op->fault = log->failed ? &spool_disk_failed : &spool_disk_full;
         bool writes = op->frame && !op->fault && !log->failed;
         if (writes) {
@@ -345,6 +348,12 @@ static void publish(struct layout *l, int error)
         }
         if (!op->fault && error)
             op->fault = disk_is_full(error) ? &spool_disk_full : &spool_disk_failed;
+        if (op->draft->moves) {
+            if (!op->fault)
+                queue_moved(log, op->draft->moves, op->draft->entries[0]);
+            queue_push(log, op->draft->moves);
+            continue;
+        }
         if (op->fault)
             continue;
         log->commits++;
@@ -517,8 +526,13 @@ void *committer_run(void *context)
         pthread_mutex_unlock(&log->list_lock);
         if (log->full)
             space_check(log);
-        if (ops.first)
+        if (ops.first) {
             stuck = !commit_all(log, &ops);
+            if (!ops.first)
+                forward_some(log, &ops);
+            if (ops.first && !stuck)
+                stuck = !commit_all(log, &ops);
+        }
         else if (log->epilogue_due)
             epilogue_write(log, false);
         segments_free(log);

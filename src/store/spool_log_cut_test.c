@@ -256,6 +256,65 @@ static void recycled_segments_full_of_old_frames_stay_silent(void **state)
     story_end(&told);
 }
 
+static void one_message_that_waits_does_not_keep_the_others_on_disk(void **state)
+{
+    (void)state;
+    struct story told;
+    struct spool_health health;
+    story_on(&told, disk_sim_new());
+    assert_null(story_open(&told));
+    for (unsigned n = 0; n < 4; n++) { /* the last one's body is in a file */
+        assert_true(commit(&told, n).committed);
+        struct lease lease = step_lease(told.spool, told.arena);
+        assert_null(told.spool->ops->note(&lease, STR("{\"first\":1}")));
+        told.spool->ops->settle(&lease, SETTLE_RETRY, told.clock.wall_ms + 3600000, STR("{\"then\":2}"));
+    }
+    for (unsigned i = 0; i < 200; i++) {
+        assert_true(step_commit(told.spool, "m200", step_body(told.arena, 4000, i)).committed);
+        struct lease lease = step_lease(told.spool, told.arena);
+        told.spool->ops->settle(&lease, SETTLE_DONE, 0, STR(""));
+    }
+    step_flush(told.spool);
+    told.spool->ops->health(told.spool, &health);
+    assert_true(health.segments <= 9);
+    story_close(&told);
+    uint64_t steps = disk_sim_steps(told.sim);
+    told.messages[200].begun = true;
+    for (uint64_t k = 0; k <= steps; k += 7) {
+        if (k == steps / 7 * 7)
+            k = steps;
+        char what[64];
+        snprintf(what, sizeof what, "waiting, cut at %llu", (unsigned long long)k);
+        struct story after;
+        story_on(&after, disk_sim_after_cut(told.sim, k, (enum disk_cut)(k % 3), k));
+        assert_null(story_open(&after));
+        fake_clock_turn(&after.clock, 7200000);
+        bool seen[4] = { false };
+        struct lease lease;
+        while (!after.spool->ops->lease(after.spool, 0, after.arena, &lease) && lease.impl) {
+            unsigned n = number_of(&lease);
+            if (lease.entry.id.ptr[0] == 'm' && n < 4) {
+                seen[n] = true;
+                assert_true(str_eq(step_read_all(after.spool, &lease, after.arena),
+                                   step_body(after.arena, size_of(n), n)));
+                if (k > steps / 2) {
+                    assert_int_equal(lease.attempt, 2);
+                    assert_true(str_eq(lease.notes, STR("{\"first\":1}\n{\"then\":2}\n")));
+                }
+            }
+            after.spool->ops->settle(&lease, SETTLE_DONE, 0, STR(""));
+        }
+        for (unsigned n = 0; n < 4; n++)
+            if (told.messages[n].acked_at <= k && !seen[n])
+                fail_msg("%s: %u is gone", what, n);
+        after.spool->ops->health(after.spool, &health);
+        if (health.damaged_frames)
+            fail_msg("%s: %.*s", what, STR_ARG(captured_journal_text(after.journal, after.arena)));
+        story_end(&after);
+    }
+    story_end(&told);
+}
+
 static void after_every_failing_call_a_restart_finds_what_was_promised(void **state)
 {
     (void)state;
@@ -478,6 +537,7 @@ int main(void)
         cmocka_unit_test(a_power_cut_takes_nothing_that_was_promised),
         cmocka_unit_test(a_second_power_cut_takes_nothing_either),
         cmocka_unit_test(recycled_segments_full_of_old_frames_stay_silent),
+        cmocka_unit_test(one_message_that_waits_does_not_keep_the_others_on_disk),
         cmocka_unit_test(after_every_failing_call_a_restart_finds_what_was_promised),
         cmocka_unit_test(an_fsync_error_is_final_and_what_was_promised_stays_readable),
         cmocka_unit_test(a_full_disk_refuses_mail_and_still_drains),

@@ -100,15 +100,14 @@ static bool spill(struct spool_draft *d, bool all)
     return !enough;
 }
 
-bool draft_write(struct spool_draft *d, str chunk)
+void draft_gather(struct spool_draft *d, str chunk, bool *ret_dry)
 {
-    bool dry = false;
     while (chunk.len) {
         if (!d->last || d->last->used == BLOCK_DATA) {
-            struct block *b = block_take(d->log, &dry);
+            struct block *b = block_take(d->log, ret_dry);
             if (!b) {
                 d->op.fault = &fault_no_memory; /* said at commit */
-                return true;
+                return;
             }
             if (d->last)
                 d->last->next = b;
@@ -123,6 +122,14 @@ bool draft_write(struct spool_draft *d, str chunk)
         d->size += now.len;
         chunk = str_from(chunk, now.len);
     }
+}
+
+bool draft_write(struct spool_draft *d, str chunk)
+{
+    bool dry = false;
+    draft_gather(d, chunk, &dry);
+    if (d->op.fault)
+        return true;
     /* A dry pool gets nothing from a draft without a full block; such a draft just goes on. */
     if (d->size > d->log->limits.spill_bytes || (dry && d->first && d->first->used == BLOCK_DATA))
         d->spilling = true;

@@ -59,6 +59,18 @@ static struct entry *heap_pop(struct spool_log *log)
     return e;
 }
 
+static void heap_remove(struct spool_log *log, struct entry *e)
+{
+    size_t at = e->heap_at;
+    struct entry *last = log->heap[--log->heap_count];
+    e->heap_at = NOT_IN_HEAP;
+    if (last == e)
+        return;
+    heap_set(log, at, last);
+    heap_rise(log, at);
+    heap_sink(log, last->heap_at);
+}
+
 bool queue_make_room(struct spool_log *log, size_t more)
 {
     pthread_mutex_lock(&log->queue_lock);
@@ -103,6 +115,8 @@ static uint64_t *state_count(struct spool_log *log, const struct entry *e)
         return e->attempt ? &log->retrying : &log->queued;
     case ENTRY_LEASED:
         return &log->leased;
+    case ENTRY_MOVING:
+        return &log->moving;
     case ENTRY_DYING:
         return &log->dying;
     case ENTRY_DAMAGED:
@@ -114,6 +128,7 @@ static uint64_t *state_count(struct spool_log *log, const struct entry *e)
 void queue_state(struct spool_log *log, struct entry *e, enum entry_state state)
 {
     --*state_count(log, e);
+    log->segments[e->slot]->set_aside += state == ENTRY_DAMAGED;
     e->state = (uint8_t)state;
     ++*state_count(log, e);
 }
@@ -127,8 +142,11 @@ void queue_add(struct spool_log *log, struct entry *e)
     e->next = *bucket;
     *bucket = e;
     log->entry_count++;
-    log->segments[e->slot]->living++;
+    struct segment *s = log->segments[e->slot];
+    s->living++;
+    s->living_bytes += e->length;
     bool damaged = e->state == ENTRY_DAMAGED;
+    s->set_aside += damaged;
     e->heap_at = NOT_IN_HEAP;
     ++*state_count(log, e);
     if (!damaged)
@@ -145,6 +163,42 @@ void queue_push(struct spool_log *log, struct entry *e)
     pthread_cond_signal(&log->queue_cond);
 }
 
+void queue_take(struct spool_log *log, struct entry *e, enum entry_state state)
+{
+    heap_remove(log, e);
+    queue_state(log, e, state);
+}
+
+void queue_moved(struct spool_log *log, struct entry *e, const struct entry *to)
+{
+    struct segment *from = log->segments[e->slot], *now = log->segments[to->slot];
+    from->living--;
+    from->living_bytes -= e->length;
+    now->living++;
+    now->living_bytes += to->length;
+    e->slot = to->slot;
+    e->offset = to->offset;
+    e->length = to->length;
+    e->index = 0;
+    e->note_slot = 0; /* the notes went with it */
+    e->note_offset = 0;
+}
+
+void queue_forget_slot(struct spool_log *log, const struct segment *s)
+{
+    for (size_t i = 0; i < log->bucket_count && s->living; i++)
+        for (struct entry **at = &log->buckets[i], *e; (e = *at);) {
+            if (e->slot != s->slot || e->state != ENTRY_DAMAGED) {
+                at = &e->next;
+                continue;
+            }
+            *at = e->next;
+            log->set_aside--;
+            log->entry_count--;
+            free(e);
+        }
+}
+
 void queue_remove(struct spool_log *log, struct entry *e)
 {
     assert(e->heap_at == NOT_IN_HEAP && "only a leased entry is settled");
@@ -155,6 +209,7 @@ void queue_remove(struct spool_log *log, struct entry *e)
     --*state_count(log, e);
     log->entry_count--;
     log->segments[e->slot]->living--;
+    log->segments[e->slot]->living_bytes -= e->length;
     free(e);
 }
 

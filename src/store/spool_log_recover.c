@@ -60,15 +60,13 @@ static void apply_commit(struct recovery *r, const struct row *row)
             return;
         }
         r->count++;
-    } else if (e->body_file) { /* copied forward: the later place counts */
+    } else if (e->body_file) { /* copied forward: the later place counts, and has the notes */
         body_count(r->log, e->body_file, -1);
     }
     struct entry *next = e->next;
-    uint16_t note_slot = e->note_slot;
-    uint32_t note_offset = e->note_offset;
     *e = (struct entry){ .next = next, .serial = row->serial, .id_hash = row->id_hash, .due_ms = row->due_ms,
                          .offset = row->offset, .length = row->length, .index = row->index,
-                         .slot = (uint16_t)r->segment->slot, .note_slot = note_slot, .note_offset = note_offset,
+                         .slot = (uint16_t)r->segment->slot,
                          .attempt = row->attempt > UINT16_MAX ? UINT16_MAX : (uint16_t)row->attempt,
                          .body_file = row->body_file, .state = row->damaged ? ENTRY_DAMAGED : ENTRY_QUEUED };
     if (row->body_file && !body_count(r->log, row->body_file, 1))

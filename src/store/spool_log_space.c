@@ -94,7 +94,7 @@ struct segment *segment_next(struct spool_log *log, int *ret_error)
     log->free_count--;
     log->next_epoch++;
     s->next = NULL;
-    s->living = 0;
+    s->living = s->living_bytes = s->set_aside = 0;
     pthread_mutex_lock(&log->queue_lock);
     struct segment **at = &log->used;
     while (*at)
@@ -112,6 +112,10 @@ int segment_turn(struct spool_log *log)
         error = segment_seal(log->open);
         if (!error)
             error = log->disk->fdatasync(log->disk, log->open->fd);
+        if (error == -EMSGSIZE) {
+            log_damaged(log, log->open, log->open->end, 1, "a segment has no room for its table");
+            error = 0;
+        }
         if (error) {
             log_failed(log, "a segment's table could not be written", error);
             return error;
@@ -129,9 +133,13 @@ int segment_turn(struct spool_log *log)
     return 0;
 }
 
-/* A damaged segment is not written over, though nothing in it lives: it goes aside for a person to look at. */
+/* A damaged segment is not written over: it goes aside for a person to look at, with the entries in it
+ * that cannot be read, so that they do not hold up the segments behind it for ever. */
 static int segment_aside(struct spool_log *log, struct segment *s)
 {
+    pthread_mutex_lock(&log->queue_lock);
+    queue_forget_slot(log, s);
+    pthread_mutex_unlock(&log->queue_lock);
     char from[LOG_PATH], to[LOG_PATH], directory[LOG_PATH];
     log_path(log, from, "log/%08x", s->slot);
     log_path(log, to, "damaged/%08x-%016llx", s->slot, (unsigned long long)s->epoch);
@@ -151,37 +159,28 @@ void segments_free(struct spool_log *log)
     while (!log->failed) {
         pthread_mutex_lock(&log->queue_lock);
         struct segment *s = log->used;
-        bool lives = s == log->open || s->living || s->readers;
+        bool lives = s == log->open || s->living > (s->damaged ? s->set_aside : 0) || s->readers;
         if (!lives) {
             log->used = s->next;
-            if (s->damaged || log->free_count >= FREE_MOST) {
-                log->segments[s->slot] = NULL;
-                log->segment_count--;
-            }
         }
         pthread_mutex_unlock(&log->queue_lock);
         if (lives)
             return;
         char path[LOG_PATH];
-        uint32_t slot = s->slot;
         int error = s->damaged ? segment_aside(log, s) : segment_release(s);
-        if (error) {
-            log_failed(log, "a segment could not be freed", error);
-            segment_close(s);
-            pthread_mutex_lock(&log->queue_lock);
-            if (log->segments[slot] == s) {
-                log->segments[slot] = NULL;
-                log->segment_count--;
-            }
-            pthread_mutex_unlock(&log->queue_lock);
-            return;
-        }
-        if (s->damaged || log->free_count >= FREE_MOST) {
-            if (!s->damaged)
-                log->disk->unlink(log->disk, log_path(log, path, "log/%08x", s->slot));
-            segment_close(s);
-        } else {
+        bool keep = !error && !s->damaged && log->free_count < FREE_MOST;
+        if (keep) {
             segment_spare(log, s);
+            continue;
         }
+        if (!error && !s->damaged)
+            log->disk->unlink(log->disk, log_path(log, path, "log/%08x", s->slot));
+        pthread_mutex_lock(&log->queue_lock);
+        log->segments[s->slot] = NULL;
+        log->segment_count--;
+        pthread_mutex_unlock(&log->queue_lock);
+        segment_close(s);
+        if (error)
+            log_failed(log, "a segment could not be freed", error);
     }
 }
