@@ -13,6 +13,7 @@ struct dead_item {
     uint64_t serial, id_hash;
 };
 
+/* Makes the directory when it is not there; whoever made it first syncs the one above. */
 const struct fault *dead_open(str directory, uint64_t bytes_max, int64_t age_max_ms, struct outside *,
                               struct arena *, struct dead_letters **ret_dead);
 /* Gives `size` bytes of the body from `offset`, in whatever memory lives until the next call. */

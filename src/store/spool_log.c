@@ -272,7 +272,7 @@ static struct spool_log *log_new(str directory, const struct spool_limits *limit
 
 static int directories_make(struct spool_log *log)
 {
-    static const char *const names[] = { "log", "bodies" };
+    static const char *const names[] = { "log", "bodies", "history", "dead" };
     char path[LOG_PATH];
     struct disk *disk = log->disk;
     int error = disk->make_directory(disk, log->directory, 0700);

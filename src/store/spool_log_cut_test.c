@@ -21,6 +21,7 @@ struct message { /* what the test knows of one */
     uint64_t acked_at;     /* the step after which it was promised; 0: it was not */
     uint64_t settling_at;  /* from here on it may be gone */
     uint64_t settled_at;   /* from here on it must be gone */
+    bool dies;             /* it becomes a dead letter: then it is one, or it lives */
 };
 
 struct story { /* a spool on a disk in memory, and what happened to it */
@@ -101,6 +102,11 @@ static void tell(struct story *s, unsigned count)
             s->spool->ops->settle(&lease, SETTLE_RETRY, s->clock.wall_ms + 3600000, STR("{\"try\":1}"));
             continue;
         }
+        if (m % 9 == 8) {
+            s->messages[m].dies = true;
+            s->spool->ops->settle(&lease, SETTLE_DEAD, 0, STR("{\"dead\":1}"));
+            continue;
+        }
         s->messages[m].settling_at = disk_sim_steps(s->sim) + 1;
         s->spool->ops->settle(&lease, SETTLE_DONE, 0, STR("{\"ok\":1}"));
         settled[settled_count++] = m;
@@ -139,6 +145,12 @@ static void check(struct story *after, const struct story *before, uint64_t step
     for (unsigned n = 0; n < MESSAGES_MOST; n++) {
         const struct message *m = &before->messages[n];
         bool may_be_gone = m->settling_at && m->settling_at <= step + 1;
+        char id[16];
+        snprintf(id, sizeof id, "m%03u", n);
+        if (seen[n] && step_state(after->spool, id) == SPOOL_DEAD)
+            fail_msg("%s: %u lives and is dead", what, n);
+        if (m->dies && step_state(after->spool, id) == SPOOL_DEAD)
+            continue;
         if (m->acked_at && m->acked_at <= step && !may_be_gone && !seen[n])
             fail_msg("%s: %u was promised and is gone", what, n);
     }
