@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { FILE_MAX_SIZE = 64 * 1024, ROOT_KEY_SIZE = 32 };
@@ -84,6 +85,17 @@ static const struct fault *make_directories(struct arena *a, str path)
     return NULL;
 }
 
+/* Commands that look whether a server holds the lock hold it themselves for a moment. */
+static bool lock_soon(int fd)
+{
+    for (unsigned tries = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; tries++) {
+        if (errno != EWOULDBLOCK || tries == 10)
+            return false;
+        nanosleep(&(struct timespec) { .tv_nsec = 10 * 1000 * 1000 }, NULL);
+    }
+    return true;
+}
+
 const struct fault *data_dir_open(str path, struct arena *a, struct data_dir *ret_dir)
 {
     TRY(make_directories(a, path));
@@ -98,7 +110,7 @@ const struct fault *data_dir_open(str path, struct arena *a, struct data_dir *re
     int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
         return cannot(a, "cannot use the data directory:", name);
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (!lock_soon(fd)) {
         const struct fault *f = errno == EWOULDBLOCK ? fault(a, FAULT_CONFLICT, NULL,
                                                              "the data directory " STR_FMT
                                                              " is in use by another sesame",

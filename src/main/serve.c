@@ -53,7 +53,7 @@ static void serve_until_told(void)
 
 int command_serve(int argc, char *const *argv)
 {
-    struct arena *a = arena_new(SERVE_ARENA);
+    AUTO_ARENA *a = arena_new(SERVE_ARENA);
     if (!a)
         return command_failed(&fault_no_memory, NULL);
     struct config config;
@@ -82,6 +82,5 @@ int command_serve(int argc, char *const *argv)
     bool whole = server_close(s, s->outside.clock->steady_ms(s->outside.clock) + DRAIN_MS);
     if (!whole)
         _exit(code); /* something still runs on what we would free */
-    arena_free(a);
     return code;
 }
