@@ -2,12 +2,14 @@
  *
  *     0 "SESADEAD"  8 u32 version 1  12 u32 CRC32C of bytes 16..80 and the texts
  *    16 u64 serial  24 i64 died at   32 i64 0  40 u32 attempts  44 u16 size of id  46 u16 kind
- *    48 u32 size of head  52 u32 size of rules  56 u32 size of notes  60 u32 0  64 u64 size of body  72 u64 0
+ *    48 u32 size of head  52 u32 size of rules  56 u32 size of notes  60 u32 0
+ *    64 u64 size of body  72 u64 0
  *    80 id, head, rules, notes; then the body, as it came; then u32 CRC32C of the body
  *
- * The file's name is the id; a byte that is no letter, digit, '-' or '_' is written %XX, and an id too long
- * for a name by its hash. A letter is written as ".new", synced, renamed and the directory synced. So
- * under its name a letter is whole; what is left of ".new" is removed at the next start. */
+ * The file's name is the id; a byte that is no letter, digit, '-' or '_' is written %XX, and an id
+ * too long for a name by its hash. A letter is written as ".new", synced, renamed and the directory
+ * synced. So under its name a letter is whole; what is left of ".new" is removed at the next start.
+ * */
 #include "store/dead.h"
 
 #include "base/buf.h"
@@ -80,20 +82,28 @@ struct fixed {
 
 static bool fixed_read(const char *from, struct fixed *ret)
 {
-    if (memcmp(from, "SESADEAD", 8) != 0 || get_u32(from + 8) != 1 || get_u16(from + 46) != SPOOL_MAIL)
+    if (memcmp(from, "SESADEAD", 8) != 0 || get_u32(from + 8) != 1 ||
+        get_u16(from + 46) != SPOOL_MAIL)
         return false;
-    *ret = (struct fixed){ .serial = get_u64(from + 16), .died_ms = (int64_t)get_u64(from + 24),
-                           .attempt = get_u32(from + 40), .id = get_u16(from + 44), .head = get_u32(from + 48),
-                           .rules = get_u32(from + 52), .notes = get_u32(from + 56),
-                           .body_size = get_u64(from + 64) };
+    *ret = (struct fixed) { .serial = get_u64(from + 16),
+                            .died_ms = (int64_t)get_u64(from + 24),
+                            .attempt = get_u32(from + 40),
+                            .id = get_u16(from + 44),
+                            .head = get_u32(from + 48),
+                            .rules = get_u32(from + 52),
+                            .notes = get_u32(from + 56),
+                            .body_size = get_u64(from + 64) };
     return ret->head <= TEXTS_MOST && ret->rules <= TEXTS_MOST && ret->notes <= TEXTS_MOST;
 }
 
-static size_t texts_size(const struct fixed *f) { return (size_t)f->id + f->head + f->rules + f->notes; }
+static size_t texts_size(const struct fixed *f)
+{
+    return (size_t)f->id + f->head + f->rules + f->notes;
+}
 
 /* The record of one file; the file stays open in *ret_fd when that is wanted. */
-static int letter_read(struct dead_letters *d, const char *name, struct arena *arena, struct spool_record *ret_record,
-                       struct fixed *ret_fixed, int *ret_fd)
+static int letter_read(struct dead_letters *d, const char *name, struct arena *arena,
+                       struct spool_record *ret_record, struct fixed *ret_fixed, int *ret_fd)
 {
     char path[PATH_ROOM], fixed_bytes[LETTER_FIXED];
     int fd = d->disk->open(d->disk, name_path(d, path, name), O_RDONLY | O_CLOEXEC, 0);
@@ -114,10 +124,14 @@ static int letter_read(struct dead_letters *d, const char *name, struct arena *a
         error = -EBADMSG;
     if (!error) {
         const char *head = texts + f.id, *rules = head + f.head, *notes = rules + f.rules;
-        *ret_record = (struct spool_record){
-            .entry = { .id = { texts, f.id }, .kind = SPOOL_MAIL, .head = { head, f.head },
+        *ret_record = (struct spool_record) {
+            .entry = { .id = { texts, f.id },
+                       .kind = SPOOL_MAIL,
+                       .head = { head, f.head },
                        .rules = { rules, f.rules } },
-            .state = SPOOL_DEAD, .attempt = (int)f.attempt, .notes = { notes, f.notes },
+            .state = SPOOL_DEAD,
+            .attempt = (int)f.attempt,
+            .notes = { notes, f.notes },
         };
         *ret_fixed = f;
     }
@@ -157,7 +171,8 @@ static void index_drop(struct dead_letters *d, size_t at)
 }
 
 /* A copy of the name of the letter with this hash (any serial when it is 0). */
-static bool index_name(struct dead_letters *d, uint64_t id_hash, uint64_t serial, char to[NAME_ROOM])
+static bool index_name(struct dead_letters *d, uint64_t id_hash, uint64_t serial,
+                       char to[NAME_ROOM])
 {
     bool found = false;
     pthread_mutex_lock(&d->lock);
@@ -187,13 +202,16 @@ static void found_name(void *context, const char *name)
     char *copy = error ? NULL : strdup(name);
     if (error) {
         journal_notef(d->outside->journal, JOURNAL_ERROR, STR("store"), STR("damage"),
-                      "\"says\":\"a dead letter cannot be read\",\"file\":\"dead/%s\",\"errno\":%d", name, -error);
+                      "\"says\":\"a dead letter cannot be read\",\"file\":\"dead/%s\",\"errno\":%d",
+                      name, -error);
         return;
     }
     if (copy)
-        index_add(d, (struct letter){ .serial = f.serial, .id_hash = id_hash(record.entry.id),
-                                      .bytes = LETTER_FIXED + texts_size(&f) + f.body_size + 4,
-                                      .died_ms = f.died_ms, .name = copy });
+        index_add(d, (struct letter) { .serial = f.serial,
+                                       .id_hash = id_hash(record.entry.id),
+                                       .bytes = LETTER_FIXED + texts_size(&f) + f.body_size + 4,
+                                       .died_ms = f.died_ms,
+                                       .name = copy });
 }
 
 /* Names first: a disk need not like being changed while it is listed. */
@@ -217,8 +235,9 @@ static void keep_name(void *context, const char *name)
     n->count += n->names[n->count] != NULL;
 }
 
-const struct fault *dead_open(str directory, uint64_t bytes_max, int64_t age_max_ms, struct outside *outside,
-                              struct arena *arena, struct dead_letters **ret_dead)
+const struct fault *dead_open(str directory, uint64_t bytes_max, int64_t age_max_ms,
+                              struct outside *outside, struct arena *arena,
+                              struct dead_letters **ret_dead)
 {
     struct dead_letters *d = calloc(1, sizeof *d);
     if (!d || directory.len >= sizeof d->directory) {
@@ -241,8 +260,8 @@ const struct fault *dead_open(str directory, uint64_t bytes_max, int64_t age_max
     }
     free(names.names);
     if (error) {
-        const struct fault *f = fault(arena, FAULT_UNAVAILABLE, NULL, "could not open %s: %s", d->directory,
-                                      strerror(-error));
+        const struct fault *f = fault(arena, FAULT_UNAVAILABLE, NULL, "could not open %s: %s",
+                                      d->directory, strerror(-error));
         dead_close(d);
         return f;
     }
@@ -253,8 +272,8 @@ const struct fault *dead_open(str directory, uint64_t bytes_max, int64_t age_max
 
 /* Writing. */
 
-static int body_write(const struct segment *file, uint64_t at, uint64_t size, dead_body_fn *body, void *context,
-                      const struct fault **ret_fault)
+static int body_write(const struct segment *file, uint64_t at, uint64_t size, dead_body_fn *body,
+                      void *context, const struct fault **ret_fault)
 {
     uint32_t crc = 0;
     for (uint64_t done = 0; done < size;) {
@@ -274,8 +293,9 @@ static int body_write(const struct segment *file, uint64_t at, uint64_t size, de
     return segment_pwrite(file, tail, sizeof tail, at + size);
 }
 
-const struct fault *dead_put(struct dead_letters *d, const struct spool_record *record, uint64_t serial,
-                             uint64_t body_size, dead_body_fn *body, void *context, struct arena *arena)
+const struct fault *dead_put(struct dead_letters *d, const struct spool_record *record,
+                             uint64_t serial, uint64_t body_size, dead_body_fn *body, void *context,
+                             struct arena *arena)
 {
     char path[PATH_ROOM], to[PATH_ROOM], name[NAME_ROOM];
     const struct spool_entry *e = &record->entry;
@@ -323,8 +343,8 @@ const struct fault *dead_put(struct dead_letters *d, const struct spool_record *
         error = d->disk->sync_directory(d->disk, d->directory);
     if (error) {
         d->disk->unlink(d->disk, path);
-        return fault(arena, error == -ENOSPC || error == -EDQUOT ? FAULT_LIMIT : FAULT_UNAVAILABLE, unread,
-                     "could not write the dead letter %s: %s", to, strerror(-error));
+        return fault(arena, error == -ENOSPC || error == -EDQUOT ? FAULT_LIMIT : FAULT_UNAVAILABLE,
+                     unread, "could not write the dead letter %s: %s", to, strerror(-error));
     }
     char *copy = strdup(name);
     if (!copy)
@@ -335,8 +355,11 @@ const struct fault *dead_put(struct dead_letters *d, const struct spool_record *
             index_drop(d, i);
             break;
         }
-    index_add(d, (struct letter){ .serial = serial, .id_hash = id_hash(e->id), .bytes = size + body_size + 4,
-                                  .died_ms = now, .name = copy });
+    index_add(d, (struct letter) { .serial = serial,
+                                   .id_hash = id_hash(e->id),
+                                   .bytes = size + body_size + 4,
+                                   .died_ms = now,
+                                   .name = copy });
     pthread_mutex_unlock(&d->lock);
     return NULL;
 }
@@ -354,7 +377,8 @@ static const struct fault *unreadable(const char *name, int error, struct arena 
                  "the dead letter %s cannot be read: %s", name, strerror(-error));
 }
 
-const struct fault *dead_find(struct dead_letters *d, str id, struct arena *arena, struct spool_record *ret_record)
+const struct fault *dead_find(struct dead_letters *d, str id, struct arena *arena,
+                              struct spool_record *ret_record)
 {
     char name[NAME_ROOM];
     struct fixed f;
@@ -378,7 +402,7 @@ size_t dead_newest(struct dead_letters *d, struct dead_item *to, size_t max)
     struct dead_item *all = calloc(d->count + 1, sizeof *all);
     size_t count = 0;
     for (; all && count < d->count; count++)
-        all[count] = (struct dead_item){ d->letters[count].serial, d->letters[count].id_hash };
+        all[count] = (struct dead_item) { d->letters[count].serial, d->letters[count].id_hash };
     pthread_mutex_unlock(&d->lock);
     if (!all)
         return 0;
@@ -389,8 +413,8 @@ size_t dead_newest(struct dead_letters *d, struct dead_item *to, size_t max)
     return count;
 }
 
-const struct fault *dead_load(struct dead_letters *d, const struct dead_item *item, struct arena *arena,
-                              struct spool_record *ret_record)
+const struct fault *dead_load(struct dead_letters *d, const struct dead_item *item,
+                              struct arena *arena, struct spool_record *ret_record)
 {
     char name[NAME_ROOM];
     struct fixed f;
@@ -418,20 +442,25 @@ const struct fault *dead_read_open(struct dead_letters *d, str id, struct arena 
         free(reader);
         return reader ? absent(id, arena) : &fault_no_memory;
     }
-    *reader = (struct dead_reader){ .dead = d, .file = { .disk = d->disk, .fd = fd },
-                                    .body_at = LETTER_FIXED + texts_size(&f), .body_size = f.body_size };
+    *reader = (struct dead_reader) { .dead = d,
+                                     .file = { .disk = d->disk, .fd = fd },
+                                     .body_at = LETTER_FIXED + texts_size(&f),
+                                     .body_size = f.body_size };
     *ret_body_size = f.body_size;
     *ret_reader = reader;
     return NULL;
 }
 
 /* From the start on, so that the checksum at the end can be compared with the last piece. */
-const struct fault *dead_read(struct dead_reader *r, uint64_t offset, size_t size, struct arena *arena, str *ret_bytes)
+const struct fault *dead_read(struct dead_reader *r, uint64_t offset, size_t size,
+                              struct arena *arena, str *ret_bytes)
 {
     char *bytes = arena_alloc(arena, size, 1), tail[4];
     if (!bytes)
         return &fault_no_memory;
-    int error = offset + size > r->body_size ? -EINVAL : segment_pread(&r->file, bytes, size, r->body_at + offset);
+    int error = offset + size > r->body_size
+                    ? -EINVAL
+                    : segment_pread(&r->file, bytes, size, r->body_at + offset);
     if (!error && offset == r->read) {
         r->crc = crc32c(r->crc, bytes, size);
         r->read += size;
@@ -444,7 +473,7 @@ const struct fault *dead_read(struct dead_reader *r, uint64_t offset, size_t siz
     if (error)
         return fault(arena, FAULT_UNAVAILABLE, NULL, "the body of a dead letter cannot be read: %s",
                      strerror(-error));
-    *ret_bytes = (str){ bytes, size };
+    *ret_bytes = (str) { bytes, size };
     return NULL;
 }
 
@@ -502,7 +531,10 @@ uint64_t dead_count(struct dead_letters *d, uint64_t *ret_bytes)
     return count;
 }
 
-uint64_t dead_serial(struct dead_letters *d) { return d->serial_most; }
+uint64_t dead_serial(struct dead_letters *d)
+{
+    return d->serial_most;
+}
 
 void dead_close(struct dead_letters *d)
 {

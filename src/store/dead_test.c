@@ -34,8 +34,8 @@ static int begin(void **state)
     o->entropy = seeded_entropy(1);
     o->journal = captured_journal_new();
     o->sim = disk_sim_new();
-    o->outside = (struct outside){ &o->clock.clock, &o->entropy.entropy, captured_journal(o->journal),
-                                   disk_sim_disk(o->sim) };
+    o->outside = (struct outside) { &o->clock.clock, &o->entropy.entropy,
+                                    captured_journal(o->journal), disk_sim_disk(o->sim) };
     o->arena = arena_new((size_t)512 << 20);
     o->outside.disk->make_directory(o->outside.disk, "/dead", 0700);
     o->outside.disk->sync_directory(o->outside.disk, "/");
@@ -63,8 +63,12 @@ static const struct fault *give(void *context, uint64_t offset, size_t size, str
 
 static const struct fault *put(struct office *o, str id, uint64_t serial, str body)
 {
-    struct spool_record record = { .entry = { .id = id, .kind = SPOOL_MAIL, .head = STR("head"), .rules = STR("rules") },
-                                   .state = SPOOL_DEAD, .attempt = 7, .notes = STR("{\"why\":1}\n") };
+    struct spool_record record = {
+        .entry = { .id = id, .kind = SPOOL_MAIL, .head = STR("head"), .rules = STR("rules") },
+        .state = SPOOL_DEAD,
+        .attempt = 7,
+        .notes = STR("{\"why\":1}\n")
+    };
     return dead_put(o->dead, &record, serial, body.len, give, &body, o->arena);
 }
 
@@ -91,11 +95,11 @@ static void a_letter_keeps_everything_under_a_name_a_person_can_find(void **stat
     assert_true(disk_sim_bytes(o->sim, "/dead/%2E%2E%2Fa%20b", o->arena).len > 8);
     char long_id[300];
     memset(long_id, 'x', sizeof long_id);
-    assert_null(put(o, (str){ long_id, sizeof long_id }, 3, STR("z")));
+    assert_null(put(o, (str) { long_id, sizeof long_id }, 3, STR("z")));
     for (int i = 0; i < 2; i++) {
         assert_true(known(o, STR("plain-1")));
         assert_true(known(o, STR("../a b")));
-        assert_true(known(o, (str){ long_id, sizeof long_id }));
+        assert_true(known(o, (str) { long_id, sizeof long_id }));
         assert_false(known(o, STR("plain-2")));
         dead_close(o->dead);
         office_open(o);
@@ -112,7 +116,7 @@ static void age_and_bytes_bound_them_and_the_oldest_go_first(void **state)
     char body[3000] = { 0 };
     uint64_t bytes;
     for (unsigned i = 0; i < 6; i++) {
-        assert_null(put(o, arena_strf(o->arena, "l%u", i), i + 1, (str){ body, sizeof body }));
+        assert_null(put(o, arena_strf(o->arena, "l%u", i), i + 1, (str) { body, sizeof body }));
         fake_clock_turn(&o->clock, 1000);
         dead_sweep(o->dead);
     }
@@ -170,7 +174,8 @@ static void a_power_cut_leaves_a_letter_whole_or_not_at_all(void **state)
             after.sim = disk_sim_after_cut(o->sim, k, (enum disk_cut)(seed % 3), seed);
             after.outside.disk = disk_sim_disk(after.sim);
             office_open(&after);
-            assert_int_equal(known(&after, STR("one")) + known(&after, STR("two")), dead_count(after.dead, &bytes));
+            assert_int_equal(known(&after, STR("one")) + known(&after, STR("two")),
+                             dead_count(after.dead, &bytes));
             if (k == steps)
                 assert_int_equal(dead_count(after.dead, &bytes), 2);
             assert_true(str_is_none(disk_sim_bytes(after.sim, "/dead/.new", o->arena)));
@@ -183,10 +188,13 @@ static void a_power_cut_leaves_a_letter_whole_or_not_at_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_letter_keeps_everything_under_a_name_a_person_can_find, begin, end),
-        cmocka_unit_test_setup_teardown(age_and_bytes_bound_them_and_the_oldest_go_first, begin, end),
+        cmocka_unit_test_setup_teardown(a_letter_keeps_everything_under_a_name_a_person_can_find,
+                                        begin, end),
+        cmocka_unit_test_setup_teardown(age_and_bytes_bound_them_and_the_oldest_go_first, begin,
+                                        end),
         cmocka_unit_test_setup_teardown(a_damaged_body_is_not_given_back_as_whole, begin, end),
-        cmocka_unit_test_setup_teardown(a_power_cut_leaves_a_letter_whole_or_not_at_all, begin, end),
+        cmocka_unit_test_setup_teardown(a_power_cut_leaves_a_letter_whole_or_not_at_all, begin,
+                                        end),
     };
     return cmocka_run_group_tests_name("dead letters", tests, NULL, NULL);
 }

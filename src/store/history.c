@@ -4,12 +4,12 @@
  * history, with the entry's serial. A sealed segment's table has a row for each, sorted by the hash
  * of the id. A record frame's head:
  *
- *      0 i64 due  8 u32 attempts  12 u16 size of id  14 u16 kind  16 u32 size of head  20 u32 size of notes
- *     24 u32 state  28 u32 0  32 id, head, notes
+ *      0 i64 due  8 u32 attempts  12 u16 size of id  14 u16 kind  16 u32 size of head
+ *     20 u32 size of notes  24 u32 state  28 u32 0  32 id, head, notes
  *
  * When the ring is full the oldest segment is freed and begun anew. A stop may lose the records of
- * the last moments (not yet synced, or torn): timelines then, never mail. A start reads the open segment
- * up to the first frame that is none and goes on from there. */
+ * the last moments (not yet synced, or torn): timelines then, never mail. A start reads the open
+ * segment up to the first frame that is none and goes on from there. */
 #include "store/history.h"
 
 #include "store/little.h"
@@ -67,8 +67,11 @@ static void take_record(void *context, const struct frame *f)
     size_t id = get_u16(f->head.ptr + 12);
     if (id > f->head.len - RECORD_FIXED)
         return;
-    struct row row = { .kind = FRAME_HISTORY, .offset = f->offset, .length = f->length, .serial = f->serial,
-                       .id_hash = id_hash((str){ f->head.ptr + RECORD_FIXED, id }) };
+    struct row row = { .kind = FRAME_HISTORY,
+                       .offset = f->offset,
+                       .length = f->length,
+                       .serial = f->serial,
+                       .id_hash = id_hash((str) { f->head.ptr + RECORD_FIXED, id }) };
     segment_add_row(h->open, &row);
 }
 
@@ -95,6 +98,13 @@ static void slot_drop(struct history *h, unsigned slot)
     h->outside->disk->unlink(h->outside->disk, slot_path(h, path, slot));
 }
 
+static void serials_look(struct history *h, const struct segment *s)
+{
+    for (size_t i = 0; i < s->row_count; i++)
+        if (s->rows[i].serial > h->serial_most)
+            h->serial_most = s->rows[i].serial;
+}
+
 /* Whatever cannot be read is dropped: it is history, and the ring would overwrite it some day. */
 static void slot_take(struct history *h, unsigned slot)
 {
@@ -119,24 +129,21 @@ static void slot_take(struct history *h, unsigned slot)
     if (s->state == SEGMENT_FREE)
         return;
     if (segment_read_table(s, &damaged)) {
-        for (size_t i = 0; i < s->row_count; i++)
-            if (s->rows[i].serial > h->serial_most)
-                h->serial_most = s->rows[i].serial;
+        serials_look(h, s);
         segment_forget_rows(s);
         return;
     }
     uint64_t end;
     h->open = s;
     error = segment_walk(s, take_record, h, &end);
-    for (size_t i = 0; i < s->row_count; i++)
-        if (s->rows[i].serial > h->serial_most)
-            h->serial_most = s->rows[i].serial;
+    serials_look(h, s);
     h->open = NULL;
     if (error)
         slot_drop(h, slot);
 }
 
-/* Of those without a table, the youngest goes on; the others (a table was lost) are sealed again. */
+/* Of those without a table, the youngest goes on; the others (a table was lost) are sealed again.
+ * */
 static void open_choose(struct history *h)
 {
     for (unsigned i = 0; i < RING; i++) {
@@ -155,8 +162,8 @@ static void open_choose(struct history *h)
     }
 }
 
-const struct fault *history_open(str directory, uint64_t bytes_max, struct outside *outside, struct arena *arena,
-                                 struct history **ret_history)
+const struct fault *history_open(str directory, uint64_t bytes_max, struct outside *outside,
+                                 struct arena *arena, struct history **ret_history)
 {
     struct history *h = calloc(1, sizeof *h);
     if (!h || directory.len >= sizeof h->directory) {
@@ -175,8 +182,8 @@ const struct fault *history_open(str directory, uint64_t bytes_max, struct outsi
     pthread_mutex_init(&h->lock, NULL);
     int error = outside->disk->make_directory(outside->disk, h->directory, 0700);
     if (error && error != -EEXIST) {
-        const struct fault *f = fault(arena, FAULT_UNAVAILABLE, NULL, "could not make %s: %s", h->directory,
-                                      strerror(-error));
+        const struct fault *f = fault(arena, FAULT_UNAVAILABLE, NULL, "could not make %s: %s",
+                                      h->directory, strerror(-error));
         history_close(h);
         return f;
     }
@@ -267,8 +274,8 @@ static int ring_turn(struct history *h) /* ring lock held for writing */
     }
     unsigned slot = slot_next(h);
     if (!h->ring[slot]) {
-        error = segment_create(disk, slot_path(h, path, slot), slot, SEGMENT_HISTORY, h->segment_bytes,
-                               &h->ring[slot]);
+        error = segment_create(disk, slot_path(h, path, slot), slot, SEGMENT_HISTORY,
+                               h->segment_bytes, &h->ring[slot]);
         if (!error)
             error = disk->sync_directory(disk, h->directory);
     } else if (h->ring[slot]->state == SEGMENT_USED) {
@@ -296,7 +303,8 @@ static int record_write(struct history *h, struct pending *p)
             return error;
     }
     struct segment *s = h->open;
-    frame_finish(p->frame, FRAME_HISTORY, p->serial, (uint32_t)s->end, p->frame_len - FRAME_HEADER, 0, 0, s);
+    frame_finish(p->frame, FRAME_HISTORY, p->serial, (uint32_t)s->end, p->frame_len - FRAME_HEADER,
+                 0, 0, s);
     return segment_pwrite(s, p->frame, p->frame_len, s->end);
 }
 
@@ -315,8 +323,11 @@ void history_flush(struct history *h)
         pthread_mutex_lock(&h->lock);
         if (!error) {
             struct segment *s = written = h->open;
-            struct row row = { .kind = FRAME_HISTORY, .offset = (uint32_t)s->end,
-                               .length = (uint32_t)p->frame_len, .serial = p->serial, .id_hash = p->id_hash };
+            struct row row = { .kind = FRAME_HISTORY,
+                               .offset = (uint32_t)s->end,
+                               .length = (uint32_t)p->frame_len,
+                               .serial = p->serial,
+                               .id_hash = p->id_hash };
             if (segment_add_row(s, &row) == 0)
                 s->end += frame_padded(p->frame_len);
             if (p->serial > h->serial_most)
@@ -339,21 +350,28 @@ static bool record_parse(str head, struct spool_record *ret_record)
 {
     if (head.len < RECORD_FIXED)
         return false;
-    size_t id = get_u16(head.ptr + 12), said = get_u32(head.ptr + 16), notes = get_u32(head.ptr + 20);
+    size_t id = get_u16(head.ptr + 12), said = get_u32(head.ptr + 16),
+           notes = get_u32(head.ptr + 20);
     if (id + said + notes != head.len - RECORD_FIXED || get_u16(head.ptr + 14) != SPOOL_MAIL)
         return false;
     const char *at = head.ptr + RECORD_FIXED;
-    *ret_record = (struct spool_record){
-        .entry = { .id = { at, id }, .kind = SPOOL_MAIL, .head = { at + id, said }, .rules = STR("") },
-        .state = SPOOL_DONE, .attempt = (int)get_u32(head.ptr + 8), .due_ms = (int64_t)get_u64(head.ptr),
+    *ret_record = (struct spool_record) {
+        .entry = { .id = { at, id },
+                   .kind = SPOOL_MAIL,
+                   .head = { at + id, said },
+                   .rules = STR("") },
+        .state = SPOOL_DONE,
+        .attempt = (int)get_u32(head.ptr + 8),
+        .due_ms = (int64_t)get_u64(head.ptr),
         .notes = { at + id + said, notes },
     };
     return true;
 }
 
-static bool record_copy(const char *frame, size_t frame_len, struct arena *arena, struct spool_record *ret_record)
+static bool record_copy(const char *frame, size_t frame_len, struct arena *arena,
+                        struct spool_record *ret_record)
 {
-    str head = arena_str(arena, (str){ frame + FRAME_HEADER, frame_len - FRAME_HEADER });
+    str head = arena_str(arena, (str) { frame + FRAME_HEADER, frame_len - FRAME_HEADER });
     return head.ptr && record_parse(head, ret_record);
 }
 
@@ -363,11 +381,12 @@ static bool record_read(const struct segment *s, const struct row *row, struct a
     struct frame f;
     char *bytes = row->length >= FRAME_HEADER ? arena_alloc(arena, row->length, 1) : NULL;
     return bytes && segment_pread(s, bytes, row->length, row->offset) == 0 &&
-           frame_read(s, row->offset, (str){ bytes, row->length }, &f) && f.kind == FRAME_HISTORY &&
-           record_parse(f.head, ret_record);
+           frame_read(s, row->offset, (str) { bytes, row->length }, &f) &&
+           f.kind == FRAME_HISTORY && record_parse(f.head, ret_record);
 }
 
-static bool find_pending(struct history *h, str id, struct arena *arena, struct spool_record *ret_record)
+static bool find_pending(struct history *h, str id, struct arena *arena,
+                         struct spool_record *ret_record)
 {
     uint64_t hash = id_hash(id);
     bool found = false;
@@ -380,7 +399,8 @@ static bool find_pending(struct history *h, str id, struct arena *arena, struct 
     return found;
 }
 
-static bool find_open(struct history *h, str id, struct arena *arena, struct spool_record *ret_record)
+static bool find_open(struct history *h, str id, struct arena *arena,
+                      struct spool_record *ret_record)
 {
     uint64_t hash = id_hash(id);
     for (size_t from = SIZE_MAX;;) {
@@ -388,7 +408,8 @@ static bool find_open(struct history *h, str id, struct arena *arena, struct spo
         bool found = false;
         pthread_mutex_lock(&h->lock);
         if (h->open)
-            for (size_t i = from < h->open->row_count ? from : h->open->row_count; i-- > 0 && !found;)
+            for (size_t i = from < h->open->row_count ? from : h->open->row_count;
+                 i-- > 0 && !found;)
                 if (h->open->rows[i].id_hash == hash) {
                     row = h->open->rows[i];
                     from = i;
@@ -402,7 +423,8 @@ static bool find_open(struct history *h, str id, struct arena *arena, struct spo
     }
 }
 
-static bool find_sealed(const struct segment *s, str id, struct arena *arena, struct spool_record *ret_record)
+static bool find_sealed(const struct segment *s, str id, struct arena *arena,
+                        struct spool_record *ret_record)
 {
     uint64_t hash = id_hash(id);
     size_t low = 0, high = s->table_rows;
@@ -438,7 +460,8 @@ static size_t sealed_by_age(struct history *h, struct segment *to[RING])
     return count;
 }
 
-const struct fault *history_find(struct history *h, str id, struct arena *arena, struct spool_record *ret_record)
+const struct fault *history_find(struct history *h, str id, struct arena *arena,
+                                 struct spool_record *ret_record)
 {
     if (find_pending(h, id, arena, ret_record))
         return NULL;
@@ -449,9 +472,8 @@ const struct fault *history_find(struct history *h, str id, struct arena *arena,
     for (size_t i = 0; !found && i < count; i++)
         found = find_sealed(sealed[i], id, arena, ret_record);
     pthread_rwlock_unlock(&h->ring_lock);
-    if (!found)
-        return fault(arena, FAULT_ABSENT, NULL, "no message " STR_FMT " is known", STR_ARG(id));
-    return NULL;
+    return found ? NULL
+                 : fault(arena, FAULT_ABSENT, NULL, "no message " STR_FMT " is known", STR_ARG(id));
 }
 
 static int newest_first(const void *a, const void *b)
@@ -479,7 +501,7 @@ static void newest_of_sealed(struct newest *n, const struct segment *s)
     for (size_t i = 0; all && i < s->table_rows; i++) {
         struct row row;
         if (segment_table_row(s, i, &row))
-            all[count++] = (struct history_item){ row.serial, s->epoch, row.id_hash, row.offset };
+            all[count++] = (struct history_item) { row.serial, s->epoch, row.id_hash, row.offset };
     }
     if (all) {
         qsort(all, count, sizeof *all, newest_first);
@@ -502,10 +524,11 @@ size_t history_newest(struct history *h, struct history_item *to, size_t max)
         if (skip)
             skip--;
         else
-            newest_add(&n, (struct history_item){ .serial = p->serial, .id_hash = p->id_hash });
+            newest_add(&n, (struct history_item) { .serial = p->serial, .id_hash = p->id_hash });
     for (size_t i = h->open ? h->open->row_count : 0; i-- > 0;) {
         const struct row *row = &h->open->rows[i];
-        newest_add(&n, (struct history_item){ row->serial, h->open->epoch, row->id_hash, row->offset });
+        newest_add(
+            &n, (struct history_item) { row->serial, h->open->epoch, row->id_hash, row->offset });
     }
     pthread_mutex_unlock(&h->lock);
     struct segment *sealed[RING];
@@ -517,7 +540,8 @@ size_t history_newest(struct history *h, struct history_item *to, size_t max)
     return n.count;
 }
 
-static bool load_pending(struct history *h, uint64_t serial, struct arena *arena, struct spool_record *ret_record)
+static bool load_pending(struct history *h, uint64_t serial, struct arena *arena,
+                         struct spool_record *ret_record)
 {
     bool found = false;
     pthread_mutex_lock(&h->lock);
@@ -527,8 +551,8 @@ static bool load_pending(struct history *h, uint64_t serial, struct arena *arena
     return found;
 }
 
-const struct fault *history_load(struct history *h, const struct history_item *item, struct arena *arena,
-                                 struct spool_record *ret_record)
+const struct fault *history_load(struct history *h, const struct history_item *item,
+                                 struct arena *arena, struct spool_record *ret_record)
 {
     bool found = !item->epoch && load_pending(h, item->serial, arena, ret_record);
     pthread_rwlock_rdlock(&h->ring_lock);
@@ -546,7 +570,8 @@ const struct fault *history_load(struct history *h, const struct history_item *i
     for (unsigned i = 0; item->epoch && !found && i < RING; i++) {
         struct segment *s = h->ring[i];
         char header[FRAME_HEADER];
-        if (!s || s->epoch != item->epoch || segment_pread(s, header, sizeof header, row.offset) != 0)
+        if (!s || s->epoch != item->epoch ||
+            segment_pread(s, header, sizeof header, row.offset) != 0)
             continue;
         uint64_t length = (uint64_t)FRAME_HEADER + get_u32(header + 4);
         row.length = length <= FRAME_HEADER + FRAME_HEAD_MAX ? (uint32_t)length : 0;
@@ -566,7 +591,10 @@ uint64_t history_bytes(struct history *h)
     return bytes;
 }
 
-uint64_t history_serial(struct history *h) { return h->serial_most; }
+uint64_t history_serial(struct history *h)
+{
+    return h->serial_most;
+}
 
 void history_close(struct history *h)
 {

@@ -1,4 +1,5 @@
-/* The ring of settled timelines: found at once, after a restart, and until the ring has come round. */
+/* The ring of settled timelines: found at once, after a restart, and until the ring has come
+ * round. */
 #include "store/history.h"
 
 #include "testing/clock.h"
@@ -42,8 +43,8 @@ static int begin(void **state)
     s->entropy = seeded_entropy(1);
     s->journal = captured_journal_new();
     s->sim = disk_sim_new();
-    s->outside = (struct outside){ &s->clock.clock, &s->entropy.entropy, captured_journal(s->journal),
-                                   disk_sim_disk(s->sim) };
+    s->outside = (struct outside) { &s->clock.clock, &s->entropy.entropy,
+                                    captured_journal(s->journal), disk_sim_disk(s->sim) };
     s->arena = arena_new((size_t)64 << 20);
     shelf_open(s);
     *state = s;
@@ -61,13 +62,19 @@ static int end(void **state)
     return 0;
 }
 
-static str id_of(struct shelf *s, unsigned n) { return arena_strf(s->arena, "id-%u", n); }
+static str id_of(struct shelf *s, unsigned n)
+{
+    return arena_strf(s->arena, "id-%u", n);
+}
 
 static void add(struct shelf *s, unsigned n)
 {
-    struct spool_record record = { .entry = { .id = id_of(s, n), .kind = SPOOL_MAIL, .head = STR("the head") },
-                                   .state = SPOOL_DONE, .attempt = 2,
-                                   .notes = arena_strf(s->arena, "{\"n\":%u,\"pad\":\"%0400u\"}\n", n, n) };
+    struct spool_record record = {
+        .entry = { .id = id_of(s, n), .kind = SPOOL_MAIL, .head = STR("the head") },
+        .state = SPOOL_DONE,
+        .attempt = 2,
+        .notes = arena_strf(s->arena, "{\"n\":%u,\"pad\":\"%0400u\"}\n", n, n)
+    };
     history_add(s->history, &record, n);
 }
 
@@ -82,7 +89,8 @@ static bool known(struct shelf *s, unsigned n)
     assert_int_equal(record.state, SPOOL_DONE);
     assert_int_equal(record.attempt, 2);
     assert_true(str_eq(record.entry.head, STR("the head")));
-    assert_true(str_eq(record.notes, arena_strf(s->arena, "{\"n\":%u,\"pad\":\"%0400u\"}\n", n, n)));
+    assert_true(
+        str_eq(record.notes, arena_strf(s->arena, "{\"n\":%u,\"pad\":\"%0400u\"}\n", n, n)));
     return true;
 }
 
@@ -131,8 +139,11 @@ static void the_newest_of_one_id_is_found(void **state)
 {
     struct shelf *s = *state;
     for (int i = 0; i < 3; i++) {
-        struct spool_record record = { .entry = { .id = STR("again"), .kind = SPOOL_MAIL, .head = STR("h") },
-                                       .state = SPOOL_DONE, .attempt = i };
+        struct spool_record record = {
+            .entry = { .id = STR("again"), .kind = SPOOL_MAIL, .head = STR("h") },
+            .state = SPOOL_DONE,
+            .attempt = i
+        };
         history_add(s->history, &record, (uint64_t)i + 1);
         if (i == 1)
             history_flush(s->history);
@@ -188,8 +199,10 @@ static void a_full_disk_costs_timelines_and_nothing_else(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_record_is_found_before_and_after_it_is_on_the_disk, begin, end),
-        cmocka_unit_test_setup_teardown(the_ring_forgets_the_oldest_and_stays_within_its_bytes, begin, end),
+        cmocka_unit_test_setup_teardown(a_record_is_found_before_and_after_it_is_on_the_disk, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(the_ring_forgets_the_oldest_and_stays_within_its_bytes,
+                                        begin, end),
         cmocka_unit_test_setup_teardown(the_newest_of_one_id_is_found, begin, end),
         cmocka_unit_test_setup_teardown(a_power_cut_costs_the_last_records_at_most, begin, end),
         cmocka_unit_test_setup_teardown(a_full_disk_costs_timelines_and_nothing_else, begin, end),

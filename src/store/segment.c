@@ -5,21 +5,24 @@
  *   bytes - 4096  header B, the same 64 bytes as A
  *   bytes - 3584  trailer, 40 bytes: where the table is; valid only for this epoch
  *
- * Header:   0 "SESAMSEG"  8 u32 version  12 u32 purpose  16 u32 state  20 u32 slot  24 u64 generation
- *          32 u64 epoch  40 u64 salt  48 u64 bytes  56 u32 0  60 u32 CRC32C of bytes 0..60
- * Trailer:  0 "SESAMTAB"  8 u64 epoch  16 u32 offset of the table  20 u32 rows  24 u32 CRC32C of the rows
- *          28 u64 sequence of the last batch  36 u32 CRC32C of bytes 0..36, begun with the seal
- * Row:      0 u8 kind  1 u8 0  2 u16 index  4 u32 offset  8 u32 length  12 u32 attempt  16 u64 serial
- *          24 u64 hash of the id  32 i64 due  40 u32 body file  44 u32 0
+ * Header:   0 "SESAMSEG"  8 u32 version  12 u32 purpose  16 u32 state  20 u32 slot
+ *          24 u64 generation  32 u64 epoch  40 u64 salt  48 u64 bytes  56 u32 0
+ *          60 u32 CRC32C of bytes 0..60
+ * Trailer:  0 "SESAMTAB"  8 u64 epoch  16 u32 offset of the table  20 u32 rows
+ *          24 u32 CRC32C of the rows  28 u64 sequence of the last batch
+ *          36 u32 CRC32C of bytes 0..36, begun with the seal
+ * Row:      0 u8 kind  1 u8 0  2 u16 index  4 u32 offset  8 u32 length  12 u32 attempt
+ *          16 u64 serial  24 u64 hash of the id  32 i64 due  40 u32 body file  44 u32 0
  *
- * A header changes twice in a use: FREE to USED when the log comes to the segment, USED to FREE when
- * nothing in it lives. A is written and synced, then B is written and synced, and only then does anything
- * rely on the change. So after a stop at any line at least one copy is whole: if A is torn, B
- * still says the old state, in which nothing was changed yet; if B is torn or older, A counts (the
- * higher generation wins). Both unreadable is damage, never a crash; an empty file is a creation that did not end.
+ * A header changes twice in a use: FREE to USED when the log comes to the segment, USED to FREE
+ * when nothing in it lives. A is written and synced, then B is written and synced, and only then
+ * does anything rely on the change. So after a stop at any line at least one copy is whole: if A is
+ * torn, B still says the old state, in which nothing was changed yet; if B is torn or older, A
+ * counts (the higher generation wins). Both unreadable is damage, never a crash; an empty file is a
+ * creation that did not end.
  *
- * The table is synced before the next segment is begun. So a segment that is not the last and has no
- * table is damaged, and is read frame by frame instead. */
+ * The table is synced before the next segment is begun. So a segment that is not the last and has
+ * no table is damaged, and is read frame by frame instead. */
 #include "store/segment.h"
 
 #include "base/crc.h"
@@ -98,8 +101,8 @@ static int header_read(const char from[HEADER_BYTES], struct segment *s)
     uint32_t purpose = get_u32(from + 12), state = get_u32(from + 16);
     uint64_t bytes = get_u64(from + 48);
     if ((purpose != SEGMENT_LOG && purpose != SEGMENT_HISTORY) ||
-        (state != SEGMENT_FREE && state != SEGMENT_USED) || bytes < SEGMENT_MIN || bytes > UINT32_MAX ||
-        bytes % SEGMENT_PAGE != 0)
+        (state != SEGMENT_FREE && state != SEGMENT_USED) || bytes < SEGMENT_MIN ||
+        bytes > UINT32_MAX || bytes % SEGMENT_PAGE != 0)
         return -EBADMSG;
     s->purpose = (enum segment_purpose)purpose;
     s->state = (enum segment_state)state;
@@ -137,8 +140,13 @@ int segment_create(struct disk *disk, const char *path, uint32_t slot, enum segm
         free(s);
         return fd;
     }
-    *s = (struct segment){ .disk = disk, .fd = fd, .slot = slot, .purpose = purpose, .state = SEGMENT_FREE,
-                           .bytes = bytes, .end = SEGMENT_PAGE };
+    *s = (struct segment) { .disk = disk,
+                            .fd = fd,
+                            .slot = slot,
+                            .purpose = purpose,
+                            .state = SEGMENT_FREE,
+                            .bytes = bytes,
+                            .end = SEGMENT_PAGE };
     int error = disk->allocate(disk, fd, bytes);
     if (!error)
         error = headers_put(s);
@@ -191,7 +199,7 @@ int segment_open(struct disk *disk, const char *path, uint32_t slot, struct segm
         free(s);
         return fd;
     }
-    *s = (struct segment){ .disk = disk, .fd = fd, .slot = slot, .end = SEGMENT_PAGE };
+    *s = (struct segment) { .disk = disk, .fd = fd, .slot = slot, .end = SEGMENT_PAGE };
     int64_t size = disk->size(disk, fd);
     int error = size < 0 ? (int)size : headers_get(s, (uint64_t)size);
     if (error) {
@@ -278,10 +286,16 @@ static void row_write(char to[ROW_BYTES], const struct row *row)
 static bool row_read(const char from[ROW_BYTES], const struct segment *s, struct row *ret_row)
 {
     uint8_t kind = (uint8_t)from[0];
-    *ret_row = (struct row){
-        .kind = (enum frame_kind)kind, .index = get_u16(from + 2), .offset = get_u32(from + 4),
-        .length = get_u32(from + 8), .attempt = get_u32(from + 12), .serial = get_u64(from + 16),
-        .id_hash = get_u64(from + 24), .due_ms = (int64_t)get_u64(from + 32), .body_file = get_u32(from + 40),
+    *ret_row = (struct row) {
+        .kind = (enum frame_kind)kind,
+        .index = get_u16(from + 2),
+        .offset = get_u32(from + 4),
+        .length = get_u32(from + 8),
+        .attempt = get_u32(from + 12),
+        .serial = get_u64(from + 16),
+        .id_hash = get_u64(from + 24),
+        .due_ms = (int64_t)get_u64(from + 32),
+        .body_file = get_u32(from + 40),
     };
     return kind >= FRAME_COMMIT && kind <= FRAME_HISTORY && ret_row->offset >= SEGMENT_PAGE &&
            (uint64_t)ret_row->offset + ret_row->length <= s->bytes - SEGMENT_PAGE;
@@ -307,7 +321,8 @@ int segment_seal(struct segment *s)
     put_u32(trailer + 36, crc32c(s->seal, trailer, 36));
     int error = size ? segment_pwrite(s, table, size, s->end) : 0;
     if (!error)
-        error = segment_pwrite(s, trailer, sizeof trailer, s->bytes - SEGMENT_PAGE + TRAILER_IN_PAGE);
+        error =
+            segment_pwrite(s, trailer, sizeof trailer, s->bytes - SEGMENT_PAGE + TRAILER_IN_PAGE);
     free(table);
     if (!error) {
         s->sealed = true;

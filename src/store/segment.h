@@ -1,4 +1,5 @@
-/* store/segment.h - one file of the log: its headers, its frames, its table, and how to read it back.
+/* store/segment.h - one file of the log: its headers, its frames, its table, and how to read it
+ * back.
  *
  * A segment knows frames and rows; what the frames mean together is the business of spool_log and
  * history, which both lie in segments. The bytes are described at the top of segment.c. */
@@ -8,7 +9,8 @@
 #include "base/outside.h"
 
 enum {
-    SEGMENT_PAGE = 4096,          /* batches begin on a page: no page is ever half old, half promised */
+    /* batches begin on a page: no page is ever half old, half promised */
+    SEGMENT_PAGE = 4096,
     SEGMENT_MIN = 16 * SEGMENT_PAGE,
     SEGMENT_VERSION = 1,
     FRAME_HEADER = 32,
@@ -36,8 +38,8 @@ enum segment_purpose { SEGMENT_LOG = 1, SEGMENT_HISTORY };
 /* What a start must know of a frame, without reading it. A commit has a row for each entry. */
 struct row {
     enum frame_kind kind;
-    bool damaged;    /* its frame's bytes are not what was written; never on disk */
-    uint16_t index;  /* which entry of the commit */
+    bool damaged;   /* its frame's bytes are not what was written; never on disk */
+    uint16_t index; /* which entry of the commit */
     uint32_t offset, length;
     uint64_t serial, id_hash;
     int64_t due_ms;
@@ -51,15 +53,15 @@ struct segment {
     enum segment_purpose purpose;
     enum segment_state state;
     uint64_t generation, epoch, salt, bytes;
-    uint32_t seal;  /* what every checksum of this use begins with: epoch and salt */
-    uint64_t end;   /* where the next batch goes */
+    uint32_t seal;       /* what every checksum of this use begins with: epoch and salt */
+    uint64_t end;        /* where the next batch goes */
     uint64_t tail_batch; /* log: the sequence of the last batch read or written */
     bool sealed, damaged;
     struct row *rows;
     size_t row_count, row_room, table_rows;
     uint64_t living, living_bytes; /* spool_log: entries whose commit lies here, and their frames */
     uint64_t set_aside;            /* of them, those that cannot be read */
-    unsigned readers; /* spool_log: reads under way, for which it must stay */
+    unsigned readers;              /* spool_log: reads under way, for which it must stay */
     struct segment *next;
 };
 
@@ -75,8 +77,8 @@ struct frame {
 
 /* Makes the file, gives it its room on the disk and an empty header, all synced (the caller syncs
  * the directory). Negative errno; then no file is left. */
-int segment_create(struct disk *, const char *path, uint32_t slot, enum segment_purpose, uint64_t bytes,
-                   struct segment **ret_segment);
+int segment_create(struct disk *, const char *path, uint32_t slot, enum segment_purpose,
+                   uint64_t bytes, struct segment **ret_segment);
 /* Opens a file and reads its headers. -ENODATA: nothing was ever in it, a creation that did not
  * end. -EBADMSG: neither header can be read. -EPROTO: a newer version. */
 int segment_open(struct disk *, const char *path, uint32_t slot, struct segment **ret_segment);
@@ -94,7 +96,8 @@ uint64_t segment_closing_bytes(const struct segment *, size_t more);
 bool segment_read_table(struct segment *, bool *ret_damaged);
 /* Row i of a sealed segment's table, from the disk: the rows need not stay in memory. */
 bool segment_table_row(const struct segment *, size_t i, struct row *ret_row);
-void segment_forget_rows(struct segment *); /* of a sealed one: from memory; table_rows says how many there are */
+/* of a sealed one: from memory; table_rows says how many there are */
+void segment_forget_rows(struct segment *);
 int segment_add_row(struct segment *, const struct row *);
 /* Room for n more, so that segment_add_row cannot fail. */
 bool segment_reserve_rows(struct segment *, size_t n);
@@ -104,29 +107,38 @@ void frame_finish(char *header, enum frame_kind, uint64_t serial, uint32_t offse
                   size_t body_len, uint32_t body_crc, const struct segment *);
 /* Reads one frame at the front of `bytes`, which lies at `offset` of the segment. */
 bool frame_read(const struct segment *, uint32_t offset, str bytes, struct frame *ret_frame);
-static inline uint64_t frame_padded(uint64_t n) { return (n + 7) & ~(uint64_t)7; }
-static inline uint64_t page_padded(uint64_t n) { return (n + SEGMENT_PAGE - 1) & ~(uint64_t)(SEGMENT_PAGE - 1); }
+static inline uint64_t frame_padded(uint64_t n)
+{
+    return (n + 7) & ~(uint64_t)7;
+}
+static inline uint64_t page_padded(uint64_t n)
+{
+    return (n + SEGMENT_PAGE - 1) & ~(uint64_t)(SEGMENT_PAGE - 1);
+}
 
 struct batch { /* the frame every batch of a log begins with */
     uint64_t sequence, synced_epoch;
     uint32_t synced_offset, batch_bytes, frames;
 };
-void batch_write(char to[FRAME_HEADER + BATCH_FIXED], const struct batch *, const struct segment *, uint32_t offset);
+void batch_write(char to[FRAME_HEADER + BATCH_FIXED], const struct batch *, const struct segment *,
+                 uint32_t offset);
 
 struct scanned {
-    uint64_t end;      /* behind the last whole batch */
+    uint64_t end; /* behind the last whole batch */
     uint64_t last_sequence;
     uint64_t batches;
-    uint64_t damaged;  /* frames before the synced position that cannot be read, at least */
-    uint64_t torn;     /* bytes of a last batch that was not promised to anyone */
+    uint64_t damaged;   /* frames before the synced position that cannot be read, at least */
+    uint64_t torn;      /* bytes of a last batch that was not promised to anyone */
     uint64_t damage_at; /* the first place of damage */
 };
 typedef void segment_frame_fn(void *context, const struct frame *);
 /* Reads a log segment from its first batch. `all_synced`: a later segment exists, so every batch
  * was synced. Whole batches give all their frames; damage before the synced position is counted
  * and whatever is readable behind it is still given; a torn last batch gives nothing. */
-int segment_scan(struct segment *, bool all_synced, segment_frame_fn *, void *context, struct scanned *ret_scanned);
-/* Reads a segment whose frames lie one behind the other without batches, until the first that is none. */
+int segment_scan(struct segment *, bool all_synced, segment_frame_fn *, void *context,
+                 struct scanned *ret_scanned);
+/* Reads a segment whose frames lie one behind the other without batches, until the first that is
+ * none. */
 int segment_walk(struct segment *, segment_frame_fn *, void *context, uint64_t *ret_end);
 
 /* The whole file region into `to`; a short file reads as zeros behind its end. Negative errno. */
@@ -151,10 +163,11 @@ bool commit_entry_read(struct cursor *, struct commit_entry *ret_entry);
 void commit_head_write(char to[COMMIT_FIXED], const struct commit_head *);
 size_t commit_entry_size(const struct commit_entry *);
 void commit_entry_write(char *to, const struct commit_entry *); /* commit_entry_size bytes */
-void commit_entry_place(char *entry, uint64_t serial, uint32_t rules_offset); /* known only when written */
+/* known only when written */
+void commit_entry_place(char *entry, uint64_t serial, uint32_t rules_offset);
 
 struct note_head {
-    uint64_t previous_epoch; /* where the entry's earlier note lies */
+    uint64_t previous_epoch;  /* where the entry's earlier note lies */
     uint32_t previous_offset; /* 0: there is none */
     uint32_t attempt;         /* of a retry */
     int64_t due_ms;

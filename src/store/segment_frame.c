@@ -23,7 +23,8 @@
  *            size, u64 body token; then each entry: u64 serial, i64 due, u32 rules frame's offset,
  *            u32 attempt, u32 size of head, u32 size of notes, u16 size of id, u16 kind, u32 0, and
  *            id, head, notes
- *   note     u64 epoch and u32 offset of the entry's earlier note or retry (0: none), u32 0, i64 0; the text
+ *   note     u64 epoch and u32 offset of the entry's earlier note or retry (0: none), u32 0, i64 0;
+ *            the text
  *   retry    the same with u32 attempts made and i64 due; the text may be empty
  *   settled  u32 how: SETTLE_DONE or SETTLE_DEAD; u32 0
  *   history  described in history.c */
@@ -34,8 +35,9 @@
 
 #include <assert.h>
 
-void frame_finish(char *header, enum frame_kind kind, uint64_t serial, uint32_t offset, size_t head_len,
-                  size_t body_len, uint32_t body_crc, const struct segment *segment)
+void frame_finish(char *header, enum frame_kind kind, uint64_t serial, uint32_t offset,
+                  size_t head_len, size_t body_len, uint32_t body_crc,
+                  const struct segment *segment)
 {
     assert(offset % 8 == 0 && head_len <= UINT32_MAX && body_len <= UINT32_MAX);
     memset(header, 0, FRAME_HEADER);
@@ -64,24 +66,25 @@ bool frame_read(const struct segment *segment, uint32_t offset, str bytes, struc
         return false;
     size_t head = get_u32(bytes.ptr + 4), body = get_u32(bytes.ptr + 8);
     uint64_t whole = (uint64_t)FRAME_HEADER + head + body;
-    if (head > FRAME_HEAD_MAX || head > bytes.len - FRAME_HEADER || offset + whole > segment->bytes - SEGMENT_PAGE)
+    if (head > FRAME_HEAD_MAX || head > bytes.len - FRAME_HEADER ||
+        offset + whole > segment->bytes - SEGMENT_PAGE)
         return false;
     if (crc32c(segment->seal, bytes.ptr + 4, FRAME_HEADER - 4 + head) != get_u32(bytes.ptr))
         return false;
     f.serial = get_u64(bytes.ptr + 24);
     f.length = (uint32_t)whole;
-    f.head = (str){ bytes.ptr + FRAME_HEADER, head };
+    f.head = (str) { bytes.ptr + FRAME_HEADER, head };
     f.body_size = (uint32_t)body;
     if (whole <= bytes.len) {
-        f.body = (str){ bytes.ptr + FRAME_HEADER + head, body };
+        f.body = (str) { bytes.ptr + FRAME_HEADER + head, body };
         f.body_damaged = crc32c(0, f.body.ptr, body) != get_u32(bytes.ptr + 12);
     }
     *ret_frame = f;
     return true;
 }
 
-void batch_write(char to[FRAME_HEADER + BATCH_FIXED], const struct batch *batch, const struct segment *segment,
-                 uint32_t offset)
+void batch_write(char to[FRAME_HEADER + BATCH_FIXED], const struct batch *batch,
+                 const struct segment *segment, uint32_t offset)
 {
     char *head = to + FRAME_HEADER;
     memset(head, 0, BATCH_FIXED);
@@ -106,8 +109,10 @@ bool commit_head_read(struct cursor *in, struct commit_head *ret_head)
     const char *at;
     if (!cursor_take(in, COMMIT_FIXED, &at))
         return false;
-    *ret_head = (struct commit_head){ .count = get_u16(at), .body_file = get_u32(at + 4),
-                                      .body_size = get_u64(at + 8), .body_token = get_u64(at + 16) };
+    *ret_head = (struct commit_head) { .count = get_u16(at),
+                                       .body_file = get_u32(at + 4),
+                                       .body_size = get_u64(at + 8),
+                                       .body_token = get_u64(at + 16) };
     return true;
 }
 
@@ -128,10 +133,15 @@ bool commit_entry_read(struct cursor *in, struct commit_entry *ret_entry)
     size_t head = get_u32(at + 24), notes = get_u32(at + 28), id = get_u16(at + 32);
     if (!cursor_take(in, id + head + notes, &texts))
         return false;
-    *ret_entry = (struct commit_entry){
-        .serial = get_u64(at), .due_ms = (int64_t)get_u64(at + 8), .rules_offset = get_u32(at + 16),
-        .attempt = get_u32(at + 20), .kind = get_u16(at + 34),
-        .id = { texts, id }, .head = { texts + id, head }, .notes = { texts + id + head, notes },
+    *ret_entry = (struct commit_entry) {
+        .serial = get_u64(at),
+        .due_ms = (int64_t)get_u64(at + 8),
+        .rules_offset = get_u32(at + 16),
+        .attempt = get_u32(at + 20),
+        .kind = get_u16(at + 34),
+        .id = { texts, id },
+        .head = { texts + id, head },
+        .notes = { texts + id + head, notes },
     };
     return true;
 }
@@ -172,8 +182,10 @@ bool note_head_read(str head, struct note_head *ret_note, str *ret_text)
 {
     if (head.len < NOTE_FIXED)
         return false;
-    *ret_note = (struct note_head){ .previous_epoch = get_u64(head.ptr), .previous_offset = get_u32(head.ptr + 8),
-                                    .attempt = get_u32(head.ptr + 12), .due_ms = (int64_t)get_u64(head.ptr + 16) };
+    *ret_note = (struct note_head) { .previous_epoch = get_u64(head.ptr),
+                                     .previous_offset = get_u32(head.ptr + 8),
+                                     .attempt = get_u32(head.ptr + 12),
+                                     .due_ms = (int64_t)get_u64(head.ptr + 16) };
     *ret_text = str_from(head, NOTE_FIXED);
     return true;
 }
@@ -188,7 +200,8 @@ void note_head_write(char to[NOTE_FIXED], const struct note_head *note)
 
 uint64_t id_hash(str id)
 {
-    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a, then mixed so that low bits are as good as high ones */
+    /* FNV-1a, then mixed so that low bits are as good as high ones */
+    uint64_t h = 0xcbf29ce484222325u;
     for (size_t i = 0; i < id.len; i++)
         h = (h ^ (unsigned char)id.ptr[i]) * 0x100000001b3u;
     h ^= h >> 32;

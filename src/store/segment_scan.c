@@ -1,11 +1,12 @@
-/* store/segment_scan.c - reading a segment without its table: what is whole, what was torn, what is damaged.
+/* store/segment_scan.c - reading a segment without its table: what is whole, what was torn, what is
+ * damaged.
  *
  * Each batch says how far the log was synced before it. Let S be the highest such position that any
  * readable batch of the segment states (or the end, when a later segment exists). Then:
  *
  *   - a batch that is whole is taken, wherever it lies;
- *   - an unreadable place before S was on the disk once, and someone may have been told 250: that is
- *     damage. It is counted, and the frames behind it are still looked for, at every multiple of 8;
+ *   - an unreadable place before S was on the disk once, and someone may have been told 250: that
+ *     is damage. It is counted, and the frames behind it are looked for, at every multiple of 8;
  *   - an unreadable place at or behind S belongs to the last write before a stop. Nobody was told
  *     anything: the log ends there, and goes on from there.
  *
@@ -32,7 +33,8 @@ static bool frame_at(const struct scan *scan, uint64_t at, struct frame *ret_fra
     if (at + FRAME_HEADER > scan->limit)
         return false;
     str rest = { scan->bytes + at, (size_t)(scan->limit - at) };
-    return frame_read(scan->segment, (uint32_t)at, rest, ret_frame) && !str_is_none(ret_frame->body);
+    return frame_read(scan->segment, (uint32_t)at, rest, ret_frame) &&
+           !str_is_none(ret_frame->body);
 }
 
 static bool batch_at(const struct scan *scan, uint64_t at, struct batch *ret_batch)
@@ -42,9 +44,11 @@ static bool batch_at(const struct scan *scan, uint64_t at, struct batch *ret_bat
     if (at + FRAME_HEADER > scan->limit || header[16] != FRAME_BATCH ||
         get_u32(header + 4) != BATCH_FIXED || get_u32(header + 8) != 0 || !frame_at(scan, at, &f))
         return false;
-    *ret_batch = (struct batch){ .sequence = f.serial, .synced_epoch = get_u64(f.head.ptr),
-                                 .synced_offset = get_u32(f.head.ptr + 8),
-                                 .batch_bytes = get_u32(f.head.ptr + 12), .frames = get_u32(f.head.ptr + 16) };
+    *ret_batch = (struct batch) { .sequence = f.serial,
+                                  .synced_epoch = get_u64(f.head.ptr),
+                                  .synced_offset = get_u32(f.head.ptr + 8),
+                                  .batch_bytes = get_u32(f.head.ptr + 12),
+                                  .frames = get_u32(f.head.ptr + 16) };
     return ret_batch->batch_bytes >= SEGMENT_PAGE && ret_batch->batch_bytes % SEGMENT_PAGE == 0 &&
            at + ret_batch->batch_bytes <= scan->limit;
 }
@@ -54,8 +58,8 @@ static uint64_t synced_position(const struct scan *scan)
     uint64_t most = SEGMENT_PAGE;
     for (uint64_t at = SEGMENT_PAGE; at < scan->limit; at += SEGMENT_PAGE) {
         struct batch b;
-        if (batch_at(scan, at, &b) && b.synced_epoch == scan->segment->epoch && b.synced_offset > most &&
-            b.synced_offset <= at)
+        if (batch_at(scan, at, &b) && b.synced_epoch == scan->segment->epoch &&
+            b.synced_offset > most && b.synced_offset <= at)
             most = b.synced_offset;
     }
     return most;
@@ -68,7 +72,8 @@ static bool batch_is_whole(const struct scan *scan, uint64_t at, const struct ba
     at += FRAME_HEADER + BATCH_FIXED;
     for (uint32_t i = 0; i < batch->frames; i++) {
         struct frame f;
-        if (!frame_at(scan, at, &f) || f.kind == FRAME_BATCH || f.body_damaged || at + f.length > end)
+        if (!frame_at(scan, at, &f) || f.kind == FRAME_BATCH || f.body_damaged ||
+            at + f.length > end)
             return false;
         at += frame_padded(f.length);
     }
@@ -126,7 +131,8 @@ static void note_damage(struct scanned *said, uint64_t at, uint64_t frames)
     said->damaged += frames ? frames : 1;
 }
 
-static void scan_batches(const struct scan *scan, uint64_t synced, bool all_synced, struct scanned *said)
+static void scan_batches(const struct scan *scan, uint64_t synced, bool all_synced,
+                         struct scanned *said)
 {
     uint64_t at = SEGMENT_PAGE;
     while (at < scan->limit) {
@@ -149,7 +155,8 @@ static void scan_batches(const struct scan *scan, uint64_t synced, bool all_sync
             note_damage(said, at, salvage(scan, at, end, &whole));
             at = end > at ? page_padded(end) : at + SEGMENT_PAGE;
         } else if (all_synced) {
-            /* Sealed once, but its table is gone: the bytes left may be the table's, or lost frames. */
+            /* Sealed once, but its table is gone: the bytes left may be the table's, or lost
+             * frames. */
             uint64_t next = next_batch(scan, at);
             uint64_t lost = salvage(scan, at, next, &whole);
             if (next < scan->limit || lost + whole)
@@ -187,7 +194,10 @@ int segment_scan(struct segment *s, bool all_synced, segment_frame_fn *each, voi
     int error = load(s, &bytes);
     if (error)
         return error;
-    struct scan scan = { .segment = s, .bytes = bytes, .limit = s->bytes - SEGMENT_PAGE, .each = each,
+    struct scan scan = { .segment = s,
+                         .bytes = bytes,
+                         .limit = s->bytes - SEGMENT_PAGE,
+                         .each = each,
                          .context = context };
     struct scanned said = { .end = SEGMENT_PAGE };
     scan_batches(&scan, synced_position(&scan), all_synced, &said);

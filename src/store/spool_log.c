@@ -8,10 +8,11 @@
  *     damaged/      segments in which something could not be read, kept for a person
  *
  * The crash argument, state by state, is in docs/durability.md. In short: a commit is promised when
- * the sync behind its batch returned. Before that a stop leaves a batch that is whole, or one that is
- * dropped whole; after it, only damage can take it, and damage is told from a torn tail by the synced
- * positions in later batches. Settlements follow their effects, so between an effect and its settlement's
- * sync a stop makes the effect happen again: that window, and no other, brings duplicates. */
+ * the sync behind its batch returned. Before that a stop leaves a batch that is whole, or one that
+ * is dropped whole; after it, only damage can take it, and damage is told from a torn tail by the
+ * synced positions in later batches. Settlements follow their effects, so between an effect and its
+ * settlement's sync a stop makes the effect happen again: that window, and no other, brings
+ * duplicates. */
 #include "store/spool_log.h"
 
 #include "store/dead.h"
@@ -27,13 +28,19 @@
 static const char format_now[] = "sesame spool 1\n";
 
 const struct fault spool_disk_full = { .kind = FAULT_LIMIT, .says = STR_INIT("the disk is full") };
-const struct fault spool_disk_failed = { .kind = FAULT_UNAVAILABLE,
-                                         .says = STR_INIT("the spool's disk failed; nothing is kept until a restart") };
-const struct fault spool_stopped = { .kind = FAULT_UNAVAILABLE, .says = STR_INIT("the spool is stopping") };
-const struct fault spool_too_long = { .kind = FAULT_LIMIT,
-                                      .says = STR_INIT("an envelope, rule set or note is too long for the spool") };
-const struct fault spool_body_lost = { .kind = FAULT_UNAVAILABLE,
-                                       .says = STR_INIT("a body could not be read from or written to the disk") };
+const struct fault spool_disk_failed = {
+    .kind = FAULT_UNAVAILABLE,
+    .says = STR_INIT("the spool's disk failed; nothing is kept until a restart")
+};
+const struct fault spool_stopped = { .kind = FAULT_UNAVAILABLE,
+                                     .says = STR_INIT("the spool is stopping") };
+const struct fault spool_too_long = {
+    .kind = FAULT_LIMIT, .says = STR_INIT("an envelope, rule set or note is too long for the spool")
+};
+const struct fault spool_body_lost = {
+    .kind = FAULT_UNAVAILABLE,
+    .says = STR_INIT("a body could not be read from or written to the disk")
+};
 
 const char *log_path(const struct spool_log *log, char to[LOG_PATH], const char *fmt, ...)
 {
@@ -66,7 +73,8 @@ void log_failed(struct spool_log *log, const char *what, int error)
                   "\"says\":\"%s\",\"errno\":%d", what, -error);
 }
 
-void log_damaged(struct spool_log *log, struct segment *s, uint64_t offset, uint64_t frames, const char *says)
+void log_damaged(struct spool_log *log, struct segment *s, uint64_t offset, uint64_t frames,
+                 const char *says)
 {
     pthread_mutex_lock(&log->queue_lock);
     log->damaged_frames += frames;
@@ -75,8 +83,8 @@ void log_damaged(struct spool_log *log, struct segment *s, uint64_t offset, uint
     pthread_mutex_unlock(&log->queue_lock);
     if (s)
         journal_notef(log->outside->journal, JOURNAL_ERROR, STR("store"), STR("damage"),
-                      "\"says\":\"%s\",\"file\":\"log/%08x\",\"offset\":%llu,\"frames\":%llu", says, s->slot,
-                      (unsigned long long)offset, (unsigned long long)frames);
+                      "\"says\":\"%s\",\"file\":\"log/%08x\",\"offset\":%llu,\"frames\":%llu", says,
+                      s->slot, (unsigned long long)offset, (unsigned long long)frames);
     else
         journal_notef(log->outside->journal, JOURNAL_ERROR, STR("store"), STR("damage"),
                       "\"says\":\"%s\",\"number\":\"%08llx\"", says, (unsigned long long)offset);
@@ -99,17 +107,25 @@ static void on_commit(struct spool_draft *draft, const struct spool_entry *entri
 static void log_health(struct spool *spool, struct spool_health *ret_health)
 {
     struct spool_log *log = (struct spool_log *)spool;
-    uint64_t dead_bytes, dead = dead_count(log->dead, &dead_bytes), kept = history_bytes(log->history);
+    uint64_t dead_bytes, dead = dead_count(log->dead, &dead_bytes),
+                         kept = history_bytes(log->history);
     pthread_mutex_lock(&log->drafts_lock);
     uint64_t drafts = log->draft_bytes, bodies = log->body_bytes;
     pthread_mutex_unlock(&log->drafts_lock);
     pthread_mutex_lock(&log->queue_lock);
-    *ret_health = (struct spool_health){
-        .accepting = !log->failed && !log->full, .queued = log->queued + log->set_aside,
-        .retrying = log->retrying + log->moving, .leased = log->leased, .dead = dead, .segments = log->segment_count,
+    *ret_health = (struct spool_health) {
+        .accepting = !log->failed && !log->full,
+        .queued = log->queued + log->set_aside,
+        .retrying = log->retrying + log->moving,
+        .leased = log->leased,
+        .dead = dead,
+        .segments = log->segment_count,
         .disk_bytes = log->segment_count * log->limits.segment_bytes + bodies + kept + dead_bytes,
-        .draft_bytes = drafts, .commits = log->commits, .batches = log->batches,
-        .synced_bytes = log->synced_bytes, .damaged_frames = log->damaged_frames,
+        .draft_bytes = drafts,
+        .commits = log->commits,
+        .batches = log->batches,
+        .synced_bytes = log->synced_bytes,
+        .damaged_frames = log->damaged_frames,
     };
     memcpy(ret_health->says, log->says, sizeof ret_health->says);
     pthread_mutex_unlock(&log->queue_lock);
@@ -205,7 +221,10 @@ static const struct spool_ops ops = {
     .close = log_close,
 };
 
-static uint64_t or_default(uint64_t said, uint64_t otherwise) { return said ? said : otherwise; }
+static uint64_t or_default(uint64_t said, uint64_t otherwise)
+{
+    return said ? said : otherwise;
+}
 
 static struct spool_limits limits_of(const struct spool_limits *said)
 {
@@ -240,7 +259,8 @@ static void cond_init(pthread_cond_t *cond)
     pthread_condattr_destroy(&monotonic);
 }
 
-static struct spool_log *log_new(str directory, const struct spool_limits *limits, struct outside *outside)
+static struct spool_log *log_new(str directory, const struct spool_limits *limits,
+                                 struct outside *outside)
 {
     struct spool_log *log = calloc(1, sizeof *log);
     if (!log)
@@ -315,7 +335,9 @@ static const struct fault *format_check(struct spool_log *log, struct arena *are
     char path[LOG_PATH], line[64] = { 0 };
     log_path(log, path, "format");
     int fd = log->disk->open(log->disk, path, O_RDONLY | O_CLOEXEC, 0);
-    ssize_t n = fd >= 0 ? log->disk->pread(log->disk, fd, line, sizeof line - 1, 0) : fd == -ENOENT ? 0 : fd;
+    ssize_t n = fd >= 0         ? log->disk->pread(log->disk, fd, line, sizeof line - 1, 0)
+                : fd == -ENOENT ? 0
+                                : fd;
     if (fd >= 0)
         log->disk->close(log->disk, fd);
     bool fresh = n >= 0 && line[0] == 0;
@@ -329,7 +351,8 @@ static const struct fault *format_check(struct spool_log *log, struct arena *are
     int version;
     if (sscanf(line, "sesame spool %d", &version) == 1 && version > 1)
         return fault(arena, FAULT_UNAVAILABLE, NULL,
-                     "the spool in %s has format %d, written by a newer version of Sesame; this one reads format 1",
+                     "the spool in %s has format %d, written by a newer version of Sesame; this "
+                     "one reads format 1",
                      log->directory, version);
     return fault(arena, FAULT_UNAVAILABLE, NULL, "%s is not a spool of Sesame", log->directory);
 }
@@ -346,8 +369,8 @@ static const struct fault *log_start(struct spool_log *log, struct arena *arena)
     TRY(format_check(log, arena));
     TRY(dead_open(str_of(log_path(log, path, "dead")), log->limits.dead_bytes, log->limits.dead_ms,
                   log->outside, arena, &log->dead));
-    TRY(history_open(str_of(log_path(log, path, "history")), log->limits.history_bytes, log->outside, arena,
-                     &log->history));
+    TRY(history_open(str_of(log_path(log, path, "history")), log->limits.history_bytes,
+                     log->outside, arena, &log->history));
     TRY(log_recover(log, arena));
     void *(*const runs[])(void *) = { committer_run, spiller_run, keeper_run };
     pthread_t *const threads[] = { &log->committer, &log->spiller, &log->keeper };
@@ -357,8 +380,9 @@ static const struct fault *log_start(struct spool_log *log, struct arena *arena)
     return NULL;
 }
 
-const struct fault *spool_log_open(str directory, const struct spool_limits *limits, struct outside *outside,
-                                   struct arena *arena, struct spool **ret_spool)
+const struct fault *spool_log_open(str directory, const struct spool_limits *limits,
+                                   struct outside *outside, struct arena *arena,
+                                   struct spool **ret_spool)
 {
     if (directory.len == 0 || directory.len >= LOG_PATH - 128)
         return fault(arena, FAULT_LIMIT, NULL, "the spool's path is empty or too long");

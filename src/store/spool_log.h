@@ -65,8 +65,8 @@ struct entry {
 /* A rule set's text as many commits share it, and where the open segment holds it. */
 struct rules_text {
     struct rules_text *next;
-    unsigned refs;     /* rules lock */
-    uint64_t epoch;    /* committer: the segment that holds it at offset */
+    unsigned refs;  /* rules lock */
+    uint64_t epoch; /* committer: the segment that holds it at offset */
     uint32_t offset, crc;
     char header[FRAME_HEADER];
     size_t len;
@@ -104,7 +104,7 @@ struct op_list {
 };
 
 struct lease_impl {
-    struct op op; /* the one that ends the lease */
+    struct op op;            /* the one that ends the lease */
     struct lease_impl *next; /* among the dying */
     struct spool_log *log;
     struct entry *entry;
@@ -134,7 +134,7 @@ struct spool_draft {
     int error; /* negative errno of the file */
     int fd;
     uint32_t file, next_index;
-    bool new_file; /* its name is not synced yet */
+    bool new_file;         /* its name is not synced yet */
     struct body_file *ref; /* made before the commit, so that publishing cannot fail */
     uint64_t token;
 
@@ -212,41 +212,51 @@ struct spool_log {
     pthread_t keeper;
     bool keeper_closing;
     struct lease_impl *dying_first, *dying_last;
-    pthread_mutex_t redrive_lock; /* held while one letter is taken back; by people, one at a time */
+    /* held while one letter is taken back; by people, one at a time */
+    pthread_mutex_t redrive_lock;
     struct history *history;
     struct dead_letters *dead;
     unsigned threads; /* how many were started */
 };
 
-extern const struct fault spool_disk_full, spool_disk_failed, spool_stopped, spool_too_long, spool_body_lost;
+extern const struct fault spool_disk_full, spool_disk_failed, spool_stopped, spool_too_long,
+    spool_body_lost;
 
 /* spool_log.c */
 const char *log_path(const struct spool_log *, char to[LOG_PATH], const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void log_says(struct spool_log *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void log_failed(struct spool_log *, const char *what, int error); /* no more is accepted until a restart */
-void log_damaged(struct spool_log *, struct segment *, uint64_t offset, uint64_t frames, const char *says);
+/* no more is accepted until a restart */
+void log_failed(struct spool_log *, const char *what, int error);
+void log_damaged(struct spool_log *, struct segment *, uint64_t offset, uint64_t frames,
+                 const char *says);
 
 /* spool_log_draft.c: arriving bodies. */
-const struct fault *draft_open(struct spool_log *, spool_resume_fn *, void *context, struct spool_draft **ret);
+const struct fault *draft_open(struct spool_log *, spool_resume_fn *, void *context,
+                               struct spool_draft **ret);
 bool draft_write(struct spool_draft *, str chunk);
 void draft_abandon(struct spool_draft *);
 /* `notes` and `attempt` are those of a dead letter that is redriven; else none. */
 void draft_commit(struct spool_draft *, const struct spool_entry *, size_t count, str notes,
                   spool_committed_fn *, void *context);
-void draft_gather(struct spool_draft *, str chunk, bool *ret_dry); /* into blocks, never to a file */
-void draft_free(struct spool_draft *, bool keep_file); /* with its blocks */
+/* into blocks, never to a file */
+void draft_gather(struct spool_draft *, str chunk, bool *ret_dry);
+void draft_free(struct spool_draft *, bool keep_file);     /* with its blocks */
 void blocks_give(struct spool_log *, struct block *first); /* back to the pool; drafts lock held */
 
 /* spool_log_body.c: bodies in files of their own. */
 void *spiller_run(void *log);
 void spiller_push(struct spool_log *, struct spool_draft *); /* drafts lock held */
-void body_ref(struct spool_log *, struct body_file *made); /* takes it over */
-bool body_count(struct spool_log *, uint32_t number, int refs); /* recovery: one more or one less; false: no memory */
-void body_spare(struct spool_log *, uint32_t number); /* nobody refers to it: for the next body, or unlinked */
-void body_unref(struct spool_log *, uint32_t number); /* the last one frees the file for the next body */
+void body_ref(struct spool_log *, struct body_file *made);   /* takes it over */
+/* recovery: one more or one less; false: no memory */
+bool body_count(struct spool_log *, uint32_t number, int refs);
+/* nobody refers to it: for the next body, or unlinked */
+void body_spare(struct spool_log *, uint32_t number);
+/* the last one frees the file for the next body */
+void body_unref(struct spool_log *, uint32_t number);
 const struct fault *body_read(struct lease_impl *, uint64_t offset, size_t wanted, char *to);
-int bodies_recover(struct spool_log *); /* after the entries: which files are in use, which are not */
+/* after the entries: which files are in use, which are not */
+int bodies_recover(struct spool_log *);
 
 /* spool_log_commit.c: the committer. */
 void *committer_run(void *log);
@@ -254,8 +264,9 @@ void committer_push(struct spool_log *, struct op *);
 
 /* spool_log_space.c: the log's segments. For the committer, and for open and close. */
 bool disk_is_full(int error);
-void space_gone(struct spool_log *);  /* mail is refused from now on */
-void space_check(struct spool_log *); /* is one segment kept back? Takes mail again when there is room */
+void space_gone(struct spool_log *); /* mail is refused from now on */
+/* is one segment kept back? Takes mail again when there is room */
+void space_check(struct spool_log *);
 int reserve_make(struct spool_log *);
 void segment_spare(struct spool_log *, struct segment *);
 struct segment *segment_next(struct spool_log *, int *ret_error); /* a free one, begun */
@@ -272,16 +283,21 @@ void rules_forget(struct spool_log *); /* where they lie: what was to be written
 void rules_free(struct spool_log *);
 
 /* spool_log_queue.c: entries in memory, and their leases. queue_* want the queue lock held. */
-bool queue_make_room(struct spool_log *, size_t more); /* takes the lock; then queue_add cannot fail */
+/* takes the lock; then queue_add cannot fail */
+bool queue_make_room(struct spool_log *, size_t more);
 void queue_add(struct spool_log *, struct entry *);
-void queue_push(struct spool_log *, struct entry *); /* back among those to be leased */
+void queue_push(struct spool_log *, struct entry *);   /* back among those to be leased */
 void queue_remove(struct spool_log *, struct entry *); /* settled: the entry is freed */
 void queue_state(struct spool_log *, struct entry *, enum entry_state);
-void queue_take(struct spool_log *, struct entry *, enum entry_state); /* out of those to be leased */
-void queue_moved(struct spool_log *, struct entry *, const struct entry *to); /* its frame lies elsewhere now */
+/* out of those to be leased */
+void queue_take(struct spool_log *, struct entry *, enum entry_state);
+/* its frame lies elsewhere now */
+void queue_moved(struct spool_log *, struct entry *, const struct entry *to);
 void queue_forget_slot(struct spool_log *, const struct segment *); /* the damaged ones in it */
-const struct fault *log_lease(struct spool *, int64_t hold_ms, struct arena *, struct lease *ret_lease);
-const struct fault *log_read(const struct lease *, uint64_t offset, size_t wanted, struct arena *, str *ret_bytes);
+const struct fault *log_lease(struct spool *, int64_t hold_ms, struct arena *,
+                              struct lease *ret_lease);
+const struct fault *log_read(const struct lease *, uint64_t offset, size_t wanted, struct arena *,
+                             str *ret_bytes);
 const struct fault *log_note(struct lease *, str note);
 const struct fault *log_settle(struct lease *, enum settlement, int64_t retry_at_ms, str note);
 void log_release(struct lease *);
@@ -296,14 +312,16 @@ struct stored { /* an entry as its frames tell; all in the arena */
     str notes;
 };
 /* What the entry's frames say, notes in order. The entry's segment must stay. -EBADMSG: damage. */
-int stored_read(struct spool_log *, const struct entry *, struct arena *, struct stored *ret_stored);
+int stored_read(struct spool_log *, const struct entry *, struct arena *,
+                struct stored *ret_stored);
 /* A copy of the living entry with this id, its segment held until entry_let_go. */
-bool entry_hold(struct spool_log *, str id, struct arena *, struct entry *ret_entry, struct stored *ret_stored,
-                int *ret_error);
+bool entry_hold(struct spool_log *, str id, struct arena *, struct entry *ret_entry,
+                struct stored *ret_stored, int *ret_error);
 void entry_let_go(struct spool_log *, const struct entry *);
-const struct fault *log_find(struct spool *, str id, struct arena *, struct spool_record *ret_record);
-const struct fault *log_recent(struct spool *, size_t max, struct arena *, struct spool_record **ret_records,
-                               size_t *ret_count);
+const struct fault *log_find(struct spool *, str id, struct arena *,
+                             struct spool_record *ret_record);
+const struct fault *log_recent(struct spool *, size_t max, struct arena *,
+                               struct spool_record **ret_records, size_t *ret_count);
 
 /* spool_log_recover.c: what a start finds. */
 const struct fault *log_recover(struct spool_log *, struct arena *);
@@ -311,7 +329,8 @@ const struct fault *log_recover(struct spool_log *, struct arena *);
 /* spool_log_keep.c: the keeper. */
 void *keeper_run(void *log);
 void keeper_push(struct spool_log *, struct lease_impl *); /* to become a dead letter */
-void keeper_history(struct spool_log *, const struct entry *, const struct lease *, str notes_added);
+void keeper_history(struct spool_log *, const struct entry *, const struct lease *,
+                    str notes_added);
 const struct fault *log_redrive(struct spool *, str id, str note);
 
 #endif

@@ -8,10 +8,11 @@
  *     16       data
  *
  * The spiller writes the blocks, syncs the file (and the directory, when the file is new), and only
- * then hands the commit to the committer. So a commit frame on disk means a whole body on disk. A file
- * is written over with another body only after the settlement of its last entry is on disk; should
- * damage bring such an entry back, the token keeps it from being given another message's bytes. A file
- * no commit names is left over from a stop: the next start takes it as spare or removes it. */
+ * then hands the commit to the committer. So a commit frame on disk means a whole body on disk. A
+ * file is written over with another body only after the settlement of its last entry is on disk;
+ * should damage bring such an entry back, the token keeps it from being given another message's
+ * bytes. A file no commit names is left over from a stop: the next start takes it as spare or
+ * removes it. */
 #include "store/spool_log.h"
 
 #include "base/crc.h"
@@ -41,7 +42,8 @@ static int body_open_spare(struct spool_log *log, struct spool_draft *d)
     pthread_mutex_unlock(&log->drafts_lock);
     if (!number)
         return -ENOENT;
-    int fd = log->disk->open(log->disk, log_path(log, path, "bodies/%08x", number), O_RDWR | O_CLOEXEC, 0);
+    int fd = log->disk->open(log->disk, log_path(log, path, "bodies/%08x", number),
+                             O_RDWR | O_CLOEXEC, 0);
     if (fd < 0) {
         body_spare(log, number);
         return fd;
@@ -85,7 +87,7 @@ static int blocks_write(struct spool_draft *d, struct block *first)
             put_u64(b + 8, d->token ^ d->next_index++);
             put_u32(b, crc32c(0, b + 4, BLOCK_HEADER - 4 + first->used));
             memset(b + BLOCK_HEADER + first->used, 0, BLOCK_DATA - first->used);
-            iov[count] = (struct iovec){ b, BLOCK_BYTES };
+            iov[count] = (struct iovec) { b, BLOCK_BYTES };
         }
         for (int at = 0; at < count;) {
             ssize_t n = disk->pwritev(disk, d->fd, iov + at, count - at, offset);
@@ -140,10 +142,13 @@ static void spill_finish(struct spool_draft *d)
         d->op.fault = full ? &spool_disk_full : &spool_body_lost;
     }
     if (!d->op.fault) {
-        struct commit_head head = { .count = (uint16_t)d->count, .body_file = d->file, .body_size = d->size,
+        struct commit_head head = { .count = (uint16_t)d->count,
+                                    .body_file = d->file,
+                                    .body_size = d->size,
                                     .body_token = d->token };
         commit_head_write(d->op.frame + FRAME_HEADER, &head);
-        *d->ref = (struct body_file){ .number = d->file, .refs = (uint32_t)d->count, .size = d->size };
+        *d->ref =
+            (struct body_file) { .number = d->file, .refs = (uint32_t)d->count, .size = d->size };
         for (size_t i = 0; i < d->count; i++)
             d->entries[i]->body_file = d->file;
     }
@@ -384,7 +389,8 @@ const struct fault *body_read(struct lease_impl *lease, uint64_t offset, size_t 
         for (uint64_t i = 0; !error && i < count; i++, skip = 0) {
             const char *b = blocks + i * BLOCK_BYTES;
             size_t now = wanted < BLOCK_DATA - skip ? wanted : (size_t)(BLOCK_DATA - skip);
-            error = block_check(b, lease->body_token, (uint32_t)(index + i), (uint32_t)(skip + now));
+            error =
+                block_check(b, lease->body_token, (uint32_t)(index + i), (uint32_t)(skip + now));
             if (!error)
                 memcpy(to, b + BLOCK_HEADER + skip, now);
             to += now;

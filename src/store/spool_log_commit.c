@@ -1,8 +1,9 @@
 /* store/spool_log_commit.c - the committer: one write and one sync for everyone who waits.
  *
- * A batch is laid out in memory (frames already carry their heads; only places and serials are filled
- * in here), written by pwritev straight from the drafts' blocks, and synced. Then the queue learns
- * of it, then the callbacks are called. No lock is held from the layout to the end of the sync.
+ * A batch is laid out in memory (frames already carry their heads; only places and serials are
+ * filled in here), written by pwritev straight from the drafts' blocks, and synced. Then the queue
+ * learns of it, then the callbacks are called. No lock is held from the layout to the end of the
+ * sync.
  *
  *     batch frame | rules? commit | note | settled | ... | zeros up to the page
  *
@@ -24,7 +25,7 @@ static const char zeros[SEGMENT_PAGE];
 struct layout { /* one batch as it is being put together */
     struct spool_log *log;
     struct segment *segment;
-    uint64_t at;        /* the next frame's place */
+    uint64_t at; /* the next frame's place */
     int iov_count;
     uint32_t frames;
     size_t rows;        /* added behind row_count, counted when the batch is on disk */
@@ -54,7 +55,7 @@ void committer_push(struct spool_log *log, struct op *op)
 static void iov_put(struct layout *l, const void *from, size_t size)
 {
     if (size)
-        l->log->iov[l->iov_count++] = (struct iovec){ (void *)(uintptr_t)from, size };
+        l->log->iov[l->iov_count++] = (struct iovec) { (void *)(uintptr_t)from, size };
 }
 
 static void iov_pad(struct layout *l, uint64_t to)
@@ -65,7 +66,7 @@ static void iov_pad(struct layout *l, uint64_t to)
 
 static void layout_begin(struct layout *l, struct spool_log *log)
 {
-    *l = (struct layout){ .log = log, .segment = log->open, .at = log->open->end + BATCH_HEADER };
+    *l = (struct layout) { .log = log, .segment = log->open, .at = log->open->end + BATCH_HEADER };
     l->ops.last = &l->ops.first;
     iov_put(l, l->header, BATCH_HEADER);
 }
@@ -119,7 +120,8 @@ static uint32_t rules_put(struct layout *l, struct rules_text *rules)
     if (rules_needed(l, rules)) {
         rules->epoch = l->segment->epoch;
         rules->offset = (uint32_t)l->at;
-        frame_finish(rules->header, FRAME_RULES, 0, rules->offset, 0, rules->len, rules->crc, l->segment);
+        frame_finish(rules->header, FRAME_RULES, 0, rules->offset, 0, rules->len, rules->crc,
+                     l->segment);
         iov_put(l, rules->header, FRAME_HEADER);
         iov_put(l, rules->bytes, rules->len);
         l->at += FRAME_HEADER + rules->len;
@@ -156,13 +158,18 @@ static void commit_put(struct layout *l, struct op *op)
         entry->length = (uint32_t)(op->frame_len + body);
         entry->slot = (uint16_t)l->segment->slot;
         commit_entry_place(op->frame + at, entry->serial, rules[i]);
-        row_put(l, &(struct row){ .kind = FRAME_COMMIT, .index = (uint16_t)i, .offset = entry->offset,
-                                  .length = entry->length, .serial = entry->serial, .id_hash = entry->id_hash,
-                                  .due_ms = entry->due_ms, .attempt = entry->attempt,
-                                  .body_file = entry->body_file });
+        row_put(l, &(struct row) { .kind = FRAME_COMMIT,
+                                   .index = (uint16_t)i,
+                                   .offset = entry->offset,
+                                   .length = entry->length,
+                                   .serial = entry->serial,
+                                   .id_hash = entry->id_hash,
+                                   .due_ms = entry->due_ms,
+                                   .attempt = entry->attempt,
+                                   .body_file = entry->body_file });
     }
-    frame_finish(op->frame, FRAME_COMMIT, d->entries[0]->serial, op->offset, op->frame_len - FRAME_HEADER,
-                 (size_t)body, body ? d->body_crc : 0, l->segment);
+    frame_finish(op->frame, FRAME_COMMIT, d->entries[0]->serial, op->offset,
+                 op->frame_len - FRAME_HEADER, (size_t)body, body ? d->body_crc : 0, l->segment);
     iov_put(l, op->frame, op->frame_len);
     for (const struct block *b = d->ref ? NULL : d->first; b; b = b->next)
         iov_put(l, b->bytes + BLOCK_HEADER, b->used);
@@ -173,24 +180,28 @@ static void commit_put(struct layout *l, struct op *op)
 
 static void lease_op_put(struct layout *l, struct op *op)
 {
-    static const enum frame_kind kinds[] = { [OP_NOTE] = FRAME_NOTE, [OP_RETRY] = FRAME_RETRY,
-                                             [OP_SETTLED] = FRAME_SETTLED };
+    static const enum frame_kind kinds[] = {
+        [OP_NOTE] = FRAME_NOTE, [OP_RETRY] = FRAME_RETRY, [OP_SETTLED] = FRAME_SETTLED
+    };
     struct entry *e = op->entry;
-    struct row row = { .kind = kinds[op->kind], .offset = (uint32_t)l->at, .length = (uint32_t)op->frame_len,
+    struct row row = { .kind = kinds[op->kind],
+                       .offset = (uint32_t)l->at,
+                       .length = (uint32_t)op->frame_len,
                        .serial = e->serial };
     op->offset = row.offset;
     if (op->kind != OP_SETTLED) {
         bool again = op->kind == OP_RETRY;
         struct note_head head = { .previous_epoch = op->lease->chain.epoch,
                                   .previous_offset = op->lease->chain.offset,
-                                  .attempt = again ? e->attempt + 1u : 0, .due_ms = again ? op->due_ms : 0 };
+                                  .attempt = again ? e->attempt + 1u : 0,
+                                  .due_ms = again ? op->due_ms : 0 };
         note_head_write(op->frame + FRAME_HEADER, &head);
         row.attempt = head.attempt;
         row.due_ms = head.due_ms;
-        op->lease->chain = (struct chain){ l->segment->epoch, op->offset };
+        op->lease->chain = (struct chain) { l->segment->epoch, op->offset };
     }
-    frame_finish(op->frame, kinds[op->kind], e->serial, op->offset, op->frame_len - FRAME_HEADER, 0, 0,
-                 l->segment);
+    frame_finish(op->frame, kinds[op->kind], e->serial, op->offset, op->frame_len - FRAME_HEADER, 0,
+                 0, l->segment);
     row_put(l, &row);
     iov_put(l, op->frame, op->frame_len);
     l->at += op->frame_len;
@@ -198,14 +209,16 @@ static void lease_op_put(struct layout *l, struct op *op)
     l->frames++;
 }
 
-/* Takes ops into the batch until one does not fit: then the batch is written first, or the segment turned. */
+/* Takes ops into the batch until one does not fit: then the batch is written first, or the
+ * segment turned. */
 static void layout_fill(struct layout *l, struct op_list *ops)
 {
     struct spool_log *log = l->log;
     while (ops->first) {
         struct op *op = ops->first;
         op->offset = 0;
-        bool moves = op->draft && op->draft->moves; /* that makes room: it may use what is kept back */
+        /* that makes room: it may use what is kept back */
+        bool moves = op->draft && op->draft->moves;
         if (op->kind == OP_COMMIT && !op->fault && (log->failed || (log->full && !moves)))
             op->fault = log->failed ? &spool_disk_failed : &spool_disk_full;
         bool writes = op->frame && !op->fault && !log->failed;
@@ -239,7 +252,8 @@ static int write_all(struct spool_log *log, struct segment *s, int count, uint64
 {
     struct iovec *iov = log->iov;
     for (int at = 0; at < count;) {
-        ssize_t n = log->disk->pwritev(log->disk, s->fd, iov + at, count - at < 1024 ? count - at : 1024, offset);
+        ssize_t n = log->disk->pwritev(log->disk, s->fd, iov + at,
+                                       count - at < 1024 ? count - at : 1024, offset);
         if (n <= 0)
             return n ? (int)n : -EIO;
         offset += (uint64_t)n;
@@ -259,8 +273,10 @@ static int layout_write(struct layout *l)
     struct segment *s = l->segment;
     iov_pad(l, page_padded(l->at));
     /* Whatever lies before this batch was synced: one batch is under way at a time. */
-    struct batch batch = { .sequence = log->sequence + 1, .synced_epoch = s->epoch,
-                           .synced_offset = (uint32_t)s->end, .batch_bytes = (uint32_t)(l->at - s->end),
+    struct batch batch = { .sequence = log->sequence + 1,
+                           .synced_epoch = s->epoch,
+                           .synced_offset = (uint32_t)s->end,
+                           .batch_bytes = (uint32_t)(l->at - s->end),
                            .frames = l->frames };
     batch_write(l->header, &batch, s, (uint32_t)s->end);
     int error = write_all(log, s, l->iov_count, s->end);
@@ -286,8 +302,9 @@ static int layout_write(struct layout *l)
     return 0;
 }
 
-/* After a batch nobody followed: a batch without frames at the place of the next one, which says that
- * all before it was synced. It lets damage of the last batch be told from a torn tail, and is itself written over. */
+/* After a batch nobody followed: a batch without frames at the place of the next one, which says
+ * that all before it was synced. It lets damage of the last batch be told from a torn tail, and is
+ * itself written over. */
 static void epilogue_write(struct spool_log *log, bool sync)
 {
     struct segment *s = log->open;
@@ -295,8 +312,10 @@ static void epilogue_write(struct spool_log *log, bool sync)
     if (log->failed || s->end + SEGMENT_PAGE + segment_closing_bytes(s, 0) > s->bytes)
         return;
     char page[SEGMENT_PAGE] = { 0 };
-    struct batch batch = { .sequence = log->sequence + 1, .synced_epoch = s->epoch,
-                           .synced_offset = (uint32_t)s->end, .batch_bytes = SEGMENT_PAGE };
+    struct batch batch = { .sequence = log->sequence + 1,
+                           .synced_epoch = s->epoch,
+                           .synced_offset = (uint32_t)s->end,
+                           .batch_bytes = SEGMENT_PAGE };
     batch_write(page, &batch, s, (uint32_t)s->end);
     int error = segment_pwrite(s, page, sizeof page, s->end);
     if (!error && sync)
@@ -399,8 +418,8 @@ static void ops_end(struct spool_log *log, struct op_list *ops)
     ops->last = &ops->first;
 }
 
-/* The disk took the batch not: mail is refused, notes and settlements go back to wait for room. Rules
- * and notes must not be referred to where they never were written. */
+/* The disk took the batch not: mail is refused, notes and settlements go back to wait for room.
+ * Rules and notes must not be referred to where they never were written. */
 static void take_back(struct layout *l, struct op_list *ops)
 {
     struct spool_log *log = l->log;
@@ -417,7 +436,8 @@ static void take_back(struct layout *l, struct op_list *ops)
         }
         pthread_mutex_lock(&log->queue_lock);
         struct segment *s = op->entry->note_offset ? log->segments[op->entry->note_slot] : NULL;
-        op->lease->chain = s ? (struct chain){ s->epoch, op->entry->note_offset } : (struct chain){ 0, 0 };
+        op->lease->chain =
+            s ? (struct chain) { s->epoch, op->entry->note_offset } : (struct chain) { 0, 0 };
         pthread_mutex_unlock(&log->queue_lock);
         list_add(&keep, op);
     }
@@ -442,9 +462,9 @@ static bool commit_all(struct spool_log *log, struct op_list *ops)
             struct op *op = ops->first;
             int error = log->open->end == SEGMENT_PAGE ? -EMSGSIZE : segment_turn(log);
             if (op->kind == OP_COMMIT && error) {
-                op->fault = error == -EMSGSIZE ? &spool_too_long
-                            : disk_is_full(error)   ? &spool_disk_full
-                                               : &spool_disk_failed;
+                op->fault = error == -EMSGSIZE    ? &spool_too_long
+                            : disk_is_full(error) ? &spool_disk_full
+                                                  : &spool_disk_failed;
             } else if (error == -EMSGSIZE || disk_is_full(error)) {
                 return false;
             }
@@ -532,8 +552,7 @@ void *committer_run(void *context)
                 forward_some(log, &ops);
             if (ops.first && !stuck)
                 stuck = !commit_all(log, &ops);
-        }
-        else if (log->epilogue_due)
+        } else if (log->epilogue_due)
             epilogue_write(log, false);
         segments_free(log);
         pthread_mutex_lock(&log->list_lock);

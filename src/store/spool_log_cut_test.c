@@ -18,10 +18,10 @@ enum { MESSAGES_MOST = 256 };
 
 struct message { /* what the test knows of one */
     bool begun;
-    uint64_t acked_at;     /* the step after which it was promised; 0: it was not */
-    uint64_t settling_at;  /* from here on it may be gone */
-    uint64_t settled_at;   /* from here on it must be gone */
-    bool dies;             /* it becomes a dead letter: then it is one, or it lives */
+    uint64_t acked_at;    /* the step after which it was promised; 0: it was not */
+    uint64_t settling_at; /* from here on it may be gone */
+    uint64_t settled_at;  /* from here on it must be gone */
+    bool dies;            /* it becomes a dead letter: then it is one, or it lives */
 };
 
 struct story { /* a spool on a disk in memory, and what happened to it */
@@ -36,16 +36,21 @@ struct story { /* a spool on a disk in memory, and what happened to it */
     unsigned count;
 };
 
-static const struct spool_limits small = { .segment_bytes = 128 << 10, .spill_bytes = 8 << 10,
+static const struct spool_limits small = { .segment_bytes = 128 << 10,
+                                           .spill_bytes = 8 << 10,
                                            .history_bytes = 512 << 10 };
 
 static void story_on(struct story *s, struct disk_sim *sim)
 {
-    *s = (struct story){ .sim = sim, .clock = fake_clock_at("2026-03-02T09:15:42.317Z"),
-                         .entropy = seeded_entropy(7), .journal = captured_journal_new(),
-                         .arena = arena_new((size_t)256 << 20) };
-    s->outside = (struct outside){ .clock = &s->clock.clock, .entropy = &s->entropy.entropy,
-                                   .journal = captured_journal(s->journal), .disk = disk_sim_disk(sim) };
+    *s = (struct story) { .sim = sim,
+                          .clock = fake_clock_at("2026-03-02T09:15:42.317Z"),
+                          .entropy = seeded_entropy(7),
+                          .journal = captured_journal_new(),
+                          .arena = arena_new((size_t)256 << 20) };
+    s->outside = (struct outside) { .clock = &s->clock.clock,
+                                    .entropy = &s->entropy.entropy,
+                                    .journal = captured_journal(s->journal),
+                                    .disk = disk_sim_disk(sim) };
 }
 
 static const struct fault *story_open(struct story *s)
@@ -69,7 +74,10 @@ static void story_end(struct story *s)
     disk_sim_free(s->sim);
 }
 
-static size_t size_of(unsigned n) { return n % 7 == 3 || n % 7 == 4 ? 20000 + n * 100 : 300 + (n * 977) % 5000; }
+static size_t size_of(unsigned n)
+{
+    return n % 7 == 3 || n % 7 == 4 ? 20000 + n * 100 : 300 + (n * 977) % 5000;
+}
 
 static struct step commit(struct story *s, unsigned n)
 {
@@ -82,7 +90,10 @@ static struct step commit(struct story *s, unsigned n)
     return step;
 }
 
-static unsigned number_of(const struct lease *lease) { return (unsigned)atoi(lease->entry.id.ptr + 1); }
+static unsigned number_of(const struct lease *lease)
+{
+    return (unsigned)atoi(lease->entry.id.ptr + 1);
+}
 
 /* Commits, and settles most of what it leases; some are retried and stay. */
 static void tell(struct story *s, unsigned count)
@@ -99,7 +110,8 @@ static void tell(struct story *s, unsigned count)
             continue;
         unsigned m = number_of(&lease);
         if (m % 5 == 4) {
-            s->spool->ops->settle(&lease, SETTLE_RETRY, s->clock.wall_ms + 3600000, STR("{\"try\":1}"));
+            s->spool->ops->settle(&lease, SETTLE_RETRY, s->clock.wall_ms + 3600000,
+                                  STR("{\"try\":1}"));
             continue;
         }
         if (m % 9 == 8) {
@@ -140,7 +152,8 @@ static void check(struct story *after, const struct story *before, uint64_t step
             fail_msg("%s: the rules of %u are not what came", what, n);
         if (before->messages[n].settled_at && before->messages[n].settled_at <= step)
             fail_msg("%s: %u was settled and came back", what, n);
-        assert_null(after->spool->ops->settle(&lease, SETTLE_RETRY, after->clock.wall_ms + 1000000, STR("")));
+        assert_null(after->spool->ops->settle(&lease, SETTLE_RETRY, after->clock.wall_ms + 1000000,
+                                              STR("")));
     }
     for (unsigned n = 0; n < MESSAGES_MOST; n++) {
         const struct message *m = &before->messages[n];
@@ -159,8 +172,8 @@ static void check(struct story *after, const struct story *before, uint64_t step
 static void cut_at(struct story *told, uint64_t step, enum disk_cut cut, uint64_t seed, bool twice)
 {
     char what[96];
-    snprintf(what, sizeof what, "cut %d at step %llu, seed %llu", (int)cut, (unsigned long long)step,
-             (unsigned long long)seed);
+    snprintf(what, sizeof what, "cut %d at step %llu, seed %llu", (int)cut,
+             (unsigned long long)step, (unsigned long long)seed);
     struct story after;
     story_on(&after, disk_sim_after_cut(told->sim, step, cut, seed));
     after.clock.wall_ms = (int64_t)told->clock.wall_ms;
@@ -171,7 +184,8 @@ static void cut_at(struct story *told, uint64_t step, enum disk_cut cut, uint64_
     check(&after, told, step, what);
     after.spool->ops->health(after.spool, &health);
     if (health.damaged_frames)
-        fail_msg("%s: %llu frames called damaged: %.*s", what, (unsigned long long)health.damaged_frames,
+        fail_msg("%s: %llu frames called damaged: %.*s", what,
+                 (unsigned long long)health.damaged_frames,
                  STR_ARG(captured_journal_text(after.journal, after.arena)));
     if (twice) { /* go on, and let the power go again */
         struct story more = after;
@@ -279,7 +293,8 @@ static void one_message_that_waits_does_not_keep_the_others_on_disk(void **state
         assert_true(commit(&told, n).committed);
         struct lease lease = step_lease(told.spool, told.arena);
         assert_null(told.spool->ops->note(&lease, STR("{\"first\":1}")));
-        told.spool->ops->settle(&lease, SETTLE_RETRY, told.clock.wall_ms + 3600000, STR("{\"then\":2}"));
+        told.spool->ops->settle(&lease, SETTLE_RETRY, told.clock.wall_ms + 3600000,
+                                STR("{\"then\":2}"));
     }
     for (unsigned i = 0; i < 200; i++) {
         assert_true(step_commit(told.spool, "m200", step_body(told.arena, 4000, i)).committed);
@@ -335,7 +350,8 @@ static void after_every_failing_call_a_restart_finds_what_was_promised(void **st
     for (uint64_t n = 1; n <= calls; n++)
         for (int e = 0; e < 2; e++) {
             char what[64];
-            snprintf(what, sizeof what, "call %llu fails with %d", (unsigned long long)n, errors[e]);
+            snprintf(what, sizeof what, "call %llu fails with %d", (unsigned long long)n,
+                     errors[e]);
             struct story told;
             story_on(&told, disk_sim_new());
             disk_sim_fail(told.sim, n, errors[e]);
@@ -424,7 +440,7 @@ static void a_full_disk_refuses_mail_and_still_drains(void **state)
         s.spool->ops->health(s.spool, &health);
         if (health.accepting)
             break;
-        nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+        nanosleep(&(struct timespec) { .tv_nsec = 20000000 }, NULL);
     }
     assert_true(health.accepting);
     assert_true(step_commit(s.spool, "m250", STR("again")).committed);
@@ -473,18 +489,20 @@ static void damage_before_the_synced_position_is_reported_and_the_rest_recovered
             story_on(&after, disk_sim_after_cut(told.sim, steps, DISK_CUT_KEEP, 0));
             snprintf(path, sizeof path, "/spool/log/%08x", slot);
             str bytes = disk_sim_bytes(after.sim, path, after.arena);
-            assert_true(disk_sim_damage(after.sim, path, at, (unsigned char)(bytes.ptr[at] ^ 0x41)));
+            assert_true(
+                disk_sim_damage(after.sim, path, at, (unsigned char)(bytes.ptr[at] ^ 0x41)));
             assert_null(story_open(&after));
             unsigned there = lease_all(&after);
             struct spool_health health;
             after.spool->ops->health(after.spool, &health);
             if (there < 45 && !health.damaged_frames)
-                fail_msg("slot %d, byte %llu: %u are gone and nobody says so", slot, (unsigned long long)at,
-                         45 - there);
+                fail_msg("slot %d, byte %llu: %u are gone and nobody says so", slot,
+                         (unsigned long long)at, 45 - there);
             /* a byte in a frame costs that frame; in a rules frame, those that refer to it */
             bool rules = at >= 4096 && at < 4224;
             if (there < (at < 4096 ? 45 : rules ? 1 : 44))
-                fail_msg("slot %d, byte %llu: %u are gone", slot, (unsigned long long)at, 45 - there);
+                fail_msg("slot %d, byte %llu: %u are gone", slot, (unsigned long long)at,
+                         45 - there);
             if (health.damaged_frames) {
                 hit++;
                 assert_true(captured_journal_count(after.journal, "damage") > 0);

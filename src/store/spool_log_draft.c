@@ -1,7 +1,8 @@
-/* store/spool_log_draft.c - messages that are arriving: memory first, a file of their own when large.
+/* store/spool_log_draft.c - messages that are arriving: memory first, a file of their own when
+ * large.
  *
- * The body is copied once, from the socket's buffer into blocks; the committer writes it from there, and
- * its checksum is computed on the way, by the thread that brings the bytes. */
+ * The body is copied once, from the socket's buffer into blocks; the committer writes it from
+ * there, and its checksum is computed on the way, by the thread that brings the bytes. */
 #include "store/spool_log.h"
 
 #include "base/crc.h"
@@ -159,7 +160,8 @@ void draft_free(struct spool_draft *d, bool keep_file)
     free(d);
 }
 
-/* No resume comes after this returns, unless it is this very call that resume makes. Drafts lock held. */
+/* No resume comes after this returns, unless it is this very call that resume makes. Drafts lock
+ * held. */
 static void resume_never(struct spool_draft *d)
 {
     struct spool_log *log = d->log;
@@ -182,7 +184,8 @@ void draft_abandon(struct spool_draft *d)
     pthread_mutex_unlock(&log->drafts_lock);
 }
 
-/* The commit frame's head, and what the queue will need, made here so that the committer only fills in places. */
+/* The commit frame's head, and what the queue will need, made here so that the committer only
+ * fills in places. */
 static const struct fault *commit_encode(struct spool_draft *d, const struct spool_entry *entries,
                                          size_t count, str notes)
 {
@@ -211,9 +214,14 @@ static const struct fault *commit_encode(struct spool_draft *d, const struct spo
         struct entry *e = d->entries[i] = calloc(1, sizeof(struct entry));
         if (!e || (from->rules.len && !(d->rules[i] = rules_take(d->log, from->rules))))
             return &fault_no_memory;
-        *e = (struct entry){ .id_hash = id_hash(from->id), .due_ms = from->due_ms, .index = (uint16_t)i };
-        struct commit_entry to = { .due_ms = from->due_ms, .kind = (uint16_t)from->kind, .id = from->id,
-                                   .head = from->head, .notes = notes };
+        *e = (struct entry) { .id_hash = id_hash(from->id),
+                              .due_ms = from->due_ms,
+                              .index = (uint16_t)i };
+        struct commit_entry to = { .due_ms = from->due_ms,
+                                   .kind = (uint16_t)from->kind,
+                                   .id = from->id,
+                                   .head = from->head,
+                                   .notes = notes };
         commit_entry_write(at, &to);
         at += commit_entry_size(&to);
     }

@@ -1,11 +1,13 @@
 /* store/spool_log_forward.c - copies the little that lives in the oldest segment to the log's end.
  *
  * Segments are freed oldest first, so one message that is retried for hours would keep every later
- * segment on disk. When the oldest of several has little left in it, its entries are committed anew under their own
- * serials, with their notes and attempts inside; a body in a file stays in its file.
+ * segment on disk. When the oldest of several has little left in it, its entries are committed anew
+ * under their own serials, with their notes and attempts inside; a body in a file stays in its
+ * file.
  *
- * After a stop both copies may be there. The later one counts, and until it is synced the old segment is
- * not freed: so one of them is always whole. Notes and settlements that come later lie behind the later copy. */
+ * After a stop both copies may be there. The later one counts, and until it is synced the old
+ * segment is not freed: so one of them is always whole. Notes and settlements that come later lie
+ * behind the later copy. */
 #include "store/spool_log.h"
 
 #include <errno.h>
@@ -24,7 +26,8 @@ static void on_moved(void *context, const struct fault *f)
     (void)f;
 }
 
-/* Entries of the oldest segment that nobody holds, taken out of the queue; none when it is not worth it. */
+/* Entries of the oldest segment that nobody holds, taken out of the queue; none when it is not
+ * worth it. */
 static size_t choose(struct spool_log *log, struct entry *to[FORWARD_ENTRIES])
 {
     size_t count = 0, used = 0;
@@ -51,7 +54,8 @@ static size_t choose(struct spool_log *log, struct entry *to[FORWARD_ENTRIES])
     return count;
 }
 
-static struct spool_draft *copy_of(struct spool_log *log, struct entry *e, struct arena *arena, int *ret_error)
+static struct spool_draft *copy_of(struct spool_log *log, struct entry *e, struct arena *arena,
+                                   int *ret_error)
 {
     struct stored stored;
     bool dry;
@@ -59,8 +63,12 @@ static struct spool_draft *copy_of(struct spool_log *log, struct entry *e, struc
     *ret_error = -ENOMEM;
     if (!d)
         return NULL;
-    *d = (struct spool_draft){ .log = log, .fd = -1, .moves = e, .count = 1, .committed = on_moved,
-                               .op = { .kind = OP_COMMIT, .draft = d } };
+    *d = (struct spool_draft) { .log = log,
+                                .fd = -1,
+                                .moves = e,
+                                .count = 1,
+                                .committed = on_moved,
+                                .op = { .kind = OP_COMMIT, .draft = d } };
     d->entries = calloc(1, sizeof *d->entries);
     d->rules = calloc(1, sizeof *d->rules);
     if (d->entries)
@@ -74,8 +82,10 @@ static struct spool_draft *copy_of(struct spool_log *log, struct entry *e, struc
         d->entries[0]->index = 0;
         if (!stored.commit.body_file)
             draft_gather(d, stored.body, &dry);
-        struct commit_head head = { .count = 1, .body_file = stored.commit.body_file,
-                                    .body_size = stored.commit.body_size, .body_token = stored.commit.body_token };
+        struct commit_head head = { .count = 1,
+                                    .body_file = stored.commit.body_file,
+                                    .body_size = stored.commit.body_size,
+                                    .body_token = stored.commit.body_token };
         struct commit_entry to = stored.entry;
         to.due_ms = e->due_ms;
         to.attempt = e->attempt;
@@ -112,7 +122,8 @@ void forward_some(struct spool_log *log, struct op_list *ops)
             ops->last = &d->op.next;
         } else {
             if (error == -EBADMSG)
-                log_damaged(log, log->segments[chosen[i]->slot], chosen[i]->offset, 1, "an entry cannot be read");
+                log_damaged(log, log->segments[chosen[i]->slot], chosen[i]->offset, 1,
+                            "an entry cannot be read");
             pthread_mutex_lock(&log->queue_lock);
             if (error == -EBADMSG)
                 queue_state(log, chosen[i], ENTRY_DAMAGED);

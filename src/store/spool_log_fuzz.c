@@ -1,5 +1,6 @@
-/* Recovery reads whatever lies on the disk: the input is the first segment's file, or one written by us
- * with the input's bytes laid over it. It must never crash, hang or ask for unbounded memory. */
+/* Recovery reads whatever lies on the disk: the input is the first segment's file, or one written
+ * by us with the input's bytes laid over it. It must never crash, hang or ask for unbounded memory.
+ * */
 #include "store/segment.h"
 #include "store/spool.h"
 
@@ -14,7 +15,8 @@
 
 enum { SEGMENT = 64 << 10 };
 
-static const struct spool_limits limits = { .segment_bytes = SEGMENT, .spill_bytes = 4096,
+static const struct spool_limits limits = { .segment_bytes = SEGMENT,
+                                            .spill_bytes = 4096,
                                             .history_bytes = 512 << 10 };
 
 struct waiting {
@@ -36,7 +38,9 @@ static void on_committed(void *context, const struct fault *f)
 static void commit(struct spool *spool, str id, str body)
 {
     struct waiting w = { .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER };
-    struct spool_entry e = { .id = id, .kind = SPOOL_MAIL, .head = STR("head"), .rules = STR("rules") };
+    struct spool_entry e = {
+        .id = id, .kind = SPOOL_MAIL, .head = STR("head"), .rules = STR("rules")
+    };
     struct spool_draft *draft;
     if (spool->ops->draft(spool, NULL, NULL, &draft))
         return;
@@ -48,7 +52,8 @@ static void commit(struct spool *spool, str id, str body)
     pthread_mutex_unlock(&w.lock);
 }
 
-static void file_write(struct disk *disk, const char *path, const uint8_t *bytes, size_t size, uint64_t offset)
+static void file_write(struct disk *disk, const char *path, const uint8_t *bytes, size_t size,
+                       uint64_t offset)
 {
     int fd = disk->open(disk, path, O_RDWR | O_CREAT, 0600);
     if (fd < 0)
@@ -78,7 +83,8 @@ static void furnish(struct outside *outside, struct arena *arena)
     spool->ops->close(spool);
 }
 
-/* Frames with right checksums, so that what is in them is read: kind, u8 serial, u8 length, head bytes. */
+/* Frames with right checksums, so that what is in them is read: kind, u8 serial, u8 length, head
+ * bytes. */
 static void lay_frames(struct disk *disk, const uint8_t *in, size_t size)
 {
     static char bytes[SEGMENT];
@@ -86,7 +92,9 @@ static void lay_frames(struct disk *disk, const uint8_t *in, size_t size)
     if (segment_open(disk, "/s/log/00000000", 0, &s) != 0)
         abort();
     uint64_t at = FRAME_HEADER + BATCH_FIXED;
-    struct batch batch = { .sequence = 100, .synced_epoch = s->epoch, .synced_offset = SEGMENT_PAGE };
+    struct batch batch = { .sequence = 100,
+                           .synced_epoch = s->epoch,
+                           .synced_offset = SEGMENT_PAGE };
     memset(bytes, 0, sizeof bytes);
     while (size >= 3) {
         size_t length = in[2], left = size - 3;
@@ -94,7 +102,8 @@ static void lay_frames(struct disk *disk, const uint8_t *in, size_t size)
         if (at + FRAME_HEADER + length > SEGMENT / 2)
             break;
         memcpy(bytes + at + FRAME_HEADER, in + 3, length);
-        frame_finish(bytes + at, (enum frame_kind)(in[0] % 8), in[1], (uint32_t)(SEGMENT_PAGE + at), length, 0, 0, s);
+        frame_finish(bytes + at, (enum frame_kind)(in[0] % 8), in[1], (uint32_t)(SEGMENT_PAGE + at),
+                     length, 0, 0, s);
         at += frame_padded(FRAME_HEADER + length);
         batch.frames++;
         in += 3 + length;
@@ -106,7 +115,8 @@ static void lay_frames(struct disk *disk, const uint8_t *in, size_t size)
     segment_close(s);
 }
 
-/* The first byte says what the rest is: a whole file, frames, or changes of ours (u16 place, u8 length, bytes). */
+/* The first byte says what the rest is: a whole file, frames, or changes of ours (u16 place, u8
+ * length, bytes). */
 static void lay(struct disk *disk, const uint8_t *in, size_t size)
 {
     if (in[0] & 1) {
@@ -152,7 +162,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *in, size_t size)
     struct captured_journal *journal = captured_journal_new();
     struct disk_sim *sim = disk_sim_new();
     struct arena *arena = arena_new((size_t)64 << 20);
-    struct outside outside = { &clock.clock, &entropy.entropy, captured_journal(journal), disk_sim_disk(sim) };
+    struct outside outside = { &clock.clock, &entropy.entropy, captured_journal(journal),
+                               disk_sim_disk(sim) };
     furnish(&outside, arena);
     lay(outside.disk, in, size);
     for (int i = 0; i < 2; i++) { /* what it made of it must be readable as well */

@@ -1,8 +1,10 @@
-/* store/spool_log_keep.c - the keeper: what ended goes into history and dead letters, and comes back.
+/* store/spool_log_keep.c - the keeper: what ended goes into history and dead letters, and comes
+ * back.
  *
- * A dead letter is on disk, with its name, before its entry is settled. A stop between the two leaves
- * both; the next start finds the entry living and removes the letter. Redriving goes the other way: the new
- * entry is committed first, then the letter removed; again a start that finds both keeps the entry. */
+ * A dead letter is on disk, with its name, before its entry is settled. A stop between the two
+ * leaves both; the next start finds the entry living and removes the letter. Redriving goes the
+ * other way: the new entry is committed first, then the letter removed; again a start that finds
+ * both keeps the entry. */
 #include "store/spool_log.h"
 
 #include "store/dead.h"
@@ -24,13 +26,17 @@ void keeper_push(struct spool_log *log, struct lease_impl *lease)
     pthread_mutex_unlock(&log->keeper_lock);
 }
 
-void keeper_history(struct spool_log *log, const struct entry *e, const struct lease *lease, str notes_added)
+void keeper_history(struct spool_log *log, const struct entry *e, const struct lease *lease,
+                    str notes_added)
 {
     AUTO_BUF notes = buf_new(FRAME_HEAD_MAX);
     buf_add(&notes, lease->notes);
     buf_add(&notes, notes_added);
-    struct spool_record record = { .entry = lease->entry, .state = SPOOL_DONE, .attempt = lease->attempt,
-                                   .due_ms = 0, .notes = buf_str(&notes) };
+    struct spool_record record = { .entry = lease->entry,
+                                   .state = SPOOL_DONE,
+                                   .attempt = lease->attempt,
+                                   .due_ms = 0,
+                                   .notes = buf_str(&notes) };
     history_add(log->history, &record, e->serial);
     pthread_mutex_lock(&log->keeper_lock);
     pthread_cond_signal(&log->keeper_cond);
@@ -51,7 +57,7 @@ static const struct fault *body_give(void *context, uint64_t offset, size_t size
         return NULL;
     }
     const struct fault *f = body_read(source->lease, offset, size, source->room);
-    *ret_bytes = (str){ source->room, size };
+    *ret_bytes = (str) { source->room, size };
     return f;
 }
 
@@ -72,15 +78,21 @@ static const struct fault *letter_put(struct spool_log *log, struct lease_impl *
     if (lease->body_file && !(source.room = arena_alloc(arena, DEAD_PIECE, 1)))
         return &fault_no_memory;
     struct spool_record record = {
-        .entry = { .id = stored.entry.id, .kind = SPOOL_MAIL, .head = stored.entry.head, .rules = stored.rules },
-        .state = SPOOL_DEAD, .attempt = e.attempt + 1, .notes = buf_str(&lease->notes),
+        .entry = { .id = stored.entry.id,
+                   .kind = SPOOL_MAIL,
+                   .head = stored.entry.head,
+                   .rules = stored.rules },
+        .state = SPOOL_DEAD,
+        .attempt = e.attempt + 1,
+        .notes = buf_str(&lease->notes),
     };
-    const struct fault *f = dead_put(log->dead, &record, e.serial, lease->body_size, body_give,
-                                     &source, arena);
+    const struct fault *f =
+        dead_put(log->dead, &record, e.serial, lease->body_size, body_give, &source, arena);
     return f == NULL ? NULL : f->kind == FAULT_LIMIT ? &spool_disk_full : &spool_body_lost;
 }
 
-/* Until the disk takes it, the entry stays as it is: living on disk, of no further use in memory. */
+/* Until the disk takes it, the entry stays as it is: living on disk, of no further use in memory.
+ * */
 static bool letters_put(struct spool_log *log, struct lease_impl *first)
 {
     bool all = true;
@@ -93,8 +105,8 @@ static bool letters_put(struct spool_log *log, struct lease_impl *first)
             continue;
         }
         all = false;
-        journal_notef(log->outside->journal, JOURNAL_ERROR, STR("store"), STR("dead_letter_not_written"),
-                      "\"says\":\"" STR_FMT "\"", STR_ARG(f->says));
+        journal_notef(log->outside->journal, JOURNAL_ERROR, STR("store"),
+                      STR("dead_letter_not_written"), "\"says\":\"" STR_FMT "\"", STR_ARG(f->says));
         pthread_mutex_lock(&log->keeper_lock);
         lease->next = log->dying_first;
         if (!log->dying_first)
@@ -146,7 +158,8 @@ void *keeper_run(void *context)
         if (closing)
             break;
     }
-    /* A letter that found no room is not lost: its entry lives on disk and dies again after the next start. */
+    /* A letter that found no room is not lost: its entry lives on disk and dies again after the
+     * next start. */
     struct lease_impl *left = log->dying_first;
     log->dying_first = NULL;
     pthread_mutex_unlock(&log->keeper_lock);
@@ -197,8 +210,9 @@ static void wait_for(struct redriving *r, bool *what)
     pthread_mutex_unlock(&r->lock);
 }
 
-static const struct fault *body_back(struct dead_reader *reader, uint64_t size, struct spool_draft *draft,
-                                     struct redriving *r, struct arena *arena)
+static const struct fault *body_back(struct dead_reader *reader, uint64_t size,
+                                     struct spool_draft *draft, struct redriving *r,
+                                     struct arena *arena)
 {
     for (uint64_t at = 0; at < size;) {
         str bytes;
@@ -215,8 +229,11 @@ static const struct fault *body_back(struct dead_reader *reader, uint64_t size, 
 /* Static faults only: the caller brings no arena. */
 static const struct fault *redrive_fault(enum fault_kind kind)
 {
-    static const struct fault absent = { .kind = FAULT_ABSENT, .says = STR_INIT("there is no such dead letter") };
-    return kind == FAULT_ABSENT ? &absent : kind == FAULT_LIMIT ? &spool_disk_full : &spool_body_lost;
+    static const struct fault absent = { .kind = FAULT_ABSENT,
+                                         .says = STR_INIT("there is no such dead letter") };
+    return kind == FAULT_ABSENT  ? &absent
+           : kind == FAULT_LIMIT ? &spool_disk_full
+                                 : &spool_body_lost;
 }
 
 static const struct fault *redrive(struct spool_log *log, str id, str note, struct arena *arena)
@@ -247,7 +264,8 @@ static const struct fault *redrive(struct spool_log *log, str id, str note, stru
     if (note.len && note.ptr[note.len - 1] != '\n')
         buf_addc(&notes, '\n');
     record.entry.due_ms = 0;
-    draft_commit(draft, &record.entry, 1, notes.failed ? record.notes : buf_str(&notes), on_committed, &r);
+    draft_commit(draft, &record.entry, 1, notes.failed ? record.notes : buf_str(&notes),
+                 on_committed, &r);
     wait_for(&r, &r.committed);
     if (r.failed)
         return redrive_fault(r.kind);
@@ -257,7 +275,8 @@ static const struct fault *redrive(struct spool_log *log, str id, str note, stru
 
 const struct fault *log_redrive(struct spool *spool, str id, str note)
 {
-    static const struct fault lives = { .kind = FAULT_CONFLICT, .says = STR_INIT("the message still lives") };
+    static const struct fault lives = { .kind = FAULT_CONFLICT,
+                                        .says = STR_INIT("the message still lives") };
     struct spool_log *log = (struct spool_log *)spool;
     AUTO_ARENA *arena = arena_new((size_t)64 << 20);
     if (!arena)

@@ -1,8 +1,8 @@
 /* store/spool_log_queue.c - the living entries: found by id, leased in the order they are due.
  *
- * An entry is in the table of ids while it lives and in the heap while it may be leased. What a lease
- * ends in goes to the committer first and comes back here from there, after the write: so the next
- * holder reads every note of the one before. */
+ * An entry is in the table of ids while it lives and in the heap while it may be leased. What a
+ * lease ends in goes to the committer first and comes back here from there, after the write: so the
+ * next holder reads every note of the one before. */
 #include "store/spool_log.h"
 
 #include <assert.h>
@@ -233,9 +233,11 @@ static int64_t monotonic_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Waits by the machine's own clock, since a thread really sleeps; what is due is asked of outside's,
- * anew at least five times a second while something waits for its time, since that clock may be turned. */
-static const struct fault *next_due(struct spool_log *log, int64_t hold_ms, struct entry **ret_entry)
+/* Waits by the machine's own clock, since a thread really sleeps; what is due is asked of
+ * outside's, anew at least five times a second while something waits for its time, since that clock
+ * may be turned. */
+static const struct fault *next_due(struct spool_log *log, int64_t hold_ms,
+                                    struct entry **ret_entry)
 {
     enum { LOOK_AGAIN_MS = 200 };
     struct clock *clock = log->outside->clock;
@@ -301,25 +303,38 @@ static const struct fault *lease_make(struct spool_log *log, struct entry *e, st
         return *ret_error == -ENOMEM ? &fault_no_memory : &spool_body_lost;
     }
     struct segment *noted = e->note_offset ? log->segments[e->note_slot] : NULL;
-    *impl = (struct lease_impl){
-        .log = log, .entry = e, .body = stored.body, .body_file = stored.commit.body_file, .body_fd = -1,
-        .body_size = stored.commit.body_size, .body_token = stored.commit.body_token,
-        .notes = buf_new(FRAME_HEAD_MAX), .op = { .entry = e, .lease = impl, .frame = impl->room },
+    *impl = (struct lease_impl) {
+        .log = log,
+        .entry = e,
+        .body = stored.body,
+        .body_file = stored.commit.body_file,
+        .body_fd = -1,
+        .body_size = stored.commit.body_size,
+        .body_token = stored.commit.body_token,
+        .notes = buf_new(FRAME_HEAD_MAX),
+        .op = { .entry = e, .lease = impl, .frame = impl->room },
     };
     if (noted)
-        impl->chain = (struct chain){ noted->epoch, e->note_offset };
-    *ret_lease = (struct lease){
-        .entry = { .id = stored.entry.id, .kind = SPOOL_MAIL, .head = stored.entry.head, .rules = stored.rules,
+        impl->chain = (struct chain) { noted->epoch, e->note_offset };
+    *ret_lease = (struct lease) {
+        .entry = { .id = stored.entry.id,
+                   .kind = SPOOL_MAIL,
+                   .head = stored.entry.head,
+                   .rules = stored.rules,
                    .due_ms = e->due_ms },
-        .body_size = impl->body_size, .attempt = e->attempt + 1, .notes = stored.notes, .impl = impl,
+        .body_size = impl->body_size,
+        .attempt = e->attempt + 1,
+        .notes = stored.notes,
+        .impl = impl,
     };
     return NULL;
 }
 
-const struct fault *log_lease(struct spool *spool, int64_t hold_ms, struct arena *arena, struct lease *ret_lease)
+const struct fault *log_lease(struct spool *spool, int64_t hold_ms, struct arena *arena,
+                              struct lease *ret_lease)
 {
     struct spool_log *log = (struct spool_log *)spool;
-    *ret_lease = (struct lease){ 0 };
+    *ret_lease = (struct lease) { 0 };
     for (;;) {
         struct entry *e;
         int error;
@@ -335,8 +350,8 @@ const struct fault *log_lease(struct spool *spool, int64_t hold_ms, struct arena
     }
 }
 
-const struct fault *log_read(const struct lease *lease, uint64_t offset, size_t wanted, struct arena *arena,
-                             str *ret_bytes)
+const struct fault *log_read(const struct lease *lease, uint64_t offset, size_t wanted,
+                             struct arena *arena, str *ret_bytes)
 {
     struct lease_impl *impl = lease->impl;
     *ret_bytes = STR("");
@@ -352,12 +367,15 @@ const struct fault *log_read(const struct lease *lease, uint64_t offset, size_t 
     if (!to)
         return &fault_no_memory;
     TRY(body_read(impl, offset, wanted, to));
-    *ret_bytes = (str){ to, wanted };
+    *ret_bytes = (str) { to, wanted };
     return NULL;
 }
 
 /* Each note ends in one newline, in the frame as in the record. */
-static size_t note_size(str note) { return note.len ? note.len + (note.ptr[note.len - 1] != '\n') : 0; }
+static size_t note_size(str note)
+{
+    return note.len ? note.len + (note.ptr[note.len - 1] != '\n') : 0;
+}
 
 static bool note_fits(const struct spool_log *log, str note)
 {
@@ -392,7 +410,7 @@ const struct fault *log_note(struct lease *lease, str note)
     struct op *op = calloc(1, sizeof *op);
     if (!op)
         return &fault_no_memory;
-    *op = (struct op){ .kind = OP_NOTE, .entry = impl->entry, .lease = impl };
+    *op = (struct op) { .kind = OP_NOTE, .entry = impl->entry, .lease = impl };
     op->frame = note_frame(note, &op->frame_len);
     if (!op->frame) {
         free(op);
@@ -458,7 +476,8 @@ static void settle_dead(const struct lease *lease, struct lease_impl *impl)
     keeper_push(impl->log, impl);
 }
 
-const struct fault *log_settle(struct lease *lease, enum settlement how, int64_t retry_at_ms, str note)
+const struct fault *log_settle(struct lease *lease, enum settlement how, int64_t retry_at_ms,
+                               str note)
 {
     struct lease_impl *impl = lease->impl;
     struct spool_log *log = impl->log;

@@ -26,14 +26,14 @@ static int frame_load(struct segment *s, uint32_t offset, size_t length, enum fr
     int error = segment_pread(s, bytes, length, offset);
     if (error)
         return error;
-    if (!frame_read(s, offset, (str){ bytes, length }, ret_frame) || ret_frame->kind != kind ||
+    if (!frame_read(s, offset, (str) { bytes, length }, ret_frame) || ret_frame->kind != kind ||
         str_is_none(ret_frame->body) || ret_frame->body_damaged)
         return -EBADMSG;
     return 0;
 }
 
-static int frame_load_unsized(struct segment *s, uint32_t offset, enum frame_kind kind, struct arena *arena,
-                              struct frame *ret_frame)
+static int frame_load_unsized(struct segment *s, uint32_t offset, enum frame_kind kind,
+                              struct arena *arena, struct frame *ret_frame)
 {
     char header[FRAME_HEADER];
     int error = segment_pread(s, header, sizeof header, offset);
@@ -58,8 +58,10 @@ struct told { /* one note, newest first */
     str text;
 };
 
-/* Follows the chain back; a frame that cannot be read ends it, since what it pointed to is unknown. */
-static int notes_read(struct spool_log *log, const struct entry *e, str first, struct arena *arena, str *ret_notes)
+/* Follows the chain back; a frame that cannot be read ends it, since what it pointed to is
+ * unknown. */
+static int notes_read(struct spool_log *log, const struct entry *e, str first, struct arena *arena,
+                      str *ret_notes)
 {
     struct segment *s = e->note_offset ? log->segments[e->note_slot] : NULL;
     uint32_t offset = e->note_offset;
@@ -96,11 +98,12 @@ static int notes_read(struct spool_log *log, const struct entry *e, str first, s
     }
     if (first.len)
         memcpy(notes, first.ptr, first.len);
-    *ret_notes = (str){ notes, size };
+    *ret_notes = (str) { notes, size };
     return 0;
 }
 
-int stored_read(struct spool_log *log, const struct entry *e, struct arena *arena, struct stored *ret_stored)
+int stored_read(struct spool_log *log, const struct entry *e, struct arena *arena,
+                struct stored *ret_stored)
 {
     struct segment *s = log->segments[e->slot];
     struct frame f, rules;
@@ -130,7 +133,10 @@ int stored_read(struct spool_log *log, const struct entry *e, struct arena *aren
     return 0;
 }
 
-static void hold(struct spool_log *log, const struct entry *e) { log->segments[e->slot]->readers++; }
+static void hold(struct spool_log *log, const struct entry *e)
+{
+    log->segments[e->slot]->readers++;
+}
 
 void entry_let_go(struct spool_log *log, const struct entry *e)
 {
@@ -172,15 +178,21 @@ bool entry_hold(struct spool_log *log, str id, struct arena *arena, struct entry
 
 static struct spool_record record_of(const struct entry *e, const struct stored *stored)
 {
-    return (struct spool_record){
-        .entry = { .id = stored->entry.id, .kind = SPOOL_MAIL, .head = stored->entry.head,
-                   .rules = stored->rules, .due_ms = stored->entry.due_ms },
-        .state = e->attempt ? SPOOL_RETRYING : SPOOL_QUEUED, .attempt = e->attempt, .due_ms = e->due_ms,
+    return (struct spool_record) {
+        .entry = { .id = stored->entry.id,
+                   .kind = SPOOL_MAIL,
+                   .head = stored->entry.head,
+                   .rules = stored->rules,
+                   .due_ms = stored->entry.due_ms },
+        .state = e->attempt ? SPOOL_RETRYING : SPOOL_QUEUED,
+        .attempt = e->attempt,
+        .due_ms = e->due_ms,
         .notes = stored->notes,
     };
 }
 
-const struct fault *log_find(struct spool *spool, str id, struct arena *arena, struct spool_record *ret_record)
+const struct fault *log_find(struct spool *spool, str id, struct arena *arena,
+                             struct spool_record *ret_record)
 {
     struct spool_log *log = (struct spool_log *)spool;
     struct entry e;
@@ -199,18 +211,19 @@ const struct fault *log_find(struct spool *spool, str id, struct arena *arena, s
     const struct fault *f = history_find(log->history, id, arena, ret_record);
     if (f && f->kind == FAULT_ABSENT)
         f = dead_find(log->dead, id, arena, ret_record);
-    if (f && f->kind == FAULT_ABSENT && lives) { /* on its way to dead/: it lives until it is there */
+    /* on its way to dead/: it lives until it is there */
+    if (f && f->kind == FAULT_ABSENT && lives) {
         *ret_record = living;
         return NULL;
     }
     if (f && error)
-        return fault(arena, FAULT_UNAVAILABLE, NULL, "the entry " STR_FMT " cannot be read (%s)", STR_ARG(id),
-                     strerror(-error));
+        return fault(arena, FAULT_UNAVAILABLE, NULL, "the entry " STR_FMT " cannot be read (%s)",
+                     STR_ARG(id), strerror(-error));
     return f;
 }
 
-/* The newest `max` of the living, newest first: a heap of the oldest on top would be quicker, but this
- * is asked by people. */
+/* The newest `max` of the living, newest first: a heap of the oldest on top would be quicker, but
+ * this is asked by people. */
 static size_t living_newest(struct spool_log *log, struct entry *to, size_t max)
 {
     size_t count = 0;

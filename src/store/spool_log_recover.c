@@ -1,7 +1,8 @@
 /* store/spool_log_recover.c - what a start finds, and how it goes on.
  *
- * Sealed segments are read by their tables, the open one frame by frame; in the order of their epochs,
- * so that a settlement finds its commit. Serials tie them together. Bodies in files are not read. */
+ * Sealed segments are read by their tables, the open one frame by frame; in the order of their
+ * epochs, so that a settlement finds its commit. Serials tie them together. Bodies in files are not
+ * read. */
 #include "store/spool_log.h"
 
 #include "store/dead.h"
@@ -64,11 +65,18 @@ static void apply_commit(struct recovery *r, const struct row *row)
         body_count(r->log, e->body_file, -1);
     }
     struct entry *next = e->next;
-    *e = (struct entry){ .next = next, .serial = row->serial, .id_hash = row->id_hash, .due_ms = row->due_ms,
-                         .offset = row->offset, .length = row->length, .index = row->index,
+    *e =
+        (struct entry) { .next = next,
+                         .serial = row->serial,
+                         .id_hash = row->id_hash,
+                         .due_ms = row->due_ms,
+                         .offset = row->offset,
+                         .length = row->length,
+                         .index = row->index,
                          .slot = (uint16_t)r->segment->slot,
                          .attempt = row->attempt > UINT16_MAX ? UINT16_MAX : (uint16_t)row->attempt,
-                         .body_file = row->body_file, .state = row->damaged ? ENTRY_DAMAGED : ENTRY_QUEUED };
+                         .body_file = row->body_file,
+                         .state = row->damaged ? ENTRY_DAMAGED : ENTRY_QUEUED };
     if (row->body_file && !body_count(r->log, row->body_file, 1))
         r->error = -ENOMEM;
 }
@@ -118,16 +126,25 @@ static void take_commit(struct recovery *r, const struct frame *f)
     if (!commit_head_read(&in, &head))
         return;
     for (uint16_t i = 0; i < head.count && commit_entry_read(&in, &e); i++)
-        take_row(r, &(struct row){ .kind = FRAME_COMMIT, .damaged = f->body_damaged, .index = i,
-                                   .offset = f->offset, .length = f->length, .serial = e.serial,
-                                   .id_hash = id_hash(e.id), .due_ms = e.due_ms, .attempt = e.attempt,
-                                   .body_file = head.body_file });
+        take_row(r, &(struct row) { .kind = FRAME_COMMIT,
+                                    .damaged = f->body_damaged,
+                                    .index = i,
+                                    .offset = f->offset,
+                                    .length = f->length,
+                                    .serial = e.serial,
+                                    .id_hash = id_hash(e.id),
+                                    .due_ms = e.due_ms,
+                                    .attempt = e.attempt,
+                                    .body_file = head.body_file });
 }
 
 static void take_frame(void *context, const struct frame *f)
 {
     struct recovery *r = context;
-    struct row row = { .kind = f->kind, .damaged = f->body_damaged, .offset = f->offset, .length = f->length,
+    struct row row = { .kind = f->kind,
+                       .damaged = f->body_damaged,
+                       .offset = f->offset,
+                       .length = f->length,
                        .serial = f->serial };
     struct note_head note;
     str text;
@@ -164,12 +181,14 @@ static int take_segment(struct recovery *r, struct segment *s, bool last)
         segment_forget_rows(s);
     } else {
         struct scanned said;
-        /* Of the last segment, a broken table is one that was being written: the log goes on in its place. */
+        /* Of the last segment, a broken table is one that was being written: the log goes on in
+         * its place. */
         int error = segment_scan(s, !last, take_frame, r, &said);
         if (error)
             return error;
         if (said.damaged)
-            log_damaged(r->log, s, said.damage_at, said.damaged, "frames that were synced cannot be read");
+            log_damaged(r->log, s, said.damage_at, said.damaged,
+                        "frames that were synced cannot be read");
         if (!last) {
             log_damaged(r->log, s, said.end, 1, "the table cannot be read");
             segment_forget_rows(s);
@@ -221,7 +240,8 @@ static void used_insert(struct spool_log *log, struct segment *s)
         log->next_epoch = s->epoch + 1;
 }
 
-/* A kill may have come between a header's write and its sync: what we read must be what lies there. */
+/* A kill may have come between a header's write and its sync: what we read must be what lies
+ * there. */
 static int free_keep(struct spool_log *log, struct segment *s)
 {
     char path[LOG_PATH];
@@ -252,16 +272,20 @@ static const struct fault *segment_take(struct spool_log *log, uint32_t slot, st
     if (error == -ENODATA)
         error = log->disk->unlink(log->disk, path);
     else if (error == -EBADMSG) {
-        log_damaged(log, NULL, slot, 1, "both headers of a segment cannot be read; it was put aside");
+        log_damaged(log, NULL, slot, 1,
+                    "both headers of a segment cannot be read; it was put aside");
         log->disk->make_directory(log->disk, log_path(log, to, "damaged"), 0700);
-        error = log->disk->rename(log->disk, path, log_path(log, to, "damaged/%08x-%lld", slot,
-                                                            (long long)log->outside->clock->wall_ms(
-                                                                log->outside->clock)));
+        error = log->disk->rename(
+            log->disk, path,
+            log_path(log, to, "damaged/%08x-%lld", slot,
+                     (long long)log->outside->clock->wall_ms(log->outside->clock)));
     } else if (!error && (s->state == SEGMENT_FREE || s->purpose != SEGMENT_LOG))
         error = free_keep(log, s);
     else if (!error)
         used_insert(log, s);
-    return error ? fault(arena, FAULT_UNAVAILABLE, NULL, "could not read %s: %s", path, strerror(-error)) : NULL;
+    return error ? fault(arena, FAULT_UNAVAILABLE, NULL, "could not read %s: %s", path,
+                         strerror(-error))
+                 : NULL;
 }
 
 static const struct fault *segments_find(struct spool_log *log, struct arena *arena)
@@ -271,8 +295,9 @@ static const struct fault *segments_find(struct spool_log *log, struct arena *ar
     if (!names)
         return &fault_no_memory;
     int error = log->disk->list(log->disk, log_path(log, path, "log"), names_add, names);
-    const struct fault *f =
-        error ? fault(arena, FAULT_UNAVAILABLE, NULL, "could not list %s: %s", path, strerror(-error)) : NULL;
+    const struct fault *f = error ? fault(arena, FAULT_UNAVAILABLE, NULL, "could not list %s: %s",
+                                          path, strerror(-error))
+                                  : NULL;
     for (size_t i = 0; !f && i < names->count; i++)
         f = segment_take(log, names->slots[i], arena);
     free(names);
@@ -318,7 +343,8 @@ static int tail_open(struct spool_log *log)
     while (last && last->next)
         last = last->next;
     int error = 0;
-    if (last) /* what was read may be in memory only, after a kill; from here on it is taken as synced */
+    /* what was read may be in memory only, after a kill; from here on it is taken as synced */
+    if (last)
         error = log->disk->fdatasync(log->disk, last->fd);
     if (error)
         return error;
@@ -349,7 +375,8 @@ const struct fault *log_recover(struct spool_log *log, struct arena *arena)
             free(e);
         }
     free(r.by_serial);
-    uint64_t most = r.serial_most, dead = dead_serial(log->dead), settled = history_serial(log->history);
+    uint64_t most = r.serial_most, dead = dead_serial(log->dead),
+             settled = history_serial(log->history);
     most = most > dead ? most : dead;
     log->next_serial = (most > settled ? most : settled) + 1;
     if (!error)

@@ -1,7 +1,8 @@
 /* store/spool_log_rules.c - rule sets' texts, shared by the commits that were taken under them.
  *
- * A text is known by its bytes, not by a digest: two rule sets are never taken for one. Texts nobody
- * uses stay until 4 MB of them have gathered; one that comes back later is simply written again. */
+ * A text is known by its bytes, not by a digest: two rule sets are never taken for one. Texts
+ * nobody uses stay until 4 MB of them have gathered; one that comes back later is simply written
+ * again. */
 #include "store/spool_log.h"
 
 #include "base/crc.h"

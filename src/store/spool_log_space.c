@@ -1,8 +1,9 @@
 /* store/spool_log_space.c - the log's segments: begun, sealed, freed, kept back.
  *
- * A segment is sealed, with its table, and synced before the next one is begun. Segments are freed oldest first:
- * a settlement lies at or behind its commit, so it is never gone before it. One free segment is always
- * kept back; mail is refused while there is none, so notes and settlements have its room to drain into. */
+ * A segment is sealed, with its table, and synced before the next one is begun. Segments are freed
+ * oldest first: a settlement lies at or behind its commit, so it is never gone before it. One free
+ * segment is always kept back; mail is refused while there is none, so notes and settlements have
+ * its room to drain into. */
 #include "store/spool_log.h"
 
 #include <errno.h>
@@ -27,13 +28,17 @@ void segment_spare(struct spool_log *log, struct segment *s)
     log->free_count++;
 }
 
-bool disk_is_full(int error) { return error == -ENOSPC || error == -EDQUOT || error == -EFBIG; }
+bool disk_is_full(int error)
+{
+    return error == -ENOSPC || error == -EDQUOT || error == -EFBIG;
+}
 
 void space_gone(struct spool_log *log)
 {
     if (!log->full) {
         log_says(log, "the disk is full");
-        journal_notef(log->outside->journal, JOURNAL_ERROR, STR("store"), STR("disk_full"), "\"room\":false");
+        journal_notef(log->outside->journal, JOURNAL_ERROR, STR("store"), STR("disk_full"),
+                      "\"room\":false");
     }
     log->full = true;
 }
@@ -75,7 +80,8 @@ void space_check(struct spool_log *log)
     } else if (log->full && !log->failed) {
         log->full = false;
         log_says(log, "%s", "");
-        journal_notef(log->outside->journal, JOURNAL_INFO, STR("store"), STR("disk_has_room"), "\"room\":true");
+        journal_notef(log->outside->journal, JOURNAL_INFO, STR("store"), STR("disk_has_room"),
+                      "\"room\":true");
     }
 }
 
@@ -133,8 +139,8 @@ int segment_turn(struct spool_log *log)
     return 0;
 }
 
-/* A damaged segment is not written over: it goes aside for a person to look at, with the entries in it
- * that cannot be read, so that they do not hold up the segments behind it for ever. */
+/* A damaged segment is not written over: it goes aside for a person to look at, with the entries in
+ * it that cannot be read, so that they do not hold up the segments behind it for ever. */
 static int segment_aside(struct spool_log *log, struct segment *s)
 {
     pthread_mutex_lock(&log->queue_lock);

@@ -1,5 +1,5 @@
-/* Many threads at once on one spool: loops that commit and abandon, workers that lease, note, retry and
- * settle, people who look. Worth running under ThreadSanitizer (-Db_sanitize=thread). */
+/* Many threads at once on one spool: loops that commit and abandon, workers that lease, note, retry
+ * and settle, people who look. Worth running under ThreadSanitizer (-Db_sanitize=thread). */
 #include "store/spool_steps.h"
 
 #include "testing/journal.h"
@@ -22,7 +22,10 @@ struct crowd {
     _Atomic bool over;
 };
 
-static size_t size_of(unsigned n) { return n % 11 == 5 ? 70000 + n * 31 : n * 37 % 9000; }
+static size_t size_of(unsigned n)
+{
+    return n % 11 == 5 ? 70000 + n * 31 : n * 37 % 9000;
+}
 
 struct loop {
     struct crowd *crowd;
@@ -102,7 +105,8 @@ static void *looker_run(void *context)
         if (c->spool->ops->recent(c->spool, 20, arena, &records, &count))
             c->wrong++;
         for (size_t i = 0; i < count; i++) {
-            const struct fault *f = c->spool->ops->find(c->spool, records[i].entry.id, arena, &record);
+            const struct fault *f =
+                c->spool->ops->find(c->spool, records[i].entry.id, arena, &record);
             if (f || !str_eq(record.entry.head, records[i].entry.head))
                 c->wrong++;
         }
@@ -116,8 +120,11 @@ static void many_threads_lose_and_double_nothing(void **state)
     AUTO_TEMP_DIR dir = temp_dir_make();
     AUTO_ARENA *arena = arena_new((size_t)8 << 20);
     struct captured_journal *journal = captured_journal_new();
-    struct crowd c = { .outside = { clock_real(), entropy_real(), captured_journal(journal), disk_real() } };
-    struct spool_limits limits = { .segment_bytes = 512 << 10, .spill_bytes = 32 << 10, .draft_bytes = 256 << 10,
+    struct crowd c = { .outside = { clock_real(), entropy_real(), captured_journal(journal),
+                                    disk_real() } };
+    struct spool_limits limits = { .segment_bytes = 512 << 10,
+                                   .spill_bytes = 32 << 10,
+                                   .draft_bytes = 256 << 10,
                                    .history_bytes = 1 << 20 };
     char path[512];
     temp_dir_path(&dir, "spool", path);
@@ -125,7 +132,7 @@ static void many_threads_lose_and_double_nothing(void **state)
     struct loop loops[LOOPS];
     pthread_t workers[WORKERS], looker;
     for (unsigned i = 0; i < LOOPS; i++) {
-        loops[i] = (struct loop){ .crowd = &c, .number = i };
+        loops[i] = (struct loop) { .crowd = &c, .number = i };
         assert_int_equal(pthread_create(&loops[i].thread, NULL, loop_run, &loops[i]), 0);
     }
     for (unsigned i = 0; i < WORKERS; i++)

@@ -19,7 +19,7 @@ static void on_committed(void *context, const struct fault *f)
 {
     struct waiting *w = context;
     pthread_mutex_lock(&w->lock);
-    w->step = (struct step){ .committed = f == NULL, .kind = f ? f->kind : FAULT_DEFECT };
+    w->step = (struct step) { .committed = f == NULL, .kind = f ? f->kind : FAULT_DEFECT };
     w->ended = true;
     pthread_cond_signal(&w->cond);
     pthread_mutex_unlock(&w->lock);
@@ -43,13 +43,14 @@ static void wait_for(struct waiting *w, bool *what)
     pthread_mutex_unlock(&w->lock);
 }
 
-struct step step_commit_entries(struct spool *spool, const struct spool_entry *entries, size_t count, str body)
+struct step step_commit_entries(struct spool *spool, const struct spool_entry *entries,
+                                size_t count, str body)
 {
     struct waiting w = { .lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER };
     struct spool_draft *draft;
     const struct fault *f = spool->ops->draft(spool, on_resume, &w, &draft);
     if (f)
-        return (struct step){ .kind = f->kind };
+        return (struct step) { .kind = f->kind };
     while (body.len) {
         str now = str_head(body, 60000);
         if (!spool->ops->write(draft, now))
@@ -65,7 +66,9 @@ struct step step_commit(struct spool *spool, const char *id, str body)
 {
     char head[128];
     snprintf(head, sizeof head, "head of %s", id);
-    struct spool_entry e = { .id = str_of(id), .kind = SPOOL_MAIL, .head = str_of(head),
+    struct spool_entry e = { .id = str_of(id),
+                             .kind = SPOOL_MAIL,
+                             .head = str_of(head),
                              .rules = STR("{\"name\":\"demo\",\"rules\":[]}") };
     return step_commit_entries(spool, &e, 1, body);
 }
@@ -79,7 +82,7 @@ str step_body(struct arena *arena, size_t size, unsigned seed)
         x = x * 1664525u + 1013904223u;
         to[i] = (char)(x >> 24);
     }
-    return (str){ to, size };
+    return (str) { to, size };
 }
 
 struct lease step_lease(struct spool *spool, struct arena *arena)
@@ -112,14 +115,17 @@ str step_read_all(struct spool *spool, const struct lease *lease, struct arena *
         memcpy(to + at, bytes.ptr, bytes.len);
         at += bytes.len;
     }
-    return (str){ to, (size_t)at };
+    return (str) { to, (size_t)at };
 }
 
 /* Everything pushed earlier was taken by the committer before, or together with, this one. */
 void step_flush(struct spool *spool)
 {
     AUTO_ARENA *arena = arena_new((size_t)1 << 20);
-    struct spool_entry e = { .id = STR("flush"), .kind = SPOOL_MAIL, .head = STR("f"), .rules = STR(""),
+    struct spool_entry e = { .id = STR("flush"),
+                             .kind = SPOOL_MAIL,
+                             .head = STR("f"),
+                             .rules = STR(""),
                              .due_ms = INT64_MIN }; /* before all others */
     step_commit_entries(spool, &e, 1, STR(""));
     struct lease lease;
@@ -140,7 +146,7 @@ bool step_state_becomes(struct spool *spool, const char *id, enum spool_state st
     for (int i = 0; i < 400; i++) {
         if (step_state(spool, id) == state)
             return true;
-        nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
+        nanosleep(&(struct timespec) { .tv_nsec = 5000000 }, NULL);
     }
     return false;
 }

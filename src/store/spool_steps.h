@@ -1,4 +1,5 @@
-/* store/spool_steps.h - a spool's calls one after the other, for tests that want to wait for each. */
+/* store/spool_steps.h - a spool's calls one after the other, for tests that want to wait for
+ * each. */
 #ifndef SESAME_STORE_SPOOL_STEPS_H
 #define SESAME_STORE_SPOOL_STEPS_H
 
@@ -17,7 +18,8 @@ str step_body(struct arena *, size_t size, unsigned seed); /* the same for the s
 
 /* A lease of whatever is due within a second; fails the test when nothing is. */
 struct lease step_lease(struct spool *, struct arena *);
-struct lease step_lease_none(struct spool *, struct arena *); /* fails the test when something is due */
+/* fails the test when something is due */
+struct lease step_lease_none(struct spool *, struct arena *);
 str step_read_all(struct spool *, const struct lease *, struct arena *);
 /* Until all that was pushed before is on disk: a commit of its own, leased and settled. */
 void step_flush(struct spool *);

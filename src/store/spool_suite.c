@@ -34,7 +34,8 @@ static struct spool *again(struct spool *spool, struct arena *arena)
     return spool;
 }
 
-static void settle(struct spool *spool, struct lease *lease, enum settlement how, int64_t at, str note)
+static void settle(struct spool *spool, struct lease *lease, enum settlement how, int64_t at,
+                   str note)
 {
     assert_null(spool->ops->settle(lease, how, at, note));
 }
@@ -62,8 +63,8 @@ static void what_is_committed_is_leased_whole(void **state)
 static void bodies_of_every_size_come_back_as_they_went(void **state)
 {
     (void)state;
-    static const size_t sizes[] = { 0, 1, 4095, 4096, 16367, 16368, 16369, 65536, 262143, 262144, 262145,
-                                    1000000, 5000001 };
+    static const size_t sizes[] = { 0,     1,      4095,   4096,   16367,   16368,  16369,
+                                    65536, 262143, 262144, 262145, 1000000, 5000001 };
     AUTO_ARENA *arena = arena_new((size_t)128 << 20);
     struct spool *spool = fresh(arena);
     for (int round = 0; round < 2; round++)
@@ -112,8 +113,8 @@ static void one_body_may_have_entries_of_several_accounts(void **state)
             assert_str(lease.entry.head, entries[i].head);
             assert_str(lease.entry.rules, entries[i].rules);
             assert_str(step_read_all(spool, &lease, arena), body);
-            settle(spool, &lease, i == 1 ? SETTLE_RETRY : SETTLE_DONE, maker->now(maker->context) + 60000,
-                   STR(""));
+            settle(spool, &lease, i == 1 ? SETTLE_RETRY : SETTLE_DONE,
+                   maker->now(maker->context) + 60000, STR(""));
         }
         spool = again(spool, arena);
         step_lease_none(spool, arena);
@@ -199,7 +200,10 @@ static void entries_come_when_they_are_due_and_not_before(void **state)
     for (int i = 0; i < 5; i++) {
         char id[8];
         snprintf(id, sizeof id, "in%d", delays[i]);
-        struct spool_entry e = { .id = str_of(id), .kind = SPOOL_MAIL, .head = STR("h"), .rules = STR(""),
+        struct spool_entry e = { .id = str_of(id),
+                                 .kind = SPOOL_MAIL,
+                                 .head = STR("h"),
+                                 .rules = STR(""),
                                  .due_ms = now + delays[i] * 1000 };
         assert_true(step_commit_entries(spool, &e, 1, STR("x")).committed);
     }
@@ -272,7 +276,8 @@ static void what_died_is_kept_whole_and_can_be_redriven(void **state)
         lease = step_lease(spool, arena);
         assert_str(lease.entry.id, STR("dead-1"));
         assert_int_equal(lease.attempt, 1);
-        assert_str(lease.notes, STR("{\"why\":\"denied\"}\n{\"why\":\"expired\"}\n{\"why\":\"redriven\"}\n"));
+        assert_str(lease.notes,
+                   STR("{\"why\":\"denied\"}\n{\"why\":\"expired\"}\n{\"why\":\"redriven\"}\n"));
         assert_str(step_read_all(spool, &lease, arena), body);
         settle(spool, &lease, SETTLE_DONE, 0, STR(""));
         spool->ops->close(spool);
@@ -287,13 +292,15 @@ static void recent_lists_living_dead_and_done_the_newest_first(void **state)
     static const char *const ids[] = { "m1", "m2", "m3", "m4" };
     for (int i = 0; i < 4; i++)
         assert_true(step_commit(spool, ids[i], STR("x")).committed);
-    struct lease one = step_lease(spool, arena), two = step_lease(spool, arena), three = step_lease(spool, arena);
+    struct lease one = step_lease(spool, arena), two = step_lease(spool, arena),
+                 three = step_lease(spool, arena);
     settle(spool, &one, SETTLE_DONE, 0, STR(""));
     settle(spool, &two, SETTLE_DEAD, 0, STR(""));
     settle(spool, &three, SETTLE_RETRY, maker->now(maker->context) + 1000, STR(""));
     assert_true(step_state_becomes(spool, "m3", SPOOL_RETRYING));
     assert_true(step_state_becomes(spool, "m2", SPOOL_DEAD));
-    static const enum spool_state states[] = { SPOOL_DONE, SPOOL_DEAD, SPOOL_RETRYING, SPOOL_QUEUED };
+    static const enum spool_state states[] = { SPOOL_DONE, SPOOL_DEAD, SPOOL_RETRYING,
+                                               SPOOL_QUEUED };
     for (int round = 0; round < 2; round++) {
         struct spool_record *records;
         size_t count;

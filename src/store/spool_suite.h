@@ -7,8 +7,8 @@
 struct spool_maker {
     /* Opens the same spool each time: what was committed before is there again. */
     const struct fault *(*open)(void *context, struct arena *, struct spool **ret_spool);
-    void (*clear)(void *context);                  /* nothing is in it any more; it is not open */
-    void (*turn)(void *context, int64_t ms);       /* the wall clock goes on */
+    void (*clear)(void *context);            /* nothing is in it any more; it is not open */
+    void (*turn)(void *context, int64_t ms); /* the wall clock goes on */
     int64_t (*now)(void *context);
     void *context;
 };
