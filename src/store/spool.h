@@ -15,8 +15,8 @@ struct spool;
 struct spool_draft; /* a message still arriving */
 
 /* Called exactly once, on the committer's thread, never from inside commit(). NULL fault: the bytes
- * survive a power cut. A fault is lent for the length of the call: FAULT_LIMIT when the disk is full
- * (452), anything else is 451. */
+ * survive a power cut. A fault is lent for the length of the call: FAULT_LIMIT when the disk is
+ * full (452), anything else is 451. */
 typedef void spool_committed_fn(void *context, const struct fault *);
 typedef void spool_resume_fn(void *context); /* a full draft has room again; on any thread */
 
@@ -25,9 +25,9 @@ enum spool_kind { SPOOL_MAIL = 1 }; /* later work that is no mail gets further k
 struct spool_entry { /* of mail: one account's share of a transaction */
     str id;          /* the message id */
     enum spool_kind kind;
-    str head;        /* account, region and envelope, encoded by the owner */
-    str rules;       /* the rule set's text: stored once in each segment that refers to it */
-    int64_t due_ms;  /* wall clock; not before; 0: at once */
+    str head;       /* account, region and envelope, encoded by the owner */
+    str rules;      /* the rule set's text: stored once in each segment that refers to it */
+    int64_t due_ms; /* wall clock; not before; 0: at once */
 };
 
 struct lease {
@@ -51,7 +51,7 @@ struct spool_record { /* one entry as it stands, or as it ended */
 };
 
 struct spool_health {
-    bool accepting;           /* false: the disk is full or failed; `says` tells */
+    bool accepting; /* false: the disk is full or failed; `says` tells */
     char says[160];
     uint64_t queued, retrying, leased, dead;
     uint64_t segments, disk_bytes, draft_bytes;
@@ -59,11 +59,12 @@ struct spool_health {
 };
 
 struct spool_ops {
-    /* FAULT_LIMIT when the disk is full, FAULT_UNAVAILABLE when it failed; both static. `resume` may be called after a write that
-     * said "enough". */
+    /* FAULT_LIMIT when the disk is full, FAULT_UNAVAILABLE when it failed; both static. `resume`
+     * may be called after a write that said "enough". */
     const struct fault *(*draft)(struct spool *, spool_resume_fn *resume, void *context,
                                  struct spool_draft **ret_draft);
-    bool (*write)(struct spool_draft *, str chunk); /* false: taken, now wait for resume. Never waits. */
+    /* false: taken, now wait for resume. Never waits. */
+    bool (*write)(struct spool_draft *, str chunk);
     /* Takes the draft over. `entries` share the body; all of them or none are committed. */
     void (*commit)(struct spool_draft *, const struct spool_entry *entries, size_t count,
                    spool_committed_fn *, void *context);
@@ -71,26 +72,32 @@ struct spool_ops {
 
     /* Waits up to hold_ms for an entry that is due. *ret_lease.impl == NULL and no fault: nothing
      * came. FAULT_UNAVAILABLE after `stop`. Texts live in the arena. */
-    const struct fault *(*lease)(struct spool *, int64_t hold_ms, struct arena *, struct lease *ret_lease);
-    /* Up to `wanted` octets of the body, as received; fewer only at its end. */
-    const struct fault *(*read)(const struct lease *, uint64_t offset, size_t wanted, struct arena *, str *ret_bytes);
+    const struct fault *(*lease)(struct spool *, int64_t hold_ms, struct arena *,
+                                 struct lease *ret_lease);
+    /* Up to `wanted` octets of the body, as received; fewer only at its end. They live as long as
+     * the arena given here and the lease's. */
+    const struct fault *(*read)(const struct lease *, uint64_t offset, size_t wanted,
+                                struct arena *, str *ret_bytes);
     /* Adds one JSON text to the notes: it rides with the next batch and waits for no disk. */
     const struct fault *(*note)(struct lease *, str note);
     /* Ends the lease; `note` as above. SETTLE_RETRY: due again at retry_at_ms. SETTLE_DEAD: kept in
      * dead/ with body, head and all notes. Waits for no disk. The lease is gone even on a fault. */
     const struct fault *(*settle)(struct lease *, enum settlement, int64_t retry_at_ms, str note);
-    void (*release)(struct lease *); /* gives the lease back unused: due at once, no attempt counted */
+    /* gives the lease back unused: due at once, no attempt counted */
+    void (*release)(struct lease *);
 
     /* Living, settled (as far back as the history goes) or dead. FAULT_ABSENT: unknown id. */
-    const struct fault *(*find)(struct spool *, str id, struct arena *, struct spool_record *ret_record);
+    const struct fault *(*find)(struct spool *, str id, struct arena *,
+                                struct spool_record *ret_record);
     /* The newest first, up to max; bodies of work for a list. */
-    const struct fault *(*recent)(struct spool *, size_t max, struct arena *, struct spool_record **ret_records,
-                                  size_t *ret_count);
+    const struct fault *(*recent)(struct spool *, size_t max, struct arena *,
+                                  struct spool_record **ret_records, size_t *ret_count);
     /* A dead letter becomes a queued entry again, with its notes and `note` added; on disk when it
      * returns. FAULT_ABSENT, FAULT_CONFLICT when it lives. */
     const struct fault *(*redrive)(struct spool *, str id, str note);
     void (*health)(struct spool *, struct spool_health *ret_health);
-    void (*stop)(struct spool *); /* leases no more: waiting lease calls return; the rest still works */
+    /* leases no more: waiting lease calls return; the rest still works */
+    void (*stop)(struct spool *);
     void (*close)(struct spool *); /* flushes what waits; no lease or draft may be open */
 };
 struct spool {
@@ -99,16 +106,16 @@ struct spool {
 
 /* Settings of the local log; zero members mean the default. */
 struct spool_limits {
-    uint64_t segment_bytes;  /* 64 MB */
-    uint64_t draft_bytes;    /* memory all drafts may hold together: 64 MB */
-    uint64_t spill_bytes;    /* a draft beyond this goes to a file of its own: 256 KB */
-    uint64_t history_bytes;  /* the ring of settled timelines: 256 MB */
-    uint64_t dead_bytes;     /* bound of the dead-letter store: 1 GB */
-    int64_t dead_ms;         /* and its age: 14 days */
+    uint64_t segment_bytes; /* 64 MB */
+    uint64_t draft_bytes;   /* memory all drafts may hold together: 64 MB */
+    uint64_t spill_bytes;   /* a draft beyond this goes to a file of its own: 256 KB */
+    uint64_t history_bytes; /* the ring of settled timelines: 256 MB */
+    uint64_t dead_bytes;    /* bound of the dead-letter store: 1 GB */
+    int64_t dead_ms;        /* and its age: 14 days */
 };
 
 struct outside;
-const struct fault *spool_log_open(str directory, const struct spool_limits *, struct outside *, struct arena *,
-                                   struct spool **ret_spool);
+const struct fault *spool_log_open(str directory, const struct spool_limits *, struct outside *,
+                                   struct arena *, struct spool **ret_spool);
 
 #endif
