@@ -30,6 +30,7 @@ struct layout { /* one batch as it is being put together */
     uint32_t frames;
     size_t rows;        /* added behind row_count, counted when the batch is on disk */
     struct op_list ops; /* all that belong to the batch, also those without a frame */
+    bool no_memory;     /* for the rows of a note or settlement: later, then */
     char header[BATCH_HEADER];
 };
 
@@ -228,10 +229,11 @@ static void layout_fill(struct layout *l, struct op_list *ops)
                 return;
             if (!segment_reserve_rows(l->segment, l->rows + cost.rows) ||
                 (op->draft && !queue_make_room(log, l->rows + op->draft->count))) {
-                if (op->kind == OP_COMMIT)
-                    op->fault = &fault_no_memory;
-                else
+                if (op->kind != OP_COMMIT) {
+                    l->no_memory = true;
                     return;
+                }
+                op->fault = &fault_no_memory;
                 writes = false;
             }
         }
@@ -449,7 +451,7 @@ static void take_back(struct layout *l, struct op_list *ops)
         ops->last = &ops->first;
 }
 
-/* All of ops, in as many batches as it takes. False: some must wait for room on the disk. */
+/* All of ops, in as many batches as it takes. False: some must wait for room. */
 static bool commit_all(struct spool_log *log, struct op_list *ops)
 {
     while (ops->first) {
@@ -458,6 +460,8 @@ static bool commit_all(struct spool_log *log, struct op_list *ops)
         struct layout l;
         layout_begin(&l, log);
         layout_fill(&l, ops);
+        if (!l.ops.first && l.no_memory)
+            return false;
         if (!l.ops.first) { /* not even one fits */
             struct op *op = ops->first;
             int error = log->open->end == SEGMENT_PAGE ? -EMSGSIZE : segment_turn(log);

@@ -93,7 +93,7 @@ static const struct fault *letter_put(struct spool_log *log, struct lease_impl *
 
 /* Until the disk takes it, the entry stays as it is: living on disk, of no further use in memory.
  * */
-static bool letters_put(struct spool_log *log, struct lease_impl *first)
+static bool letters_put(struct spool_log *log, struct lease_impl *first, bool quiet)
 {
     bool all = true;
     while (first) {
@@ -104,9 +104,11 @@ static bool letters_put(struct spool_log *log, struct lease_impl *first)
             committer_push(log, &lease->op);
             continue;
         }
+        if (all && !quiet) /* once for all that now wait, not once a second for each */
+            journal_notef(log->outside->journal, JOURNAL_ERROR, STR("store"),
+                          STR("dead_letter_not_written"), "\"says\":\"" STR_FMT "\"",
+                          STR_ARG(f->says));
         all = false;
-        journal_notef(log->outside->journal, JOURNAL_ERROR, STR("store"),
-                      STR("dead_letter_not_written"), "\"says\":\"" STR_FMT "\"", STR_ARG(f->says));
         pthread_mutex_lock(&log->keeper_lock);
         lease->next = log->dying_first;
         if (!log->dying_first)
@@ -148,7 +150,7 @@ void *keeper_run(void *context)
         struct lease_impl *dying = log->dying_first;
         log->dying_first = NULL;
         pthread_mutex_unlock(&log->keeper_lock);
-        trouble = !letters_put(log, dying);
+        trouble = !letters_put(log, dying, trouble);
         history_flush(log->history);
         if (dying || clock->steady_ms(clock) - swept >= SWEEP_MS) {
             dead_sweep(log->dead);

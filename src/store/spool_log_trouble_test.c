@@ -1,0 +1,229 @@
+/* The local log on a disk that is full, failed or damaged: it says so, and keeps what it has. */
+#include "store/spool_story.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <cmocka.h>
+
+static void an_fsync_error_is_final_and_what_was_promised_stays_readable(void **state)
+{
+    (void)state;
+    struct story s;
+    struct spool_health health;
+    story_on(&s, disk_sim_new());
+    assert_null(story_open(&s));
+    assert_true(commit(&s, 0).committed);
+    disk_sim_fail(s.sim, disk_sim_calls(s.sim) + 2, EIO); /* the write, then its sync */
+    struct step step = commit(&s, 1);
+    assert_false(step.committed);
+    assert_int_equal(step.kind, FAULT_UNAVAILABLE);
+    disk_sim_heal(s.sim);
+    assert_false(commit(&s, 2).committed); /* the disk may be well again; we do not believe it */
+    s.spool->ops->health(s.spool, &health);
+    assert_false(health.accepting);
+    assert_true(strstr(health.says, "synced") != NULL);
+    assert_int_equal(captured_journal_count(s.journal, "disk_failed"), 1);
+    struct lease lease = step_lease(s.spool, s.arena);
+    assert_true(str_eq(step_read_all(s.spool, &lease, s.arena), step_body(s.arena, size_of(0), 0)));
+    assert_non_null(s.spool->ops->settle(&lease, SETTLE_DONE, 0, STR("")));
+    story_close(&s);
+    assert_null(story_open(&s));
+    assert_true(commit(&s, 3).committed);
+    story_end(&s);
+}
+
+static void a_full_disk_refuses_mail_and_still_drains(void **state)
+{
+    (void)state;
+    struct story s;
+    struct spool_health health;
+    story_on(&s, disk_sim_new());
+    assert_null(story_open(&s));
+    disk_sim_set_room(s.sim, 1400 << 10);
+    unsigned taken = 0;
+    struct step step = { .committed = true };
+    for (; taken < 250 && step.committed; taken += step.committed) {
+        char id[16];
+        snprintf(id, sizeof id, "m%03u", taken);
+        step = step_commit(s.spool, id, step_body(s.arena, 7000, taken));
+    }
+    assert_true(taken > 50 && taken < 250);
+    assert_int_equal(step.kind, FAULT_LIMIT);
+    s.spool->ops->health(s.spool, &health);
+    assert_false(health.accepting);
+    assert_true(strstr(health.says, "full") != NULL);
+    for (unsigned i = 0; i < taken; i++) { /* all of it, in order, with notes */
+        struct lease lease = step_lease(s.spool, s.arena);
+        assert_int_equal(number_of(&lease), i);
+        assert_true(str_eq(step_read_all(s.spool, &lease, s.arena), step_body(s.arena, 7000, i)));
+        assert_null(s.spool->ops->note(&lease, STR("{\"n\":1}")));
+        assert_null(s.spool->ops->settle(&lease, SETTLE_DONE, 0, STR("")));
+    }
+    for (int i = 0; i < 100; i++) { /* drained segments are free again, so mail is taken again */
+        s.spool->ops->health(s.spool, &health);
+        if (health.accepting)
+            break;
+        nanosleep(&(struct timespec) { .tv_nsec = 20000000 }, NULL);
+    }
+    assert_true(health.accepting);
+    assert_true(step_commit(s.spool, "m250", STR("again")).committed);
+    story_close(&s);
+    assert_null(story_open(&s));
+    struct lease lease = step_lease(s.spool, s.arena);
+    assert_int_equal(number_of(&lease), 250);
+    s.spool->ops->settle(&lease, SETTLE_DONE, 0, STR(""));
+    step_lease_none(s.spool, s.arena);
+    story_end(&s);
+}
+
+static void a_letter_for_which_there_is_no_room_waits_and_is_not_lost(void **state)
+{
+    (void)state;
+    struct story s;
+    story_on(&s, disk_sim_new());
+    assert_null(story_open(&s));
+    assert_true(commit(&s, 3).committed); /* with a body in a file */
+    struct lease lease = step_lease(s.spool, s.arena);
+    disk_sim_set_room(s.sim, 1); /* no more than there is */
+    assert_null(s.spool->ops->settle(&lease, SETTLE_DEAD, 0, STR("{\"dead\":1}")));
+    for (int i = 0; i < 100 && !captured_journal_count(s.journal, "dead_letter_not_written"); i++)
+        nanosleep(&(struct timespec) { .tv_nsec = 10000000 }, NULL);
+    assert_int_equal(captured_journal_count(s.journal, "dead_letter_not_written"), 1);
+    assert_int_equal(step_state(s.spool, "m003"), SPOOL_QUEUED);
+    step_lease_none(s.spool, s.arena);
+    disk_sim_heal(s.sim);
+    assert_true(step_state_becomes(s.spool, "m003", SPOOL_DEAD));
+    story_close(&s);
+    assert_null(story_open(&s));
+    assert_int_equal(step_state(s.spool, "m003"), SPOOL_DEAD);
+    assert_null(s.spool->ops->redrive(s.spool, STR("m003"), STR("")));
+    lease = step_lease(s.spool, s.arena);
+    assert_true(str_eq(step_read_all(s.spool, &lease, s.arena), step_body(s.arena, size_of(3), 3)));
+    s.spool->ops->release(&lease);
+    story_end(&s);
+}
+
+/* Leases everything there is; how many came, each of them whole. */
+static unsigned lease_all(struct story *s)
+{
+    unsigned count = 0;
+    for (;;) {
+        struct lease lease;
+        AUTO_ARENA *arena = arena_new((size_t)16 << 20);
+        assert_null(s->spool->ops->lease(s->spool, 0, arena, &lease));
+        if (!lease.impl)
+            return count;
+        unsigned n = number_of(&lease);
+        str body = step_read_all(s->spool, &lease, arena);
+        assert_true(str_is_none(body) || str_eq(body, step_body(arena, size_of(n), n)));
+        count += !str_is_none(body);
+        s->spool->ops->settle(&lease, SETTLE_RETRY, s->clock.wall_ms + 100000, STR(""));
+    }
+}
+
+static void damage_before_the_synced_position_is_reported_and_the_rest_recovered(void **state)
+{
+    (void)state;
+    struct story told;
+    story_on(&told, disk_sim_new());
+    assert_null(story_open(&told));
+    for (unsigned i = 0; i < 45; i++) /* one sealed segment, one open */
+        assert_true(commit(&told, i).committed);
+    story_close(&told);
+    uint64_t steps = disk_sim_steps(told.sim);
+    unsigned hit = 0;
+    for (int slot = 0; slot < 2; slot++)
+        for (uint64_t at = 0; at < small.segment_bytes; at += 1511) {
+            char path[64];
+            struct story after;
+            story_on(&after, disk_sim_after_cut(told.sim, steps, DISK_CUT_KEEP, 0));
+            snprintf(path, sizeof path, "/spool/log/%08x", slot);
+            str bytes = disk_sim_bytes(after.sim, path, after.arena);
+            assert_true(
+                disk_sim_damage(after.sim, path, at, (unsigned char)(bytes.ptr[at] ^ 0x41)));
+            assert_null(story_open(&after));
+            unsigned there = lease_all(&after);
+            struct spool_health health;
+            after.spool->ops->health(after.spool, &health);
+            if (there < 45 && !health.damaged_frames)
+                fail_msg("slot %d, byte %llu: %u are gone and nobody says so", slot,
+                         (unsigned long long)at, 45 - there);
+            /* a byte in a frame costs that frame; in a rules frame, those that refer to it */
+            bool rules = at >= 4096 && at < 4224;
+            if (there < (at < 4096 ? 45 : rules ? 1 : 44))
+                fail_msg("slot %d, byte %llu: %u are gone", slot, (unsigned long long)at,
+                         45 - there);
+            if (health.damaged_frames) {
+                hit++;
+                assert_true(captured_journal_count(after.journal, "damage") > 0);
+            }
+            /* and what is there can be settled and added to */
+            assert_true(commit(&after, 100).committed);
+            story_close(&after);
+            assert_null(story_open(&after));
+            story_end(&after);
+        }
+    assert_true(hit > 60);
+    story_end(&told);
+}
+
+static void damage_of_the_last_batch_is_told_from_a_torn_tail_after_a_clean_stop(void **state)
+{
+    (void)state;
+    struct story told;
+    story_on(&told, disk_sim_new());
+    assert_null(story_open(&told));
+    assert_true(commit(&told, 0).committed);
+    assert_true(commit(&told, 1).committed);
+    story_close(&told);
+    str bytes = disk_sim_bytes(told.sim, "/spool/log/00000000", told.arena);
+    size_t at = 0; /* the second message's envelope */
+    for (size_t i = 0; i + 12 < bytes.len; i++)
+        if (memcmp(bytes.ptr + i, "head of m001", 12) == 0)
+            at = i;
+    assert_true(at > 0);
+    assert_true(disk_sim_damage(told.sim, "/spool/log/00000000", at, 'X'));
+    assert_null(story_open(&told));
+    struct spool_health health;
+    told.spool->ops->health(told.spool, &health);
+    assert_int_equal(health.damaged_frames, 1);
+    struct lease lease = step_lease(told.spool, told.arena);
+    assert_int_equal(number_of(&lease), 0);
+    told.spool->ops->release(&lease);
+    story_end(&told);
+}
+
+static void a_newer_format_is_refused_in_one_sentence(void **state)
+{
+    (void)state;
+    struct story s;
+    story_on(&s, disk_sim_new());
+    assert_null(story_open(&s));
+    story_close(&s);
+    assert_true(disk_sim_damage(s.sim, "/spool/format", 13, '2'));
+    const struct fault *f = story_open(&s);
+    assert_non_null(f);
+    assert_true(str_find_str(f->says, STR("newer version")) < f->says.len);
+    assert_true(disk_sim_damage(s.sim, "/spool/format", 0, 'X'));
+    f = story_open(&s);
+    assert_non_null(f);
+    assert_true(str_find_str(f->says, STR("not a spool")) < f->says.len);
+    story_end(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_fsync_error_is_final_and_what_was_promised_stays_readable),
+        cmocka_unit_test(a_full_disk_refuses_mail_and_still_drains),
+        cmocka_unit_test(a_letter_for_which_there_is_no_room_waits_and_is_not_lost),
+        cmocka_unit_test(damage_before_the_synced_position_is_reported_and_the_rest_recovered),
+        cmocka_unit_test(damage_of_the_last_batch_is_told_from_a_torn_tail_after_a_clean_stop),
+        cmocka_unit_test(a_newer_format_is_refused_in_one_sentence),
+    };
+    return cmocka_run_group_tests_name("spool_log in trouble", tests, NULL, NULL);
+}
