@@ -56,10 +56,13 @@ static void a_full_disk_refuses_mail_and_still_drains(void **state)
     s.spool->ops->health(s.spool, &health);
     assert_false(health.accepting);
     assert_true(strstr(health.says, "full") != NULL);
-    for (unsigned i = 0; i < taken; i++) { /* all of it, in order, with notes */
+    bool seen[MESSAGES_MOST] = { false };
+    for (unsigned i = 0; i < taken; i++) { /* all of it, with notes */
         struct lease lease = step_lease(s.spool, s.arena);
-        assert_int_equal(number_of(&lease), i);
-        assert_true(str_eq(step_read_all(s.spool, &lease, s.arena), step_body(s.arena, 7000, i)));
+        unsigned n = number_of(&lease); /* in order, but for those that are just being moved */
+        assert_true(n < taken && !seen[n]);
+        seen[n] = true;
+        assert_true(str_eq(step_read_all(s.spool, &lease, s.arena), step_body(s.arena, 7000, n)));
         assert_null(s.spool->ops->note(&lease, STR("{\"n\":1}")));
         assert_null(s.spool->ops->settle(&lease, SETTLE_DONE, 0, STR("")));
     }
