@@ -1,5 +1,5 @@
-/* The local log under power cuts and failing calls: what was promised stays, the rest is not half there. */
-#include "store/spool_story.h"
+/* The local log under power cuts and failing calls: what was promised stays, no half of the rest. */
+#include "store/spool_story_suite.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -22,7 +22,7 @@ static void tell(struct story *s, unsigned count)
         settled_count = committed ? 0 : settled_count;
         if (s->spool->ops->lease(s->spool, 0, s->arena, &lease) || !lease.impl)
             continue;
-        unsigned m = number_of(&lease);
+        unsigned m = step_number(&lease);
         if (m % 5 == 4) {
             s->spool->ops->settle(&lease, SETTLE_RETRY, s->clock.wall_ms + 3600000,
                                   STR("{\"try\":1}"));
@@ -55,7 +55,7 @@ static void check(struct story *after, const struct story *before, uint64_t step
             after->spool->ops->settle(&lease, SETTLE_DONE, 0, STR(""));
             continue;
         }
-        unsigned n = number_of(&lease);
+        unsigned n = step_number(&lease);
         if (n >= MESSAGES_MOST || !before->messages[n].begun || seen[n])
             fail_msg("%s: the entry %.*s should not be there", what, STR_ARG(lease.entry.id));
         seen[n] = true;
@@ -188,7 +188,7 @@ static void recycled_segments_full_of_old_frames_stay_silent(void **state)
             if (!lease.impl)
                 break;
             if (lease.entry.id.ptr[0] == 'm')
-                assert_true(synced[number_of(&lease) + 1] > k);
+                assert_true(synced[step_number(&lease) + 1] > k);
             after.spool->ops->settle(&lease, SETTLE_DONE, 0, STR(""));
         }
         story_end(&after);
@@ -233,7 +233,7 @@ static void one_message_that_waits_does_not_keep_the_others_on_disk(void **state
         bool seen[4] = { false };
         struct lease lease;
         while (!after.spool->ops->lease(after.spool, 0, after.arena, &lease) && lease.impl) {
-            unsigned n = number_of(&lease);
+            unsigned n = step_number(&lease);
             if (lease.entry.id.ptr[0] == 'm' && n < 4) {
                 seen[n] = true;
                 assert_true(str_eq(step_read_all(after.spool, &lease, after.arena),
@@ -275,7 +275,7 @@ static void after_every_failing_call_a_restart_finds_what_was_promised(void **st
                 struct lease lease;
                 if (!told.spool->ops->lease(told.spool, 0, told.arena, &lease) && lease.impl) {
                     if (lease.entry.id.ptr[0] == 'm')
-                        told.messages[number_of(&lease)].settling_at = 1;
+                        told.messages[step_number(&lease)].settling_at = 1;
                     told.spool->ops->settle(&lease, SETTLE_DEAD, 0, STR(""));
                 }
                 step_flush(told.spool);

@@ -1,6 +1,6 @@
 /* Many threads at once on one spool: loops that commit and abandon, workers that lease, note, retry
  * and settle, people who look. Worth running under ThreadSanitizer (-Db_sanitize=thread). */
-#include "store/spool_steps.h"
+#include "store/spool_steps_suite.h"
 
 #include "testing/journal.h"
 #include "testing/temp_dir.h"
@@ -59,7 +59,7 @@ static void *loop_run(void *context)
 
 static void work(struct crowd *c, struct lease *lease, struct arena *arena)
 {
-    unsigned n = (unsigned)atoi(lease->entry.id.ptr + 1);
+    unsigned n = step_number(lease);
     str body = step_read_all(c->spool, lease, arena);
     if (!str_eq(body, step_body(arena, size_of(n), n)))
         c->wrong++;

@@ -1,5 +1,5 @@
 /* The local log on a disk that is full, failed or damaged: it says so, and keeps what it has. */
-#include "store/spool_story.h"
+#include "store/spool_story_suite.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -59,7 +59,7 @@ static void a_full_disk_refuses_mail_and_still_drains(void **state)
     bool seen[MESSAGES_MOST] = { false };
     for (unsigned i = 0; i < taken; i++) { /* all of it, with notes */
         struct lease lease = step_lease(s.spool, s.arena);
-        unsigned n = number_of(&lease); /* in order, but for those that are just being moved */
+        unsigned n = step_number(&lease); /* in order, but for those that are just being moved */
         assert_true(n < taken && !seen[n]);
         seen[n] = true;
         assert_true(str_eq(step_read_all(s.spool, &lease, s.arena), step_body(s.arena, 7000, n)));
@@ -77,7 +77,7 @@ static void a_full_disk_refuses_mail_and_still_drains(void **state)
     story_close(&s);
     assert_null(story_open(&s));
     struct lease lease = step_lease(s.spool, s.arena);
-    assert_int_equal(number_of(&lease), 250);
+    assert_int_equal(step_number(&lease), 250);
     s.spool->ops->settle(&lease, SETTLE_DONE, 0, STR(""));
     step_lease_none(s.spool, s.arena);
     story_end(&s);
@@ -120,7 +120,7 @@ static unsigned lease_all(struct story *s)
         assert_null(s->spool->ops->lease(s->spool, 0, arena, &lease));
         if (!lease.impl)
             return count;
-        unsigned n = number_of(&lease);
+        unsigned n = step_number(&lease);
         str body = step_read_all(s->spool, &lease, arena);
         assert_true(str_is_none(body) || str_eq(body, step_body(arena, size_of(n), n)));
         count += !str_is_none(body);
@@ -195,7 +195,7 @@ static void damage_of_the_last_batch_is_told_from_a_torn_tail_after_a_clean_stop
     told.spool->ops->health(told.spool, &health);
     assert_int_equal(health.damaged_frames, 1);
     struct lease lease = step_lease(told.spool, told.arena);
-    assert_int_equal(number_of(&lease), 0);
+    assert_int_equal(step_number(&lease), 0);
     told.spool->ops->release(&lease);
     story_end(&told);
 }

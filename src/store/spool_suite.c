@@ -1,6 +1,6 @@
 #include "store/spool_suite.h"
 
-#include "store/spool_steps.h"
+#include "store/spool_steps_suite.h"
 
 #include <pthread.h>
 #include <setjmp.h>

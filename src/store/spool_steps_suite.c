@@ -1,4 +1,4 @@
-#include "store/spool_steps.h"
+#include "store/spool_steps_suite.h"
 
 #include <pthread.h>
 #include <stdarg.h>
@@ -99,6 +99,13 @@ struct lease step_lease_none(struct spool *spool, struct arena *arena)
     assert_null(spool->ops->lease(spool, 0, arena, &lease));
     assert_null(lease.impl);
     return lease;
+}
+
+unsigned step_number(const struct lease *lease)
+{
+    uint64_t n = 0;
+    assert_true(str_u64(str_from(lease->entry.id, 1), &n));
+    return (unsigned)n;
 }
 
 str step_read_all(struct spool *spool, const struct lease *lease, struct arena *arena)

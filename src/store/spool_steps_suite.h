@@ -1,7 +1,7 @@
-/* store/spool_steps.h - a spool's calls one after the other, for tests that want to wait for
+/* store/spool_steps_suite.h - a spool's calls one after the other, for tests that want to wait for
  * each. */
-#ifndef SESAME_STORE_SPOOL_STEPS_H
-#define SESAME_STORE_SPOOL_STEPS_H
+#ifndef SESAME_STORE_SPOOL_STEPS_SUITE_H
+#define SESAME_STORE_SPOOL_STEPS_SUITE_H
 
 #include "store/spool.h"
 
@@ -20,6 +20,7 @@ str step_body(struct arena *, size_t size, unsigned seed); /* the same for the s
 struct lease step_lease(struct spool *, struct arena *);
 /* fails the test when something is due */
 struct lease step_lease_none(struct spool *, struct arena *);
+unsigned step_number(const struct lease *); /* the digits behind its id's first letter */
 str step_read_all(struct spool *, const struct lease *, struct arena *);
 /* Until all that was pushed before is on disk: a commit of its own, leased and settled. */
 void step_flush(struct spool *);

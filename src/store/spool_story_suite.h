@@ -1,8 +1,8 @@
-/* store/spool_story.h - a spool_log on a disk in memory, and what a test knows of what happened to it. */
-#ifndef SESAME_STORE_SPOOL_STORY_H
-#define SESAME_STORE_SPOOL_STORY_H
+/* store/spool_story_suite.h - a spool_log on a disk in memory, and what a test knows of it. */
+#ifndef SESAME_STORE_SPOOL_STORY_SUITE_H
+#define SESAME_STORE_SPOOL_STORY_SUITE_H
 
-#include "store/spool_steps.h"
+#include "store/spool_steps_suite.h"
 #include "testing/clock.h"
 #include "testing/disk_sim.h"
 #include "testing/entropy.h"
@@ -39,6 +39,5 @@ void story_end(struct story *); /* closes, and frees the disk */
 
 size_t size_of(unsigned n);                     /* of message n's body, step_body(size_of(n), n) */
 struct step commit(struct story *, unsigned n); /* message n, with the id "m" and three digits */
-unsigned number_of(const struct lease *);
 
 #endif

@@ -1,4 +1,4 @@
-#include "store/spool_story.h"
+#include "store/spool_story_suite.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -58,9 +58,4 @@ struct step commit(struct story *s, unsigned n)
     if (step.committed)
         s->messages[n].acked_at = disk_sim_steps(s->sim);
     return step;
-}
-
-unsigned number_of(const struct lease *lease)
-{
-    return (unsigned)atoi(lease->entry.id.ptr + 1);
 }
