@@ -152,8 +152,7 @@ def test_bdat(shared_server, place, raw):
 
 def test_starttls_forgets_what_was_said_before(shared_server, place, raw):
     assert b"STARTTLS" in raw.ask(b"EHLO client.example\r\n")
-    raw.ask(b"MAIL FROM:<a@sender.example>\r\n")
-    raw.write(b"STARTTLS\r\nRCPT TO:<user@example.com>\r\nNOOP\r\n")
+    raw.write(b"STARTTLS\r\nMAIL FROM:<evil@sender.example>\r\nNOOP\r\n")
     assert raw.reply().startswith(b"220 2.0.0")
     tls = insecure().wrap_socket(raw.socket)
     assert tls.version() in ("TLSv1.2", "TLSv1.3")
@@ -173,7 +172,9 @@ def test_starttls_forgets_what_was_said_before(shared_server, place, raw):
     reply = tls.recv(1000)
     message = message_id(int(reply[:3]), reply[4:].strip())
     timeline = shared_server.settled(message, ["delivered"])
-    assert timeline["peer"]["tls"] or timeline["peer"].get("tlsVersion")
+    assert timeline["peer"] == "127.0.0.1"
+    assert timeline["connection"] == {"ehlo": "client.example", "tls": True, "tlsVersion": tls.version(),
+                                      "tlsCipher": tls.cipher()[0]}
     assert b"with SMTP id" in place.object(message)
     tls.close()
 

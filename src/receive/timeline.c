@@ -31,6 +31,20 @@ static void write_envelope(struct json_writer *w, const struct envelope *e)
     json_close(w, '}');
 }
 
+static void write_connection(struct json_writer *w, const struct peer *peer)
+{
+    json_add_str(w, "peer", peer->address);
+    json_name(w, STR("connection"));
+    json_open(w, '{');
+    json_add_str(w, "ehlo", peer->ehlo);
+    json_add_bool(w, "tls", peer->tls);
+    if (peer->tls) {
+        json_add_str(w, "tlsVersion", peer->tls_version);
+        json_add_str(w, "tlsCipher", peer->tls_cipher);
+    }
+    json_close(w, '}');
+}
+
 static void write_beginning(struct json_writer *w, const struct spool_record *r,
                             const struct head *head)
 {
@@ -38,7 +52,8 @@ static void write_beginning(struct json_writer *w, const struct spool_record *r,
     json_add_str(w, "account", head->account);
     json_add_str(w, "state", str_of(state_names[r->state]));
     add_when(w, "receivedAt", head->envelope.received_ms);
-    json_add_str(w, "peer", head->envelope.peer.address);
+    json_add_str(w, "region", head->region);
+    write_connection(w, &head->envelope.peer);
     write_envelope(w, &head->envelope);
 }
 
@@ -235,8 +250,12 @@ const struct fault *timeline_print(str text, struct arena *a, struct buf *out)
     buf_addf(out, "message " STR_FMT " of account " STR_FMT ": " STR_FMT "\n",
              STR_ARG(json_str(message, "messageId")), STR_ARG(json_str(message, "account")),
              STR_ARG(json_str(message, "state")));
-    buf_addf(out, "  received " STR_FMT " from " STR_FMT "\n",
-             STR_ARG(json_str(message, "receivedAt")), STR_ARG(json_str(message, "peer")));
+    const struct json *connection = json_get(message, "connection");
+    buf_addf(out, "  received " STR_FMT " from " STR_FMT " (" STR_FMT ")" STR_FMT STR_FMT "\n",
+             STR_ARG(json_str(message, "receivedAt")), STR_ARG(json_str(message, "peer")),
+             STR_ARG(json_str(connection, "ehlo")),
+             STR_ARG(json_bool(connection, "tls", false) ? STR(", ") : STR(", in the clear")),
+             STR_ARG(json_str(connection, "tlsVersion")));
     print_envelope(message, out);
     print_rules(message, out);
     print_attempts(message, out);

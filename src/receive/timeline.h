@@ -18,7 +18,7 @@ const struct fault *timeline_write(const struct spool_record *, struct arena *, 
 const struct fault *timeline_rules(const struct receipt_rule_set *, const struct envelope *,
                                    struct arena *, struct buf *out);
 
-/* One line of the list: {"messageId","account","state","receivedAt","envelope"}. */
+/* One line of the list: the members up to "envelope". */
 const struct fault *timeline_write_brief(const struct spool_record *, struct arena *,
                                          struct buf *out);
 
