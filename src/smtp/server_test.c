@@ -1,9 +1,6 @@
 /* smtp/server_test.c - the whole server over loopback: real sockets, real threads, a spool in
  * memory. */
-#include "base/metrics.h"
-#include "smtp/server.h"
-#include "smtp/spool_double.h"
-#include "testing/journal.h"
+#include "smtp/server_suite.h"
 #include "testing/temp_dir.h"
 #include "wire/tls.h"
 
@@ -11,237 +8,12 @@
 #include <errno.h>
 #include <malloc.h>
 #include <netinet/in.h>
-#include <openssl/ssl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <cmocka.h>
-
-/* ---- a gatekeeper who takes all but nobody@ ---- */
-
-struct smtp_pass {
-    int unused;
-};
-
-static const struct fault *gate_mail(struct smtp_gatekeeper *g, const struct peer *peer,
-                                     const struct reverse_path *path, struct arena *arena,
-                                     struct smtp_pass **ret_pass)
-{
-    (void)g, (void)path;
-    assert_true(str_eq(peer->address, STR("127.0.0.1")));
-    *ret_pass = ARENA_NEW(arena, struct smtp_pass);
-    return NULL;
-}
-
-static enum smtp_answer gate_rcpt(struct smtp_pass *pass, const struct envelope *e,
-                                  const struct forward_path *path)
-{
-    (void)pass, (void)e;
-    return str_eq(path->mailbox.local_part, STR("nobody")) ? SMTP_NO_MAILBOX : SMTP_TAKE;
-}
-
-static const struct fault *gate_entries(struct smtp_pass *pass, const struct envelope *e,
-                                        struct arena *arena, struct spool_entry **ret_entries,
-                                        size_t *ret_count)
-{
-    static _Atomic int ids;
-    (void)pass;
-    assert_true(e->received_ms > 0);
-    *ret_entries = ARENA_ARRAY(arena, struct spool_entry, 2);
-    (*ret_entries)[0] =
-        (struct spool_entry) { .id = arena_strf(arena, "id%d", ++ids), .kind = SPOOL_MAIL };
-    (*ret_entries)[1] = (struct spool_entry) { .id = STR("second"), .kind = SPOOL_MAIL };
-    *ret_count = 2;
-    return NULL;
-}
-
-/* ---- the server under test ---- */
-
-struct house {
-    struct memory_spool spool;
-    struct smtp_gatekeeper gatekeeper;
-    struct captured_journal *journal;
-    struct metrics *metrics;
-    struct outside outside;
-    struct arena *arena;
-    struct smtp_listener listener;
-    struct smtp_server_settings settings;
-    struct smtp_server *server;
-};
-
-static void house_build(struct house *h)
-{
-    *h = (struct house) { .journal = captured_journal_new(),
-                          .metrics = metrics_new(1000),
-                          .arena = arena_new(1 << 20) };
-    h->gatekeeper = (struct smtp_gatekeeper) { gate_mail, gate_rcpt, gate_entries };
-    memory_spool_open(&h->spool);
-    h->outside = (struct outside) { .clock = clock_real(),
-                                    .entropy = entropy_real(),
-                                    .journal = captured_journal(h->journal) };
-    h->listener = (struct smtp_listener) {
-        .region = STR("us-east-1"),
-        .address = STR("127.0.0.1:0"),
-        .gatekeeper = &h->gatekeeper,
-        .settings = { .limits = { .line_max = 2048,
-                                  .rcpt_max = 100,
-                                  .message_max = 41943040,
-                                  .errors_max = 20,
-                                  .commands_max = 100000 },
-                      .hostname = STR("mx.test"),
-                      .offer_tls = true },
-    };
-    h->settings = (struct smtp_server_settings) {
-        .listeners = &h->listener,
-        .listener_count = 1,
-        .loops = 2,
-        .connections_max = 100,
-        .command_timeout_ms = 10000,
-        .message_timeout_ms = 20000,
-        .spool = &h->spool.spool,
-        .outside = &h->outside,
-        .metrics = h->metrics,
-    };
-}
-
-static void house_open(struct house *h)
-{
-    const struct fault *f = smtp_server_start(&h->settings, h->arena, &h->server);
-    if (f)
-        fail_msg(STR_FMT, STR_ARG(f->says));
-}
-
-static void house_close(struct house *h)
-{
-    if (h->server)
-        smtp_server_stop(h->server);
-    memory_spool_close(&h->spool);
-    assert_int_equal(h->spool.drafts,
-                     h->spool.committed + h->spool.abandoned); /* none is forgotten */
-    captured_journal_free(h->journal);
-    metrics_free(h->metrics);
-    arena_free(h->arena);
-}
-
-/* ---- a client that waits ---- */
-
-struct client {
-    int fd;
-    SSL *ssl;
-    SSL_CTX *context;
-    struct buf heard;
-};
-
-static struct client dial(const struct house *h)
-{
-    str address = smtp_server_address(h->server, 0), port;
-    assert_true(str_cut(address, ':', &address, &port));
-    uint64_t number;
-    assert_true(str_u64(port, &number));
-    struct sockaddr_in to = { .sin_family = AF_INET,
-                              .sin_port = htons((uint16_t)number),
-                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    struct client c = { .fd = socket(AF_INET, SOCK_STREAM, 0), .heard = buf_new(16 << 20) };
-    assert_int_equal(connect(c.fd, (struct sockaddr *)&to, sizeof to), 0);
-    return c;
-}
-
-static void hang(struct client *c)
-{
-    SSL_free(c->ssl);
-    SSL_CTX_free(c->context);
-    close(c->fd);
-    buf_free(&c->heard);
-}
-
-static void tell(struct client *c, str text)
-{
-    while (text.len) {
-        ssize_t n = c->ssl ? SSL_write(c->ssl, text.ptr, (int)(text.len < 65536 ? text.len : 65536))
-                           : send(c->fd, text.ptr, text.len, MSG_NOSIGNAL);
-        assert_true(n > 0);
-        text = str_from(text, (size_t)n);
-    }
-}
-#define TELL(c, text) tell((c), STR(text))
-
-/* Reads once; false at the end. */
-static bool hear_some(struct client *c)
-{
-    struct pollfd p = { .fd = c->fd, .events = POLLIN };
-    char *to = buf_reserve(&c->heard, 65536);
-    assert_non_null(to);
-    if (!c->ssl || !SSL_pending(c->ssl))
-        assert_int_equal(poll(&p, 1, 10000), 1);
-    ssize_t n = c->ssl ? SSL_read(c->ssl, to, 65536) : recv(c->fd, to, 65536, 0);
-    if (n > 0)
-        c->heard.len += (size_t)n;
-    return n > 0;
-}
-
-/* Everything said until exactly this much was said. */
-static void hears(struct client *c, const char *want)
-{
-    str wanted = str_of(want);
-    while (c->heard.len < wanted.len && hear_some(c))
-        ;
-    if (!str_eq(buf_str(&c->heard), wanted))
-        fail_msg("heard\n" STR_FMT "instead of\n%s", STR_ARG(buf_str(&c->heard)), want);
-    buf_clear(&c->heard);
-}
-
-static void hears_end(struct client *c, const char *last)
-{
-    while (hear_some(c))
-        ;
-    if (!str_ends(buf_str(&c->heard), str_of(last)))
-        fail_msg("heard\n" STR_FMT "instead of\n%s", STR_ARG(buf_str(&c->heard)), last);
-    buf_clear(&c->heard);
-}
-
-static void hears_line(struct client *c,
-                       const char *begin) /* the last line heard so far begins so */
-{
-    while (!str_ends(buf_str(&c->heard), STR("\r\n")) && hear_some(c))
-        ;
-    if (!str_starts(buf_str(&c->heard), str_of(begin)))
-        fail_msg("heard\n" STR_FMT "instead of\n%s", STR_ARG(buf_str(&c->heard)), begin);
-    buf_clear(&c->heard);
-}
-
-static void hears_end_of(struct client *c, const char *last) /* says this last, for now */
-{
-    while (!str_ends(buf_str(&c->heard), str_of(last)))
-        assert_true(hear_some(c));
-    buf_clear(&c->heard);
-}
-
-static struct client greeted(const struct house *h)
-{
-    struct client c = dial(h);
-    hears_line(&c, "220 mx.test ESMTP Sesame ");
-    return c;
-}
-
-#define ENVELOPE    "HELO c.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<u@d.test>\r\n"
-#define ENVELOPE_OK "250 mx.test\r\n250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n"
-#define GO_ON       "354 End data with <CR><LF>.<CR><LF>\r\n"
-
-static bool metric_is(struct house *h, const char *line)
-{
-    AUTO_BUF text = buf_new(1 << 20);
-    metrics_text(h->metrics, &text);
-    str all = buf_str(&text);
-    return str_find_str(all, str_of(line)) < all.len;
-}
-
-/* ---- tests ---- */
 
 static void a_pipelined_message_is_taken_and_quit_waits_for_it(void **state)
 {
@@ -377,33 +149,6 @@ static void starttls_forgets_what_was_injected_before_it(void **state)
     struct tls_server *own = h.settings.tls;
     house_close(&h);
     tls_server_free(own);
-}
-
-static void silence_and_dripping_meet_their_time(void **state)
-{
-    (void)state;
-    struct house h;
-    house_build(&h);
-    h.settings.command_timeout_ms = 200;
-    h.settings.message_timeout_ms = 400;
-    house_open(&h);
-    struct client silent = greeted(&h), dripping = greeted(&h), data = greeted(&h);
-    TELL(&data, ENVELOPE "DATA\r\n");
-    hears(&data, ENVELOPE_OK GO_ON);
-    for (int i = 0; i < 6; i++) { /* no pause is as long as the time-out */
-        usleep(80000);
-        send(dripping.fd, "x", 1, MSG_NOSIGNAL);
-        send(data.fd, "y\r\n", 3, MSG_NOSIGNAL);
-    }
-    hears_end(&silent, "421 4.4.2 mx.test Timeout, closing connection\r\n");
-    hears_end(&dripping, "421 4.4.2 mx.test Timeout, closing connection\r\n");
-    hears_end(&data, "421 4.4.2 mx.test Timeout, closing connection\r\n");
-    hang(&silent), hang(&dripping), hang(&data);
-    smtp_server_stop(h.server);
-    h.server = NULL;
-    assert_true(metric_is(&h, "sesame_smtp_sessions_total{outcome=\"timeout\"} 3\n"));
-    assert_int_equal(h.spool.abandoned, 1);
-    house_close(&h);
 }
 
 static void too_many_are_told_so(void **state)
@@ -628,7 +373,6 @@ int main(void)
         cmocka_unit_test(a_large_body_comes_through_a_full_spool_whole),
         cmocka_unit_test(a_commit_that_fails_is_said),
         cmocka_unit_test(starttls_forgets_what_was_injected_before_it),
-        cmocka_unit_test(silence_and_dripping_meet_their_time),
         cmocka_unit_test(too_many_are_told_so),
         cmocka_unit_test(a_flood_of_commands_is_answered_as_it_is_read),
         cmocka_unit_test(an_error_too_many_is_heard_though_more_was_sent),
