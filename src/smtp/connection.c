@@ -38,7 +38,7 @@ struct connection {
     struct buf said; /* unsent from said_at on; holds memory only while it does */
     size_t said_at;
     str rest;            /* received, not yet fed; malloc'ed */
-    int64_t deadline_ms; /* of the command, or the handshake */
+    int64_t deadline_ms; /* of the command, the handshake, taking what was said, or the lingering */
     int64_t message_deadline_ms;
     char address[STREAM_ADDRESS_SIZE];
 
@@ -152,7 +152,6 @@ static struct smtp_turn open_draft(struct connection *c)
     const struct fault *fault = spool_ops(c)->draft(settings->spool, spool_has_room, c, &c->draft);
     if (fault)
         c->draft = NULL;
-    c->message_deadline_ms = now_ms(c->lane) + settings->message_timeout_ms;
     return smtp_granted(c->session, fault);
 }
 
@@ -271,11 +270,14 @@ static void keep_rest(struct connection *c, str rest)
 static void feed(struct connection *c, str bytes)
 {
     while (c->phase == TALK && c->said.len - c->said_at < UNSENT_ENOUGH) {
+        bool in_message = smtp_in_message(c->session);
         struct smtp_turn turn = smtp_feed(c->session, bytes);
         bytes = str_from(bytes, turn.consumed);
         if (!turn.consumed && !turn.reply.len && turn.wish == WISH_NONE)
             break;
         heed(c, turn);
+        if (!in_message && smtp_in_message(c->session))
+            c->message_deadline_ms = now_ms(c->lane) + c->lane->settings->message_timeout_ms;
     }
     if (c->phase != SHAKE && c->phase != LAST)
         keep_rest(c, bytes);
@@ -289,20 +291,15 @@ static void feed_rest(struct connection *c)
     free((char *)rest.ptr);
 }
 
-static bool in_message(const struct connection *c)
-{
-    enum smtp_state state = smtp_state(c->session);
-    return state == SMTP_DATA || state == SMTP_CHUNK;
-}
-
 static bool is_late(const struct connection *c)
 {
-    return now_ms(c->lane) > (in_message(c) ? c->message_deadline_ms : c->deadline_ms);
+    bool in_message = smtp_in_message(c->session);
+    return now_ms(c->lane) > (in_message ? c->message_deadline_ms : c->deadline_ms);
 }
 
 static enum stream_io read_and_feed(struct connection *c, bool *ret_full)
 {
-    size_t got, room = in_message(c) ? INPUT_SIZE : COMMAND_READ;
+    size_t got, room = smtp_in_message(c->session) ? INPUT_SIZE : COMMAND_READ;
     enum stream_io io = stream_read(&c->stream, c->lane->input, room, &got);
     if (io != STREAM_DONE)
         return io;
@@ -343,29 +340,40 @@ static enum stream_io shake(struct connection *c)
 
 /* ---- what next ---- */
 
-static void wait_for(struct connection *c, enum stream_io io, int64_t timeout_ms)
+/* Until when the peer must have done what is waited for. In a message each stretch has the time of
+ * a command, and all of them together that of a message. */
+static int64_t deadline(const struct connection *c)
 {
-    watch_for(c->watch, io == STREAM_WANT_WRITE ? WATCH_WRITE : WATCH_READ, timeout_ms);
+    bool stretch = c->phase == TALK && c->said_at == c->said.len && smtp_in_message(c->session);
+    int64_t idle_ms = now_ms(c->lane) + c->lane->settings->command_timeout_ms;
+    if (!stretch)
+        return c->deadline_ms;
+    return idle_ms < c->message_deadline_ms ? idle_ms : c->message_deadline_ms;
 }
 
-/* An idle session is told the whole time-out anew only when it has just spoken; a dripping one is
- * caught by is_late(). */
-static void wait_to_read(struct connection *c)
+/* Nearly all wait for the whole time of a command, in the loop's queue of equal durations; only who
+ * has used some of it up has a timer of his own. */
+static void wait_for(struct connection *c, enum stream_io io)
 {
-    wait_for(c, STREAM_WANT_READ, c->lane->settings->command_timeout_ms);
+    int64_t whole_ms = c->lane->settings->command_timeout_ms;
+    int64_t left_ms = deadline(c) - now_ms(c->lane);
+    unsigned what = io == STREAM_WANT_WRITE ? WATCH_WRITE : WATCH_READ;
+    if (left_ms > whole_ms - whole_ms / 64)
+        watch_for(c->watch, what, whole_ms);
+    else
+        watch_within(c->watch, what, left_ms);
 }
 
 static void linger(struct connection *c)
 {
-    for (int i = 0; i < ROUNDS; i++) {
-        enum stream_io io = stream_discard(&c->stream, c->lane->input, INPUT_SIZE);
-        if (io == STREAM_WANT_READ)
-            return; /* the watch's time goes on */
-        if (io != STREAM_DONE) {
-            end(c);
-            return;
-        }
-    }
+    enum stream_io io = STREAM_DONE;
+    for (int i = 0; i < ROUNDS && io == STREAM_DONE; i++)
+        io = stream_discard(&c->stream, c->lane->input, INPUT_SIZE);
+    int64_t left_ms = c->deadline_ms - now_ms(c->lane);
+    if ((io != STREAM_DONE && io != STREAM_WANT_READ) || left_ms <= 0)
+        end(c);
+    else
+        watch_within(c->watch, WATCH_READ, left_ms);
 }
 
 /* The last reply is sent. A peer that still talks must be heard out, or the kernel takes it back.
@@ -378,6 +386,7 @@ static void leave(struct connection *c)
     }
     stream_finish(&c->stream);
     c->phase = LINGER;
+    c->deadline_ms = now_ms(c->lane) + LINGER_MS;
     watch_for(c->watch, WATCH_READ, LINGER_MS);
 }
 
@@ -399,7 +408,7 @@ static void go_on(struct connection *c, bool readable)
             if (c->phase == COMMIT) /* it will look again when the commit is answered */
                 watch_for(c->watch, 0, 0);
             else
-                wait_for(c, io, c->lane->settings->command_timeout_ms);
+                wait_for(c, io);
             return;
         }
         if (io != STREAM_DONE && c->phase != COMMIT) {
@@ -425,7 +434,7 @@ static void go_on(struct connection *c, bool readable)
                 if (now_ms(c->lane) > c->deadline_ms)
                     end_with(c, OUTCOME_TIMEOUT);
                 else
-                    wait_for(c, io, c->lane->settings->command_timeout_ms);
+                    wait_for(c, io);
                 return;
             }
             if (io != STREAM_DONE) {
@@ -448,7 +457,7 @@ static void go_on(struct connection *c, bool readable)
             continue;
         }
         if (!readable && !stream_has_more(&c->stream)) {
-            wait_to_read(c);
+            wait_for(c, STREAM_WANT_READ);
             return;
         }
         if (is_late(c)) {
@@ -462,7 +471,7 @@ static void go_on(struct connection *c, bool readable)
             return;
         }
         if (io == STREAM_WANT_WRITE) {
-            wait_for(c, io, c->lane->settings->command_timeout_ms);
+            wait_for(c, io);
             return;
         }
         readable = io == STREAM_DONE && (full || c->stream.ssl) && ++rounds < ROUNDS;

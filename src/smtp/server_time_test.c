@@ -1,4 +1,4 @@
-/* smtp/server_time_test.c - how long a peer may take for a command and for a message. */
+/* smtp/server_time_test.c - how long a peer may take: for a command, a message, a farewell. */
 #include "smtp/server_suite.h"
 
 #include <sys/socket.h>
@@ -31,10 +31,85 @@ static void silence_and_dripping_meet_their_time(void **state)
     house_close(&h);
 }
 
+static int64_t now_ms(void)
+{
+    struct clock *clock = clock_real();
+    return clock->steady_ms(clock);
+}
+
+static void a_deadline_is_met_though_the_peer_falls_silent_before_it(void **state)
+{
+    (void)state;
+    struct house h;
+    house_build(&h);
+    h.settings.command_timeout_ms = 60000;
+    h.settings.message_timeout_ms = 300;
+    house_open(&h);
+    struct client data = greeted(&h); /* the pause of a stretch is longer than the message's time */
+    TELL(&data, ENVELOPE "DATA\r\n");
+    hears(&data, ENVELOPE_OK GO_ON);
+    hears_end(&data, "421 4.4.2 mx.test Timeout, closing connection\r\n");
+    hang(&data);
+    house_close(&h);
+
+    house_build(&h);
+    h.settings.command_timeout_ms = 1000;
+    house_open(&h);
+    struct client half = greeted(&h);
+    int64_t from_ms = now_ms();
+    usleep(800000);
+    TELL(&half, "NO"); /* half a command is no new beginning */
+    hears_end(&half, "421 4.4.2 mx.test Timeout, closing connection\r\n");
+    assert_true(now_ms() - from_ms < 1700);
+    hang(&half);
+    house_close(&h);
+}
+
+static void who_was_sent_away_cannot_stay_by_talking_on(void **state)
+{
+    (void)state;
+    struct house h;
+    house_build(&h);
+    h.listener.settings.limits.errors_max = 1;
+    house_open(&h);
+    struct client c = greeted(&h);
+    TELL(&c, "A\r\nB\r\n");
+    hears_end(&c, "421 4.7.0 mx.test Too many errors\r\n");
+    int64_t until_ms = now_ms() + 8000;
+    while (send(c.fd, "x", 1, MSG_NOSIGNAL) == 1 && now_ms() < until_ms)
+        usleep(100000);
+    assert_true(now_ms() < until_ms);
+    hang(&c);
+    house_close(&h);
+}
+
+static void a_refused_chunk_has_the_time_of_a_message(void **state)
+{
+    (void)state;
+    struct house h;
+    house_build(&h);
+    h.settings.command_timeout_ms = 400;
+    h.settings.message_timeout_ms = 60000;
+    h.listener.settings.limits.message_max = 4;
+    house_open(&h);
+    struct client c = greeted(&h);
+    TELL(&c, ENVELOPE "BDAT 8 LAST\r\n");
+    for (int i = 0; i < 8; i++) {
+        usleep(100000);
+        TELL(&c, "x");
+    }
+    hears(&c, ENVELOPE_OK "552 5.3.4 Message size exceeds fixed limit\r\n");
+    hang(&c);
+    house_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(silence_and_dripping_meet_their_time),
+        cmocka_unit_test(a_deadline_is_met_though_the_peer_falls_silent_before_it),
+        cmocka_unit_test(who_was_sent_away_cannot_stay_by_talking_on),
+        cmocka_unit_test(a_refused_chunk_has_the_time_of_a_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,6 +52,10 @@ enum smtp_state smtp_state(const struct smtp_session *s)
 {
     return s->state;
 }
+bool smtp_in_message(const struct smtp_session *s)
+{
+    return s->state == SMTP_DATA || s->state == SMTP_CHUNK || s->chunk_open;
+}
 struct envelope *smtp_envelope(struct smtp_session *s)
 {
     return &s->envelope;

@@ -85,6 +85,8 @@ enum smtp_hang_up { HANG_UP_TIMEOUT, HANG_UP_DRAIN, HANG_UP_FULL, HANG_UP_ADDRES
 struct smtp_turn smtp_hang_up(struct smtp_session *, enum smtp_hang_up);
 
 enum smtp_state smtp_state(const struct smtp_session *);
+/* A message's octets are to come, and be it only to be swallowed: they have its time, not a command's. */
+bool smtp_in_message(const struct smtp_session *);
 struct envelope *smtp_envelope(struct smtp_session *);
 struct smtp_pass *smtp_pass(const struct smtp_session *); /* after MAIL was taken */
 

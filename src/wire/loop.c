@@ -150,9 +150,8 @@ struct watch *watch_new(struct loop *loop, int fd, watch_fn *run, void *context)
     return w;
 }
 
-static const struct timeval *duration(struct loop *loop, int64_t ms, struct timeval *own)
+static const struct timeval *duration(struct loop *loop, int64_t ms, const struct timeval *own)
 {
-    *own = (struct timeval) { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
     for (size_t i = 0; i < loop->common_count; i++) {
         if (loop->common[i].ms == ms)
             return loop->common[i].tv;
@@ -166,7 +165,7 @@ static const struct timeval *duration(struct loop *loop, int64_t ms, struct time
     return tv;
 }
 
-void watch_for(struct watch *w, unsigned what, int64_t timeout_ms)
+static void watch_with(struct watch *w, unsigned what, int64_t timeout_ms, bool shared)
 {
     assert(!(what & ~(unsigned)(WATCH_READ | WATCH_WRITE)) && "one waits for reading and writing");
     if (!w->assigned || w->what != what || (w->timeout_ms && !timeout_ms)) {
@@ -181,9 +180,20 @@ void watch_for(struct watch *w, unsigned what, int64_t timeout_ms)
         return;
     }
     w->timeout_ms = timeout_ms;
-    struct timeval own;
+    struct timeval own = { .tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000 };
+    const struct timeval *tv = shared ? duration(w->loop, timeout_ms, &own) : &own;
     if (what || timeout_ms)
-        event_add(&w->event, timeout_ms ? duration(w->loop, timeout_ms, &own) : NULL);
+        event_add(&w->event, timeout_ms ? tv : NULL);
+}
+
+void watch_for(struct watch *w, unsigned what, int64_t timeout_ms)
+{
+    watch_with(w, what, timeout_ms, timeout_ms > 0);
+}
+
+void watch_within(struct watch *w, unsigned what, int64_t left_ms)
+{
+    watch_with(w, what, left_ms > 0 ? left_ms : 1, false);
 }
 
 void watch_free(struct watch *w)

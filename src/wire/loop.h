@@ -29,6 +29,8 @@ struct watch *watch_new(struct loop *, int fd, watch_fn *, void *context); /* NU
 /* From now on call for these, or after timeout_ms (0: none) without any. what == 0: only the timeout.
  * Cheap when nothing changed. */
 void watch_for(struct watch *, unsigned what, int64_t timeout_ms);
+/* The same for what is left until some deadline: a duration that nobody shares, at least 1 ms. */
+void watch_within(struct watch *, unsigned what, int64_t left_ms);
 void watch_free(struct watch *); /* not called again; NULL is fine. The descriptor stays open. */
 
 #endif
