@@ -1,6 +1,8 @@
 /* testing/disk_control.c - how a test makes the disk in memory fail, and looks into it. */
 #include "testing/disk_sim_steps.h"
 
+#include <errno.h>
+
 uint64_t disk_sim_calls(struct disk_sim *sim)
 {
     pthread_mutex_lock(&sim->lock);
@@ -36,6 +38,11 @@ void disk_sim_fail_from(struct disk_sim *sim, uint64_t call, int error)
     set_failing(sim, FAIL_FROM, call, error);
 }
 
+void disk_sim_kill(struct disk_sim *sim, uint64_t call)
+{
+    set_failing(sim, FAIL_KILLED, call, EIO);
+}
+
 void disk_sim_short_write(struct disk_sim *sim, uint64_t call)
 {
     set_failing(sim, FAIL_SHORT, call, 0);
@@ -60,7 +67,7 @@ str disk_sim_bytes(struct disk_sim *sim, const char *path, struct arena *arena)
     pthread_mutex_lock(&sim->lock);
     const struct inode *inode = sim_simplify(path, simple) ? NULL : sim_find(sim->names, simple);
     bool file = inode && !inode->directory;
-    str bytes = file ? (str){ inode->bytes ? inode->bytes : "", inode->size } : STR_NONE;
+    str bytes = file ? (str) { inode->bytes ? inode->bytes : "", inode->size } : STR_NONE;
     bytes = arena_str(arena, bytes);
     pthread_mutex_unlock(&sim->lock);
     return bytes;

@@ -96,7 +96,8 @@ static int counted(struct disk_sim *sim)
     sim->calls++;
     bool hit = sim->fail_mode == FAIL_ONCE
                    ? sim->calls == sim->fail_call
-                   : sim->fail_mode == FAIL_FROM && sim->calls >= sim->fail_call;
+                   : (sim->fail_mode == FAIL_FROM || sim->fail_mode == FAIL_KILLED) &&
+                         sim->calls >= sim->fail_call;
     return hit ? -sim->fail_error : 0;
 }
 
@@ -104,6 +105,15 @@ void sim_record(struct disk_sim *sim, struct step step)
 {
     sim->steps = sim_grow(sim->steps, sim->step_count, sizeof(struct step));
     sim->steps[sim->step_count++] = step;
+}
+
+/* A sync that was never asked for, since the process is dead, gives nothing up. */
+static void record_sync(struct disk_sim *sim, int failed, struct step done, struct step given_up)
+{
+    if (!failed)
+        sim_record(sim, done);
+    else if (sim->fail_mode != FAIL_KILLED)
+        sim_record(sim, given_up);
 }
 
 int sim_simplify(const char *path, char to[SIM_PATH_SIZE])
@@ -306,8 +316,8 @@ static int sim_fdatasync(struct disk *disk, int fd)
     int failed = counted(sim);
     const struct opened *o = opened(sim, fd);
     if (o)
-        sim_record(sim, (struct step) { .kind = failed ? STEP_SYNC_FAILED : STEP_SYNC,
-                                        .inode = o->inode->number });
+        record_sync(sim, failed, (struct step) { .kind = STEP_SYNC, .inode = o->inode->number },
+                    (struct step) { .kind = STEP_SYNC_FAILED, .inode = o->inode->number });
     LEAVE(sim, o ? failed : -EBADF);
 }
 
@@ -317,7 +327,8 @@ static int sim_syncfs(struct disk *disk, int fd)
     int failed = counted(sim);
     const struct opened *o = opened(sim, fd);
     if (o)
-        sim_record(sim, (struct step) { .kind = failed ? STEP_SYNC_ALL_FAILED : STEP_SYNC_ALL });
+        record_sync(sim, failed, (struct step) { .kind = STEP_SYNC_ALL },
+                    (struct step) { .kind = STEP_SYNC_ALL_FAILED });
     LEAVE(sim, o ? failed : -EBADF);
 }
 

@@ -23,6 +23,10 @@ struct disk *disk_sim_disk(struct disk_sim *);
 uint64_t disk_sim_calls(struct disk_sim *);
 void disk_sim_fail(struct disk_sim *, uint64_t call, int error);      /* exactly this call, e.g. EIO */
 void disk_sim_fail_from(struct disk_sim *, uint64_t call, int error); /* this one and all after it */
+/* From this call on none reaches the disk, as if the process had been killed: all fail, and leave no
+ * step, not even that of a failed sync. After disk_sim_heal the next start finds the page cache as
+ * it was, with what was not synced still unsynced. */
+void disk_sim_kill(struct disk_sim *, uint64_t call);
 void disk_sim_short_write(struct disk_sim *, uint64_t call);          /* this call, if a write, writes half */
 void disk_sim_set_room(struct disk_sim *, uint64_t bytes); /* past it: a short write, then ENOSPC */
 void disk_sim_heal(struct disk_sim *);                     /* none of the above any more */

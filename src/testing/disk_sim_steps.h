@@ -45,7 +45,7 @@ struct opened {
     int flags;
 };
 
-enum fail_mode { FAIL_NONE, FAIL_ONCE, FAIL_FROM, FAIL_SHORT };
+enum fail_mode { FAIL_NONE, FAIL_ONCE, FAIL_FROM, FAIL_KILLED, FAIL_SHORT };
 
 struct disk_sim {
     struct disk disk;

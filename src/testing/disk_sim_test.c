@@ -157,6 +157,27 @@ static void a_failed_sync_gives_up_what_was_unsynced(void **state)
     disk_sim_free(sim);
 }
 
+static void a_killed_process_leaves_the_page_cache_and_what_it_never_synced_unsynced(void **state)
+{
+    (void)state;
+    struct disk_sim *sim = disk_sim_new();
+    struct disk *d = disk_sim_disk(sim);
+    AUTO_ARENA *a = arena_new(1 << 20);
+    int fd = create(d, "/f");
+    write_at(d, fd, STR("old"), 0);
+    d->syncfs(d, fd);
+    write_at(d, fd, STR("new"), 0);
+    disk_sim_kill(sim, disk_sim_calls(sim) + 1);
+    assert_int_equal(d->fdatasync(d, fd), -EIO);
+    assert_int_equal(write_at(d, fd, STR("won"), 0), -EIO);
+    disk_sim_heal(sim);
+    assert_true(str_eq(disk_sim_bytes(sim, "/f", a), STR("new")));
+    assert_true(str_eq(after(sim, UINT64_MAX, DISK_CUT_DROP, 0, "/f", a), STR("old")));
+    assert_int_equal(d->fdatasync(d, fd), 0); /* the next process may still bring it there */
+    assert_true(str_eq(after(sim, UINT64_MAX, DISK_CUT_DROP, 0, "/f", a), STR("new")));
+    disk_sim_free(sim);
+}
+
 static void a_torn_write_is_old_new_or_both_by_sector_and_the_seed_repeats_it(void **state)
 {
     (void)state;
@@ -243,6 +264,7 @@ int main(void)
         cmocka_unit_test(a_disk_fails_when_told_and_heals),
         cmocka_unit_test(a_cut_keeps_what_was_synced_and_may_drop_the_rest),
         cmocka_unit_test(a_failed_sync_gives_up_what_was_unsynced),
+        cmocka_unit_test(a_killed_process_leaves_the_page_cache_and_what_it_never_synced_unsynced),
         cmocka_unit_test(a_torn_write_is_old_new_or_both_by_sector_and_the_seed_repeats_it),
         cmocka_unit_test(a_name_without_its_directory_is_gone_and_a_restart_goes_on),
         cmocka_unit_test(the_real_disk_fails_at_the_chosen_call),
