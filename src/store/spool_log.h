@@ -134,7 +134,6 @@ struct spool_draft {
     int error; /* negative errno of the file */
     int fd;
     uint32_t file, next_index;
-    bool new_file;         /* its name is not synced yet */
     struct body_file *ref; /* made before the commit, so that publishing cannot fail */
     uint64_t token;
 
@@ -195,6 +194,7 @@ struct spool_log {
     struct spool_draft *spill_first, **spill_last;
     struct spool_draft *resuming;
     bool spiller_closing;
+    bool names_unsynced; /* of body files: the spiller's own */
     struct body_file *bodies[256];
     uint32_t next_body;
     uint32_t kept[BODIES_KEPT], kept_count;

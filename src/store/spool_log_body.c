@@ -7,8 +7,10 @@
  *      8  u64  the body's token, random, as its commit frame has it, xor the block's number
  *     16       data
  *
- * The spiller writes the blocks, syncs the file (and the directory, when the file is new), and only
- * then hands the commit to the committer. So a commit frame on disk means a whole body on disk. A
+ * The spiller writes the blocks, syncs the file (and the directory, when any name in it may not be
+ * synced yet: a spare file may be one that an abandoned message made, or that a killed process
+ * left), and only then hands the commit to the committer. So a commit frame on disk means a whole
+ * body on disk. A
  * file is written over with another body only after the settlement of its last entry is on disk;
  * should damage bring such an entry back, the token keeps it from being given another message's
  * bytes. A file no commit names is left over from a stop: the next start takes it as spare or
@@ -70,7 +72,7 @@ static int body_create(struct spool_log *log, struct spool_draft *d)
         return fd;
     d->fd = fd;
     d->file = number;
-    d->new_file = true;
+    log->names_unsynced = true;
     return 0;
 }
 
@@ -128,8 +130,10 @@ static void spill_finish(struct spool_draft *d)
         if (!d->ref)
             d->op.fault = &fault_no_memory;
         int error = log->disk->fdatasync(log->disk, d->fd);
-        if (!error && d->new_file)
+        if (!error && log->names_unsynced) {
             error = log->disk->sync_directory(log->disk, log_path(log, path, "bodies"));
+            log->names_unsynced = error != 0;
+        }
         if (error) {
             log_failed(log, "a body could not be synced", error);
             d->op.fault = &spool_disk_failed;
@@ -343,6 +347,7 @@ int bodies_recover(struct spool_log *log)
     struct sweep sweep = { .log = log };
     int error = log->disk->list(log->disk, log_path(log, path, "bodies"), sweep_name, &sweep);
     uncounted_free(log);
+    log->names_unsynced = true; /* a kill may have come before their sync */
     return error;
 }
 

@@ -1,4 +1,5 @@
-/* The local log under power cuts and failing calls: what was promised stays, no half of the rest. */
+/* The local log under power cuts and failing calls: what was promised stays, no half of the rest.
+ */
 #include "store/spool_story_suite.h"
 
 #include <errno.h>
@@ -154,6 +155,61 @@ static void a_second_power_cut_takes_nothing_either(void **state)
     story_end(&told);
 }
 
+/* A kill leaves everything in the page cache, synced or not; the next process goes on from what it
+ * sees there, and then the power goes. */
+static void a_kill_and_then_a_power_cut_take_nothing(void **state)
+{
+    (void)state;
+    uint64_t most = 400;
+    for (uint64_t call = 1; call < most; call += 3) {
+        struct story told;
+        story_on(&told, disk_sim_new());
+        disk_sim_kill(told.sim, call);
+        if (!story_open(&told))
+            tell(&told, 40);
+        bool through = disk_sim_calls(told.sim) < call;
+        story_close(&told);
+        disk_sim_heal(told.sim);
+        uint64_t restart = disk_sim_steps(told.sim);
+        const struct fault *f = story_open(&told);
+        if (f)
+            fail_msg("killed at call %llu: %.*s", (unsigned long long)call, STR_ARG(f->says));
+        told.count = 100;
+        tell(&told, 12);
+        uint64_t steps = disk_sim_steps(told.sim);
+        for (uint64_t k = restart + call % 5; k <= steps; k += 5) {
+            cut_at(&told, k, DISK_CUT_DROP, 0, false);
+            cut_at(&told, k, DISK_CUT_TEAR, k, false);
+        }
+        story_end(&told);
+        if (through)
+            break;
+    }
+}
+
+static void a_body_in_a_file_that_an_abandoned_message_left_keeps_its_name(void **state)
+{
+    (void)state;
+    struct story told, after;
+    struct spool_draft *draft;
+    story_on(&told, disk_sim_new());
+    assert_null(story_open(&told));
+    assert_null(told.spool->ops->draft(told.spool, NULL, NULL, &draft));
+    assert_true(told.spool->ops->write(draft, step_body(told.arena, 20000, 99)));
+    struct spool_health health; /* until the file is there */
+    do {
+        nanosleep(&(struct timespec) { .tv_nsec = 1000000 }, NULL);
+        told.spool->ops->health(told.spool, &health);
+    } while (health.draft_bytes > 20000);
+    told.spool->ops->abandon(draft);
+    assert_true(commit(&told, 3).committed); /* with a body in a file: that one */
+    story_on(&after, disk_sim_after_cut(told.sim, told.messages[3].acked_at, DISK_CUT_DROP, 0));
+    assert_null(story_open(&after));
+    check(&after, &told, told.messages[3].acked_at, "after an abandoned message");
+    story_end(&after);
+    story_end(&told);
+}
+
 static void recycled_segments_full_of_old_frames_stay_silent(void **state)
 {
     (void)state;
@@ -302,6 +358,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_power_cut_takes_nothing_that_was_promised),
         cmocka_unit_test(a_second_power_cut_takes_nothing_either),
+        cmocka_unit_test(a_kill_and_then_a_power_cut_take_nothing),
+        cmocka_unit_test(a_body_in_a_file_that_an_abandoned_message_left_keeps_its_name),
         cmocka_unit_test(recycled_segments_full_of_old_frames_stay_silent),
         cmocka_unit_test(one_message_that_waits_does_not_keep_the_others_on_disk),
         cmocka_unit_test(after_every_failing_call_a_restart_finds_what_was_promised),

@@ -337,17 +337,30 @@ static int dead_forget(struct spool_log *log)
     return 0;
 }
 
-static int tail_open(struct spool_log *log)
+static struct segment *last_used(const struct spool_log *log)
 {
     struct segment *last = log->used;
     while (last && last->next)
         last = last->next;
+    return last;
+}
+
+/* What was read may be in memory only, after a kill. It is brought to the disk before anything
+ * relies on it: before a dead letter goes because its entry was seen living, before a body's file
+ * is taken as spare because a settlement was seen. Of the segments only the last can be unsynced;
+ * and names. */
+static int found_sync(struct spool_log *log)
+{
+    char path[LOG_PATH];
+    struct segment *last = last_used(log);
+    int error = log->disk->sync_directory(log->disk, log_path(log, path, "log"));
+    return error || !last ? error : log->disk->fdatasync(log->disk, last->fd);
+}
+
+static int tail_open(struct spool_log *log)
+{
+    struct segment *last = last_used(log);
     int error = 0;
-    /* what was read may be in memory only, after a kill; from here on it is taken as synced */
-    if (last)
-        error = log->disk->fdatasync(log->disk, last->fd);
-    if (error)
-        return error;
     if (!last || last->sealed)
         last = segment_next(log, &error);
     if (error)
@@ -365,6 +378,8 @@ const struct fault *log_recover(struct spool_log *log, struct arena *arena)
     int error = 0;
     for (struct segment *s = log->used; s && !error; s = s->next)
         error = take_segment(&r, s, s->next == NULL);
+    if (!error)
+        error = found_sync(log);
     if (!error)
         error = entries_queue(&r);
     if (!error)

@@ -57,7 +57,8 @@ int reserve_make(struct spool_log *log)
     if (error)
         return error;
     error = log->disk->sync_directory(log->disk, log_path(log, path, "log"));
-    if (error) {
+    if (error) { /* or the next try would find the name taken */
+        log->disk->unlink(log->disk, path);
         segment_close(s);
         return error;
     }
