@@ -311,7 +311,7 @@ static void epilogue_write(struct spool_log *log, bool sync)
 {
     struct segment *s = log->open;
     log->epilogue_due = false;
-    if (log->failed || s->end + SEGMENT_PAGE + segment_closing_bytes(s, 0) > s->bytes)
+    if (log->failed || s->sealed || s->end + SEGMENT_PAGE + segment_closing_bytes(s, 0) > s->bytes)
         return;
     char page[SEGMENT_PAGE] = { 0 };
     struct batch batch = { .sequence = log->sequence + 1,
@@ -451,6 +451,27 @@ static void take_back(struct layout *l, struct op_list *ops)
         ops->last = &ops->first;
 }
 
+/* What is left waits for room on the disk; a sender does not wait with it, nor does an entry that
+ * is being moved. */
+static void commits_refuse(struct spool_log *log, struct op_list *ops)
+{
+    struct layout l = { .log = log };
+    struct op_list rest = *ops;
+    l.ops.last = &l.ops.first;
+    ops->first = NULL;
+    ops->last = &ops->first;
+    while (rest.first) {
+        struct op *op = rest.first;
+        rest.first = op->next;
+        bool commit = op->kind == OP_COMMIT;
+        if (commit && !op->fault)
+            op->fault = &spool_disk_full;
+        list_add(commit ? &l.ops : ops, op);
+    }
+    publish(&l, 0);
+    ops_end(log, &l.ops);
+}
+
 /* All of ops, in as many batches as it takes. False: some must wait for room. */
 static bool commit_all(struct spool_log *log, struct op_list *ops)
 {
@@ -470,6 +491,7 @@ static bool commit_all(struct spool_log *log, struct op_list *ops)
                             : disk_is_full(error) ? &spool_disk_full
                                                   : &spool_disk_failed;
             } else if (error == -EMSGSIZE || disk_is_full(error)) {
+                commits_refuse(log, ops);
                 return false;
             }
             continue;
@@ -487,8 +509,10 @@ static bool commit_all(struct spool_log *log, struct op_list *ops)
         publish(&l, error);
         ops_end(log, &l.ops);
         segments_free(log);
-        if (disk_is_full(error))
+        if (disk_is_full(error)) {
+            commits_refuse(log, ops);
             return false;
+        }
     }
     return true;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <setjmp.h>
+#include <stdatomic.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,6 +81,56 @@ static void a_full_disk_refuses_mail_and_still_drains(void **state)
     assert_int_equal(step_number(&lease), 250);
     s.spool->ops->settle(&lease, SETTLE_DONE, 0, STR(""));
     step_lease_none(s.spool, s.arena);
+    story_end(&s);
+}
+
+static void on_told(void *context, const struct fault *f)
+{
+    atomic_int *told = context;
+    *told = f ? 1 + (int)f->kind : -1;
+}
+
+/* Notes that find no room wait for it; a sender must not wait with them. */
+static void when_not_even_notes_find_room_mail_under_way_is_refused_at_once(void **state)
+{
+    (void)state;
+    struct story s;
+    struct spool_draft *draft;
+    atomic_int told = 0;
+    story_on(&s, disk_sim_new());
+    assert_null(story_open(&s));
+    disk_sim_set_room(s.sim, 1);                                   /* what there is must do */
+    assert_null(s.spool->ops->draft(s.spool, NULL, NULL, &draft)); /* taken while there was room */
+    assert_true(s.spool->ops->write(draft, STR("late")));
+    unsigned taken = 0;
+    while (commit(&s, 7 * taken).committed) /* none of them in a file */
+        taken++;
+    assert_true(taken > 4);
+    str note = step_body(s.arena, 20000, 1);
+    for (unsigned i = 0; i < 16; i++) { /* more than the segment kept back can take */
+        struct lease lease;
+        assert_null(s.spool->ops->lease(s.spool, 500, s.arena, &lease));
+        if (lease.impl) /* one note waits with each entry, then none is left to lease */
+            s.spool->ops->settle(&lease, SETTLE_RETRY, s.clock.wall_ms, note);
+    }
+    struct spool_entry e = { .id = STR("late"), .kind = SPOOL_MAIL, .head = STR("h") };
+    s.spool->ops->commit(draft, &e, 1, on_told, &told);
+    for (int i = 0; i < 200 && !told; i++)
+        nanosleep(&(struct timespec) { .tv_nsec = 10000000 }, NULL);
+    if (told != 1 + (int)FAULT_LIMIT)
+        fail_msg("a sender was told %d", (int)told);
+    disk_sim_heal(s.sim);
+    fake_clock_turn(&s.clock, 1000);
+    for (int i = 0; i < 200 && !commit(&s, 7 * taken).committed; i++)
+        nanosleep(&(struct timespec) { .tv_nsec = 10000000 }, NULL);
+    unsigned left = 0;
+    for (struct lease lease;; left++) {
+        assert_null(s.spool->ops->lease(s.spool, 200, s.arena, &lease));
+        if (!lease.impl)
+            break;
+        s.spool->ops->settle(&lease, SETTLE_DONE, 0, STR(""));
+    }
+    assert_int_equal(left, taken + 1);
     story_end(&s);
 }
 
@@ -223,6 +274,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_fsync_error_is_final_and_what_was_promised_stays_readable),
         cmocka_unit_test(a_full_disk_refuses_mail_and_still_drains),
+        cmocka_unit_test(when_not_even_notes_find_room_mail_under_way_is_refused_at_once),
         cmocka_unit_test(a_letter_for_which_there_is_no_room_waits_and_is_not_lost),
         cmocka_unit_test(damage_before_the_synced_position_is_reported_and_the_rest_recovered),
         cmocka_unit_test(damage_of_the_last_batch_is_told_from_a_torn_tail_after_a_clean_stop),
