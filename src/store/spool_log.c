@@ -42,6 +42,9 @@ const struct fault spool_body_lost = {
     .says = STR_INIT("a body could not be read from or written to the disk")
 };
 
+const struct fault spool_body_damaged = { .kind = FAULT_UNAVAILABLE,
+                                          .says = STR_INIT("a body is damaged on the disk") };
+
 const char *log_path(const struct spool_log *log, char to[LOG_PATH], const char *fmt, ...)
 {
     int n = snprintf(to, LOG_PATH, "%s/", log->directory);

@@ -220,7 +220,7 @@ struct spool_log {
 };
 
 extern const struct fault spool_disk_full, spool_disk_failed, spool_stopped, spool_too_long,
-    spool_body_lost;
+    spool_body_lost, spool_body_damaged;
 
 /* spool_log.c */
 const char *log_path(const struct spool_log *, char to[LOG_PATH], const char *fmt, ...)

@@ -354,11 +354,12 @@ int bodies_recover(struct spool_log *log)
 static const struct fault *body_fault(struct lease_impl *lease, int error)
 {
     struct spool_log *log = lease->log;
-    if (error == -EBADMSG)
+    if (error == -EBADMSG) {
         log_damaged(log, NULL, lease->body_file, 1, "a body file is damaged");
-    else
-        journal_notef(log->outside->journal, JOURNAL_ERROR, STR("store"), STR("body_not_read"),
-                      "\"file\":\"bodies/%08x\",\"errno\":%d", lease->body_file, -error);
+        return &spool_body_damaged;
+    }
+    journal_notef(log->outside->journal, JOURNAL_ERROR, STR("store"), STR("body_not_read"),
+                  "\"file\":\"bodies/%08x\",\"errno\":%d", lease->body_file, -error);
     return &spool_body_lost;
 }
 

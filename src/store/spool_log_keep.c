@@ -10,6 +10,7 @@
 #include "store/dead.h"
 #include "store/history.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -47,6 +48,7 @@ struct body_source {
     struct lease_impl *lease;
     struct stored *stored;
     char *room;
+    bool damaged;
 };
 
 static const struct fault *body_give(void *context, uint64_t offset, size_t size, str *ret_bytes)
@@ -58,6 +60,7 @@ static const struct fault *body_give(void *context, uint64_t offset, size_t size
     }
     const struct fault *f = body_read(source->lease, offset, size, source->room);
     *ret_bytes = (str) { source->room, size };
+    source->damaged = f == &spool_body_damaged;
     return f;
 }
 
@@ -72,8 +75,9 @@ static const struct fault *letter_put(struct spool_log *log, struct lease_impl *
     struct entry e = *lease->entry;
     pthread_mutex_unlock(&log->queue_lock);
     e.note_offset = 0; /* the lease has all notes; on disk the last ones may still be under way */
-    if (stored_read(log, &e, arena, &stored) != 0)
-        return &spool_body_lost;
+    int error = stored_read(log, &e, arena, &stored);
+    if (error)
+        return error == -EBADMSG ? &spool_body_damaged : &spool_body_lost;
     struct body_source source = { .lease = lease, .stored = &stored };
     if (lease->body_file && !(source.room = arena_alloc(arena, DEAD_PIECE, 1)))
         return &fault_no_memory;
@@ -88,7 +92,31 @@ static const struct fault *letter_put(struct spool_log *log, struct lease_impl *
     };
     const struct fault *f =
         dead_put(log->dead, &record, e.serial, lease->body_size, body_give, &source, arena);
+    if (f && source.damaged)
+        return &spool_body_damaged;
     return f == NULL ? NULL : f->kind == FAULT_LIMIT ? &spool_disk_full : &spool_body_lost;
+}
+
+/* What cannot be read will not be readable the next time either. The entry stays where it lies, as
+ * one whose frame is damaged does, and no longer holds up the segments behind its own; a body's
+ * file goes to damaged/, or the next start would take it as spare. */
+static void letter_aside(struct spool_log *log, struct lease_impl *lease)
+{
+    char from[LOG_PATH], to[LOG_PATH], directory[LOG_PATH];
+    struct disk *disk = log->disk;
+    if (lease->body_file) {
+        disk->make_directory(disk, log_path(log, directory, "damaged"), 0700);
+        disk->rename(disk, log_path(log, from, "bodies/%08x", lease->body_file),
+                     log_path(log, to, "damaged/body-%08x-%llx", lease->body_file,
+                              (unsigned long long)lease->entry->serial));
+        disk->sync_directory(disk, directory);
+    }
+    struct segment *s = log->segments[lease->entry->slot];
+    log_damaged(log, s, lease->entry->offset, 1, "a dead letter's message cannot be read");
+    pthread_mutex_lock(&log->queue_lock);
+    queue_state(log, lease->entry, ENTRY_DAMAGED);
+    pthread_mutex_unlock(&log->queue_lock);
+    lease_free(lease);
 }
 
 /* Until the disk takes it, the entry stays as it is: living on disk, of no further use in memory.
@@ -102,6 +130,10 @@ static bool letters_put(struct spool_log *log, struct lease_impl *first, bool qu
         const struct fault *f = letter_put(log, lease);
         if (!f) {
             committer_push(log, &lease->op);
+            continue;
+        }
+        if (f == &spool_body_damaged) {
+            letter_aside(log, lease);
             continue;
         }
         if (all && !quiet) /* once for all that now wait, not once a second for each */

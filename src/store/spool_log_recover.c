@@ -61,6 +61,8 @@ static void apply_commit(struct recovery *r, const struct row *row)
             return;
         }
         r->count++;
+    } else if (row->damaged && e->state != ENTRY_DAMAGED) {
+        return;                /* of two copies, the one that can be read */
     } else if (e->body_file) { /* copied forward: the later place counts, and has the notes */
         body_count(r->log, e->body_file, -1);
     }

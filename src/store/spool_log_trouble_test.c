@@ -134,6 +134,37 @@ static void when_not_even_notes_find_room_mail_under_way_is_refused_at_once(void
     story_end(&s);
 }
 
+/* The body of m003 lies in a file. When it can no longer be read, no letter can be written of it;
+ * it must not keep all later segments from being freed for ever. */
+static void a_letter_whose_body_is_damaged_is_set_aside(void **state)
+{
+    (void)state;
+    struct story s;
+    struct spool_health health;
+    story_on(&s, disk_sim_new());
+    assert_null(story_open(&s));
+    assert_true(commit(&s, 3).committed);
+    assert_true(disk_sim_damage(s.sim, "/spool/bodies/00000001", 17000, 'X'));
+    struct lease lease = step_lease(s.spool, s.arena);
+    assert_null(s.spool->ops->settle(&lease, SETTLE_DEAD, 0, STR("{\"dead\":1}")));
+    for (unsigned i = 0; i < 200; i++) {
+        assert_true(step_commit(s.spool, "m200", step_body(s.arena, 4000, i)).committed);
+        lease = step_lease(s.spool, s.arena);
+        s.spool->ops->settle(&lease, SETTLE_DONE, 0, STR(""));
+    }
+    step_flush(s.spool);
+    s.spool->ops->health(s.spool, &health);
+    assert_true(health.segments <= 6);
+    assert_true(health.damaged_frames > 0);
+    assert_true(captured_journal_count(s.journal, "damage") > 0);
+    assert_false(str_is_none(disk_sim_bytes(s.sim, "/spool/damaged/body-00000001-1", s.arena)));
+    story_close(&s);
+    assert_null(story_open(&s));
+    assert_true(commit(&s, 4).committed); /* and no other body is written over it */
+    assert_false(str_is_none(disk_sim_bytes(s.sim, "/spool/damaged/body-00000001-1", s.arena)));
+    story_end(&s);
+}
+
 static void a_letter_for_which_there_is_no_room_waits_and_is_not_lost(void **state)
 {
     (void)state;
@@ -275,6 +306,7 @@ int main(void)
         cmocka_unit_test(an_fsync_error_is_final_and_what_was_promised_stays_readable),
         cmocka_unit_test(a_full_disk_refuses_mail_and_still_drains),
         cmocka_unit_test(when_not_even_notes_find_room_mail_under_way_is_refused_at_once),
+        cmocka_unit_test(a_letter_whose_body_is_damaged_is_set_aside),
         cmocka_unit_test(a_letter_for_which_there_is_no_room_waits_and_is_not_lost),
         cmocka_unit_test(damage_before_the_synced_position_is_reported_and_the_rest_recovered),
         cmocka_unit_test(damage_of_the_last_batch_is_told_from_a_torn_tail_after_a_clean_stop),
