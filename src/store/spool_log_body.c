@@ -23,6 +23,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 void spiller_push(struct spool_log *log, struct spool_draft *d)
@@ -316,9 +317,12 @@ static void sweep_name(void *context, const char *name)
 {
     struct sweep *sweep = context;
     struct spool_log *log = sweep->log;
-    char *end;
-    unsigned long number = strtoul(name, &end, 16);
-    if (end != name + 8 || *end || number == 0 || number > UINT32_MAX)
+    char ours[9];
+    unsigned long number = strtoul(name, NULL, 16);
+    if (number == 0 || number > UINT32_MAX)
+        return;
+    snprintf(ours, sizeof ours, "%08x", (unsigned)number);
+    if (strcmp(name, ours) != 0)
         return;
     if (number >= log->next_body && number < UINT32_MAX)
         log->next_body = (uint32_t)number + 1;

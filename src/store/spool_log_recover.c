@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct recovery {
@@ -210,10 +211,13 @@ static int take_segment(struct recovery *r, struct segment *s, bool last)
 
 static bool slot_of(const char *name, uint32_t *ret_slot)
 {
-    char *end;
-    unsigned long slot = strtoul(name, &end, 16);
+    char ours[9];
+    unsigned long slot = strtoul(name, NULL, 16);
     *ret_slot = (uint32_t)slot;
-    return end == name + 8 && !*end && slot < SEGMENT_SLOTS;
+    if (slot >= SEGMENT_SLOTS)
+        return false;
+    snprintf(ours, sizeof ours, "%08x", *ret_slot);
+    return strcmp(name, ours) == 0; /* anything else is not ours, whatever number it reads as */
 }
 
 struct names {

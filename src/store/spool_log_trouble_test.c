@@ -2,6 +2,7 @@
 #include "store/spool_story_suite.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdatomic.h>
 #include <stdarg.h>
@@ -282,6 +283,47 @@ static void damage_of_the_last_batch_is_told_from_a_torn_tail_after_a_clean_stop
     story_end(&told);
 }
 
+static void a_start_is_not_kept_from_by_what_others_left(void **state)
+{
+    (void)state;
+    static const char *const left[] = {
+        "log/0x000001",
+        "log/0000000A",
+        "log/tmp",
+        "log/+0000003",
+        "log/00000009" /* a creation that did not end */,
+        "bodies/0000000A",
+        "bodies/00000077",
+        "bodies/ 0000007",
+        "dead/.new",
+        "dead/garbage",
+        "history/garbage",
+        "history/00000003",
+        "damaged",
+        "log/.00000001.swp",
+    };
+    struct story s;
+    story_on(&s, disk_sim_new());
+    assert_null(story_open(&s));
+    assert_true(commit(&s, 3).committed);
+    story_close(&s);
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "/spool/%s", left[i]);
+        s.outside.disk->close(s.outside.disk,
+                              s.outside.disk->open(s.outside.disk, path, O_RDWR | O_CREAT, 0600));
+    }
+    const struct fault *f = story_open(&s);
+    if (f)
+        fail_msg("%.*s", STR_ARG(f->says));
+    struct lease lease = step_lease(s.spool, s.arena);
+    assert_true(str_eq(step_read_all(s.spool, &lease, s.arena), step_body(s.arena, size_of(3), 3)));
+    s.spool->ops->settle(&lease, SETTLE_DONE, 0, STR(""));
+    for (unsigned i = 0; i < 40; i++)
+        assert_true(commit(&s, 10 + i).committed);
+    story_end(&s);
+}
+
 static void a_newer_format_is_refused_in_one_sentence(void **state)
 {
     (void)state;
@@ -310,6 +352,7 @@ int main(void)
         cmocka_unit_test(a_letter_for_which_there_is_no_room_waits_and_is_not_lost),
         cmocka_unit_test(damage_before_the_synced_position_is_reported_and_the_rest_recovered),
         cmocka_unit_test(damage_of_the_last_batch_is_told_from_a_torn_tail_after_a_clean_stop),
+        cmocka_unit_test(a_start_is_not_kept_from_by_what_others_left),
         cmocka_unit_test(a_newer_format_is_refused_in_one_sentence),
     };
     return cmocka_run_group_tests_name("spool_log in trouble", tests, NULL, NULL);
