@@ -38,7 +38,7 @@ void space_gone(struct spool_log *log)
     if (!log->full) {
         log_says(log, "the disk is full");
         journal_notef(log->outside->journal, JOURNAL_ERROR, STR("store"), STR("disk_full"),
-                      "\"room\":false");
+                      "\"accepting\":false");
     }
     log->full = true;
 }
@@ -82,7 +82,7 @@ void space_check(struct spool_log *log)
         log->full = false;
         log_says(log, "%s", "");
         journal_notef(log->outside->journal, JOURNAL_INFO, STR("store"), STR("disk_has_room"),
-                      "\"room\":true");
+                      "\"accepting\":true");
     }
 }
 
