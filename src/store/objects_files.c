@@ -17,9 +17,9 @@
  *   before 2 is durable   files without a row, whole or torn. No reader ever looks at a file
  * without a row; the old row and its file still stand, for an overwrite never touches the old file.
  * Nobody was told of success. after 2               the rows' files were synced in 1. Files of
- * replaced rows may be left. Files without a row are swept in the background after the next start;
- * so are those a failed upload could not unlink. A row without its file cannot come about: rows
- * follow the sync, and unlinking follows the transaction.
+ * replaced rows may be left. Files without a row are swept in the background after the next start,
+ * once the rows that start found are synced; so are those a failed upload could not unlink. A row
+ * without its file cannot come about: rows follow the sync, and unlinking follows the transaction.
  *
  * A sync that fails is final. It may have lost bytes of any upload then open, and the kernel tells
  * only once: all of those fail, and after anything but a full disk no further upload is taken. A
@@ -547,9 +547,30 @@ static bool stop_sweeping(void *context)
     return ((struct objects_files *)context)->stop_sweeping;
 }
 
+/* After a kill the index may show a row that is in the page cache only. The file that row replaced
+ * must stay until the row is on disk, or a power cut would bring the old row back without it. On a
+ * descriptor of its own, so that an error seen here is not kept from the committer. */
+static int rows_sync(struct objects_files *self)
+{
+    struct disk *disk = self->root.disk;
+    AUTO_ARENA *arena = arena_new(64 * 1024);
+    const char *name = arena ? arena_cstr(arena, self->root.directory) : NULL;
+    int fd = name ? disk->open(disk, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0) : -ENOMEM;
+    if (fd < 0)
+        return fd;
+    int error = disk->syncfs(disk, fd);
+    disk->close(disk, fd);
+    return error;
+}
+
 static void *sweeper_run(void *context)
 {
     struct objects_files *self = context;
+    int error = rows_sync(self);
+    if (error < 0) { /* files too many do no harm */
+        journal_error(self, "objects-not-swept", str_of(strerrordesc_np(-error)));
+        return NULL;
+    }
     const struct object_sweep sweep = { is_object, sweep_file, stop_sweeping, self };
     object_files_sweep(&self->root, &sweep);
     if (!self->stop_sweeping)

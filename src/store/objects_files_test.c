@@ -209,7 +209,7 @@ static void whichever_disk_call_fails_the_object_is_whole(void **state)
         for (uint64_t n = 1; failed && n < 50; n++) {
             assert_null(put(f, STR("in/k"), STR("old")));
             assert_null(put(f, STR("in"), STR("other")));
-            disk_failing_at(&f->failing, f->failing.calls + n, errors[e], false);
+            disk_failing_at(&f->failing, n, errors[e], false);
             const struct fault *why = put(f, STR("in/k"), STR("new"));
             failed = f->failing.calls >= f->failing.fail_at;
             disk_failing_at(&f->failing, 0, 0, false);
@@ -233,7 +233,7 @@ static void whichever_disk_call_fails_the_object_is_whole(void **state)
 static void a_full_disk_is_a_limit_and_passes(void **state)
 {
     struct fixture *f = *state;
-    disk_failing_at(&f->failing, f->failing.calls + 1, ENOSPC, true);
+    disk_failing_at(&f->failing, 1, ENOSPC, true);
     const struct fault *why = put(f, STR("k"), STR("x"));
     assert_true(why && why->kind == FAULT_LIMIT);
     disk_failing_at(&f->failing, 0, 0, false);
@@ -263,6 +263,31 @@ static void use_syncing(struct fixture *f, struct syncing *s)
     f->objects->ops->close(f->objects);
     f->outside.disk = &s->disk;
     fixture_open(f);
+}
+
+static void nothing_is_swept_while_the_rows_may_not_be_on_disk(void **state)
+{
+    struct fixture *f = *state;
+    assert_null(put(f, STR("k"), STR("kept")));
+    make_file(f, "objects/mail/orphan");
+    f->objects->ops->close(f->objects);
+    captured_journal_clear(f->journal);
+    struct syncing s = { .disk = *disk_real(), .under = disk_real(), .error = EIO };
+    s.disk.syncfs = counted_syncfs;
+    f->outside.disk = &s.disk;
+    fixture_open(f);
+    for (int i = 0; i < 5000 && !captured_journal_count(f->journal, "objects-not-swept"); i++)
+        usleep(1000);
+    assert_int_equal(captured_journal_count(f->journal, "objects-not-swept"), 1);
+    assert_int_equal(captured_journal_count(f->journal, "objects-swept"), 0);
+    assert_true(is_there(f, "objects/mail/orphan"));
+    f->objects->ops->close(f->objects);
+    s.error = 0;
+    fixture_open(f);
+    wait_for_sweep(f);
+    assert_false(is_there(f, "objects/mail/orphan"));
+    f->objects->ops->close(f->objects);
+    f->objects = NULL;
 }
 
 static void a_sync_that_fails_is_final(void **state)
@@ -370,6 +395,7 @@ static void when_finish_returns_the_bytes_survive_a_power_cut(void **state)
     f->objects->ops->close(f->objects);
     f->outside.disk = disk;
     fixture_open(f);
+    wait_for_sweep(f); /* whose own sync would make it too easy */
     static const char *const keys[] = { "a", "a/b", "a", "c/d/e" };
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         str bytes = arena_strf(f->arena, "bytes %zu of %s", i, keys[i]);
@@ -420,6 +446,7 @@ int main(void)
         CASE(files_without_a_row_are_swept_after_a_start_and_no_others),
         CASE(whichever_disk_call_fails_the_object_is_whole),
         CASE(a_full_disk_is_a_limit_and_passes),
+        CASE(nothing_is_swept_while_the_rows_may_not_be_on_disk),
         CASE(a_sync_that_fails_is_final),
         CASE(a_sync_that_met_a_full_disk_fails_all_who_were_open_then),
         CASE(those_who_finish_together_share_one_sync),
