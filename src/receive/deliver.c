@@ -181,10 +181,14 @@ static void count_received(const struct attempt *t)
     }
 }
 
-static void log_outcome(const struct attempt *t, const struct outcome *o)
+/* A line of the log has its bound, and policies may be longer than that: then what names the
+ * message and the step is told, and the rest is left to the timeline. */
+enum { LOG_MEMBERS_MAX = 60 * 1024, LOG_SAYS_MAX = 4 * 1024 };
+
+static void write_outcome(const struct attempt *t, const struct outcome *o, bool in_brief,
+                          struct buf *line)
 {
-    AUTO_BUF line = buf_new(1 << 16);
-    struct json_writer w = json_writer(&line);
+    struct json_writer w = json_writer(line);
     json_add_str(&w, "id", t->lease->entry.id);
     json_add_str(&w, "account", t->head.account);
     json_add_str(&w, "ruleSet", t->set.name);
@@ -193,9 +197,21 @@ static void log_outcome(const struct attempt *t, const struct outcome *o)
     json_add_int(&w, "attempt", t->lease->attempt);
     json_add_str(&w, "outcome", str_of(outcome_name(o->kind)));
     if (o->says.ptr)
-        json_add_str(&w, "says", o->says);
-    if (o->denial.ptr)
+        json_add_str(&w, "says", in_brief ? str_head(o->says, LOG_SAYS_MAX) : o->says);
+    if (in_brief)
+        json_add_bool(&w, "cut", true);
+    else if (o->denial.ptr)
         json_add_raw(&w, "denial", o->denial);
+}
+
+static void log_outcome(const struct attempt *t, const struct outcome *o)
+{
+    AUTO_BUF line = buf_new(LOG_MEMBERS_MAX);
+    write_outcome(t, o, false, &line);
+    if (line.failed) {
+        buf_clear(&line);
+        write_outcome(t, o, true, &line);
+    }
     bool well = o->kind == OUTCOME_DONE;
     t->d->outside->journal->note(t->d->outside->journal, well ? JOURNAL_DEBUG : JOURNAL_WARNING,
                                  STR("receive"), STR("action"), buf_str(&line));

@@ -425,7 +425,9 @@ static void the_timeline_is_told_exactly(void **state)
     assert_true(
         str_eq(timeline(p),
                STR("{\"messageId\":\"" ID "\",\"account\":\"111122223333\",\"state\":\"retrying\","
-                   "\"receivedAt\":\"2026-03-02T09:15:42.000Z\",\"peer\":\"192.0.2.1\","
+                   "\"receivedAt\":\"2026-03-02T09:15:42.000Z\",\"region\":\"us-east-1\","
+                   "\"peer\":\"192.0.2.1\","
+                   "\"connection\":{\"ehlo\":\"client.example\",\"tls\":false},"
                    "\"envelope\":{\"from\":\"me@sender.example\",\"recipients\":[\"you@example."
                    "com\"]},\"ruleSet\":\"main\","
                    "\"rules\":[{\"rule\":\"store\",\"matched\":true,\"why\":\"the rule has no "
@@ -437,7 +439,8 @@ static void the_timeline_is_told_exactly(void **state)
     assert_null(timeline_print(timeline(p), p->arena, &text));
     assert_true(
         str_eq(buf_str(&text), STR("message " ID " of account 111122223333: retrying\n"
-                                   "  received 2026-03-02T09:15:42.000Z from 192.0.2.1\n"
+                                   "  received 2026-03-02T09:15:42.000Z from 192.0.2.1 "
+                                   "(client.example), in the clear\n"
                                    "  from <me@sender.example> to <you@example.com>\n"
                                    "  rule set main\n"
                                    "    rule store matched: the rule has no recipient conditions, "
@@ -445,6 +448,80 @@ static void the_timeline_is_told_exactly(void **state)
                                    "  attempts\n"
                                    "    2026-03-02T09:15:42.000Z  rule store, S3: retry\n"
                                    "      could not write to bucket mail: the bucket says no\n")));
+    post_close(p);
+}
+
+static void the_facts_of_a_denial_are_told_one_a_line(void **state)
+{
+    (void)state;
+    AUTO_ARENA *a = arena_new(1 << 20);
+    AUTO_BUF text = buf_new(1 << 16);
+    assert_null(timeline_print(
+        STR("{\"attempts\":[{\"at\":\"x\",\"says\":\"it may "
+            "not\",\"denial\":{\"action\":\"s3:PutObject\","
+            "\"policy\":\"resource\",\"sid\":\"AllowSESPuts\",\"element\":\"Condition\","
+            "\"operator\":\"StringEquals\",\"key\":\"aws:SourceArn\",\"wanted\":[\"a\",\"b\"],"
+            "\"got\":null,\"remedy\":{\"Effect\":\"Allow\"}}}]}"),
+        a, &text));
+    assert_holds(buf_str(&text), "      it may not\n"
+                                 "        policy    resource\n"
+                                 "        sid       AllowSESPuts\n"
+                                 "        element   Condition\n"
+                                 "        operator  StringEquals\n"
+                                 "        key       aws:SourceArn\n"
+                                 "        wanted    [\"a\",\"b\"]\n"
+                                 "        got       absent\n"
+                                 "      this statement would allow it:\n"
+                                 "      {\"Effect\":\"Allow\"}\n");
+}
+
+/* Two hundred rules, of which one runs: every one of the others still says why it did not. */
+static void a_long_rule_set_tells_of_every_rule(void **state)
+{
+    (void)state;
+    enum { RULES = 200 };
+    struct post *p = post_open(S3);
+    struct buf set = buf_new(1 << 20);
+    buf_add(&set, STR("{\"Name\":\"main\",\"Account\":\"111122223333\",\"Region\":\"us-east-1\","
+                      "\"Rules\":["));
+    for (unsigned i = 0; i < RULES; i++)
+        buf_addf(&set,
+                 "%s{\"Name\":\"r%u\",\"Enabled\":%s,\"Recipients\":[\"%s%u@example.com\"],"
+                 "\"Actions\":[" S3 "]}",
+                 i ? "," : "", i, i == 7 ? "false" : "true", i == 150 ? "you+" : "other", i);
+    buf_add(&set, STR(",{\"Name\":\"last\",\"Enabled\":true,\"Actions\":[" S3 "]}]}"));
+    p->spool.record.entry.rules = buf_str(&set);
+    assert_true(attempt(p));
+    assert_int_equal(p->spool.record.state, SPOOL_DONE);
+    str story = timeline(p), rest = story;
+    size_t rules = 0;
+    for (size_t at; (at = str_find_str(rest, STR("\"rule\":\"r"))) < rest.len; rules++)
+        rest = str_from(rest, at + 1);
+    assert_int_equal(rules, RULES);
+    assert_holds(story, "{\"rule\":\"r7\",\"matched\":false,\"why\":\"the rule is disabled\"}");
+    assert_holds(story, "{\"rule\":\"r8\",\"matched\":false,\"why\":\"no recipient matches\"}");
+    assert_holds(story, "{\"rule\":\"last\",\"matched\":true,");
+    buf_free(&set);
+    post_close(p);
+}
+
+/* A policy may be longer than a line of the log; the line then still says whose it is. */
+static void the_log_names_the_message_whatever_is_said(void **state)
+{
+    (void)state;
+    struct post *p = post_open(S3);
+    char *words = malloc(100 * 1000);
+    memset(words, 'w', 100 * 1000);
+    struct fault long_words = { .kind = FAULT_DENIED, .says = { words, 100 * 1000 } };
+    p->bucket.says = &long_words;
+    assert_true(attempt(p));
+    str log = captured_journal_text(p->journal, p->arena);
+    assert_holds(log, "\"id\":\"" ID "\"");
+    assert_holds(log, "\"outcome\":\"retry\",\"says\":\"could not write to bucket mail: www");
+    assert_holds(log, "www\",\"cut\":true");
+    assert_true(log.len < 8000);
+    assert_true(timeline(p).len > 100 * 1000);
+    free(words);
     post_close(p);
 }
 
@@ -481,6 +558,9 @@ int main(void)
         cmocka_unit_test(a_stop_ends_the_evaluation),
         cmocka_unit_test(what_cannot_be_read_is_kept_for_a_person),
         cmocka_unit_test(the_timeline_is_told_exactly),
+        cmocka_unit_test(the_facts_of_a_denial_are_told_one_a_line),
+        cmocka_unit_test(a_long_rule_set_tells_of_every_rule),
+        cmocka_unit_test(the_log_names_the_message_whatever_is_said),
         cmocka_unit_test(attempts_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

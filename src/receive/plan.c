@@ -82,12 +82,13 @@ static struct match match_of(const struct receipt_rule *rule, const struct envel
 {
     struct match m = { .rule = rule };
     if (!rule->enabled) {
-        m.why = STR("the rule is disabled");
+        m.why = m.why_in_brief = STR("the rule is disabled");
         return m;
     }
     if (stopped_by.ptr) {
         m.why = arena_strf(a, "the Stop action of rule " STR_FMT " ended the evaluation",
                            STR_ARG(stopped_by));
+        m.why_in_brief = STR("a Stop action ended the evaluation");
         return m;
     }
     if (!rule->recipient_count) {
@@ -105,6 +106,7 @@ static struct match match_of(const struct receipt_rule *rule, const struct envel
             return m;
         }
     }
+    m.why_in_brief = STR("no recipient matches");
     m.why =
         e->rcpt_count == 1 && rule->recipient_count == 1
             ? arena_strf(a, "recipient " STR_FMT " does not match the condition " STR_FMT,

@@ -32,7 +32,8 @@ const struct fault *plan_make(const struct receipt_rule_set *, const struct enve
 struct match {
     const struct receipt_rule *rule;
     bool matched;
-    str why; /* one sentence for a person */
+    str why;          /* one sentence for a person */
+    str why_in_brief; /* why it did not, without names; meaningless when it matched */
 };
 const struct fault *plan_matches(const struct receipt_rule_set *, const struct envelope *,
                                  struct arena *,

@@ -60,16 +60,15 @@ static void write_beginning(struct json_writer *w, const struct spool_record *r,
 enum { RULES_TOLD_MAX = 8 * 1024 };
 
 static void write_rules(struct json_writer *w, const struct match *matches, size_t count,
-                        bool only_matched)
+                        bool in_brief)
 {
     json_open(w, '[');
     for (size_t i = 0; i < count; i++) {
-        if (only_matched && !matches[i].matched)
-            continue;
+        const struct match *m = &matches[i];
         json_open(w, '{');
-        json_add_str(w, "rule", matches[i].rule->name);
-        json_add_bool(w, "matched", matches[i].matched);
-        json_add_str(w, "why", matches[i].why);
+        json_add_str(w, "rule", m->rule->name);
+        json_add_bool(w, "matched", m->matched);
+        json_add_str(w, "why", in_brief && !m->matched ? m->why_in_brief : m->why);
         json_close(w, '}');
     }
     json_close(w, ']');
@@ -83,7 +82,7 @@ const struct fault *timeline_rules(const struct receipt_rule_set *set, const str
     size_t begin = out->len;
     struct json_writer w = json_writer(out);
     write_rules(&w, matches, set->rule_count, false);
-    if (out->len - begin > RULES_TOLD_MAX) {
+    if (out->len - begin > RULES_TOLD_MAX) { /* one such array is kept for every message */
         out->len = begin;
         w = json_writer(out);
         write_rules(&w, matches, set->rule_count, true);
@@ -213,6 +212,27 @@ static void write_value(struct json_writer *w, const struct json *value)
     }
 }
 
+/* The facts of a denial, one a line: what the sentence says, for whoever looks for one of them. */
+static void print_facts(const struct json *denial, struct buf *out)
+{
+    static const char *const members[] = { "policy", "sid",    "element", "operator",
+                                           "key",    "wanted", "got" };
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+        const struct json *value = json_get(denial, members[i]);
+        if (!value)
+            continue;
+        buf_addf(out, "        %-8s  ", members[i]);
+        struct json_writer w = json_writer(out);
+        if (json_kind(value) == JSON_STRING)
+            buf_add(out, json_text(value));
+        else if (json_kind(value) == JSON_NULL)
+            buf_add(out, STR("absent"));
+        else
+            write_value(&w, value);
+        buf_addc(out, '\n');
+    }
+}
+
 static void print_remedy(const struct json *remedy, struct buf *out)
 {
     if (json_kind(remedy) != JSON_OBJECT)
@@ -239,6 +259,7 @@ static void print_attempts(const struct json *message, struct buf *out)
         said = says;
         if (says.len)
             buf_addf(out, "      " STR_FMT "\n", STR_ARG(says));
+        print_facts(json_get(attempt, "denial"), out);
         print_remedy(json_get(json_get(attempt, "denial"), "remedy"), out);
     }
 }

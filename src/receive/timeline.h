@@ -13,8 +13,8 @@
 /* {"messageId","account","state",...}: the object of design.md, "The faces of the program". */
 const struct fault *timeline_write(const struct spool_record *, struct arena *, struct buf *out);
 
-/* Its "rules": a JSON array that tells of each rule whether it matched, and why. Of a long one only
- * those that matched. For the last note of a delivered message. */
+/* Its "rules": a JSON array that tells of each rule whether it matched, and why; of a long set in a
+ * few words where it did not. For the last note of a delivered message. */
 const struct fault *timeline_rules(const struct receipt_rule_set *, const struct envelope *,
                                    struct arena *, struct buf *out);
 
