@@ -99,25 +99,38 @@ struct failed {
     const struct action *action;
 };
 
-static void describe(const struct failed *what, const struct fault *f, struct json_writer *w)
+/* Policies may be longer than a line of the log or an item of the list: then the denial's JSON is
+ * left out, and the reason is cut. */
+enum { DESCRIBED_MAX = 60 * 1024, SAYS_MAX = 4 * 1024 };
+
+static void describe(const struct failed *what, const struct fault *f, bool in_brief,
+                     struct json_writer *w)
 {
     const struct denial *denial = denial_of(f);
+    str says = fault_sentence(f->because, what->call->arena);
     json_add_str(w, "account", what->call->caller->account);
     json_add_str(w, "region", what->call->region);
     json_add_str(w, "ruleSet", what->rule_set);
     json_add_str(w, "rule", what->rule->name);
     json_add_str(w, "action", action_kind_name(what->action->kind));
     json_add_str(w, "answered", f->says);
-    json_add_str(w, "says", fault_sentence(f->because, what->call->arena));
-    if (denial)
+    json_add_str(w, "says", in_brief ? str_head(says, SAYS_MAX) : says);
+    if (in_brief)
+        json_add_bool(w, "cut", true);
+    else if (denial)
         json_add_raw(w, "denial", denial_json(denial, what->call->arena));
 }
 
 static void remember(struct setup *s, const struct failed *what, const struct fault *f)
 {
-    AUTO_BUF members = buf_new(1 << 16);
+    AUTO_BUF members = buf_new(DESCRIBED_MAX);
     struct json_writer w = json_writer(&members);
-    describe(what, f, &w);
+    describe(what, f, false, &w);
+    if (members.failed) {
+        buf_clear(&members);
+        w = json_writer(&members);
+        describe(what, f, true, &w);
+    }
     s->outside->journal->note(s->outside->journal, JOURNAL_WARNING, STR("receive"),
                               STR("setup-failed"), buf_str(&members));
     if (s->metrics)
@@ -130,7 +143,8 @@ static void remember(struct setup *s, const struct failed *what, const struct fa
     char when[WHEN_SIZE];
     json_open(&entry, '{');
     json_add_str(&entry, "at", when_iso_ms(when, what->call->now_ms));
-    describe(what, f, &entry);
+    buf_addc(&item, ',');
+    buf_add(&item, buf_str(&members)); /* what the log was told */
     json_close(&entry, '}');
     if (item.failed) {
         buf_free(&item);
@@ -164,12 +178,16 @@ static const struct fault *s3_answer(const struct action *action, const struct f
 {
     str bucket = action->s3.bucket_name;
     const struct denial *denial = denial_of(why);
+    /* With a role, what is denied without a policy's say is the role: no role, or not its account.
+     */
+    bool unassumed = denial ? str_eq_nocase(denial->request.action, STR("sts:AssumeRole"))
+                            : why->kind == FAULT_DENIED && action->s3.iam_role_arn.len > 0;
     struct fault *answer = ARENA_NEW(a, struct fault);
     if (!answer)
         return &fault_no_memory;
     *answer =
         (struct fault) { .kind = FAULT_DENIED, .code = "InvalidS3Configuration", .because = why };
-    if (denial && str_eq_nocase(denial->request.action, STR("sts:AssumeRole"))) {
+    if (unassumed) {
         answer->code = "InvalidParameterValue";
         answer->says = STR("Could not assume the provided IAM role");
     } else if (why->code && strcmp(why->code, "NoSuchBucket") == 0) {

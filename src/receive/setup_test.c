@@ -8,6 +8,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 
 struct test_port {
@@ -179,6 +181,28 @@ static void the_long_reason_is_in_the_log_and_on_the_list(void **state)
     hall_close(h);
 }
 
+static void a_reason_longer_than_a_line_is_cut(void **state)
+{
+    (void)state;
+    struct hall *h = hall_open();
+    char *words = malloc(100 * 1000);
+    memset(words, 'w', 100 * 1000);
+    struct fault long_words = { .kind = FAULT_DENIED,
+                                .code = "AccessDenied",
+                                .says = { words, 100 * 1000 } };
+    h->bucket.says = &long_words;
+    assert_non_null(test_one(h, &store));
+    assert_int_equal(captured_journal_count(h->journal, "\"says\":\"www"), 1);
+    assert_int_equal(captured_journal_count(h->journal, "www\",\"cut\":true"), 1);
+    AUTO_BUF list = buf_new(1 << 20);
+    setup_write_recent(h->setup, &list);
+    str text = buf_str(&list);
+    assert_true(str_starts(text, STR("[{\"at\":\"2026-03-02T09:15:42.000Z\",\"account\":")));
+    assert_true(str_ends(text, STR("www\",\"cut\":true}]")) && text.len < 8000);
+    free(words);
+    hall_close(h);
+}
+
 static void what_cannot_run_yet_is_not_tested_and_never_in_the_clear(void **state)
 {
     (void)state;
@@ -197,11 +221,15 @@ static void what_cannot_run_yet_is_not_tested_and_never_in_the_clear(void **stat
     hall_close(h);
 }
 
+static const struct fault no_role = { .kind = FAULT_DENIED,
+                                      .code = "AccessDenied",
+                                      .says = STR_INIT("x is not the ARN of a role") };
+
 static const struct fault *untrusted(struct sts_port *port, const struct call *call, str role,
                                      str session, struct caller *ret)
 {
-    (void)port, (void)call, (void)role, (void)session, (void)ret;
-    return &no_trust;
+    (void)port, (void)call, (void)session, (void)ret;
+    return str_ends(role, STR("role/r")) ? &no_trust : &no_role;
 }
 
 static void a_role_that_does_not_trust_ses_is_told_apart(void **state)
@@ -211,11 +239,15 @@ static void a_role_that_does_not_trust_ses_is_told_apart(void **state)
     struct sts_port sts = { untrusted };
     h->ports.sts = &sts;
     struct action with_role = store;
-    with_role.s3.iam_role_arn = STR("arn:aws:iam::111122223333:role/r");
-    const struct fault *f = test_one(h, &with_role);
-    assert_string_equal(f->code, "InvalidParameterValue");
-    assert_true(str_eq(f->says, STR("Could not assume the provided IAM role")));
-    assert_null(h->bucket.bucket.ptr);
+    static const str arns[] = { STR_INIT("arn:aws:iam::111122223333:role/r"),
+                                STR_INIT("arn:aws:iam::111122223333:user/r"), STR_INIT("x") };
+    for (size_t i = 0; i < sizeof arns / sizeof arns[0]; i++) {
+        with_role.s3.iam_role_arn = arns[i];
+        const struct fault *f = test_one(h, &with_role);
+        assert_string_equal(f->code, "InvalidParameterValue");
+        assert_true(str_eq(f->says, STR("Could not assume the provided IAM role")));
+        assert_null(h->bucket.bucket.ptr);
+    }
     hall_close(h);
 }
 
@@ -225,6 +257,7 @@ int main(void)
         cmocka_unit_test(the_setup_object_has_four_fields_and_ends_in_a_bare_newline),
         cmocka_unit_test(aws_gives_short_answers),
         cmocka_unit_test(the_long_reason_is_in_the_log_and_on_the_list),
+        cmocka_unit_test(a_reason_longer_than_a_line_is_cut),
         cmocka_unit_test(what_cannot_run_yet_is_not_tested_and_never_in_the_clear),
         cmocka_unit_test(a_role_that_does_not_trust_ses_is_told_apart),
     };
