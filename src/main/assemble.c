@@ -112,9 +112,9 @@ static const struct fault *open_services(struct server *s)
     if (!s->ports.sts)
         return &fault_no_memory;
     TRY(setup_open(&s->ports, &s->outside, s->metrics, s->arena, &s->setup));
-    s->stamp.hostname = is_ses(s->config) && !s->config->hostname.ptr
-                            ? STR_NONE /* SES's own, of the region the mail came in for */
-                            : hostname_of(s->config, s->config->region, s->arena);
+    /* Unless the operator gave a name, Received says SES's own, of the region the mail came in for:
+     * own words stand by default only in the banner (ses-receiving spec 7.2, U20). */
+    s->stamp.hostname = s->config->hostname;
     s->delivery = (struct delivery) {
         .spool = s->spool,
         .ports = &s->ports,

@@ -43,7 +43,7 @@ static const struct setting settings[] = {
   { "api",                      KIND_TEXT,    AT(api),                     FOR_ASK,             NULL,               "URL",                 "the server to ask; otherwise the one that serves DIR" },
   { "message",                  KIND_TEXT,    AT(message),                 FOR_ASK,             NULL,               "ID",                  "the message meant" },
   { "json",                     KIND_SWITCH,  AT(json),                    FOR_ASK,             NULL,               NULL,                  "answer in JSON" },
-  { "hostname",                 KIND_TEXT,    AT(hostname),                FOR_SERVE,           NULL,               "NAME",                "in banner, EHLO and Received; otherwise this machine's, with --compat ses SES's" },
+  { "hostname",                 KIND_TEXT,    AT(hostname),                FOR_SERVE,           NULL,               "NAME",                "in banner, EHLO and Received; otherwise this machine's, and SES's own in Received and with --compat ses" },
   { "account",                  KIND_ACCOUNT, AT(account),                 FOR_SERVE,           "111122223333",     "ID",                  "whose root the root credentials are" },
   { "region",                   KIND_REGION,  AT(region),                  FOR_SERVE,           "us-east-1",        "NAME",                "of listeners that name none" },
   { "tls-cert",                 KIND_TEXT,    AT(tls_cert),                FOR_SERVE,           NULL,               "FILE",                "certificate chain for STARTTLS (PEM); otherwise one is made" },
