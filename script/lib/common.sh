@@ -10,7 +10,7 @@ die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 build_packages="gcc libc6-dev meson ninja-build pkg-config libevent-dev libssl-dev libmicrohttpd-dev
     libcurl4-openssl-dev libjansson-dev libexpat1-dev libsqlite3-dev libidn2-dev ca-certificates"
 test_packages="libcmocka-dev clang llvm libclang-rt-14-dev python3 python3-pytest python3-pytest-xdist python3-boto3 awscli
-    swaks postfix openssl procps curl"
+    swaks postfix openssl procps curl libfaketime"
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then
