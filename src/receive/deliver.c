@@ -8,10 +8,13 @@
 #include "receive/retry.h"
 #include "receive/timeline.h"
 
+enum { STEP_ARENA = 4 << 20 }; /* bodies pass through in chunks of their own */
+
 struct attempt {
     const struct delivery *d;
     struct lease *lease;
     struct arena *arena;
+    struct arena *work; /* the running step's; reset behind it */
     const struct world *world;
     struct head head;
     struct receipt_rule_set set;
@@ -28,7 +31,7 @@ struct attempt {
 static const struct fault *added_before(const struct attempt *t, size_t step,
                                         struct header **ret_added, size_t *ret_count)
 {
-    struct header *added = ARENA_ARRAY(t->arena, struct header, step ? step : 1);
+    struct header *added = ARENA_ARRAY(t->work, struct header, step ? step : 1);
     if (!added)
         return &fault_no_memory;
     size_t count = 0;
@@ -53,11 +56,11 @@ static const struct fault *run_s3(struct attempt *t, size_t index, int64_t now_m
     struct stamp stamp = *t->d->stamp;
     if (!stamp.hostname.ptr)
         stamp.hostname =
-            arena_strf(t->arena, "inbound-smtp." STR_FMT ".amazonaws.com", STR_ARG(t->head.region));
+            arena_strf(t->work, "inbound-smtp." STR_FMT ".amazonaws.com", STR_ARG(t->head.region));
     AUTO_BUF block = buf_new(1 << 20);
     stamp_write(&stamp, &t->head, added, added_count, &block);
-    str text = block.failed ? STR_NONE : arena_str(t->arena, buf_str(&block));
-    struct body *body = text.ptr ? stamp_body(text, t->d->spool, t->lease, t->arena) : NULL;
+    str text = block.failed ? STR_NONE : arena_str(t->work, buf_str(&block));
+    struct body *body = text.ptr ? stamp_body(text, t->d->spool, t->lease, t->work) : NULL;
     if (!body)
         return &fault_no_memory;
     struct acting as = { .ports = t->d->ports,
@@ -67,15 +70,15 @@ static const struct fault *run_s3(struct attempt *t, size_t index, int64_t now_m
                          .rule_set = t->set.name,
                          .rule = step->rule,
                          .now_ms = now_ms,
-                         .arena = t->arena };
+                         .arena = t->work };
     const struct fault *f = s3_action_put(&as, step->action, t->lease->entry.id, body);
     if (f && !denial_of(f)) /* a denial names everything; other words may name nothing */
-        return fault(t->arena, f->kind, f, "could not write to bucket " STR_FMT,
+        return fault(t->work, f->kind, f, "could not write to bucket " STR_FMT,
                      STR_ARG(step->action->s3.bucket_name));
     if (f)
         return f;
-    str key = s3_action_key(step->action->s3.object_key_prefix, t->lease->entry.id, t->arena);
-    *ret_says = arena_strf(t->arena, "wrote s3://" STR_FMT "/" STR_FMT,
+    str key = s3_action_key(step->action->s3.object_key_prefix, t->lease->entry.id, t->work);
+    *ret_says = arena_strf(t->work, "wrote s3://" STR_FMT "/" STR_FMT,
                            STR_ARG(step->action->s3.bucket_name), STR_ARG(key));
     return NULL;
 }
@@ -85,9 +88,9 @@ static const struct fault *run_add_header(const struct attempt *t, const struct 
 {
     str name = step->action->add_header.header_name, value = step->action->add_header.header_value;
     if (!field_name_valid(name) || !field_value_valid(value))
-        return fault(t->arena, FAULT_SYNTAX, NULL,
+        return fault(t->work, FAULT_SYNTAX, NULL,
                      "the header field " STR_FMT " cannot stand in a message", STR_ARG(name));
-    *ret_says = arena_strf(t->arena, "added the header field " STR_FMT, STR_ARG(name));
+    *ret_says = arena_strf(t->work, "added the header field " STR_FMT, STR_ARG(name));
     return NULL;
 }
 
@@ -95,11 +98,11 @@ static const struct fault *run_step(struct attempt *t, size_t index, int64_t now
 {
     const struct step *step = &t->plan.steps[index];
     if (step->part == STEP_NOTICE)
-        return action_unbuilt(step, t->arena);
+        return action_unbuilt(step, t->work);
     switch (step->action->kind) {
     case ACTION_S3:
         /* Never a plaintext object where an encrypted one was asked for. */
-        return step->action->s3.kms_key_arn.len ? action_unbuilt(step, t->arena)
+        return step->action->s3.kms_key_arn.len ? action_unbuilt(step, t->work)
                                                 : run_s3(t, index, now_ms, ret_says);
     case ACTION_ADD_HEADER:
         return run_add_header(t, step, ret_says);
@@ -112,9 +115,9 @@ static const struct fault *run_step(struct attempt *t, size_t index, int64_t now
     case ACTION_BOUNCE:
     case ACTION_WORKMAIL:
     case ACTION_CONNECT:
-        return action_unbuilt(step, t->arena);
+        return action_unbuilt(step, t->work);
     }
-    return action_unbuilt(step, t->arena);
+    return action_unbuilt(step, t->work);
 }
 
 /* A full disk and an arena at its end are FAULT_LIMITs too, and both pass; so here only what is
@@ -228,8 +231,8 @@ static struct outcome *add_outcome(struct attempt *t, size_t index, int64_t bega
         .rule = t->plan.steps[index].rule->name,
         .action = step_name(&t->plan.steps[index]),
         .kind = kind_of(f, t->since_ms, began_ms),
-        .says = f ? fault_sentence(f, t->arena) : says,
-        .denial = denial ? denial_json(denial, t->arena) : STR_NONE,
+        .says = arena_str(t->arena, f ? fault_sentence(f, t->work) : says),
+        .denial = denial ? arena_str(t->arena, denial_json(denial, t->work)) : STR_NONE,
     };
     count_step(t, o);
     log_outcome(t, o);
@@ -295,6 +298,28 @@ static void let_go(void *world)
     world_unref(world);
 }
 
+static void free_work(void *work)
+{
+    arena_free(work);
+}
+
+/* What an attempt takes besides memory of its own: both go when its arena is reset. */
+static const struct fault *take_means(struct attempt *t)
+{
+    t->work = arena_new(STEP_ARENA);
+    if (!t->work)
+        return &fault_no_memory;
+    if (!arena_on_reset(t->arena, free_work, t->work)) {
+        arena_free(t->work);
+        return &fault_no_memory;
+    }
+    t->world = t->d->now(t->d->worlds);
+    if (arena_on_reset(t->arena, let_go, (void *)(uintptr_t)t->world))
+        return NULL;
+    world_unref(t->world);
+    return &fault_no_memory;
+}
+
 /* A message that cannot even be read is kept whole for a person to look at. */
 static struct delivered unreadable(const struct attempt *t, const struct fault *f)
 {
@@ -304,8 +329,11 @@ static struct delivered unreadable(const struct attempt *t, const struct fault *
     json_add_str(&w, "says", fault_sentence(f, t->arena));
     struct journal *journal = t->d->outside->journal;
     journal->note(journal, JOURNAL_ERROR, STR("receive"), STR("unreadable"), buf_str(&line));
-    bool passes = f->kind == FAULT_LIMIT; /* our memory, not the message */
     struct clock *clock = t->d->outside->clock;
+    int64_t received_ms = t->head.envelope.received_ms;
+    /* Our memory, not the message; but what it has too little of for four hours it will not get. */
+    bool passes = f->kind == FAULT_LIMIT &&
+                  !(received_ms && retry_is_over(received_ms, clock->wall_ms(clock)));
     return (struct delivered) { .settlement = passes ? SETTLE_RETRY : SETTLE_DEAD,
                                 .retry_at_ms = clock->wall_ms(clock) + 60000 };
 }
@@ -325,6 +353,8 @@ static struct delivered run_plan(struct attempt *t)
         str says = STR_NONE;
         const struct fault *f = run_step(t, i, began_ms, &says);
         struct outcome *o = add_outcome(t, i, began_ms, f, says);
+        arena_reset(
+            t->work); /* a message may have hundreds of steps; each holds a piece of the body */
         if (o->kind == OUTCOME_RETRY) /* it holds up the later steps of its message: spec 10, U11 */
             return (struct delivered) {
                 .settlement = SETTLE_RETRY,
@@ -344,13 +374,10 @@ struct delivered deliver_attempt(const struct delivery *d, struct lease *lease, 
         return unreadable(&small, &fault_no_memory);
     *t = small;
     const struct fault *f = open_attempt(t);
+    if (!f)
+        f = take_means(t);
     if (f)
         return unreadable(t, f);
-    t->world = d->now(d->worlds);
-    if (!arena_on_reset(a, let_go, (void *)(uintptr_t)t->world)) {
-        world_unref(t->world);
-        return unreadable(t, &fault_no_memory);
-    }
     count_received(t);
     struct delivered done = run_plan(t);
     done.outcomes = t->outcomes;

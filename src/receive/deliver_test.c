@@ -94,6 +94,7 @@ struct bucket_port {
     char key[256];
     unsigned puts;
     const struct fault *says; /* NULL: takes it */
+    size_t needs;             /* octets of the call's arena */
     char caller[256];
 };
 
@@ -106,6 +107,8 @@ static const struct fault *fake_put(struct s3_port *port, const struct call *cal
              STR_ARG(caller_name(call->caller, call->arena)),
              STR_ARG(call->caller->service.source_account),
              STR_ARG(call->caller->service.source_arn.text));
+    if (b->needs && !arena_alloc(call->arena, b->needs, 1))
+        return &fault_no_memory;
     if (b->says)
         return b->says;
     buf_clear(&b->object);
@@ -525,6 +528,42 @@ static void the_log_names_the_message_whatever_is_said(void **state)
     post_close(p);
 }
 
+/* A hundred steps, each of which wants a good part of what one may have. */
+static void each_step_has_memory_of_its_own(void **state)
+{
+    (void)state;
+    struct buf actions = buf_new(1 << 20);
+    for (unsigned i = 0; i < 100; i++)
+        buf_addf(&actions, "%s" S3_IN("%u"), i ? "," : "", i);
+    buf_addc(&actions, '\0');
+    struct post *p = post_open(actions.ptr);
+    p->bucket.needs = 1 << 20;
+    assert_true(attempt(p));
+    assert_int_equal(p->spool.record.state, SPOOL_DONE);
+    assert_int_equal(p->bucket.puts, 100);
+    buf_free(&actions);
+    post_close(p);
+}
+
+/* Notes that do not fit even after four hours are kept with their message, for a person. */
+static void what_never_fits_is_not_tried_for_ever(void **state)
+{
+    (void)state;
+    struct post *p = post_open(S3);
+    int64_t received = p->clock.wall_ms;
+    p->spool.notes.max = 4 << 20;
+    for (unsigned i = 0; i < 40 * 1000; i++)
+        buf_addf(&p->spool.notes, "%s{\"step\":0,\"at\":1,\"outcome\":\"retry\"}", i ? "," : "[");
+    buf_add(&p->spool.notes, STR("]\n"));
+    assert_true(attempt(p));
+    assert_int_equal(p->spool.record.state, SPOOL_RETRYING);
+    while (p->spool.record.state != SPOOL_DEAD)
+        assert_true(attempt(p));
+    int64_t ended = p->clock.wall_ms;
+    assert_true(ended - received >= RETRY_FOR_MS);
+    post_close(p);
+}
+
 static void attempts_are_counted(void **state)
 {
     (void)state;
@@ -561,6 +600,8 @@ int main(void)
         cmocka_unit_test(the_facts_of_a_denial_are_told_one_a_line),
         cmocka_unit_test(a_long_rule_set_tells_of_every_rule),
         cmocka_unit_test(the_log_names_the_message_whatever_is_said),
+        cmocka_unit_test(each_step_has_memory_of_its_own),
+        cmocka_unit_test(what_never_fits_is_not_tried_for_ever),
         cmocka_unit_test(attempts_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

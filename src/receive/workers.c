@@ -9,7 +9,8 @@
 
 enum {
     WORKER_STACK = 512 * 1024,
-    WORKER_ARENA = 4 << 20, /* one attempt; bodies pass through in chunks of their own */
+    WORKER_ARENA =
+        16 << 20, /* one attempt's: the rule set, and all that was ever said of the message */
     LEASE_WAIT_MS = 60 * 1000,
 };
 
