@@ -79,31 +79,48 @@ static const struct fault *read_event(const struct json *event, struct history *
     return NULL;
 }
 
-/* How many events the notes can hold at most: each is one object that starts with a brace. */
-static size_t events_at_most(str notes)
+static size_t count_lines(str notes)
 {
-    size_t count = 0;
+    size_t count = 1;
     for (size_t i = 0; i < notes.len; i++)
-        count += notes.ptr[i] == '{';
+        count += notes.ptr[i] == '\n';
     return count;
 }
 
-const struct fault *history_read(str notes, struct arena *a, struct history *ret_history)
+/* Every line parsed, and how many events they hold together. */
+static const struct fault *parse_lines(str notes, struct arena *a, const struct json ***ret_lines,
+                                       size_t *ret_count, size_t *ret_events)
 {
-    struct history h = { 0 };
-    size_t room = events_at_most(notes);
-    struct outcome *outcomes = ARENA_ARRAY(a, struct outcome, room ? room : 1);
-    if (!outcomes)
+    const struct json **lines = ARENA_ARRAY(a, const struct json *, count_lines(notes));
+    size_t count = 0, events = 0;
+    if (!lines)
         return &fault_no_memory;
     for (str rest = notes; rest.len;) {
         str line;
         str_cut(rest, '\n', &line, &rest);
         if (!line.len)
             continue;
-        const struct json *events;
-        TRY(json_parse(line, a, &events));
-        for (size_t i = 0; i < json_size(events); i++)
-            TRY(read_event(json_at(events, i), &h, outcomes, a));
+        TRY(json_parse(line, a, &lines[count]));
+        events += json_size(lines[count++]);
+    }
+    *ret_lines = lines;
+    *ret_count = count;
+    *ret_events = events;
+    return NULL;
+}
+
+const struct fault *history_read(str notes, struct arena *a, struct history *ret_history)
+{
+    struct history h = { 0 };
+    const struct json **lines;
+    size_t line_count, events;
+    TRY(parse_lines(notes, a, &lines, &line_count, &events));
+    struct outcome *outcomes = ARENA_ARRAY(a, struct outcome, events ? events : 1);
+    if (!outcomes)
+        return &fault_no_memory;
+    for (size_t l = 0; l < line_count; l++) {
+        for (size_t i = 0; i < json_size(lines[l]); i++)
+            TRY(read_event(json_at(lines[l], i), &h, outcomes, a));
     }
     h.outcomes = outcomes;
     *ret_history = h;

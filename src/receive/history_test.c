@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <cmocka.h>
 
 static struct outcome denied(size_t step, int64_t at_ms)
@@ -128,6 +129,24 @@ static void damaged_notes_are_said_to_be_so(void **state)
     }
 }
 
+/* What a policy says is quoted in notes, whatever it says. */
+static void braces_in_what_was_said_are_no_events(void **state)
+{
+    (void)state;
+    AUTO_ARENA *a = arena_new(1 << 20);
+    enum { BRACES = 60 * 1000 };
+    char *braces = arena_alloc(a, BRACES, 1);
+    memset(braces, '{', BRACES);
+    struct outcome long_words = denied(0, 1);
+    long_words.says = (str) { braces, BRACES };
+    AUTO_BUF out = buf_new(1 << 20);
+    struct history h = { 0 };
+    history_write(&h, &(struct history_note) { .outcomes = &long_words, .count = 1 }, &out);
+    assert_null(history_read(buf_str(&out), a, &h));
+    assert_int_equal(h.count, 1);
+    assert_int_equal(h.outcomes[0].says.len, BRACES);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +154,7 @@ int main(void)
         cmocka_unit_test(the_same_explanation_is_written_once_and_read_as_often_as_it_was_given),
         cmocka_unit_test(a_redrive_gives_another_turn_to_what_was_given_up_and_to_nothing_else),
         cmocka_unit_test(the_last_note_tells_how_the_rules_matched),
+        cmocka_unit_test(braces_in_what_was_said_are_no_events),
         cmocka_unit_test(damaged_notes_are_said_to_be_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
