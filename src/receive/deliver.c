@@ -168,7 +168,7 @@ static void count_step(const struct attempt *t, const struct outcome *o)
 
 static void count_received(const struct attempt *t)
 {
-    if (!t->d->metrics || t->lease->attempt > 1)
+    if (!t->d->metrics || t->lease->attempt > 1 || t->history.count > 0) /* also of a redrive */
         return;
     for (size_t i = 0; i < t->plan.count; i++) {
         const struct step *s = &t->plan.steps[i];
@@ -341,13 +341,18 @@ static struct delivered unreadable(const struct attempt *t, const struct fault *
 static struct delivered run_plan(struct attempt *t)
 {
     struct clock *clock = t->d->outside->clock;
-    bool lost = false;
+    bool lost = false, effect_done = false; /* of the action whose notice may follow */
     for (size_t i = 0; i < t->plan.count; i++) {
+        bool notice = t->plan.steps[i].part == STEP_NOTICE;
         struct step_history before = history_of(&t->history, i);
         if (before.ended) {
-            lost = lost || before.kind != OUTCOME_DONE;
+            effect_done = before.kind == OUTCOME_DONE;
+            lost = lost || !effect_done;
             continue;
         }
+        if (notice &&
+            !effect_done) /* nobody is told of what did not happen; a redrive asks again */
+            continue;
         note_before(t, &t->plan.steps[i]);
         int64_t began_ms = clock->wall_ms(clock);
         str says = STR_NONE;
@@ -361,7 +366,8 @@ static struct delivered run_plan(struct attempt *t)
                 .retry_at_ms =
                     retry_next_ms(before.failures + 1, t->since_ms, clock->wall_ms(clock)),
             };
-        lost = lost || o->kind != OUTCOME_DONE;
+        effect_done = o->kind == OUTCOME_DONE;
+        lost = lost || !effect_done;
     }
     return (struct delivered) { .settlement = lost ? SETTLE_DEAD : SETTLE_DONE };
 }

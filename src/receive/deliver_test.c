@@ -398,6 +398,31 @@ static void an_action_with_a_key_leaves_no_plaintext(void **state)
     post_close(p);
 }
 
+static void nobody_is_told_of_an_effect_that_was_given_up(void **state)
+{
+    (void)state;
+    struct post *p = post_open("{\"S3Action\":{\"BucketName\":\"mail\",\"TopicArn\":\"arn:aws:sns:"
+                               "us-east-1:111122223333:t\"}}");
+    p->bucket.says = &denied;
+    while (p->spool.record.state != SPOOL_DEAD)
+        assert_true(attempt(p));
+    str story = timeline(p);
+    assert_true(str_find_str(story, STR("S3 notice")) == story.len);
+    p->bucket.says = NULL; /* redriven, the effect is done, and now the notice has its turn */
+    add_note(&p->spool, history_redrive_note(p->clock.wall_ms, p->arena));
+    p->spool.record.state = SPOOL_QUEUED;
+    p->spool.record.attempt = 0;
+    p->spool.record.due_ms = 0;
+    assert_true(attempt(p));
+    assert_int_equal(p->spool.record.state, SPOOL_RETRYING);
+    assert_holds(timeline(p), "\"action\":\"S3 notice\",\"outcome\":\"retry\"");
+    AUTO_BUF text = buf_new(1 << 16);
+    metrics_text(p->metrics, &text);
+    assert_holds(buf_str(&text),
+                 "sesame_received_total{rule_set=\"main\",rule=\"store\",action=\"S3\"} 1\n");
+    post_close(p);
+}
+
 static void a_stop_ends_the_evaluation(void **state)
 {
     (void)state;
@@ -594,6 +619,7 @@ int main(void)
         cmocka_unit_test(a_redrive_runs_just_what_was_given_up_with_four_fresh_hours),
         cmocka_unit_test(a_notice_that_fails_never_writes_the_object_again),
         cmocka_unit_test(an_action_with_a_key_leaves_no_plaintext),
+        cmocka_unit_test(nobody_is_told_of_an_effect_that_was_given_up),
         cmocka_unit_test(a_stop_ends_the_evaluation),
         cmocka_unit_test(what_cannot_be_read_is_kept_for_a_person),
         cmocka_unit_test(the_timeline_is_told_exactly),
