@@ -8,7 +8,7 @@
 struct command {
     const char *name;
     unsigned settings; /* FOR_SERVE, FOR_ASK, or 0: takes no flags */
-    int (*run)(int argc, char *const *argv);
+    int (*run)(int argc, char *const *argv); /* NULL: not built yet, which is what it answers */
     const char *help;
 };
 extern const struct command commands[];

@@ -104,10 +104,22 @@ bool config_address_ok(str address)
     return true;
 }
 
+/* Digits and dots: 127.example.com is a name, and names lead anywhere. */
+static bool is_ipv4(str host)
+{
+    for (size_t i = 0; i < host.len; i++) {
+        if (!ascii_is_digit(host.ptr[i]) && host.ptr[i] != '.')
+            return false;
+    }
+    return host.len > 0;
+}
+
 bool config_is_loopback(str address)
 {
-    return str_starts(address, STR("127.")) || str_starts(address, STR("[::1]:")) ||
-           str_starts_nocase(address, STR("localhost:"));
+    str host, port;
+    str_cut(address, ':', &host, &port);
+    return (str_starts(host, STR("127.")) && is_ipv4(host)) ||
+           str_starts(address, STR("[::1]:")) || str_starts_nocase(address, STR("localhost:"));
 }
 
 static bool is_word(const char *words, str value)
@@ -310,6 +322,10 @@ static const struct fault *read_config_file(struct reading *r, unsigned command,
 {
     str text, line;
     TRY(read_whole(r->arena, path, &text));
+    if (text.len == CONFIG_FILE_MAX)
+        return fault(r->arena, FAULT_SYNTAX, NULL,
+                     "the config file " STR_FMT " is longer than %d octets", STR_ARG(path),
+                     CONFIG_FILE_MAX - 1);
     for (size_t number = 1; text.len; number++) {
         str name, value;
         str_cut(text, '\n', &line, &text);
@@ -392,6 +408,39 @@ void config_help(unsigned command, struct buf *out)
         buf_addf(out, "  %-34s %s", left, s->help);
         if (s->otherwise && *s->otherwise)
             buf_addf(out, " (%s)", s->otherwise);
+        buf_addc(out, '\n');
+    }
+}
+
+/* A cell of a Markdown table: what would end it is escaped. */
+static void add_cell(struct buf *out, str text, bool code)
+{
+    buf_add(out, code && text.len ? STR(" `") : STR(" "));
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '|')
+            buf_addc(out, '\\');
+        buf_addc(out, text.ptr[i]);
+    }
+    buf_add(out, code && text.len ? STR("` |") : STR(" |"));
+}
+
+void config_markdown(unsigned command, struct buf *out)
+{
+    buf_add(out, STR("| flag | variable | default | |\n| --- | --- | --- | --- |\n"));
+    for (size_t i = 0; i < SETTINGS; i++) {
+        const struct setting *s = &settings[i];
+        if (!(s->commands & command))
+            continue;
+        char flag[64] = "", env[64];
+        if (!s->no_flag)
+            snprintf(flag, sizeof flag, "--%s%s%s", s->name, s->argument ? " " : "",
+                     s->argument ? s->argument : "");
+        bool has_variable = command & FOR_SERVE || s->at != AT(api);
+        buf_addc(out, '|');
+        add_cell(out, str_of(flag), true);
+        add_cell(out, has_variable ? env_name(s->name, env) : STR_NONE, true);
+        add_cell(out, s->otherwise ? str_of(s->otherwise) : STR_NONE, true);
+        add_cell(out, str_of(s->help), false);
         buf_addc(out, '\n');
     }
 }

@@ -42,6 +42,7 @@ const struct fault *config_read(unsigned command, int argc, char *const *argv,
 
 /* The flags of a command with defaults and help, for people. */
 void config_help(unsigned command, struct buf *out);
+void config_markdown(unsigned command, struct buf *out); /* the same as a table of docs/operating.md */
 
 /* "host:port" with a port from 0 to 65535; the host may be [::1]. */
 bool config_address_ok(str address);

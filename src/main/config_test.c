@@ -115,6 +115,7 @@ static void loopback_is_told_from_the_world(void **state)
     assert_false(config_is_loopback(STR("0.0.0.0:25")));
     assert_false(config_is_loopback(STR("[::]:25")));
     assert_false(config_is_loopback(STR("192.0.2.1:25")));
+    assert_false(config_is_loopback(STR("127.example.com:25"))); /* a name leads anywhere */
 }
 
 int main(void)

@@ -22,6 +22,11 @@ const struct command commands[] = {
     { "redrive", FOR_ASK,   command_redrive, "put a dead letter back into the queue: --message ID" },
     { "version", 0,         command_version, "print the version" },
     { "help",    0,         command_help,    "print this, or with a command's name its settings" },
+    { "policy",  0,         NULL,            "print the policies that a rule needs" },
+    { "check",   0,         NULL,            "find faults in policy documents and rule sets" },
+    { "decrypt", 0,         NULL,            "read a message that the S3 action encrypted" },
+    { "send",    0,         NULL,            "send a test message" },
+    { "log",     0,         NULL,            "show refused connections and recipients" },
 };
 /* clang-format on */
 const size_t command_count = sizeof commands / sizeof commands[0];
@@ -33,6 +38,42 @@ static const struct command *find(const char *name)
             return &commands[i];
     }
     return NULL;
+}
+
+/* "sesame NAME - HELP" for what is built, or for what is not. */
+static void print_commands(bool built)
+{
+    for (size_t i = 0; i < command_count; i++) {
+        if ((commands[i].run != NULL) == built)
+            printf("  sesame %-8s  %s\n", commands[i].name, commands[i].help);
+    }
+}
+
+static int unknown(const char *name)
+{
+    fprintf(stderr, "sesame: there is no command %s; try: sesame help\n", name);
+    return 2;
+}
+
+static int not_built(const struct command *command)
+{
+    fprintf(stderr, "sesame: the command %s is not built yet\n", command->name);
+    return 2;
+}
+
+/* What tools/tables puts into docs/operating.md; every table stands below a line `[name]`. */
+static void print_tables(void)
+{
+    AUTO_BUF text = buf_new(1 << 20);
+    buf_add(&text, STR("[commands]\n| command | |\n| --- | --- |\n"));
+    for (size_t i = 0; i < command_count; i++)
+        buf_addf(&text, "| `sesame %s` | %s%s |\n", commands[i].name, commands[i].help,
+                 commands[i].run ? "" : " (not built yet)");
+    buf_add(&text, STR("[serve]\n"));
+    config_markdown(FOR_SERVE, &text);
+    buf_add(&text, STR("[ask]\n"));
+    config_markdown(FOR_ASK, &text);
+    fwrite(text.ptr, 1, text.len, stdout);
 }
 
 static void print_settings(const struct command *command)
@@ -48,14 +89,23 @@ static void print_settings(const struct command *command)
 
 static int command_help(int argc, char *const *argv)
 {
-    const struct command *command = argc ? find(argv[0]) : NULL;
-    if (command) {
+    if (argc && strcmp(argv[0], "--markdown") == 0) {
+        print_tables();
+        return 0;
+    }
+    if (argc) {
+        const struct command *command = find(argv[0]);
+        if (!command)
+            return unknown(argv[0]);
+        if (!command->run)
+            return not_built(command);
         print_settings(command);
         return 0;
     }
     puts("Sesame receives mail as Amazon SES does, on your own machine.\n");
-    for (size_t i = 0; i < command_count; i++)
-        printf("  sesame %-8s  %s\n", commands[i].name, commands[i].help);
+    print_commands(true);
+    puts("\nNot built yet:\n");
+    print_commands(false);
     puts("\nTry: sesame serve --demo");
     return 0;
 }
@@ -79,10 +129,10 @@ int main(int argc, char **argv)
     if (strcmp(name, "--version") == 0)
         name = "version";
     const struct command *command = find(name);
-    if (!command) {
-        fprintf(stderr, "sesame: there is no command %s; try: sesame help\n", name);
-        return 2;
-    }
+    if (!command)
+        return unknown(name);
+    if (!command->run)
+        return not_built(command);
     if (argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
         print_settings(command);
         return 0;
