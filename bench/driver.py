@@ -302,13 +302,14 @@ def main():
     peers = a.peers.split(",")
     want = [x for x in a.cells.split(",") if x]
     cells = {k: v for k, v in CELLS.items() if not want or any(w == k or (w.endswith("*") and k.startswith(w[:-1])) for w in want)}
-    runs, port = {}, a.port
+    runs, port, absent = {}, a.port, []
     if a.trace:
         for p in peers:
             try:
                 runs[p] = trace(p, port)
             except RuntimeError as e:
                 print(e, file=sys.stderr)
+                absent.append(p)
             port += 1
     elif a.idle:
         for p in peers:
@@ -316,6 +317,7 @@ def main():
                 runs[p] = idle(p, port, [int(x) for x in a.idle.split(",")])
             except RuntimeError as e:
                 print(e, file=sys.stderr)
+                absent.append(p)
             port += 1
     else:
         for i in range(a.runs):
@@ -325,6 +327,7 @@ def main():
                     runs.setdefault(p, []).append(bench(p, port, cells, a.secs, a.settle))
                 except RuntimeError as e:
                     print(e, file=sys.stderr)
+                    absent.append(p)
                 print(f"run {i + 1} {p} {time.time() - t:.0f}s load {os.getloadavg()[0]:.2f}", file=sys.stderr, flush=True)
                 port += 1
                 if a.out:
@@ -332,6 +335,8 @@ def main():
         table(runs, a.base)
     if a.out:
         Path(a.out).write_text(json.dumps(runs))
+    if absent:
+        sys.exit("not compared, because they did not run: " + " ".join(absent))
 
 
 main()
