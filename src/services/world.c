@@ -146,7 +146,7 @@ static const struct fault *map_with(struct worlds *worlds, const struct pmap *ma
             buf_addf(&members, ",\"why\":");
             json_quote(&members, fault_sentence(why, arena));
             worlds->outside->journal->note(worlds->outside->journal, JOURNAL_ERROR, STR("services"),
-                                           STR("record unreadable"), buf_str(&members));
+                                           STR("record-unreadable"), buf_str(&members));
         } else if (why) {
             return why;
         }
@@ -184,7 +184,7 @@ static void on_change(void *context, const struct record *record)
     if (why) {
         /* The change is durable and cannot be shown: going on would judge by policies that are no
          * longer in force. A restart reads them again. */
-        journal_notef(worlds->outside->journal, JOURNAL_ERROR, STR("services"), STR("world stuck"),
+        journal_notef(worlds->outside->journal, JOURNAL_ERROR, STR("services"), STR("world-stuck"),
                       "\"why\":\"" STR_FMT "\"", STR_ARG(why->says));
         abort();
     }

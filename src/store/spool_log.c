@@ -72,7 +72,7 @@ void log_failed(struct spool_log *log, const char *what, int error)
         return;
     log_says(log, "%s: %s", what, strerror_r(-error, why, sizeof why));
     log->failed = true;
-    journal_notef(log->outside->journal, JOURNAL_ERROR, STR("store"), STR("disk_failed"),
+    journal_notef(log->outside->journal, JOURNAL_ERROR, STR("store"), STR("disk-failed"),
                   "\"says\":\"%s\",\"errno\":%d", what, -error);
 }
 

@@ -142,7 +142,7 @@ static void spill_finish(struct spool_draft *d)
     }
     if (d->error && !d->op.fault) {
         bool full = d->error == -ENOSPC || d->error == -EDQUOT;
-        journal_notef(log->outside->journal, JOURNAL_ERROR, STR("store"), STR("body_not_written"),
+        journal_notef(log->outside->journal, JOURNAL_ERROR, STR("store"), STR("body-not-written"),
                       "\"errno\":%d", -d->error);
         d->op.fault = full ? &spool_disk_full : &spool_body_lost;
     }
@@ -362,7 +362,7 @@ static const struct fault *body_fault(struct lease_impl *lease, int error)
         log_damaged(log, NULL, lease->body_file, 1, "a body file is damaged");
         return &spool_body_damaged;
     }
-    journal_notef(log->outside->journal, JOURNAL_ERROR, STR("store"), STR("body_not_read"),
+    journal_notef(log->outside->journal, JOURNAL_ERROR, STR("store"), STR("body-not-read"),
                   "\"file\":\"bodies/%08x\",\"errno\":%d", lease->body_file, -error);
     return &spool_body_lost;
 }

@@ -138,7 +138,7 @@ static bool letters_put(struct spool_log *log, struct lease_impl *first, bool qu
         }
         if (all && !quiet) /* once for all that now wait, not once a second for each */
             journal_notef(log->outside->journal, JOURNAL_ERROR, STR("store"),
-                          STR("dead_letter_not_written"), "\"says\":\"" STR_FMT "\"",
+                          STR("dead-letter-not-written"), "\"says\":\"" STR_FMT "\"",
                           STR_ARG(f->says));
         all = false;
         pthread_mutex_lock(&log->keeper_lock);

@@ -198,7 +198,7 @@ static int take_segment(struct recovery *r, struct segment *s, bool last)
             s->sealed = true;
         }
         if (said.torn)
-            journal_notef(r->log->outside->journal, JOURNAL_INFO, STR("store"), STR("torn_tail"),
+            journal_notef(r->log->outside->journal, JOURNAL_INFO, STR("store"), STR("torn-tail"),
                           "\"file\":\"log/%08x\",\"offset\":%llu,\"bytes\":%llu", s->slot,
                           (unsigned long long)said.end, (unsigned long long)said.torn);
     }

@@ -37,7 +37,7 @@ void space_gone(struct spool_log *log)
 {
     if (!log->full) {
         log_says(log, "the disk is full");
-        journal_notef(log->outside->journal, JOURNAL_ERROR, STR("store"), STR("disk_full"),
+        journal_notef(log->outside->journal, JOURNAL_ERROR, STR("store"), STR("disk-full"),
                       "\"accepting\":false");
     }
     log->full = true;
@@ -81,7 +81,7 @@ void space_check(struct spool_log *log)
     } else if (log->full && !log->failed) {
         log->full = false;
         log_says(log, "%s", "");
-        journal_notef(log->outside->journal, JOURNAL_INFO, STR("store"), STR("disk_has_room"),
+        journal_notef(log->outside->journal, JOURNAL_INFO, STR("store"), STR("disk-has-room"),
                       "\"accepting\":true");
     }
 }

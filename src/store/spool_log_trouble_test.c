@@ -28,7 +28,7 @@ static void an_fsync_error_is_final_and_what_was_promised_stays_readable(void **
     s.spool->ops->health(s.spool, &health);
     assert_false(health.accepting);
     assert_true(strstr(health.says, "synced") != NULL);
-    assert_int_equal(captured_journal_count(s.journal, "disk_failed"), 1);
+    assert_int_equal(captured_journal_count(s.journal, "disk-failed"), 1);
     struct lease lease = step_lease(s.spool, s.arena);
     assert_true(str_eq(step_read_all(s.spool, &lease, s.arena), step_body(s.arena, size_of(0), 0)));
     assert_non_null(s.spool->ops->settle(&lease, SETTLE_DONE, 0, STR("")));
@@ -176,9 +176,9 @@ static void a_letter_for_which_there_is_no_room_waits_and_is_not_lost(void **sta
     struct lease lease = step_lease(s.spool, s.arena);
     disk_sim_set_room(s.sim, 1); /* no more than there is */
     assert_null(s.spool->ops->settle(&lease, SETTLE_DEAD, 0, STR("{\"dead\":1}")));
-    for (int i = 0; i < 100 && !captured_journal_count(s.journal, "dead_letter_not_written"); i++)
+    for (int i = 0; i < 100 && !captured_journal_count(s.journal, "dead-letter-not-written"); i++)
         nanosleep(&(struct timespec) { .tv_nsec = 10000000 }, NULL);
-    assert_int_equal(captured_journal_count(s.journal, "dead_letter_not_written"), 1);
+    assert_int_equal(captured_journal_count(s.journal, "dead-letter-not-written"), 1);
     assert_int_equal(step_state(s.spool, "m003"), SPOOL_QUEUED);
     step_lease_none(s.spool, s.arena);
     disk_sim_heal(s.sim);
