@@ -102,8 +102,6 @@ static const struct fault *open_stores(struct server *s)
                           &s->spool);
 }
 
-/* Service principals write to buckets where SES receives: the seven regions and those served here.
- */
 static const struct fault *open_services(struct server *s)
 {
     TRY(s3_embedded_open(s->objects, s->state, s->worlds, &s->outside, s->arena, &s->s3));

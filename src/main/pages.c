@@ -44,28 +44,31 @@ static void set_gauges(struct server *s)
 {
     struct spool_health h = { 0 };
     s->spool->ops->health(s->spool, &h);
+    /* clang-format off */
     const struct {
+        bool counts; /* since the start */
         str name, help;
         uint64_t value;
     } rows[] = {
-        { STR("sesame_spool_accepting"), STR("1 while mail can be accepted."), h.accepting },
-        { STR("sesame_spool_queued"), STR("Messages due or soon due."), h.queued },
-        { STR("sesame_spool_retrying"), STR("Messages waiting for another attempt."), h.retrying },
-        { STR("sesame_spool_delivering"), STR("Messages being delivered."), h.leased },
-        { STR("sesame_spool_dead"), STR("Dead letters."), h.dead },
-        { STR("sesame_spool_segments"), STR("Segment files of the spool."), h.segments },
-        { STR("sesame_spool_disk_bytes"), STR("Bytes of the spool on disk."), h.disk_bytes },
-        { STR("sesame_spool_draft_bytes"), STR("Memory of messages still arriving."),
-          h.draft_bytes },
-        { STR("sesame_spool_commits"), STR("Transactions committed since the start."), h.commits },
-        { STR("sesame_spool_batches"), STR("Batches, each with one sync, since the start."),
-          h.batches },
-        { STR("sesame_spool_damaged_frames"), STR("Frames found damaged since the start."),
-          h.damaged_frames },
+        { false, STR("sesame_spool_accepting"), STR("1 while mail can be accepted."), h.accepting },
+        { false, STR("sesame_spool_queued"), STR("Messages due or soon due."), h.queued },
+        { false, STR("sesame_spool_retrying"), STR("Messages waiting for another attempt."), h.retrying },
+        { false, STR("sesame_spool_delivering"), STR("Messages being delivered."), h.leased },
+        { false, STR("sesame_spool_dead"), STR("Dead letters."), h.dead },
+        { false, STR("sesame_spool_segments"), STR("Segment files of the spool."), h.segments },
+        { false, STR("sesame_spool_disk_bytes"), STR("Bytes of the spool on disk."), h.disk_bytes },
+        { false, STR("sesame_spool_draft_bytes"), STR("Memory of messages still arriving."), h.draft_bytes },
+        { true,  STR("sesame_spool_commits_total"), STR("Transactions committed."), h.commits },
+        { true,  STR("sesame_spool_batches_total"), STR("Batches written, each with one sync."), h.batches },
+        { true,  STR("sesame_spool_damaged_frames_total"), STR("Frames of the spool found damaged."), h.damaged_frames },
     };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        metric_set(metrics_gauge(s->metrics, rows[i].name, rows[i].help, STR("")),
-                   (int64_t)rows[i].value);
+    /* clang-format on */
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct metric *metric =
+            rows[i].counts ? metrics_counter(s->metrics, rows[i].name, rows[i].help, STR(""))
+                           : metrics_gauge(s->metrics, rows[i].name, rows[i].help, STR(""));
+        metric_set(metric, (int64_t)rows[i].value);
+    }
 }
 
 static const struct fault *on_metrics(struct server *s, const struct own_page *page, str segment,
