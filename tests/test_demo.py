@@ -104,7 +104,7 @@ def test_the_lines_for_a_person_work_when_copied(make_server, tmp_path):
     text = eventually(lambda: (lambda t: t if "aws" in t and "swaks" in t else None)(server.log_text()))
     assert text, server.log_text()
     commands = [line.strip().lstrip("$ ") for line in text.splitlines()
-                if re.match(r"\s*(\$ )?(swaks|export|aws|AWS_|source|\. )", line)]
+                if re.match(r"\s*(\$ )?(swaks|unset|export|aws|AWS_|source|\. )", line)]
     assert any(c.startswith("swaks") for c in commands), text
     send = [c for c in commands if c.startswith("swaks")][0]
     done = subprocess.run(["bash", "-c", send], capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False)
@@ -113,6 +113,7 @@ def test_the_lines_for_a_person_work_when_copied(make_server, tmp_path):
     server.settled(message, ["delivered"])
     rest = [c for c in commands if not c.startswith("swaks")]
     clean = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    clean.update(AWS_ACCESS_KEY_ID="AKIDOFTHEREALAWS", AWS_SECRET_ACCESS_KEY="x", AWS_PROFILE="work")
     clean["PATH"] = "/usr/bin:/bin"
     clean["AWS_PAGER"] = ""
     done = subprocess.run(["bash", "-e"], input="\n".join(rest), capture_output=True, text=True, timeout=120,
@@ -120,6 +121,17 @@ def test_the_lines_for_a_person_work_when_copied(make_server, tmp_path):
     assert done.returncode == 0, (rest, done.stderr)
     assert message in done.stdout or any(message in p.name for p in tmp_path.iterdir()) or \
         any(b"X-SES-RECEIPT" in p.read_bytes() for p in tmp_path.iterdir() if p.is_file()), (rest, done.stdout)
+
+
+def test_what_the_lines_use_and_is_missing_is_named(make_server, tmp_path):
+    only_swaks = tmp_path / "bin"
+    only_swaks.mkdir()
+    (only_swaks / "swaks").symlink_to("/usr/bin/swaks")
+    server = make_server("--demo", env={"PATH": str(only_swaks)})
+    assert eventually(lambda: "apt-get install -y --no-install-recommends awscli\n" in server.log_text()), server.log_text()
+    server = make_server("--demo", env={"PATH": "/nonexistent:/usr/bin"})
+    assert eventually(lambda: "aws --endpoint-url" in server.log_text())
+    assert "apt-get" not in server.log_text()
 
 
 def test_demo_changes_nothing_on_a_directory_in_use(make_server):

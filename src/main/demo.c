@@ -6,6 +6,7 @@
 #include "services/ses/rule_sets.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 /* The statement of the page "Giving permissions to Amazon SES for email receiving", its
@@ -152,10 +153,36 @@ static void quote(struct buf *out, str word)
     buf_addc(out, '\'');
 }
 
+static bool is_on_path(const char *program)
+{
+    const char *path = getenv("PATH");
+    for (str rest = str_of(path ? path : ""), folder; rest.len;) {
+        char name[4096];
+        str_cut(rest, ':', &folder, &rest);
+        int len = snprintf(name, sizeof name, STR_FMT "/%s", STR_ARG(folder), program);
+        if (len > 0 && (size_t)len < sizeof name && access(name, X_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The two programs of the lines below; Debian has both. */
+static void print_missing(struct buf *out)
+{
+    bool swaks = is_on_path("swaks"), aws = is_on_path("aws");
+    if (swaks && aws)
+        return;
+    buf_addf(out, "\nNot on this machine yet, and used below:\n\n  %sapt-get install -y --no-install-recommends%s%s\n",
+             geteuid() == 0 ? "" : "sudo ", swaks ? "" : " swaks", aws ? "" : " awscli");
+}
+
+/* Credentials of the real AWS that the terminal may have would come before the file. */
 static void print_credentials(const struct server *s, struct buf *out)
 {
     if (s->root_key_made) {
-        buf_add(out, STR("  export AWS_SHARED_CREDENTIALS_FILE="));
+        buf_add(out, STR("  unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN"
+                         " AWS_PROFILE\n"
+                         "  export AWS_SHARED_CREDENTIALS_FILE="));
         quote(out, data_dir_at(&s->dir, s->arena, "root-credentials"));
     } else {
         buf_add(out, STR("  export AWS_ACCESS_KEY_ID=\"$SESAME_ROOT_ACCESS_KEY_ID\""
@@ -174,6 +201,7 @@ static void print_lines(const struct server *s, struct buf *out)
     str swaks_host = str_of(host);
     if (swaks_host.len > 2 && swaks_host.ptr[0] == '[') /* swaks wants an IPv6 address bare */
         swaks_host = (str) { swaks_host.ptr + 1, swaks_host.len - 2 };
+    print_missing(out);
     buf_add(out, STR("\nSend a first mail to the demo domain example.com:\n\n"));
     buf_addf(out,
              "  swaks --server " STR_FMT " --port %s --from me@sender.example --to you@example.com"
