@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import pathlib
+import re
 import signal
 import smtplib
 import socket
@@ -22,6 +23,7 @@ BINARY = os.environ.get("SESAME_BIN", str(ROOT / "build" / "sesame"))
 ACCOUNT = "111122223333"
 REGION = "us-east-1"
 KEY, SECRET = "AKIDTESTROOTKEY00001", "test/root+secret0123456789012345678901234"
+SANITIZER_REPORT = re.compile(r"^.*(runtime error: |ERROR: \w+Sanitizer|WARNING: ThreadSanitizer).*$", re.M)
 SLOW = 3.0 if "asan" in BINARY else 1.0
 
 os.environ["AWS_DATA_PATH"] = str(ROOT / "share" / "aws-models")
@@ -74,6 +76,7 @@ class Server:
         self.process = None
         if how == signal.SIGTERM and expect is not None:
             assert code == expect, f"exit {code}: {self.log_text()[-3000:]}"
+        self.check_sanitizers()
         return code
 
     def turn(self, seconds):
@@ -83,6 +86,11 @@ class Server:
         [library] = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")  # Debian's libfaketime
         self.env = {**self.env, "LD_PRELOAD": library, "FAKETIME": f"+{seconds}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
         return self.start()
+
+    def check_sanitizers(self):
+        """On the build with sanitizers: none of them had anything to say, however the server ended."""
+        report = SANITIZER_REPORT.search(self.log_text())
+        assert not report, self.log_text()[report.start():][:4000]
 
     def kill(self):
         return self.stop(signal.SIGKILL, None)
@@ -316,7 +324,9 @@ def make_server(tmp_path):
     yield make
     for server in made:
         if server.process is not None:
-            server.stop(expect=None)
+            server.stop()
+        elif server.stderr_path.exists():
+            server.check_sanitizers()
 
 
 @pytest.fixture
@@ -334,7 +344,7 @@ def shared_server(tmp_path_factory):
     """One server for the tests of a file that change nothing others see."""
     server = Server(tmp_path_factory.mktemp("shared")).start()
     yield server
-    server.stop(expect=None)
+    server.stop()
 
 
 def refused(call, code, message=None):
