@@ -10,17 +10,24 @@ die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 build_packages="gcc libc6-dev meson ninja-build pkg-config libevent-dev libssl-dev libmicrohttpd-dev
     libcurl4-openssl-dev libjansson-dev libexpat1-dev libsqlite3-dev libidn2-dev ca-certificates"
 test_packages="libcmocka-dev clang llvm libclang-rt-14-dev python3 python3-pytest python3-pytest-xdist python3-boto3 awscli
-    swaks postfix openssl procps curl libfaketime"
+    swaks postfix openssl procps curl libfaketime python3-pytest-timeout"
 
 as_root() {
-    if [ "$(id -u)" = 0 ]; then
-        "$@"
-    elif command -v sudo >/dev/null; then
-        sudo "$@"
-    else
-        die "installing Debian packages needs root or sudo: run this script once as root"
-    fi
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
+
+# install_packages NAME...: by apt-get. No service is started by that: a mail server of the machine is none of our
+# business. What was put there for it is taken away again, however it ends.
+install_packages() (
+    policy=/usr/sbin/policy-rc.d made=
+    trap '[ -z "$made" ] || as_root rm -f "$policy"' EXIT
+    if [ ! -e "$policy" ]; then
+        made=yes
+        as_root sh -c "printf '#!/bin/sh\nexit 101\n' > $policy && chmod 755 $policy"
+    fi
+    as_root apt-get update -q &&
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -q --no-install-recommends "$@"
+)
 
 # need_packages NAME...: installs those that are missing, and says which.
 need_packages() {
@@ -31,36 +38,31 @@ need_packages() {
     done
     [ ${#missing[@]} -gt 0 ] || return 0
     command -v apt-get >/dev/null || die "this is not a Debian machine; install yourself: ${missing[*]}"
+    [ "$(id -u)" = 0 ] || command -v sudo >/dev/null ||
+        die "these Debian packages are missing, and to install them takes root or sudo: ${missing[*]}"
     say "installing Debian packages: ${missing[*]}"
-    # No service is started by an installation: a mail server of the machine is none of our business.
-    local policy=/usr/sbin/policy-rc.d made=
-    if [ ! -e "$policy" ]; then
-        as_root sh -c "printf '#!/bin/sh\nexit 101\n' > $policy && chmod 755 $policy"
-        made=yes
-    fi
-    local status=0
-    { as_root apt-get update -q &&
-      as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
-    } >"${TMPDIR:-/tmp}/sesame-apt.$$" 2>&1 || status=$?
-    [ -z "$made" ] || as_root rm -f "$policy"
-    if [ "$status" != 0 ]; then
-        tail -n 20 "${TMPDIR:-/tmp}/sesame-apt.$$" >&2
-        rm -f "${TMPDIR:-/tmp}/sesame-apt.$$"
+    local said
+    said=$(mktemp)
+    if ! install_packages "${missing[@]}" >"$said" 2>&1 </dev/null; then
+        tail -n 20 "$said" >&2
+        rm -f "$said"
         die "apt-get could not install them"
     fi
-    rm -f "${TMPDIR:-/tmp}/sesame-apt.$$"
+    rm -f "$said"
 }
 
 # build_into DIR ARGS...: configures once, builds what changed.
 build_into() {
-    local dir=$1
+    local dir=$1 said
     shift
     if [ ! -f "$dir/build.ninja" ]; then
         say "configuring $dir"
         rm -rf "$dir"
-        meson setup "$dir" "$@" >"$dir.log" 2>&1 || { cat "$dir.log" >&2; rm -f "$dir.log"; die "meson could not configure $dir"; }
-        rm -f "$dir.log"
+        said=$(mktemp)
+        meson setup "$dir" "$@" >"$said" 2>&1 || { cat "$said" >&2; rm -f "$said"; die "meson could not configure $dir"; }
+        rm -f "$said"
     fi
+    [ -w "$dir" ] || die "$root/$dir belongs to another user, who built there: remove it, or build as that user"
     say "building $dir"
     ninja -C "$dir" --quiet >&2 || die "the build in $dir failed"
 }
