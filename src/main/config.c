@@ -118,8 +118,8 @@ bool config_is_loopback(str address)
 {
     str host, port;
     str_cut(address, ':', &host, &port);
-    return (str_starts(host, STR("127.")) && is_ipv4(host)) ||
-           str_starts(address, STR("[::1]:")) || str_starts_nocase(address, STR("localhost:"));
+    return (str_starts(host, STR("127.")) && is_ipv4(host)) || str_starts(address, STR("[::1]:")) ||
+           str_starts_nocase(address, STR("localhost:"));
 }
 
 static bool is_word(const char *words, str value)

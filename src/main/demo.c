@@ -172,7 +172,9 @@ static void print_missing(struct buf *out)
     bool swaks = is_on_path("swaks"), aws = is_on_path("aws");
     if (swaks && aws)
         return;
-    buf_addf(out, "\nNot on this machine yet, and used below:\n\n  %sapt-get install -y --no-install-recommends%s%s\n",
+    buf_addf(out,
+             "\nNot on this machine yet, and used below:\n\n  %sapt-get install -y "
+             "--no-install-recommends%s%s\n",
              geteuid() == 0 ? "" : "sudo ", swaks ? "" : " swaks", aws ? "" : " awscli");
 }
 
