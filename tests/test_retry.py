@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from conftest import ACCOUNT, BINARY, SLOW, Receiving, bucket_policy, data, message_id, s3_action
+from conftest import ACCOUNT, BINARY, Receiving, bucket_policy, data, message_id, s3_action
 
 MAIL = b"Subject: later\r\n\r\nbody\r\n"
 
@@ -68,7 +68,7 @@ def test_health_and_metrics_tell(server, receiving):
 
 # --- the clock, turned by restarts: the four hours on a running server
 
-needs_clock = pytest.mark.skipif(SLOW > 1, reason="the sanitizer's allocator and libfaketime want to be first both")
+needs_clock = pytest.mark.turned_clock
 LAMBDA = {"LambdaAction": {"FunctionArn": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:f"}}
 HOURS = 3600
 
