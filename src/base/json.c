@@ -17,6 +17,7 @@
 #define JSON_FALSE   JANSSON_FALSE
 #define JSON_NULL    JANSSON_NULL
 #include <jansson.h>
+#include <stdio.h>
 #undef JSON_OBJECT
 #undef JSON_ARRAY
 #undef JSON_STRING
@@ -34,6 +35,7 @@ struct json {
     union {
         bool boolean;
         int64_t integer;
+        double real;
         str text;
         struct json *items;
         struct member *members;
@@ -101,6 +103,7 @@ static const struct fault *copy(const json_t *from, struct arena *arena, unsigne
         return NULL;
     case JANSSON_REAL:
         to->kind = JSON_REAL;
+        to->real = json_real_value(from);
         return NULL;
     case JANSSON_STRING:
         to->kind = JSON_STRING;
@@ -246,6 +249,43 @@ void json_put_raw(struct json_writer *w, str json)
 {
     before_value(w);
     buf_add(w->out, json);
+}
+
+void json_put_value(struct json_writer *w, const struct json *value)
+{
+    char number[32];
+    switch (json_kind(value)) {
+    case JSON_NULL:
+        json_put_null(w);
+        return;
+    case JSON_BOOL:
+        json_put_bool(w, value->boolean);
+        return;
+    case JSON_INTEGER:
+        json_put_int(w, value->integer);
+        return;
+    case JSON_REAL:
+        snprintf(number, sizeof number, "%.17g", value->real);
+        json_put_raw(w, str_of(number));
+        return;
+    case JSON_STRING:
+        json_put_str(w, value->text);
+        return;
+    case JSON_ARRAY:
+        json_open(w, '[');
+        for (size_t i = 0; i < value->count; i++)
+            json_put_value(w, &value->items[i]);
+        json_close(w, ']');
+        return;
+    case JSON_OBJECT:
+        json_open(w, '{');
+        for (size_t i = 0; i < value->count; i++) {
+            json_name(w, value->members[i].name);
+            json_put_value(w, &value->members[i].value);
+        }
+        json_close(w, '}');
+        return;
+    }
 }
 
 void json_add_str(struct json_writer *w, const char *member, str value)

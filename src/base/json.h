@@ -42,11 +42,15 @@ void json_put_int(struct json_writer *, int64_t);
 void json_put_bool(struct json_writer *, bool);
 void json_put_null(struct json_writer *);
 void json_put_raw(struct json_writer *, str json);   /* a value that is JSON already */
+void json_put_value(struct json_writer *, const struct json *); /* what was read, again */
 /* Name and value in one; the usual case. */
 void json_add_str(struct json_writer *, const char *member, str value);
 void json_add_int(struct json_writer *, const char *member, int64_t value);
 void json_add_bool(struct json_writer *, const char *member, bool value);
 void json_add_raw(struct json_writer *, const char *member, str json);
 void json_quote(struct buf *out, str text);          /* "text", escaped */
+
+/* A JSON text laid out over lines, two blanks a level, for people; what is inside is unchanged. */
+void json_indent(str json, struct buf *out);
 
 #endif

@@ -122,6 +122,38 @@ static void text_is_escaped_so_that_our_own_reader_takes_it(void **state)
     assert_true(str_eq(buf_str(&out), STR("\"\"")));
 }
 
+static void what_was_read_is_written_again(void **state)
+{
+    (void)state;
+    AUTO_ARENA *arena = arena_new(1 << 16);
+    const str text = STR("{\"a\":[1,-2,2.5,1e+300,true,false,null,\"x\\n\"],\"b\":{\"c\":{},\"d\":[]}}");
+    const struct json *value;
+    assert_null(json_parse(text, arena, &value));
+    AUTO_BUF out = buf_new(1024);
+    struct json_writer w = json_writer(&out);
+    json_put_value(&w, value);
+    const struct json *again;
+    assert_null(json_parse(buf_str(&out), arena, &again));
+    AUTO_BUF second = buf_new(1024);
+    w = json_writer(&second);
+    json_put_value(&w, again);
+    assert_true(str_eq(buf_str(&out), buf_str(&second)));
+    assert_true(str_starts(buf_str(&out), STR("{\"a\":[1,-2,2.5,")));
+    assert_true(str_ends(buf_str(&out), STR(",true,false,null,\"x\\n\"],\"b\":{\"c\":{},\"d\":[]}}")));
+}
+
+static void a_text_is_laid_out_over_lines(void **state)
+{
+    (void)state;
+    AUTO_BUF out = buf_new(1024);
+    json_indent(STR("{\"a\" : [1,{ },[ ]],\"b{,\\\"\":{\"c\":\"d: [\"}}"), &out);
+    assert_true(str_eq(buf_str(&out), STR("{\n  \"a\": [\n    1,\n    {},\n    []\n  ],\n"
+                                          "  \"b{,\\\"\": {\n    \"c\": \"d: [\"\n  }\n}")));
+    buf_clear(&out);
+    json_indent(STR("\"cut off\\"), &out);
+    assert_true(str_eq(buf_str(&out), STR("\"cut off\\")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -129,6 +161,8 @@ int main(void)
         cmocka_unit_test(what_we_do_not_want_is_refused),
         cmocka_unit_test(commas_come_by_themselves),
         cmocka_unit_test(text_is_escaped_so_that_our_own_reader_takes_it),
+        cmocka_unit_test(what_was_read_is_written_again),
+        cmocka_unit_test(a_text_is_laid_out_over_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,6 +16,7 @@ extern const size_t command_count;
 
 int command_serve(int argc, char *const *argv);
 int command_explain(int argc, char *const *argv);
+int command_policy(int argc, char *const *argv);
 int command_redrive(int argc, char *const *argv);
 
 /* "sesame: <sentence>" on standard error; 2 for a mistake in the question, else 1. */

@@ -31,21 +31,36 @@ struct setting {
     bool no_flag;      /* a secret: other users can read a command line */
 };
 #define AT(member) offsetof(struct config, member)
+#define FOR_CLIENT (FOR_ASK | FOR_POLICY)
+#define FOR_ANY    (FOR_SERVE | FOR_CLIENT)
 #define MB         (1024 * 1024ULL)
 
 /* clang-format off */
 static const struct setting settings[] = {
   /* name                       kind          where                        command              default             argument               help */
-  { "data",                     KIND_TEXT,    AT(data),                    FOR_SERVE | FOR_ASK, "./sesame-data",    "DIR",                 "where everything lies" },
-  { "config",                   KIND_TEXT,    AT(config_file),             FOR_SERVE | FOR_ASK, NULL,               "FILE",                "lines of `name = value`; # begins a comment" },
+  { "data",                     KIND_TEXT,    AT(data),                    FOR_ANY,             "./sesame-data",    "DIR",                 "where everything lies" },
+  { "config",                   KIND_TEXT,    AT(config_file),             FOR_ANY,             NULL,               "FILE",                "lines of `name = value`; # begins a comment" },
   { "smtp",                     KIND_SMTP,    AT(smtp),                    FOR_SERVE,           "127.0.0.1:2525",   "[REGION=]ADDR:PORT",  "receive mail here, for one region; may be given again; port 0: a free one" },
   { "api",                      KIND_ADDRESS, AT(api),                     FOR_SERVE,           "127.0.0.1:4566",   "ADDR:PORT",           "the AWS endpoint, for every service and region" },
-  { "api",                      KIND_TEXT,    AT(api),                     FOR_ASK,             NULL,               "URL",                 "the server to ask; otherwise the one that serves DIR" },
+  { "api",                      KIND_TEXT,    AT(api),                     FOR_CLIENT,          NULL,               "URL",                 "the server to ask; otherwise the one that serves DIR" },
   { "message",                  KIND_TEXT,    AT(message),                 FOR_ASK,             NULL,               "ID",                  "the message meant" },
-  { "json",                     KIND_SWITCH,  AT(json),                    FOR_ASK,             NULL,               NULL,                  "answer in JSON" },
+  { "json",                     KIND_SWITCH,  AT(json),                    FOR_CLIENT,          NULL,               NULL,                  "answer in JSON" },
   { "hostname",                 KIND_TEXT,    AT(hostname),                FOR_SERVE,           NULL,               "NAME",                "in banner, EHLO and Received; otherwise this machine's, and SES's own in Received and with --compat ses" },
   { "account",                  KIND_ACCOUNT, AT(account),                 FOR_SERVE,           "111122223333",     "ID",                  "whose root the root credentials are" },
+  { "account",                  KIND_ACCOUNT, AT(account),                 FOR_POLICY,          "111122223333",     "ID",                  "whose rule it is" },
   { "region",                   KIND_REGION,  AT(region),                  FOR_SERVE,           "us-east-1",        "NAME",                "of listeners that name none" },
+  { "region",                   KIND_REGION,  AT(region),                  FOR_POLICY,          "us-east-1",        "NAME",                "where the rule is" },
+  { "rule",                     KIND_TEXT,    AT(rule),                    FOR_POLICY,          NULL,               "SET/RULE",            "the rule meant" },
+  { "kind",                     KIND_WORD,    AT(kind),                    FOR_POLICY,          NULL,               "KIND",                "only this policy: trust, role, bucket, key, sse-key, topic, topic-key or function", .words = "trust role bucket key sse-key topic topic-key function" },
+  { "bucket",                   KIND_TEXT,    AT(bucket),                  FOR_POLICY,          NULL,               "NAME",                "no server is asked: the rule writes into this bucket" },
+  { "prefix",                   KIND_TEXT,    AT(prefix),                  FOR_POLICY,          NULL,               "PREFIX",              "with this ObjectKeyPrefix" },
+  { "bucket-owner",             KIND_ACCOUNT, AT(bucket_owner),            FOR_POLICY,          NULL,               "ID",                  "the bucket's account, when it is not the rule's" },
+  { "bucket-key",               KIND_TEXT,    AT(bucket_key),              FOR_POLICY,          NULL,               "ARN",                 "the key that the bucket encrypts its objects with (SSE-KMS)" },
+  { "role",                     KIND_TEXT,    AT(role),                    FOR_POLICY,          NULL,               "ARN",                 "through this IamRoleArn" },
+  { "key",                      KIND_TEXT,    AT(key),                     FOR_POLICY,          NULL,               "ARN",                 "encrypting mail with this KmsKeyArn" },
+  { "topic",                    KIND_TEXT,    AT(topic),                   FOR_POLICY,          NULL,               "ARN",                 "publishing to this topic" },
+  { "topic-key",                KIND_TEXT,    AT(topic_key),               FOR_POLICY,          NULL,               "ARN",                 "the key that the topic encrypts with" },
+  { "function",                 KIND_TEXT,    AT(function),                FOR_POLICY,          NULL,               "ARN",                 "invoking this function" },
   { "tls-cert",                 KIND_TEXT,    AT(tls_cert),                FOR_SERVE,           NULL,               "FILE",                "certificate chain for STARTTLS (PEM); otherwise one is made" },
   { "tls-key",                  KIND_TEXT,    AT(tls_key),                 FOR_SERVE,           NULL,               "FILE",                "its private key (PEM)" },
   { "compat",                   KIND_WORD,    AT(compat),                  FOR_SERVE,           "none",             "WORD",                "ses: banner, EHLO and replies exactly as SES sends them",                .words = "none ses" },
@@ -53,8 +68,8 @@ static const struct setting settings[] = {
   { "demo",                     KIND_SWITCH,  AT(demo),                    FOR_SERVE,           NULL,               NULL,                  "on an empty data directory, prepare a domain, a bucket and a rule" },
   { "user",                     KIND_TEXT,    AT(user),                    FOR_SERVE,           NULL,               "NAME",                "when started as root, become this user once bound" },
   { "log-level",                KIND_WORD,    AT(log_level),               FOR_SERVE,           "info",             "WORD",                "error, warning, info or debug",                                          .words = "error warning info debug" },
-  { "root-access-key-id",       KIND_TEXT,    AT(root_access_key_id),      FOR_SERVE | FOR_ASK, NULL,               "KEY",                 "root credentials; otherwise in DIR/root-credentials",                    .no_flag = true },
-  { "root-secret-access-key",   KIND_TEXT,    AT(root_secret_access_key),  FOR_SERVE | FOR_ASK, NULL,               "SECRET",              "and their secret",                                                       .no_flag = true },
+  { "root-access-key-id",       KIND_TEXT,    AT(root_access_key_id),      FOR_ANY,             NULL,               "KEY",                 "root credentials; otherwise in DIR/root-credentials",                    .no_flag = true },
+  { "root-secret-access-key",   KIND_TEXT,    AT(root_secret_access_key),  FOR_ANY,             NULL,               "SECRET",              "and their secret",                                                       .no_flag = true },
   { "message-max",              KIND_NUMBER,  AT(message_max),             FOR_SERVE,           "41943040",         "BYTES",               "largest message",                                                        1024, 1024 * MB },
   { "rcpt-max",                 KIND_NUMBER,  AT(rcpt_max),                FOR_SERVE,           "100",              "N",                   "recipients of one message",                                              1, 10000 },
   { "line-max",                 KIND_NUMBER,  AT(line_max),                FOR_SERVE,           "2048",             "BYTES",               "longest SMTP command line",                                              512, 65536 },
@@ -223,7 +238,7 @@ static const struct setting *find(unsigned command, str name)
 /* A setting of another command is no mistake in file and environment, which all commands share. */
 static bool is_known(str name)
 {
-    return find(FOR_SERVE, name) || find(FOR_ASK, name);
+    return find(FOR_ANY, name) != NULL;
 }
 
 static const struct fault *give(struct reading *r, const struct setting *s, str value)

@@ -22,6 +22,8 @@ struct config {
     bool demo, json;
     str root_access_key_id, root_secret_access_key; /* STR_NONE: kept in the data directory */
     str message;                                    /* explain, redrive */
+    str rule;                                       /* SET/RULE */
+    str kind, bucket, prefix, bucket_owner, bucket_key, role, key, topic, topic_key, function;
     uint64_t message_max, rcpt_max, line_max, errors_max, commands_max;
     uint64_t connections_max,
         connections_per_address; /* NUMBER_UNSET: none while all listeners are on loopback */
@@ -32,7 +34,7 @@ struct config {
 #define NUMBER_UNSET UINT64_MAX
 
 /* Which command a setting belongs to. */
-enum { FOR_SERVE = 1, FOR_ASK = 2 /* explain and redrive */ };
+enum { FOR_SERVE = 1, FOR_ASK = 2 /* explain and redrive */, FOR_POLICY = 4 };
 
 /* Reads argv behind the command's name, the environment and the config file. Everything lives in
  * the arena. A FAULT_SYNTAX is the user's mistake: exit 2. */

@@ -2,9 +2,13 @@
 #include "main/assemble.h"
 
 #include "base/json.h"
+#include "base/percent.h"
 #include "mail/envelope.h"
 #include "receive/history.h"
 #include "receive/timeline.h"
+#include "services/s3/bucket.h"
+#include "services/ses/grants.h"
+#include "services/ses/rule_sets.h"
 
 enum { LIST_MAX = 1000, LIST_USUAL = 100 };
 
@@ -148,6 +152,71 @@ static const struct fault *on_setups(struct server *s, const struct own_page *pa
     return NULL;
 }
 
+/* ---- what a rule needs ---- */
+
+/* The value of one name in a query; STR_NONE when absent or not encoded as one must. */
+static str query_value(str query, const char *wanted, struct arena *a)
+{
+    for (str rest = query, pair; rest.len;) {
+        str name, value, decoded;
+        str_cut(rest, '&', &pair, &rest);
+        if (str_cut(pair, '=', &name, &value) && str_eq(name, str_of(wanted)))
+            return percent_decode(value, true, a, &decoded) ? decoded : STR_NONE;
+    }
+    return STR_NONE;
+}
+
+static str owner_in_world(void *context, str bucket)
+{
+    const struct world *world = context;
+    const struct bucket *found = bucket_find(world, bucket);
+    return found ? found->owner : STR_NONE;
+}
+
+static const struct fault *write_policies(const struct config *c, const struct world *world,
+                                          const struct own_page *page, struct arena *a,
+                                          struct buf *out)
+{
+    const str set_name = query_value(page->query, "ruleSet", a),
+              rule_name = query_value(page->query, "rule", a),
+              only = query_value(page->query, "kind", a);
+    struct grants_question q = {
+        .account = query_value(page->query, "account", a),
+        .region = query_value(page->query, "region", a),
+        .rule_set = set_name,
+        .bucket_owner = owner_in_world,
+        .context = (void *)world,
+        .bucket_key = query_value(page->query, "bucketKey", a),
+        .topic_key = query_value(page->query, "topicKey", a),
+        .only = only,
+    };
+    enum grant_kind kind;
+    if (only.len && !grant_kind_named(only, &kind))
+        return fault(a, FAULT_SYNTAX, NULL, "there is no kind of policy named \"" STR_FMT "\"",
+                     STR_ARG(only));
+    if (!q.account.len)
+        q.account = c->account;
+    if (!q.region.len)
+        q.region = c->region;
+    const struct receipt_rule_set *set = rule_set_find(world, q.account, q.region, set_name);
+    if (!set)
+        return fault(a, FAULT_ABSENT, NULL, "Rule set does not exist: " STR_FMT, STR_ARG(set_name));
+    q.rule = rule_find(set, rule_name);
+    if (!q.rule)
+        return fault(a, FAULT_ABSENT, NULL, "Rule does not exist: " STR_FMT, STR_ARG(rule_name));
+    return grants_write(&q, a, out);
+}
+
+static const struct fault *on_policies(struct server *s, const struct own_page *page, str segment,
+                                       struct arena *a, struct own_answer *answer)
+{
+    (void)segment;
+    const struct world *world = worlds_now(s->worlds);
+    const struct fault *f = write_policies(s->config, world, page, a, &answer->text);
+    world_unref(world);
+    return f;
+}
+
 /* clang-format off */
 static const struct page pages[] = {
     { "GET",  "health",             true,  on_health   },
@@ -156,6 +225,7 @@ static const struct page pages[] = {
     { "GET",  "messages/*",         false, on_message  },
     { "POST", "messages/*/redrive", false, on_redrive  },
     { "GET",  "setups",             false, on_setups   },
+    { "GET",  "policies",           false, on_policies },
 };
 /* clang-format on */
 enum { PAGES = sizeof pages / sizeof pages[0] };
@@ -202,6 +272,7 @@ static int status_of(const struct fault *f)
     case FAULT_UNAVAILABLE:
         return 503;
     case FAULT_SYNTAX:
+        return 400;
     case FAULT_SEQUENCE:
     case FAULT_LIMIT:
     case FAULT_DENIED:

@@ -180,38 +180,6 @@ static void print_rules(const struct json *message, struct buf *out)
     }
 }
 
-/* A JSON value as text again. */
-static void write_value(struct json_writer *w, const struct json *value)
-{
-    str name;
-    const struct json *member;
-    switch (json_kind(value)) {
-    case JSON_STRING:
-        json_put_str(w, json_text(value));
-        return;
-    case JSON_ARRAY:
-        json_open(w, '[');
-        for (size_t i = 0; i < json_size(value); i++)
-            write_value(w, json_at(value, i));
-        json_close(w, ']');
-        return;
-    case JSON_OBJECT:
-        json_open(w, '{');
-        for (size_t i = 0; json_member(value, i, &name, &member); i++) {
-            json_name(w, name);
-            write_value(w, member);
-        }
-        json_close(w, '}');
-        return;
-    case JSON_NULL:
-    case JSON_BOOL:
-    case JSON_INTEGER:
-    case JSON_REAL:
-        json_put_null(w); /* a policy statement of ours holds none of these */
-        return;
-    }
-}
-
 /* The facts of a denial, one a line: what the sentence says, for whoever looks for one of them. */
 static void print_facts(const struct json *denial, struct buf *out)
 {
@@ -228,7 +196,7 @@ static void print_facts(const struct json *denial, struct buf *out)
         else if (json_kind(value) == JSON_NULL)
             buf_add(out, STR("absent"));
         else
-            write_value(&w, value);
+            json_put_value(&w, value);
         buf_addc(out, '\n');
     }
 }
@@ -239,7 +207,7 @@ static void print_remedy(const struct json *remedy, struct buf *out)
         return;
     buf_add(out, STR("      this statement would allow it:\n      "));
     struct json_writer w = json_writer(out);
-    write_value(&w, remedy);
+    json_put_value(&w, remedy);
     buf_addc(out, '\n');
 }
 

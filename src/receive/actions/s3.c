@@ -1,5 +1,6 @@
 /* receive/actions/s3.c - the S3 action: ses-receiving spec 9.2, 13.2 rows 1 and 2. */
 #include "receive/actions.h"
+#include "services/ses/grants.h"
 
 str s3_action_key(str prefix, str message_id, struct arena *a)
 {
@@ -48,8 +49,7 @@ const struct fault *s3_action_put(const struct acting *as, const struct action *
         .key = s3_action_key(prefix, message_id, as->arena),
         .content_type = STR("application/octet-stream"),
         .body = body,
-        .remedy_resource =
-            object_arn(as->arena, bucket, s3_action_key(prefix, STR("*"), as->arena)),
+        .remedy_resource = rule_objects_arn(as->arena, bucket, prefix),
     };
     if (!put.key.ptr || !put.remedy_resource.ptr)
         return &fault_no_memory;
