@@ -58,6 +58,8 @@ const struct operation operations[] = {
     QUERY(iam, ListRolePolicies),
     QUERY(iam, DeleteRolePolicy),
     QUERY(iam, DeleteRole),
+    QUERY(iam, SimulateCustomPolicy),
+    QUERY(iam, SimulatePrincipalPolicy),
 
     QUERY(sts, GetCallerIdentity),
 };

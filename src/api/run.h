@@ -27,6 +27,9 @@ operation_fn run_iam_CreateRole, run_iam_GetRole, run_iam_UpdateAssumeRolePolicy
 operation_fn run_iam_PutRolePolicy, run_iam_GetRolePolicy, run_iam_ListRolePolicies,
     run_iam_DeleteRolePolicy;
 
+/* iam_simulate.c */
+operation_fn run_iam_SimulateCustomPolicy, run_iam_SimulatePrincipalPolicy;
+
 /* sts.c */
 operation_fn run_sts_GetCallerIdentity;
 

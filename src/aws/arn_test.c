@@ -101,6 +101,50 @@ static void a_caller_is_named_as_iam_names_it(void **state) {
     assert_true(str_eq(ses.service.source_account, STR("111122223333")));
 }
 
+struct named_case {
+    const char *name;
+    bool want;
+    enum caller_kind kind;
+    const char *says; /* what caller_name answers */
+};
+static const struct named_case named[] = {
+    { "*", true, CALLER_ANONYMOUS, "anonymous" },
+    { "ses.amazonaws.com", true, CALLER_SERVICE, "ses.amazonaws.com" },
+    { "arn:aws:iam::111122223333:root", true, CALLER_ROOT, "arn:aws:iam::111122223333:root" },
+    { "arn:aws:iam::111122223333:user/team/amber", true, CALLER_USER,
+      "arn:aws:iam::111122223333:user/team/amber" },
+    { "arn:aws:iam::111122223333:role/mail/writer", true, CALLER_ASSUMED_ROLE,
+      "arn:aws:sts::111122223333:assumed-role/writer/session" },
+    { "arn:aws:sts::111122223333:assumed-role/writer/m1", true, CALLER_ASSUMED_ROLE,
+      "arn:aws:sts::111122223333:assumed-role/writer/m1" },
+    { "arn:aws:sts::111122223333:federated-user/amber", true, CALLER_FEDERATED,
+      "arn:aws:sts::111122223333:federated-user/amber" },
+    { "", false, 0, NULL },
+    { "nobody", false, 0, NULL },
+    { "not a service.com", false, 0, NULL },
+    { "arn:aws:iam::111122223333:user/", false, 0, NULL },
+    { "arn:aws:iam::1:user/amber", false, 0, NULL },
+    { "arn:aws:sts::111122223333:assumed-role/writer", false, 0, NULL },
+    { "arn:aws:sts::111122223333:assumed-role//m1", false, 0, NULL },
+    { "arn:aws:iam::111122223333:group/all", false, 0, NULL },
+    { "arn:aws:s3:::invoices", false, 0, NULL },
+};
+
+static void a_caller_is_found_by_its_name(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof named / sizeof *named; i++) {
+        AUTO_ARENA *arena = arena_new(1 << 16);
+        struct caller caller;
+        if (caller_named(str_of(named[i].name), arena, &caller) != named[i].want)
+            fail_msg("%s", named[i].name);
+        if (!named[i].want)
+            continue;
+        assert_int_equal(caller.kind, named[i].kind);
+        assert_true(str_eq(caller_name(&caller, arena), str_of(named[i].says)));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_arn_splits_at_its_first_five_colons),
@@ -108,6 +152,7 @@ int main(void) {
         cmocka_unit_test(a_region_names_its_partition_and_whether_mail_arrives_there),
         cmocka_unit_test(the_arns_we_make_are_spelled_as_policies_spell_them),
         cmocka_unit_test(a_caller_is_named_as_iam_names_it),
+        cmocka_unit_test(a_caller_is_found_by_its_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

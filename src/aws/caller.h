@@ -40,6 +40,10 @@ struct caller {
 /* How IAM's sentences name it: an ARN, "ses.amazonaws.com", or "anonymous". */
 str caller_name(const struct caller *, struct arena *);
 
+/* The caller of a name: the ARN of a user, of a session, of a role (a session of it) or of an account's
+ * root user; a service's DNS name; "*" or "anonymous". False: none of these, or the arena is full. */
+bool caller_named(str name, struct arena *, struct caller *ret_caller);
+
 /* ses.amazonaws.com acting for a receipt rule of the account. */
 struct caller caller_ses(str account, struct arn rule_arn);
 struct caller caller_root(str account);

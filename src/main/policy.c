@@ -37,9 +37,10 @@ static const struct fault *check_flags(const struct config *c, struct arena *a)
     const struct {
         const char *flag;
         str value;
-    } arns[] = { { "bucket-key", c->bucket_key }, { "role", c->role },
-                 { "key", c->key },               { "topic", c->topic },
-                 { "topic-key", c->topic_key },   { "function", c->function } };
+    } arns[] = {
+        { "bucket-key", c->bucket_key }, { "role", c->role },           { "key", c->key },
+        { "topic", c->topic },           { "topic-key", c->topic_key }, { "function", c->function }
+    };
     for (size_t i = 0; i < sizeof arns / sizeof arns[0]; i++) {
         if (arns[i].value.len && !arn_parse(arns[i].value, &arn))
             return fault(a, FAULT_SYNTAX, NULL, "--%s wants an ARN, not \"" STR_FMT "\"",
@@ -67,7 +68,9 @@ static const struct fault *write_told(const struct config *c, str rule_set, str 
         actions[count++] = (struct action) { .kind = ACTION_LAMBDA,
                                              .topic_arn = c->bucket.len ? STR_NONE : c->topic,
                                              .lambda = { .function_arn = c->function } };
-    const struct receipt_rule rule = { .name = rule_name, .actions = actions, .action_count = count };
+    const struct receipt_rule rule = { .name = rule_name,
+                                       .actions = actions,
+                                       .action_count = count };
     const struct grants_question q = { .account = c->account,
                                        .region = c->region,
                                        .rule_set = rule_set,
@@ -184,15 +187,16 @@ int command_policy(int argc, char *const *argv)
     AUTO_BUF out = buf_new(TEXT_MAX);
     struct config config;
     const char *kind = argc && argv[0][0] != '-' ? argv[0] : NULL;
-    const struct fault *f = a ? config_read(FOR_POLICY, argc - (kind != NULL), argv + (kind != NULL),
-                                            environ, a, &config)
+    const struct fault *f = a ? config_read(FOR_POLICY, argc - (kind != NULL),
+                                            argv + (kind != NULL), environ, a, &config)
                               : &fault_no_memory;
     if (!f && kind)
         config.kind = str_of(kind);
     enum grant_kind known;
     if (!f && config.kind.len && !grant_kind_named(config.kind, &known))
         f = fault(a, FAULT_SYNTAX, NULL,
-                  "there is no kind of policy named \"" STR_FMT "\"; there are: trust, role, bucket, "
+                  "there is no kind of policy named \"" STR_FMT
+                  "\"; there are: trust, role, bucket, "
                   "key, sse-key, topic, topic-key, function",
                   STR_ARG(config.kind));
     if (!f)
