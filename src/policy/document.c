@@ -321,3 +321,10 @@ const struct fault *policy_parse(str json, struct arena *arena, struct document 
     *ret_document = document;
     return NULL;
 }
+
+void statement_place(const struct document *document, const struct statement *statement,
+                     struct spans_place *ret_start, struct spans_place *ret_end)
+{
+    *ret_start = spans_place(document->source, statement->span.from + 1);
+    *ret_end = spans_place(document->source, statement->span.to);
+}

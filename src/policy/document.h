@@ -8,6 +8,7 @@
 
 #include "aws/caller.h"
 #include "base/fault.h"
+#include "base/spans.h"
 
 struct span {
     uint32_t from, to; /* bytes of the original JSON */
@@ -71,5 +72,10 @@ struct document {
 /* Everything lives in the arena, the source included. FAULT_SYNTAX says line, column and what the
  * grammar wanted. An unknown operator or element is refused, never skipped. */
 const struct fault *policy_parse(str json, struct arena *, struct document *ret_document);
+
+/* Where a statement stands, as IAM's simulator counts: just behind its opening and its closing
+ * brace (permissions spec 7). */
+void statement_place(const struct document *, const struct statement *,
+                     struct spans_place *ret_start, struct spans_place *ret_end);
 
 #endif

@@ -13,12 +13,6 @@ struct simulating {
     struct trace trace;       /* one code a statement, in the order of the policies */
 };
 
-struct simulated_statement simulated_place(const struct document *d, const struct statement *s)
-{
-    return (struct simulated_statement) { .start = spans_place(d->source, s->span.from + 1),
-                                          .end = spans_place(d->source, s->span.to) };
-}
-
 /* ---- the request ---- */
 
 static bool is_given(const struct simulation *s, str name)
@@ -170,9 +164,8 @@ static const struct fault *list_matched(const struct simulating *at, struct simu
             if (!trace_applies(c) || trace_denies(c) != denied || (!denied && !grants(e->kind)))
                 continue;
             struct simulated_statement *m = &matched[to->matched_count++];
-            *m = simulated_place(e->document, &e->document->statements[n]);
-            m->policy_id = e->name;
-            m->kind = e->kind;
+            *m = (struct simulated_statement) { .policy_id = e->name, .kind = e->kind };
+            statement_place(e->document, &e->document->statements[n], &m->start, &m->end);
         }
     }
     to->matched = matched;

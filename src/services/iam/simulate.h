@@ -7,7 +7,6 @@
 #ifndef SESAME_SERVICES_IAM_SIMULATE_H
 #define SESAME_SERVICES_IAM_SIMULATE_H
 
-#include "base/spans.h"
 #include "policy/decision.h"
 
 struct simulated_policy {
@@ -49,8 +48,5 @@ struct simulated {
 /* One action on one resource ("*": none in particular). In the arena. */
 const struct fault *simulate(const struct simulation *, str action, str resource, struct arena *,
                              struct simulated *ret_simulated);
-
-/* Where a statement stands, as the simulator counts. */
-struct simulated_statement simulated_place(const struct document *, const struct statement *);
 
 #endif

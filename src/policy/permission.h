@@ -1,0 +1,31 @@
+/* policy/permission.h - what Lambda's AddPermission adds to a function's policy (permissions spec 8;
+ * API Lambda AddPermission). Pure. */
+#ifndef SESAME_POLICY_PERMISSION_H
+#define SESAME_POLICY_PERMISSION_H
+
+#include "base/fault.h"
+
+struct permission { /* the call's parameters; absent ones are STR_NONE */
+    str statement_id, action, principal;
+    str source_arn, source_account, principal_org_id;
+    str function_url_auth_type, event_source_token;
+    str qualifier, revision_id;
+};
+
+struct permission_home { /* the policy it is added to: of the function, or of the qualifier's */
+    str function_arn;    /* without a qualifier */
+    const str *sids;     /* of the statements that are there */
+    size_t sid_count;
+    size_t policy_size;  /* in bytes; 0: there is none yet */
+    str revision_id;     /* what the policy's is now; STR_NONE: there is none */
+};
+
+enum { FUNCTION_POLICY_MAX = 20480 };
+
+/* The statement as JSON, in the arena. The faults' codes and sentences are Lambda's:
+ * ValidationException, InvalidParameterValueException, PreconditionFailedException,
+ * ResourceConflictException, PolicyLengthExceededException. */
+const struct fault *permission_statement(const struct permission *, const struct permission_home *,
+                                         struct arena *, str *ret_statement);
+
+#endif
