@@ -23,7 +23,6 @@ const struct command commands[] = {
     { "redrive", FOR_ASK,   command_redrive, "put a dead letter back into the queue: --message ID" },
     { "version", 0,         command_version, "print the version" },
     { "help",    0,         command_help,    "print this, or with a command's name its settings" },
-    { "policy",  0,         NULL,            "print the policies that a rule needs" },
     { "check",   0,         NULL,            "find faults in policy documents and rule sets" },
     { "decrypt", 0,         NULL,            "read a message that the S3 action encrypted" },
     { "send",    0,         NULL,            "send a test message" },
