@@ -22,8 +22,8 @@ struct request {
     const struct context_key
         *context; /* everything but what the caller itself says; see request_context */
     size_t context_count;
-    str remedy_resource; /* what a mending statement should name, wider than this one object; or
-                            STR_NONE */
+    str remedy_resource; /* what a mending statement should name, wider than this one object: an ARN
+                            in which only a * at its very end is a wildcard; or STR_NONE */
 };
 
 /* The keys every request of this caller carries: aws:SourceAccount, aws:SourceArn,
@@ -73,6 +73,13 @@ struct lack {
 };
 
 enum verdict { VERDICT_ALLOW, VERDICT_EXPLICIT_DENY, VERDICT_IMPLICIT_DENY };
+str verdict_name(enum verdict); /* "Allow", "ExplicitDeny", "ImplicitDeny": the vectors' words */
+
+struct denier { /* a Deny that applies */
+    const struct exhibit *exhibit;
+    size_t exhibit_index;
+    const struct statement *statement;
+};
 
 struct decision {
     enum verdict verdict;
@@ -81,6 +88,8 @@ struct decision {
     const struct statement *statement;
     const struct lack *lacks; /* for IMPLICIT_DENY: all of them needed, nearest first */
     size_t lack_count;
+    const struct denier *deniers; /* for EXPLICIT_DENY: every one, each enough alone */
+    size_t denier_count;
 };
 
 /* One code a statement, in the order of the exhibits, as far as there is room: its first failing
@@ -113,15 +122,30 @@ const struct denial *denial_of(const struct fault *);
 /* FAULT_DENIED with the denial beside it, saying denial_sentence. */
 const struct fault *denial_fault(const struct request *, const struct decision *, struct arena *);
 
-/* One sentence for a person; AWS's own ("User: X is not authorized to perform: ..."); the JSON
- * statement that would allow it (STR_NONE where no statement can, e.g. an explicit deny); and all
- * of it as the JSON object of the timeline:
- * {"action","resource","principal","policy","sid","element","operator","key","wanted","got",
- *  "sentence","remedy"}, with the words of the vectors' `blame` ("trust", "resource",
- * "identity[0]", ...; absent members left out, got null when the key was absent). */
+/* One sentence for a person, and AWS's own ("User: X is not authorized to perform: ..."). */
 str denial_sentence(const struct denial *, struct arena *);
 str denial_aws_sentence(const struct denial *, struct arena *);
-str denial_remedy(const struct denial *, struct arena *);
+
+/* What mends one lack: the smallest statement that helps, and where it belongs. */
+struct remedy {
+    str policy;    /* "resource", "identity[0]", "scp[1][0]": in the vectors' words */
+    str statement; /* JSON */
+    str document;  /* a whole policy around it, where there is none to put it into; else STR_NONE */
+    str says;      /* where to put it, and who can, for a person */
+};
+/* One for each lack, in their order; all of them together allow the request, and each is needed.
+ * None where no statement can help: see denial_instead. False: the arena is full. */
+bool denial_remedies(const struct denial *, struct arena *, const struct remedy **ret_remedies,
+                     size_t *ret_count);
+str denial_remedy(const struct denial *, struct arena *); /* the first one's statement */
+/* What must be removed or changed where no statement can help; STR_NONE where one can. */
+str denial_instead(const struct denial *, struct arena *);
+
+/* All of it as the JSON object of the timeline:
+ * {"action","resource","principal","policy","sid","element","operator","key","wanted","got",
+ *  "sentence","remedy"}, with the words of the vectors' `blame` ("trust", "resource",
+ * "identity[0]", ...; absent members left out, got null when the key was absent). Beside
+ * them "remedies", the list of {"policy","says","statement","document"}, or "instead". */
 str denial_json(const struct denial *, struct arena *);
 
 #endif

@@ -62,9 +62,8 @@ str principal_account(str principal)
                : STR_NONE;
 }
 
-/* "trust", "resource", "identity[0]", "scp[1][0]"; "identity" when none is attached. */
-static str policy_place(enum exhibit_kind kind, const struct exhibit *exhibit, size_t index,
-                        struct arena *arena)
+str policy_place(enum exhibit_kind kind, const struct exhibit *exhibit, size_t index,
+                 struct arena *arena)
 {
     static const char *const names[] = {
         [EXHIBIT_IDENTITY] = "identity", [EXHIBIT_RESOURCE] = "resource",
@@ -124,10 +123,9 @@ static void put_principals(struct json_writer *json, const struct statement *sta
         json_close(json, ']');
 }
 
-static void put_lack(struct json_writer *json, const struct denial *denial, const struct lack *lack,
-                     struct arena *arena)
+void denial_put_lack(struct json_writer *json, const struct request *request,
+                     const struct lack *lack, struct arena *arena)
 {
-    const struct request *request = &denial->request;
     const str principal = caller_name(request->caller, arena);
     const str source =
         lack->exhibit && lack->exhibit->document ? lack->exhibit->document->source : STR_NONE;
@@ -206,31 +204,59 @@ static void put_place(struct json_writer *json, enum exhibit_kind kind,
         json_add_str(json, "sid", statement->sid);
 }
 
+void denial_put_blame(struct json_writer *json, const struct denial *denial, struct arena *arena)
+{
+    const struct decision *decision = &denial->decision;
+    const struct lack *lack = denial_nearest(denial);
+    if (lack) {
+        put_place(json, lack->where, lack->exhibit, lack->exhibit_index, lack->statement, arena);
+        denial_put_lack(json, &denial->request, lack, arena);
+    } else if (decision->verdict == VERDICT_EXPLICIT_DENY && decision->exhibit) {
+        put_place(json, decision->exhibit->kind, decision->exhibit, decision->exhibit_index,
+                  decision->statement, arena);
+        json_add_str(json, "element", STR("Effect"));
+    }
+}
+
+void denial_put_remedies(struct json_writer *json, const struct remedy *remedies, size_t count)
+{
+    json_name(json, STR("remedies"));
+    json_open(json, '[');
+    for (size_t i = 0; i < count; i++) {
+        json_open(json, '{');
+        json_add_str(json, "policy", remedies[i].policy);
+        json_add_str(json, "says", remedies[i].says);
+        json_add_raw(json, "statement", remedies[i].statement);
+        if (!str_is_none(remedies[i].document))
+            json_add_raw(json, "document", remedies[i].document);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
 str denial_json(const struct denial *denial, struct arena *arena)
 {
     const struct request *request = &denial->request;
-    const struct decision *decision = &denial->decision;
-    const struct lack *lack = denial_nearest(denial);
     AUTO_BUF out = buf_new(DENIAL_TEXT_MAX);
     struct json_writer json = json_writer(&out);
     json_open(&json, '{');
     json_add_str(&json, "action", request->action);
     json_add_str(&json, "resource", request->resource.text);
     json_add_str(&json, "principal", caller_name(request->caller, arena));
-    if (lack) {
-        put_place(&json, lack->where, lack->exhibit, lack->exhibit_index, lack->statement, arena);
-        put_lack(&json, denial, lack, arena);
-    } else if (decision->exhibit) {
-        put_place(&json, decision->exhibit->kind, decision->exhibit, decision->exhibit_index,
-                  decision->statement, arena);
-        json_add_str(&json, "element", STR("Effect"));
-    }
+    denial_put_blame(&json, denial, arena);
     const str sentence = denial_sentence(denial, arena);
-    out.failed |= str_is_none(sentence);
     json_add_str(&json, "sentence", sentence);
-    const str remedy = denial_remedy(denial, arena);
-    if (!str_is_none(remedy))
-        json_add_raw(&json, "remedy", remedy);
+    const struct remedy *remedies;
+    size_t count;
+    out.failed |= str_is_none(sentence) || !denial_remedies(denial, arena, &remedies, &count);
+    if (!out.failed && count) {
+        json_add_raw(&json, "remedy", remedies[0].statement);
+        denial_put_remedies(&json, remedies, count);
+    } else if (!out.failed) {
+        const str instead = denial_instead(denial, arena);
+        out.failed |= str_is_none(instead);
+        json_add_str(&json, "instead", instead);
+    }
     json_close(&json, '}');
     return denial_text(&out, arena);
 }

@@ -13,8 +13,27 @@ const struct lack *denial_nearest(const struct denial *);
 /* "the bucket policy of demo-mail", or what its kind is called when it has no name. */
 str exhibit_title(const struct exhibit *, enum exhibit_kind, struct arena *);
 
+/* Its place among its like, of all the exhibits of a question: the 1 of identity[1], scp[0][1]. */
+size_t exhibit_index(const struct exhibit *exhibits, size_t at);
+
+/* "trust", "resource", "identity[0]", "scp[1][0]"; "identity" when none is attached. */
+str policy_place(enum exhibit_kind, const struct exhibit *, size_t index, struct arena *);
+
+/* What a statement's trace code says of it; its kind is LACK_STATEMENT when it applies. */
+struct lack lack_of(const struct request *, const struct exhibit *, size_t index,
+                    const struct statement *, uint32_t code);
+
+/* "element", and with it "operator", "key", "wanted", "got": the vectors' words for a lack. */
+struct json_writer;
+void denial_put_lack(struct json_writer *, const struct request *, const struct lack *,
+                     struct arena *);
+/* "policy", "sid", and those: their `blame`. Nothing when all is well. */
+void denial_put_blame(struct json_writer *, const struct denial *, struct arena *);
+
 bool principals_are_accounts(const struct statement *); /* every principal is an account */
 str principal_account(str principal);                   /* its twelve digits, from either form */
+
+void denial_put_remedies(struct json_writer *, const struct remedy *, size_t count);
 
 /* The result of a rendering, in the arena. */
 str denial_text(struct buf *, struct arena *);

@@ -1,4 +1,5 @@
 /* From trace codes to what is missing. The codes are the decision's own: nothing is asked twice. */
+#include "policy/denial.h"
 #include "policy/tally.h"
 
 struct case_ { /* one question and all that is known about it */
@@ -23,8 +24,7 @@ static bool same_level(const struct exhibit *a, const struct exhibit *b)
     return a->kind == b->kind && (!levelled || a->level == b->level);
 }
 
-/* Its place among its like: identity[1], scp[0][1]. */
-static size_t index_among_its_kind(const struct exhibit *exhibits, size_t at)
+size_t exhibit_index(const struct exhibit *exhibits, size_t at)
 {
     size_t index = 0;
     for (size_t i = 0; i < at; i++)
@@ -117,18 +117,32 @@ static enum lack_kind lack_kind_of(enum element element)
     return LACK_STATEMENT;
 }
 
-static void lack_condition(const struct case_ *c, const struct statement *statement, uint32_t code,
-                           struct lack *lack)
+static void lack_condition(const struct request *request, uint32_t code, struct lack *lack)
 {
-    lack->condition = &statement->conditions[trace_condition(code)];
-    for (size_t i = 0; i < c->request->context_count; i++) {
-        const struct context_key *key = &c->request->context[i];
+    lack->condition = &lack->statement->conditions[trace_condition(code)];
+    for (size_t i = 0; i < request->context_count; i++) {
+        const struct context_key *key = &request->context[i];
         if (str_eq_nocase(key->name, lack->condition->key)) {
             lack->got = key->values;
             lack->got_count = key->count;
             return;
         }
     }
+}
+
+struct lack lack_of(const struct request *request, const struct exhibit *exhibit, size_t index,
+                    const struct statement *statement, uint32_t code)
+{
+    struct lack lack = {
+        .kind = lack_kind_of(trace_element(code)),
+        .where = exhibit->kind,
+        .exhibit = exhibit,
+        .exhibit_index = index,
+        .statement = statement,
+    };
+    if (lack.kind == LACK_CONDITION)
+        lack_condition(request, code, &lack);
+    return lack;
 }
 
 /* The nearest statement in the policies of a kind: fewest elements that do not fit, then the one
@@ -148,7 +162,7 @@ static struct lack lack_in(const struct case_ *c, enum exhibit_kind kind, unsign
         if (!lack.exhibit) {
             lack.kind = LACK_STATEMENT;
             lack.exhibit = exhibit;
-            lack.exhibit_index = index_among_its_kind(c->exhibits, i);
+            lack.exhibit_index = exhibit_index(c->exhibits, i);
         }
         for (size_t s = 0; s < statements; s++) {
             const struct statement *statement = &exhibit->document->statements[s];
@@ -161,44 +175,75 @@ static struct lack lack_in(const struct case_ *c, enum exhibit_kind kind, unsign
                 continue;
             best = code;
             lack.exhibit = exhibit;
-            lack.exhibit_index = index_among_its_kind(c->exhibits, i);
+            lack.exhibit_index = exhibit_index(c->exhibits, i);
             lack.statement = statement;
         }
     }
-    if (lack.statement) {
-        lack.kind = lack_kind_of(trace_element(best));
-        if (lack.kind == LACK_CONDITION)
-            lack_condition(c, lack.statement, best, &lack);
-    }
-    return lack;
+    return lack.statement
+               ? lack_of(c->request, lack.exhibit, lack.exhibit_index, lack.statement, best)
+               : lack;
 }
 
-static unsigned first_silent_level(const struct tally *tally)
+/* Would the statement that a remedy writes name the caller itself? Then it is final in the caller's
+ * own account, and the ceilings are not asked (reference_policies_evaluation-logic). */
+static bool remedy_names_the_caller(const struct request *request)
 {
+    if (!str_eq(request->caller->account, request->resource_account))
+        return false;
+    switch (request->caller->kind) {
+    case CALLER_USER:
+    case CALLER_FEDERATED:
+        return true;
+    case CALLER_ROOT:         /* its ARN means the account */
+    case CALLER_ASSUMED_ROLE: /* the role is named, not the session */
+    case CALLER_ANONYMOUS:
+    case CALLER_SERVICE:
+        break;
+    }
+    return false;
+}
+
+/* Every level of service control policies has to allow, so each silent one lacks something. */
+static size_t lacks_of_levels(const struct case_ *c, const struct tally *tally, struct lack *lacks)
+{
+    size_t count = 0;
     const uint64_t silent = tally->scp_present & ~tally->scp_allowed;
-    return silent ? (unsigned)__builtin_ctzll(silent) : TALLY_LEVELS;
+    for (unsigned level = 0; level < TALLY_LEVELS; level++) {
+        if (silent >> level & 1)
+            lacks[count++] = lack_in(c, EXHIBIT_SCP, level);
+    }
+    if (tally->scp_too_deep)
+        lacks[count++] = (struct lack) { .kind = LACK_POLICY, .where = EXHIBIT_SCP };
+    return count;
 }
 
 static void explain_lacks(const struct case_ *c, const struct tally *tally, unsigned missing,
                           bool either, struct decision *decision)
 {
-    struct lack *lacks = ARENA_ARRAY(c->arena, struct lack, EXHIBIT_RCP + 1);
+    const size_t levels = (size_t)__builtin_popcountll(tally->scp_present) + 1;
+    struct lack *lacks = ARENA_ARRAY(c->arena, struct lack, EXHIBIT_RCP + 1 + levels);
     if (!lacks)
         return;
+    const enum exhibit_kind own = request_assumes(c->request) ? EXHIBIT_TRUST : EXHIBIT_RESOURCE;
+    bool by_own = missing & 1U << own;
     size_t count = 0;
     if (either) {
         /* One of two would do: the one somebody has all but written, else the caller's own. */
-        const enum exhibit_kind own =
-            request_assumes(c->request) ? EXHIBIT_TRUST : EXHIBIT_RESOURCE;
         const struct lack identity = lack_in(c, EXHIBIT_IDENTITY, 0), resource = lack_in(c, own, 0);
         const bool nearer = resource.kind == LACK_CONDITION && identity.kind <= LACK_STATEMENT;
         lacks[count++] = nearer ? resource : identity;
         missing &= ~(1U << EXHIBIT_IDENTITY | 1U << own);
+        by_own = nearer;
     }
+    if (by_own && remedy_names_the_caller(c->request))
+        missing &= ~(1U << EXHIBIT_BOUNDARY | 1U << EXHIBIT_SESSION);
     for (unsigned kind = EXHIBIT_IDENTITY; kind <= EXHIBIT_RCP; kind++) {
-        if (missing & 1U << kind)
-            lacks[count++] = lack_in(c, (enum exhibit_kind)kind,
-                                     kind == EXHIBIT_SCP ? first_silent_level(tally) : 0);
+        if (!(missing & 1U << kind))
+            continue;
+        if (kind == EXHIBIT_SCP)
+            count += lacks_of_levels(c, tally, lacks + count);
+        else
+            lacks[count++] = lack_in(c, (enum exhibit_kind)kind, 0);
     }
     for (size_t i = 1; i < count; i++) { /* nearest first; equals stay in order */
         const struct lack lack = lacks[i];
@@ -232,10 +277,37 @@ static void explain_allow(const struct case_ *c, const struct tally *tally,
             if (by_resource && trace_grant(code) < tally->grant)
                 continue;
             decision->exhibit = exhibit;
-            decision->exhibit_index = index_among_its_kind(c->exhibits, i);
+            decision->exhibit_index = exhibit_index(c->exhibits, i);
             decision->statement = &exhibit->document->statements[s];
         }
     }
+}
+
+/* One would be enough; but whoever removes one wants to know of the others. */
+static void explain_denial(const struct case_ *c, const struct tally *tally,
+                           struct decision *decision)
+{
+    const struct exhibit *first = &c->exhibits[tally->deny_exhibit];
+    decision->exhibit = first;
+    decision->exhibit_index = exhibit_index(c->exhibits, tally->deny_exhibit);
+    decision->statement = &first->document->statements[tally->deny_statement];
+    struct denier *deniers =
+        ARENA_ARRAY(c->arena, struct denier, statement_total(c->exhibits, c->count));
+    if (!deniers)
+        return;
+    size_t at = 0, count = 0;
+    for (size_t i = 0; i < c->count; i++) {
+        const struct exhibit *exhibit = &c->exhibits[i];
+        const size_t statements = exhibit->document ? exhibit->document->statement_count : 0;
+        const bool governs = exhibit_governs(exhibit->kind, c->request->caller->kind);
+        for (size_t s = 0; s < statements; s++, at++) {
+            if (governs && trace_applies(c->codes[at]) && trace_denies(c->codes[at]))
+                deniers[count++] = (struct denier) { exhibit, exhibit_index(c->exhibits, i),
+                                                     &exhibit->document->statements[s] };
+        }
+    }
+    decision->deniers = deniers;
+    decision->denier_count = count;
 }
 
 static struct decision explain(const struct case_ *c)
@@ -252,13 +324,9 @@ static struct decision explain(const struct case_ *c)
         }
     }
     if (tally.denied) {
-        const struct exhibit *exhibit = &c->exhibits[tally.deny_exhibit];
-        return (struct decision) {
-            .verdict = VERDICT_EXPLICIT_DENY,
-            .exhibit = exhibit,
-            .exhibit_index = index_among_its_kind(c->exhibits, tally.deny_exhibit),
-            .statement = &exhibit->document->statements[tally.deny_statement],
-        };
+        struct decision denied = { .verdict = VERDICT_EXPLICIT_DENY };
+        explain_denial(c, &tally, &denied);
+        return denied;
     }
     bool either;
     const unsigned missing = tally_missing(&tally, c->request, &either);

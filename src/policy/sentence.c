@@ -3,6 +3,19 @@
 #include "policy/denial.h"
 #include "policy/match.h"
 
+str verdict_name(enum verdict verdict)
+{
+    switch (verdict) {
+    case VERDICT_ALLOW:
+        return STR("Allow");
+    case VERDICT_EXPLICIT_DENY:
+        return STR("ExplicitDeny");
+    case VERDICT_IMPLICIT_DENY:
+        return STR("ImplicitDeny");
+    }
+    return STR_NONE;
+}
+
 static const struct kind_words {
     const char *title;    /* with nobody's name */
     const char *silent;   /* AWS: because no ... allows */
@@ -143,7 +156,9 @@ static void add_lack(struct buf *out, const struct denial *denial, const struct 
         add_statement(out, lack->exhibit, lack->where, statement, arena);
     switch (lack->kind) {
     case LACK_POLICY:
-        if (lack->where == EXHIBIT_IDENTITY)
+        if (lack->where == EXHIBIT_SCP)
+            buf_add(out, STR("the service control policies have too many levels"));
+        else if (lack->where == EXHIBIT_IDENTITY)
             buf_addf(out, "no identity policy is attached to " STR_FMT, STR_ARG(principal));
         else if (lack->where == EXHIBIT_TRUST)
             buf_add(out, STR("the role has no trust policy"));
@@ -200,12 +215,39 @@ str denial_sentence(const struct denial *denial, struct arena *arena)
         buf_add(&out,
                 STR(" denies it explicitly, and must be removed or changed: no other statement can "
                     "allow it"));
+        if (decision->denier_count > 1)
+            buf_addf(&out, "; %zu more %s it too", decision->denier_count - 1,
+                     decision->denier_count > 2 ? "deny" : "denies");
     }
     for (size_t i = 0; i < decision->lack_count; i++) {
         buf_add(&out, i == 0 ? STR(": ") : STR("; and "));
         add_lack(&out, denial, &decision->lacks[i], arena);
     }
     return denial_text(&out, arena);
+}
+
+str denial_instead(const struct denial *denial, struct arena *arena)
+{
+    const struct decision *decision = &denial->decision;
+    AUTO_BUF out = buf_new(DENIAL_TEXT_MAX);
+    if (decision->verdict == VERDICT_EXPLICIT_DENY && decision->denier_count) {
+        buf_add(&out, STR("remove or change "));
+        for (size_t i = 0; i < decision->denier_count; i++) {
+            const struct denier *denier = &decision->deniers[i];
+            buf_add(&out, i == 0                            ? STR("")
+                          : i + 1 == decision->denier_count ? STR(" and ")
+                                                            : STR(", "));
+            add_statement(&out, denier->exhibit, denier->exhibit->kind, denier->statement, arena);
+        }
+        buf_add(&out, STR(": while a Deny applies, no statement allows this"));
+        return denial_text(&out, arena);
+    }
+    for (size_t i = 0; i < decision->lack_count; i++) {
+        if (decision->lacks[i].where == EXHIBIT_SCP && !decision->lacks[i].exhibit)
+            return STR("move the account nearer to the organization's root: its service control "
+                       "policies have more levels than AWS has");
+    }
+    return STR_NONE;
 }
 
 /* troubleshoot_access-denied: one type of policy is named, whatever else denies too. */

@@ -8,19 +8,14 @@
  * Confidence B (no AWS text decides) is counted apart and fails nothing. */
 #include "base/spans.h"
 #include "policy/match.h"
+#include "policy/mend_suite.h"
 
 #include <dirent.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum {
-    CLASSES_MAX = 64,
-    EXHIBITS_MAX = 64,
-    CODES_MAX = 4096,
-    FAILURES_SHOWN = 5,
-    ARENA_MAX = 256 << 20
-};
+enum { CLASSES_MAX = 64, CODES_MAX = 4096, FAILURES_SHOWN = 5, ARENA_MAX = 256 << 20 };
 
 struct score {
     char class[64];
@@ -28,13 +23,6 @@ struct score {
 };
 struct scores {
     struct score of[CLASSES_MAX];
-    size_t count;
-};
-
-struct question {
-    struct caller caller;
-    struct request request;
-    struct exhibit exhibits[EXHIBITS_MAX];
     size_t count;
 };
 
@@ -62,148 +50,15 @@ static str source_of(str line, const struct spans *value)
     return (str) { line.ptr + value->from, value->to - value->from };
 }
 
-static struct caller caller_from(str principal, struct arena *arena)
-{
-    struct arn arn;
-    if (str_eq(principal, STR("*")))
-        return (struct caller) { .kind = CALLER_ANONYMOUS };
-    if (!arn_parse(principal, &arn))
-        return (struct caller) { .kind = CALLER_SERVICE, .service.principal = principal };
-    struct caller caller = { .account = arn.account };
-    str kind, rest, name, session;
-    str_cut(arn.resource, '/', &kind, &rest);
-    if (str_eq(arn.resource, STR("root"))) {
-        caller.kind = CALLER_ROOT;
-    } else if (str_eq(kind, STR("assumed-role"))) {
-        str_cut(rest, '/', &name, &session);
-        caller.kind = CALLER_ASSUMED_ROLE;
-        caller.assumed_role.session = arn;
-        const str role = arena_strf(arena, "arn:" STR_FMT ":iam::" STR_FMT ":role/" STR_FMT,
-                                    STR_ARG(arn.partition), STR_ARG(arn.account), STR_ARG(name));
-        arn_parse(role, &caller.assumed_role.role);
-    } else if (str_eq(kind, STR("federated-user"))) {
-        caller.kind = CALLER_FEDERATED;
-        caller.federated.session = arn;
-    } else {
-        caller.kind = CALLER_USER;
-        caller.user.arn = arn;
-    }
-    return caller;
-}
-
-static const struct context_key *context_from(const struct spans *context, struct arena *arena)
-{
-    struct context_key *keys = ARENA_ARRAY(arena, struct context_key, context->count);
-    size_t count = 0;
-    for (const struct spans *key = context->first; key; key = key->next) {
-        const bool list = key->kind == SPANS_ARRAY;
-        str *values = ARENA_ARRAY(arena, str, list ? key->count : 1);
-        size_t n = 0;
-        for (const struct spans *v = list ? key->first : key; v; v = list ? v->next : NULL)
-            values[n++] = v->text;
-        keys[count++] = (struct context_key) {
-            .name = key->name, .values = values, .count = n, .multivalued = list
-        };
-    }
-    return keys;
-}
-
-static bool add_exhibit(struct question *q, enum exhibit_kind kind, unsigned level, str json,
-                        struct arena *arena, struct told *told)
-{
-    if (q->count == EXHIBITS_MAX) {
-        tell(told, "more than %d policies", EXHIBITS_MAX);
-        return false;
-    }
-    struct exhibit *exhibit = &q->exhibits[q->count++];
-    *exhibit = (struct exhibit) { .kind = kind, .level = level };
-    if (str_is_none(json))
-        return true;
-    struct document *document = ARENA_NEW(arena, struct document);
-    const struct fault *fault = policy_parse(json, arena, document);
-    if (fault) {
-        tell(told, "policy not read: " STR_FMT, STR_ARG(fault_sentence(fault, arena)));
-        return false;
-    }
-    exhibit->document = document;
-    return true;
-}
-
-static const struct policy_member {
-    const char *name;
-    enum exhibit_kind kind;
-    enum { ONE, LIST, LEVELS } shape;
-} policy_members[] = {
-    { "identity", EXHIBIT_IDENTITY, LIST }, { "resource", EXHIBIT_RESOURCE, ONE },
-    { "trust", EXHIBIT_TRUST, ONE },        { "boundary", EXHIBIT_BOUNDARY, LIST },
-    { "session", EXHIBIT_SESSION, LIST },   { "endpoint", EXHIBIT_ENDPOINT, LIST },
-    { "scp", EXHIBIT_SCP, LEVELS },         { "rcp", EXHIBIT_RCP, LEVELS },
-};
-
-static bool add_list(struct question *q, const struct policy_member *member, unsigned level,
-                     const struct spans *list, str line, struct arena *arena, struct told *told)
-{
-    /* A ceiling without documents is there and silent. */
-    if (!list->first && member->kind != EXHIBIT_IDENTITY && member->kind != EXHIBIT_RCP)
-        return add_exhibit(q, member->kind, level, STR_NONE, arena, told);
-    for (const struct spans *one = list->first; one; one = one->next) {
-        if (!add_exhibit(q, member->kind, level, source_of(line, one), arena, told))
-            return false;
-    }
-    return true;
-}
-
-static bool question_from(struct question *q, const struct spans *step, str line,
+static bool question_from(struct question **ret_question, const struct spans *step, str line,
                           struct arena *arena, struct told *told)
 {
-    const struct spans *request = spans_get(step, STR("request"));
-    const struct spans *context = spans_get(request, STR("context"));
-    q->count = 0;
-    q->caller = caller_from(member_text(request, "principal"), arena);
-    q->request = (struct request) {
-        .caller = &q->caller,
-        .action = member_text(request, "action"),
-        .resource_account = member_text(request, "resource_account"),
-        .context = context ? context_from(context, arena) : NULL,
-        .context_count = context ? context->count : 0,
-    };
-    const str resource = member_text(request, "resource");
-    if (!arn_parse(resource, &q->request.resource))
-        q->request.resource = (struct arn) { .text = resource };
-    const struct spans *policies = spans_get(step, STR("policies"));
-    for (size_t i = 0; i < sizeof(policy_members) / sizeof(*policy_members); i++) {
-        const struct policy_member *member = &policy_members[i];
-        const struct spans *value = spans_get(policies, str_of(member->name));
-        if (!value)
-            continue;
-        if (member->shape == ONE) {
-            if (!add_exhibit(q, member->kind, 0, source_of(line, value), arena, told))
-                return false;
-        } else if (member->shape == LIST) {
-            if (!add_list(q, member, 0, value, line, arena, told))
-                return false;
-        } else {
-            unsigned level = 0;
-            for (const struct spans *one = value->first; one; one = one->next) {
-                if (!add_list(q, member, level++, one, line, arena, told))
-                    return false;
-            }
-        }
-    }
-    return true;
-}
-
-static const char *verdict_name(enum verdict verdict)
-{
-    switch (verdict) {
-    case VERDICT_ALLOW:
-        return "Allow";
-    case VERDICT_EXPLICIT_DENY:
-        return "ExplicitDeny";
-    case VERDICT_IMPLICIT_DENY:
-        return "ImplicitDeny";
-    }
-    return "?";
+    const struct written request = { line, spans_get(step, STR("request")) };
+    const struct written policies = { line, spans_get(step, STR("policies")) };
+    const struct fault *fault = question_read(request, policies, arena, ret_question);
+    if (fault)
+        tell(told, "not read: " STR_FMT, STR_ARG(fault_sentence(fault, arena)));
+    return !fault;
 }
 
 static bool listed(const struct spans *list, const char *name)
@@ -221,7 +76,7 @@ static bool check_matched(const struct question *q, const struct trace *trace,
     const struct spans *allow = spans_get(matched, STR("allow"));
     const struct spans *deny = spans_get(matched, STR("deny"));
     size_t allows = 0, denies = 0, at = 0, identity = 0;
-    for (size_t i = 0; i < q->count; i++) {
+    for (size_t i = 0; i < q->exhibit_count; i++) {
         const struct exhibit *exhibit = &q->exhibits[i];
         const size_t statements = exhibit->document ? exhibit->document->statement_count : 0;
         const size_t document = exhibit->kind == EXHIBIT_IDENTITY ? identity++ : 0;
@@ -296,60 +151,63 @@ static bool check_blame(const struct denial *denial, const struct spans *blame, 
     return true;
 }
 
-/* What is lacking is one statement in one policy: with the remedy there, the answer is yes. */
-static bool check_remedy(struct question *q, const struct denial *denial, struct arena *arena,
-                         struct told *told)
+/* The remedies, carried out, are enough; or what must go or change is said. */
+static bool check_remedies(const struct question *q, const struct denial *denial,
+                           struct arena *arena, struct told *told)
 {
-    const str remedy = denial_remedy(denial, arena);
-    if (denial->decision.verdict == VERDICT_EXPLICIT_DENY) {
-        if (!str_is_none(remedy))
-            tell(told, "a remedy is offered against an explicit deny");
-        return str_is_none(remedy);
-    }
-    if (denial->decision.lack_count != 1)
-        return true;
-    const struct lack *lack = &denial->decision.lacks[0];
-    const str json = arena_strf(arena, "{\"Version\":\"2012-10-17\",\"Statement\":[" STR_FMT "]}",
-                                STR_ARG(remedy));
-    const size_t count = q->count;
-    if (!add_exhibit(q, lack->where, lack->exhibit ? lack->exhibit->level : 0, json, arena, told))
+    const struct remedy *remedies;
+    size_t count;
+    if (!denial_remedies(denial, arena, &remedies, &count))
         return false;
-    const enum verdict verdict = policy_decide(&q->request, q->exhibits, q->count, NULL);
-    q->count = count;
-    if (verdict != VERDICT_ALLOW)
-        tell(told, "with the remedy " STR_FMT " the answer is still %s", STR_ARG(remedy),
-             verdict_name(verdict));
-    return verdict == VERDICT_ALLOW;
+    if (count == 0) {
+        if (denial->decision.verdict == VERDICT_IMPLICIT_DENY ||
+            str_is_none(denial_instead(denial, arena)))
+            tell(told, "neither a remedy nor what else to do");
+        return denial->decision.verdict != VERDICT_IMPLICIT_DENY;
+    }
+    str says = STR("a remedy is offered against an explicit deny");
+    if (denial->decision.verdict == VERDICT_IMPLICIT_DENY) {
+        struct decision decision;
+        const struct question *mended = mend(q, remedies, count, arena, &says);
+        if (mended && mend_decide(mended, arena, &decision) == VERDICT_ALLOW)
+            return true;
+        if (mended)
+            says = STR("with the remedies the answer is still no");
+    }
+    tell(told, STR_FMT ": " STR_FMT, STR_ARG(says), STR_ARG(remedies[0].statement));
+    return false;
 }
 
 static bool check_step(const struct spans *step, const struct spans *blame, str line,
                        struct arena *arena, struct told *told)
 {
-    struct question *q = ARENA_NEW(arena, struct question);
-    if (!question_from(q, step, line, arena, told))
+    struct question *q;
+    if (!question_from(&q, step, line, arena, told))
         return false;
     static uint32_t codes[CODES_MAX];
     struct trace trace = { .codes = codes, .room = CODES_MAX };
-    const enum verdict plain = policy_decide(&q->request, q->exhibits, q->count, NULL);
-    const enum verdict traced = policy_decide(&q->request, q->exhibits, q->count, &trace);
+    const enum verdict plain = policy_decide(&q->request, q->exhibits, q->exhibit_count, NULL);
+    const enum verdict traced = policy_decide(&q->request, q->exhibits, q->exhibit_count, &trace);
     if (plain != traced) {
-        tell(told, "%s, but traced %s", verdict_name(plain), verdict_name(traced));
+        tell(told, STR_FMT ", but traced " STR_FMT, STR_ARG(verdict_name(plain)),
+             STR_ARG(verdict_name(traced)));
         return false;
     }
     const str want = member_text(step, "expect");
-    if (!str_eq(want, str_of(verdict_name(plain)))) {
-        tell(told, "%s, wanted " STR_FMT, verdict_name(plain), STR_ARG(want));
+    if (!str_eq(want, verdict_name(plain))) {
+        tell(told, STR_FMT ", wanted " STR_FMT, STR_ARG(verdict_name(plain)), STR_ARG(want));
         return false;
     }
     const struct spans *matched = spans_get(step, STR("matched"));
     if (matched && !check_matched(q, &trace, matched, told))
         return false;
     const struct decision decision =
-        policy_explain(&q->request, q->exhibits, q->count, &trace, arena);
-    const struct decision again = policy_explain(&q->request, q->exhibits, q->count, NULL, arena);
+        policy_explain(&q->request, q->exhibits, q->exhibit_count, &trace, arena);
+    const struct decision again =
+        policy_explain(&q->request, q->exhibits, q->exhibit_count, NULL, arena);
     if (decision.verdict != plain || again.statement != decision.statement ||
         again.lack_count != decision.lack_count) {
-        tell(told, "explained as %s", verdict_name(decision.verdict));
+        tell(told, "explained as " STR_FMT, STR_ARG(verdict_name(decision.verdict)));
         return false;
     }
     if (plain == VERDICT_ALLOW)
@@ -361,7 +219,7 @@ static bool check_step(const struct spans *step, const struct spans *blame, str 
     }
     if (blame && !check_blame(&denial, blame, line, arena, told))
         return false;
-    return !blame || check_remedy(q, &denial, arena, told);
+    return check_remedies(q, &denial, arena, told);
 }
 
 static bool check_case(const struct spans *root, str line, struct arena *arena, struct told *told)

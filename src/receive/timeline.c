@@ -201,14 +201,33 @@ static void print_facts(const struct json *denial, struct buf *out)
     }
 }
 
-static void print_remedy(const struct json *remedy, struct buf *out)
+static void print_statement(const struct json *statement, struct buf *out)
 {
-    if (json_kind(remedy) != JSON_OBJECT)
-        return;
-    buf_add(out, STR("      this statement would allow it:\n      "));
+    buf_add(out, STR("        "));
     struct json_writer w = json_writer(out);
-    json_put_value(&w, remedy);
+    json_put_value(&w, statement);
     buf_addc(out, '\n');
+}
+
+/* Each policy that lacks something has a remedy of its own; timelines kept by older versions know
+ * the first one alone. */
+static void print_remedies(const struct json *denial, struct buf *out)
+{
+    const struct json *remedies = json_get(denial, "remedies"), *one = json_get(denial, "remedy");
+    const size_t count = json_size(remedies);
+    if (count || json_kind(one) == JSON_OBJECT)
+        buf_add(out, count > 1 ? STR("      these statements together would allow it:\n")
+                               : STR("      this statement would allow it:\n"));
+    for (size_t i = 0; i < count; i++) {
+        const struct json *remedy = json_at(remedies, i), *whole = json_get(remedy, "document");
+        buf_addf(out, "      " STR_FMT "\n", STR_ARG(json_str(remedy, "says")));
+        print_statement(whole ? whole : json_get(remedy, "statement"), out);
+    }
+    if (!count && json_kind(one) == JSON_OBJECT)
+        print_statement(one, out);
+    const str instead = json_str(denial, "instead");
+    if (instead.len)
+        buf_addf(out, "      " STR_FMT "\n", STR_ARG(instead));
 }
 
 static void print_attempts(const struct json *message, struct buf *out)
@@ -228,7 +247,7 @@ static void print_attempts(const struct json *message, struct buf *out)
         if (says.len)
             buf_addf(out, "      " STR_FMT "\n", STR_ARG(says));
         print_facts(json_get(attempt, "denial"), out);
-        print_remedy(json_get(json_get(attempt, "denial"), "remedy"), out);
+        print_remedies(json_get(attempt, "denial"), out);
     }
 }
 
