@@ -195,7 +195,7 @@ void denial_put_lack(struct json_writer *json, const struct request *request,
     }
 }
 
-static void put_place(struct json_writer *json, enum exhibit_kind kind,
+void denial_put_place(struct json_writer *json, enum exhibit_kind kind,
                       const struct exhibit *exhibit, size_t index,
                       const struct statement *statement, struct arena *arena)
 {
@@ -209,11 +209,12 @@ void denial_put_blame(struct json_writer *json, const struct denial *denial, str
     const struct decision *decision = &denial->decision;
     const struct lack *lack = denial_nearest(denial);
     if (lack) {
-        put_place(json, lack->where, lack->exhibit, lack->exhibit_index, lack->statement, arena);
+        denial_put_place(json, lack->where, lack->exhibit, lack->exhibit_index, lack->statement,
+                         arena);
         denial_put_lack(json, &denial->request, lack, arena);
     } else if (decision->verdict == VERDICT_EXPLICIT_DENY && decision->exhibit) {
-        put_place(json, decision->exhibit->kind, decision->exhibit, decision->exhibit_index,
-                  decision->statement, arena);
+        denial_put_place(json, decision->exhibit->kind, decision->exhibit, decision->exhibit_index,
+                         decision->statement, arena);
         json_add_str(json, "element", STR("Effect"));
     }
 }

@@ -13,6 +13,10 @@ const struct lack *denial_nearest(const struct denial *);
 /* "the bucket policy of demo-mail", or what its kind is called when it has no name. */
 str exhibit_title(const struct exhibit *, enum exhibit_kind, struct arena *);
 
+/* "statement "AllowSESPuts" of the bucket policy of demo-mail". */
+str denial_statement_title(const struct exhibit *, enum exhibit_kind, const struct statement *,
+                           struct arena *);
+
 /* Its place among its like, of all the exhibits of a question: the 1 of identity[1], scp[0][1]. */
 size_t exhibit_index(const struct exhibit *exhibits, size_t at);
 
@@ -23,8 +27,11 @@ str policy_place(enum exhibit_kind, const struct exhibit *, size_t index, struct
 struct lack lack_of(const struct request *, const struct exhibit *, size_t index,
                     const struct statement *, uint32_t code);
 
-/* "element", and with it "operator", "key", "wanted", "got": the vectors' words for a lack. */
+/* "policy" and "sid". */
 struct json_writer;
+void denial_put_place(struct json_writer *, enum exhibit_kind, const struct exhibit *, size_t index,
+                      const struct statement *, struct arena *);
+/* "element", and with it "operator", "key", "wanted", "got": the vectors' words for a lack. */
 void denial_put_lack(struct json_writer *, const struct request *, const struct lack *,
                      struct arena *);
 /* "policy", "sid", and those: their `blame`. Nothing when all is well. */

@@ -81,6 +81,9 @@ static const struct fault *read_principal(const struct reader *reader, const str
                       "principal is an ARN, the name of a service, or * for nobody in particular, "
                       "not \"" STR_FMT "\"",
                       STR_ARG(quoted(text)));
+    if (!account_id_ok(arn.account))
+        return refuse(reader, at, "\"" STR_FMT "\" has no account of twelve digits",
+                      STR_ARG(quoted(text)));
     const bool iam = str_eq(arn.service, STR("iam")), sts = str_eq(arn.service, STR("sts"));
     str_cut(arn.resource, '/', &kind, &rest);
     *ret_caller = (struct caller) { .account = arn.account };
@@ -174,6 +177,42 @@ static const struct fault *read_owner(const struct reader *reader, const struct 
     return NULL;
 }
 
+static bool has_wildcard(str text)
+{
+    return str_has(text, '*') || str_has(text, '?');
+}
+
+/* One thing: a key may hold a star, the fields before it may not. "*": an action that has none. */
+static const struct fault *read_resource(const struct reader *reader, const struct spans *from,
+                                         struct request *request)
+{
+    str text;
+    TRY(text_of(reader, from, "resource", &text));
+    struct arn *arn = &request->resource;
+    const struct spans *at = spans_get(from, STR("resource"));
+    if (str_eq(text, STR("*"))) {
+        *arn = (struct arn) { .text = text };
+        return NULL;
+    }
+    if (!arn_parse(text, arn))
+        return refuse(reader, at, "resource is an ARN, or * for an action that has none");
+    if (has_wildcard(str_head(text, text.len - arn->resource.len)))
+        return refuse(reader, at, "resource is one thing, not a pattern");
+    return NULL;
+}
+
+static const struct fault *read_action(const struct reader *reader, const struct spans *from,
+                                       struct request *request)
+{
+    str service, name;
+    TRY(text_of(reader, from, "action", &request->action));
+    if (!str_cut(request->action, ':', &service, &name) || !service.len || !name.len ||
+        has_wildcard(request->action))
+        return refuse(reader, spans_get(from, STR("action")),
+                      "action is a service and one action, as in s3:PutObject");
+    return NULL;
+}
+
 static const struct fault *read_request(const struct reader *reader, const struct spans *from,
                                         struct question *to)
 {
@@ -190,16 +229,10 @@ static const struct fault *read_request(const struct reader *reader, const struc
             return refuse(reader, member, "a request has no \"" STR_FMT "\"",
                           STR_ARG(quoted(member->name)));
     }
-    str resource, service, name;
     TRY(read_principal(reader, from, &to->caller));
     to->request = (struct request) { .caller = &to->caller };
-    TRY(text_of(reader, from, "action", &to->request.action));
-    if (!str_cut(to->request.action, ':', &service, &name) || !service.len || !name.len)
-        return refuse(reader, spans_get(from, STR("action")),
-                      "action is a service and an action, as in s3:PutObject");
-    TRY(text_of(reader, from, "resource", &resource));
-    if (!arn_parse(resource, &to->request.resource))
-        to->request.resource = (struct arn) { .text = resource };
+    TRY(read_action(reader, from, &to->request));
+    TRY(read_resource(reader, from, &to->request));
     TRY(read_owner(reader, from, &to->request));
     return read_context(reader, spans_get(from, STR("context")), &to->request);
 }

@@ -61,6 +61,14 @@ static void add_statement(struct buf *out, const struct exhibit *exhibit, enum e
     buf_add(out, exhibit_title(exhibit, kind, arena));
 }
 
+str denial_statement_title(const struct exhibit *exhibit, enum exhibit_kind kind,
+                           const struct statement *statement, struct arena *arena)
+{
+    AUTO_BUF out = buf_new(DENIAL_TEXT_MAX);
+    add_statement(&out, exhibit, kind, statement, arena);
+    return denial_text(&out, arena);
+}
+
 static void add_principals(struct buf *out, const struct statement *statement)
 {
     const bool accounts = principals_are_accounts(statement);
