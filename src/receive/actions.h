@@ -17,6 +17,7 @@ struct acting {
     const struct receipt_rule *rule;
     int64_t now_ms;
     struct arena *arena;
+    struct witness *witness; /* told of each decision; NULL: none */
 };
 
 /* Puts a body as the S3 action does: as ses.amazonaws.com in the rule's name, or as its role and
@@ -24,9 +25,14 @@ struct acting {
 const struct fault *s3_action_put(const struct acting *, const struct action *, str message_id,
                                   struct body *);
 
+/* What a put that failed is told as: a denial names everything, other words may name nothing. */
+const struct fault *s3_action_fault(const struct action *, const struct fault *, struct arena *);
+
 /* prefix rule of ses-receiving spec 9.2: ("mail", id) -> mail/id. */
 str s3_action_key(str object_key_prefix, str message_id, struct arena *);
 
+/* Can this version run it? What it cannot, it neither delivers nor rehearses. */
+bool action_is_built(const struct step *);
 /* What an action says whose kind is not built yet. Always a FAULT_UNBUILT. */
 const struct fault *action_unbuilt(const struct step *, struct arena *);
 

@@ -71,12 +71,8 @@ static const struct fault *run_s3(struct attempt *t, size_t index, int64_t now_m
                          .rule = step->rule,
                          .now_ms = now_ms,
                          .arena = t->work };
-    const struct fault *f = s3_action_put(&as, step->action, t->lease->entry.id, body);
-    if (f && !denial_of(f)) /* a denial names everything; other words may name nothing */
-        return fault(t->work, f->kind, f, "could not write to bucket " STR_FMT,
-                     STR_ARG(step->action->s3.bucket_name));
-    if (f)
-        return f;
+    TRY(s3_action_fault(step->action,
+                        s3_action_put(&as, step->action, t->lease->entry.id, body), t->work));
     str key = s3_action_key(step->action->s3.object_key_prefix, t->lease->entry.id, t->work);
     *ret_says = arena_strf(t->work, "wrote s3://" STR_FMT "/" STR_FMT,
                            STR_ARG(step->action->s3.bucket_name), STR_ARG(key));
@@ -97,13 +93,11 @@ static const struct fault *run_add_header(const struct attempt *t, const struct 
 static const struct fault *run_step(struct attempt *t, size_t index, int64_t now_ms, str *ret_says)
 {
     const struct step *step = &t->plan.steps[index];
-    if (step->part == STEP_NOTICE)
+    if (!action_is_built(step))
         return action_unbuilt(step, t->work);
     switch (step->action->kind) {
     case ACTION_S3:
-        /* Never a plaintext object where an encrypted one was asked for. */
-        return step->action->s3.kms_key_arn.len ? action_unbuilt(step, t->work)
-                                                : run_s3(t, index, now_ms, ret_says);
+        return run_s3(t, index, now_ms, ret_says);
     case ACTION_ADD_HEADER:
         return run_add_header(t, step, ret_says);
     case ACTION_STOP:
@@ -115,7 +109,7 @@ static const struct fault *run_step(struct attempt *t, size_t index, int64_t now
     case ACTION_BOUNCE:
     case ACTION_WORKMAIL:
     case ACTION_CONNECT:
-        return action_unbuilt(step, t->work);
+        break;
     }
     return action_unbuilt(step, t->work);
 }

@@ -22,6 +22,23 @@ static bool has_notice(const struct action *action)
     return action->topic_arn.len && action->kind != ACTION_SNS;
 }
 
+/* The actions of the step's rule, each with its notice, up to a Stop. True: there was one. */
+static bool add_steps(struct step step, struct step *steps, size_t *count)
+{
+    bool stopped = false;
+    for (size_t i = 0; i < step.rule->action_count && !stopped; i++) {
+        step.action = &step.rule->actions[i];
+        step.part = STEP_EFFECT;
+        steps[(*count)++] = step;
+        if (has_notice(step.action)) {
+            step.part = STEP_NOTICE;
+            steps[(*count)++] = step;
+        }
+        stopped = step.action->kind == ACTION_STOP;
+    }
+    return stopped;
+}
+
 static size_t steps_at_most(const struct receipt_rule_set *set)
 {
     size_t steps = 0;
@@ -50,20 +67,24 @@ const struct fault *plan_make(const struct receipt_rule_set *set, const struct e
         size_t matched_count = recipients_of(rule, e, matched);
         if (!matched_count)
             continue;
-        for (size_t i = 0; i < rule->action_count && !stopped; i++) {
-            struct step step = { .part = STEP_EFFECT,
-                                 .rule = rule,
-                                 .action = &rule->actions[i],
-                                 .recipients = matched,
-                                 .recipient_count = matched_count };
-            steps[count++] = step;
-            if (has_notice(step.action)) {
-                step.part = STEP_NOTICE;
-                steps[count++] = step;
-            }
-            stopped = step.action->kind == ACTION_STOP;
-        }
+        const struct step step = { .part = STEP_EFFECT,
+                                   .rule = rule,
+                                   .recipients = matched,
+                                   .recipient_count = matched_count };
+        stopped = add_steps(step, steps, &count);
     }
+    *ret_plan = (struct plan) { .steps = steps, .count = count };
+    return NULL;
+}
+
+const struct fault *plan_rule(const struct receipt_rule *rule, struct arena *a,
+                              struct plan *ret_plan)
+{
+    struct step *steps = ARENA_ARRAY(a, struct step, 2 * rule->action_count + 1);
+    if (!steps)
+        return &fault_no_memory;
+    size_t count = 0;
+    add_steps((struct step) { .rule = rule }, steps, &count);
     *ret_plan = (struct plan) { .steps = steps, .count = count };
     return NULL;
 }

@@ -28,6 +28,9 @@ struct plan {
 const struct fault *plan_make(const struct receipt_rule_set *, const struct envelope *,
                               struct arena *, struct plan *ret_plan);
 
+/* The steps of one rule, as for a message that it matches; they have no recipients. */
+const struct fault *plan_rule(const struct receipt_rule *, struct arena *, struct plan *ret_plan);
+
 /* Why each rule of the set does or does not run for this envelope. */
 struct match {
     const struct receipt_rule *rule;

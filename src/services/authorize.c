@@ -46,6 +46,8 @@ const struct fault *authorize(const struct call *call, const struct ask *ask)
     struct exhibit *exhibits;
     size_t count;
     TRY(gather(call, ask, &exhibits, &count));
+    if (call->witness)
+        call->witness->saw(call->witness, &request, exhibits, count);
 
     uint32_t codes[64];
     struct trace trace = { .codes = codes, .room = sizeof(codes) / sizeof(codes[0]) };

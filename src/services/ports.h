@@ -11,6 +11,14 @@
 #include "base/header.h"
 
 struct world;
+struct request;
+struct exhibit;
+
+/* Told of each decision that a call leads to, allowed or not, as it is made. What it is shown lives
+ * as long as the call's arena and world. */
+struct witness {
+    void (*saw)(struct witness *, const struct request *, const struct exhibit *, size_t count);
+};
 
 /* One call: who asks, what world decides, when it is, and where answers live. */
 struct call {
@@ -19,6 +27,7 @@ struct call {
     str region; /* the endpoint that is asked */
     int64_t now_ms;
     struct arena *arena;
+    struct witness *witness; /* NULL: nobody wants to know */
 };
 
 struct body { /* bytes on demand; mail may be large. Embedded as the first member of a real one. */
@@ -43,6 +52,9 @@ struct sts_port {
                                        struct caller *ret_session);
 };
 
+/* Of each port there is a second one for rehearsals: it judges a call as the first does, with the
+ * first one's own code, and does nothing (s3_service.rehearsal; assuming a role has no effect). A
+ * service without one is NULL in a rehearsal's ports. */
 struct ports { /* grows a member with each service an action calls */
     struct s3_port *s3;
     struct sts_port *sts;

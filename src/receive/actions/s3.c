@@ -2,12 +2,32 @@
 #include "receive/actions.h"
 #include "services/ses/grants.h"
 
+#include "policy/decision.h"
+
 str s3_action_key(str prefix, str message_id, struct arena *a)
 {
     if (!prefix.len)
         return arena_str(a, message_id);
     const char *slash = str_ends(prefix, STR("/")) ? "" : "/";
     return arena_strf(a, STR_FMT "%s" STR_FMT, STR_ARG(prefix), slash, STR_ARG(message_id));
+}
+
+const struct fault *s3_action_fault(const struct action *action, const struct fault *f,
+                                    struct arena *a)
+{
+    return !f || denial_of(f) ? f
+                              : fault(a, f->kind, f, "could not write to bucket " STR_FMT,
+                                      STR_ARG(action->s3.bucket_name));
+}
+
+static struct call call_as(const struct acting *as, const struct caller *caller)
+{
+    return (struct call) { .caller = caller,
+                           .world = as->world,
+                           .region = as->region,
+                           .now_ms = as->now_ms,
+                           .arena = as->arena,
+                           .witness = as->witness };
 }
 
 /* Who puts: the service in the rule's name; or, with a role, the role and only the role. The trust
@@ -26,11 +46,7 @@ static const struct fault *choose_caller(const struct acting *as, const struct a
     *ret_caller = ses;
     if (!action->s3.iam_role_arn.len)
         return NULL;
-    struct call call = { .caller = ses,
-                         .world = as->world,
-                         .region = as->region,
-                         .now_ms = as->now_ms,
-                         .arena = as->arena };
+    const struct call call = call_as(as, ses);
     TRY(as->ports->sts->assume_role(as->ports->sts, &call, action->s3.iam_role_arn, message_id,
                                     session));
     *ret_caller = session;
@@ -53,10 +69,6 @@ const struct fault *s3_action_put(const struct acting *as, const struct action *
     };
     if (!put.key.ptr || !put.remedy_resource.ptr)
         return &fault_no_memory;
-    struct call call = { .caller = caller,
-                         .world = as->world,
-                         .region = as->region,
-                         .now_ms = as->now_ms,
-                         .arena = as->arena };
+    const struct call call = call_as(as, caller);
     return as->ports->s3->put_object(as->ports->s3, &call, &put);
 }

@@ -13,6 +13,27 @@ static const char *const sentences[] = {
     [ACTION_ADD_HEADER] = NULL, /* always runs */
 };
 
+bool action_is_built(const struct step *step)
+{
+    if (step->part == STEP_NOTICE)
+        return false;
+    switch (step->action->kind) {
+    case ACTION_S3:
+        /* Never a plaintext object where an encrypted one was asked for. */
+        return !step->action->s3.kms_key_arn.len;
+    case ACTION_ADD_HEADER:
+    case ACTION_STOP:
+        return true;
+    case ACTION_SNS:
+    case ACTION_LAMBDA:
+    case ACTION_BOUNCE:
+    case ACTION_WORKMAIL:
+    case ACTION_CONNECT:
+        break;
+    }
+    return false;
+}
+
 const struct fault *action_unbuilt(const struct step *step, struct arena *a)
 {
     if (step->part == STEP_NOTICE)

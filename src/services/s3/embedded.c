@@ -50,6 +50,8 @@ const struct fault *s3_embedded_open(struct objects *objects, struct state *stat
     if (!service)
         return &fault_no_memory;
     *service = (struct s3_service) { .port = { .put_object = s3_put_object },
+                                     .rehearsal = { .port = { .put_object = s3_rehearse_put },
+                                                    .service = service },
                                      .objects = objects,
                                      .state = state,
                                      .worlds = worlds,

@@ -21,5 +21,7 @@ const struct fault *s3_ask(const struct call *, const struct bucket *, const str
 const struct fault *s3_ask_bucket(const struct call *, const struct bucket *, str action);
 
 const struct fault *s3_put_object(struct s3_port *, const struct call *, const struct put_object *);
+const struct fault *s3_rehearse_put(struct s3_port *, const struct call *,
+                                    const struct put_object *);
 
 #endif

@@ -105,16 +105,22 @@ static str headers_json(const struct s3_put *put, struct arena *arena)
     return out.failed ? STR_NONE : arena_str(arena, buf_str(&out));
 }
 
+/* All that is decided before the first byte. Nothing is changed by it. */
+static const struct fault *judge_put(struct s3_service *s3, const struct call *call,
+                                     const struct s3_put *put, const struct bucket **ret_bucket)
+{
+    TRY(s3_find_bucket(call, put->bucket, ret_bucket));
+    TRY(ask_put(call, *ret_bucket, put));
+    TRY(ask_region(s3, call, *ret_bucket));
+    TRY(check_put(call, put));
+    return put->if_none_match ? must_be_new(s3, call, put->bucket, put->key) : NULL;
+}
+
 const struct fault *s3_put_begin(struct s3_service *s3, const struct call *call,
                                  const struct s3_put *put, struct s3_upload **ret_upload)
 {
     const struct bucket *bucket;
-    TRY(s3_find_bucket(call, put->bucket, &bucket));
-    TRY(ask_put(call, bucket, put));
-    TRY(ask_region(s3, call, bucket));
-    TRY(check_put(call, put));
-    if (put->if_none_match)
-        TRY(must_be_new(s3, call, put->bucket, put->key));
+    TRY(judge_put(s3, call, put, &bucket));
     struct s3_upload *u = ARENA_NEW(call->arena, struct s3_upload);
     str headers = headers_json(put, call->arena);
     if (!u || str_is_none(headers))
@@ -228,36 +234,54 @@ static const struct fault *copy_body(struct s3_upload *u, const struct call *cal
     }
 }
 
-const struct fault *s3_put_object(struct s3_port *port, const struct call *call,
-                                  const struct put_object *put)
+/* The S3 put that an action's put comes to. */
+static const struct fault *put_of(const struct put_object *from, struct arena *a,
+                                  struct s3_put *ret_put)
 {
-    struct s3_service *s3 = (struct s3_service *)port;
-    struct header *headers = ARENA_ARRAY(call->arena, struct header, put->metadata_count + 1);
+    struct header *headers = ARENA_ARRAY(a, struct header, from->metadata_count + 1);
     if (!headers)
         return &fault_no_memory;
-    headers[0] = (struct header) { STR("content-type"), str_is_none(put->content_type)
+    headers[0] = (struct header) { STR("content-type"), str_is_none(from->content_type)
                                                             ? STR("binary/octet-stream")
-                                                            : put->content_type };
-    for (size_t i = 0; i < put->metadata_count; i++)
-        headers[1 + i] = (struct header) { arena_strf(call->arena, "x-amz-meta-" STR_FMT,
-                                                      STR_ARG(put->metadata[i].name)),
-                                           put->metadata[i].value };
+                                                            : from->content_type };
+    for (size_t i = 0; i < from->metadata_count; i++)
+        headers[1 + i] = (struct header) { arena_strf(a, "x-amz-meta-" STR_FMT,
+                                                      STR_ARG(from->metadata[i].name)),
+                                           from->metadata[i].value };
+    *ret_put = (struct s3_put) { .bucket = from->bucket,
+                                 .key = from->key,
+                                 .headers = headers,
+                                 .header_count = from->metadata_count + 1,
+                                 .content_md5 = STR_NONE,
+                                 .remedy_resource = from->remedy_resource };
+    return NULL;
+}
+
+const struct fault *s3_put_object(struct s3_port *port, const struct call *call,
+                                  const struct put_object *from)
+{
+    struct s3_service *s3 = (struct s3_service *)port;
+    struct s3_put put;
     struct s3_upload *u;
     struct object_info info;
-    TRY(s3_put_begin(s3, call,
-                     &(struct s3_put) { .bucket = put->bucket,
-                                        .key = put->key,
-                                        .headers = headers,
-                                        .header_count = put->metadata_count + 1,
-                                        .content_md5 = STR_NONE,
-                                        .remedy_resource = put->remedy_resource },
-                     &u));
-    const struct fault *why = copy_body(u, call, put->body);
+    TRY(put_of(from, call->arena, &put));
+    TRY(s3_put_begin(s3, call, &put, &u));
+    const struct fault *why = copy_body(u, call, from->body);
     if (why) {
         s3_put_cancel(u);
         return why;
     }
     return s3_put_finish(u, call, &info);
+}
+
+const struct fault *s3_rehearse_put(struct s3_port *port, const struct call *call,
+                                    const struct put_object *from)
+{
+    struct s3_service *s3 = ((struct s3_rehearsal *)port)->service;
+    const struct bucket *bucket;
+    struct s3_put put;
+    TRY(put_of(from, call->arena, &put));
+    return judge_put(s3, call, &put, &bucket);
 }
 
 const struct fault *s3_delete_object(struct s3_service *s3, const struct call *call, str name,

@@ -13,8 +13,15 @@
 #include "store/objects.h"
 #include "store/state.h"
 
+struct s3_service;
+struct s3_rehearsal {
+    struct s3_port port;
+    struct s3_service *service;
+};
+
 struct s3_service {
-    struct s3_port port; /* what the S3 action calls: &service->port */
+    struct s3_port port;           /* what the S3 action calls: &service->port */
+    struct s3_rehearsal rehearsal; /* the same put judged and not made: &service->rehearsal.port */
     struct objects *objects;
     struct state *state;
     struct worlds *worlds;

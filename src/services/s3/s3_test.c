@@ -535,6 +535,78 @@ static void a_list_may_be_allowed_for_one_prefix(void **state)
     assert_true(count == 0 && !more);
 }
 
+static const struct fault *never_read(struct body *body, str *ret_chunk)
+{
+    (void)body, (void)ret_chunk;
+    fail_msg("a rehearsal reads no body");
+    return NULL;
+}
+
+struct listener {
+    struct witness witness;
+    struct stage *stage;
+    size_t count;
+    enum verdict verdict;
+    str action;
+};
+
+static void listen(struct witness *witness, const struct request *request,
+                   const struct exhibit *exhibits, size_t count)
+{
+    struct listener *l = (struct listener *)witness;
+    l->count++;
+    l->verdict = policy_decide(request, exhibits, count, NULL);
+    l->action = arena_str(l->stage->arena, request->action);
+}
+
+static void a_rehearsed_put_is_answered_like_a_put_and_makes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    set_policy(f, allow_ses_puts);
+    static const struct {
+        const char *bucket, *key, *rule;
+        size_t heard; /* how many decisions: without a bucket there is none */
+    } puts[] = {
+        { "mail", "in/7f3a", RULE, 1 },
+        { "mail", "in/7f3a", RULE "-other", 1 },
+        { "mail", "", RULE, 1 },
+        { "none", "in/7f3a", RULE, 0 },
+    };
+    for (size_t i = 0; i < sizeof(puts) / sizeof(*puts); i++) {
+        struct caller ses = ses_of(STR(OWNER), puts[i].rule);
+        struct call call = stage_call_as(&f->stage, &ses);
+        struct listener listener = { .witness = { listen }, .stage = &f->stage };
+        call.witness = &listener.witness;
+        struct body unread = { .read = never_read };
+        struct put_object put = { .bucket = str_of(puts[i].bucket),
+                                  .key = str_of(puts[i].key),
+                                  .body = &unread };
+        struct s3_port *rehearsal = &f->s3->rehearsal.port;
+        const struct fault *why = rehearsal->put_object(rehearsal, &call, &put);
+        assert_int_equal(listener.count, puts[i].heard);
+        if (listener.count) {
+            assert_true(str_eq(listener.action, STR("s3:PutObject")));
+            assert_int_equal(listener.verdict == VERDICT_ALLOW, !denial_of(why));
+        }
+        struct s3_object object;
+        assert_says(f,
+                    get_as(f, &f->stage.caller,
+                           &(struct s3_get) { .bucket = STR("mail"), .key = STR("in/7f3a") },
+                           &object),
+                    "NoSuchKey: ");
+
+        call = stage_call_as(&f->stage, &ses);
+        struct s3_upload *upload;
+        const struct s3_put real = { .bucket = put.bucket,
+                                     .key = put.key,
+                                     .content_md5 = STR_NONE };
+        const struct fault *really = s3_put_begin(f->s3, &call, &real, &upload);
+        assert_string_equal(stage_says(&f->stage, why), stage_says(&f->stage, really));
+        if (!really)
+            s3_put_cancel(upload);
+    }
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -552,6 +624,7 @@ int main(void)
         CASE(a_checksum_that_does_not_fit_makes_no_object),
         CASE(a_put_is_checked_before_it_is_an_object),
         CASE(a_list_may_be_allowed_for_one_prefix),
+        CASE(a_rehearsed_put_is_answered_like_a_put_and_makes_nothing),
     };
 #undef CASE
     return cmocka_run_group_tests_name("the embedded S3", tests, NULL, NULL);

@@ -1,0 +1,180 @@
+/* receive/rehearse.c - each step of a rule, asked and not done. */
+#include "receive/rehearse.h"
+
+#include "base/json.h"
+#include "policy/explanation.h"
+
+enum { DECISIONS_MAX = 4 << 20 };
+
+/* Writes down each decision as it is made. */
+struct clerk {
+    struct witness witness;
+    struct arena *arena;
+    struct buf decisions;
+    bool failed;
+};
+
+static void saw(struct witness *witness, const struct request *request,
+                const struct exhibit *exhibits, size_t count)
+{
+    struct clerk *clerk = (struct clerk *)witness;
+    enum verdict verdict;
+    if (clerk->decisions.len)
+        buf_addc(&clerk->decisions, ',');
+    clerk->failed |=
+        !explanation_write(request, exhibits, count, clerk->arena, &clerk->decisions, &verdict);
+}
+
+static const struct fault *read_nothing(struct body *body, str *ret_chunk)
+{
+    (void)body;
+    *ret_chunk = STR("");
+    return NULL;
+}
+
+struct rehearsed {
+    const char *outcome;
+    str says;
+};
+
+static struct rehearsed s3_said(const struct acting *as, const struct action *action,
+                                const struct fault *f)
+{
+    if (f)
+        return (
+            struct rehearsed) { denial_of(f) ? "denied" : "failed",
+                                fault_sentence(s3_action_fault(action, f, as->arena), as->arena) };
+    const str key = s3_action_key(action->s3.object_key_prefix, STR(REHEARSAL_ID), as->arena);
+    const str role = action->s3.iam_role_arn;
+    return (struct rehearsed) {
+        "allowed", arena_strf(as->arena, "would write s3://" STR_FMT "/" STR_FMT " as " STR_FMT,
+                              STR_ARG(action->s3.bucket_name), STR_ARG(key),
+                              STR_ARG(role.len ? role : STR("ses.amazonaws.com")))
+    };
+}
+
+static struct rehearsed rehearse_step(const struct acting *as, const struct step *step)
+{
+    if (!action_is_built(step))
+        return (struct rehearsed) { "unbuilt",
+                                    fault_sentence(action_unbuilt(step, as->arena), as->arena) };
+    struct body nothing = { .read = read_nothing };
+    switch (step->action->kind) {
+    case ACTION_S3:
+        return s3_said(as, step->action,
+                       s3_action_put(as, step->action, STR(REHEARSAL_ID), &nothing));
+    case ACTION_ADD_HEADER:
+    case ACTION_STOP:
+        return (struct rehearsed) { "asks nobody", STR("needs no permission") };
+    case ACTION_SNS:
+    case ACTION_LAMBDA:
+    case ACTION_BOUNCE:
+    case ACTION_WORKMAIL:
+    case ACTION_CONNECT:
+        break;
+    }
+    return (struct rehearsed) { "unbuilt",
+                                fault_sentence(action_unbuilt(step, as->arena), as->arena) };
+}
+
+static bool is_well(const struct rehearsed *r)
+{
+    return str_eq(str_of(r->outcome), STR("allowed")) ||
+           str_eq(str_of(r->outcome), STR("asks nobody"));
+}
+
+static const struct fault *write_steps(const struct acting *as, struct buf *out, bool *ret_allowed)
+{
+    struct plan plan;
+    TRY(plan_rule(as->rule, as->arena, &plan));
+    struct json_writer json = json_writer(out);
+    json_open(&json, '[');
+    for (size_t i = 0; i < plan.count; i++) {
+        struct clerk clerk = { .witness = { saw },
+                               .arena = as->arena,
+                               .decisions = buf_new(DECISIONS_MAX) };
+        struct acting heard = *as;
+        heard.witness = &clerk.witness;
+        const struct rehearsed r = rehearse_step(&heard, &plan.steps[i]);
+        *ret_allowed = *ret_allowed && is_well(&r);
+        json_open(&json, '{');
+        json_add_str(&json, "action", step_name(&plan.steps[i]));
+        json_add_str(&json, "outcome", str_of(r.outcome));
+        json_add_str(&json, "says", r.says);
+        json_name(&json, STR("decisions"));
+        json_open(&json, '[');
+        if (clerk.decisions.len)
+            json_put_raw(&json, buf_str(&clerk.decisions));
+        json_close(&json, ']');
+        json_close(&json, '}');
+        out->failed |= clerk.failed || str_is_none(r.says);
+        buf_free(&clerk.decisions);
+    }
+    json_close(&json, ']');
+    return out->failed ? &fault_no_memory : NULL;
+}
+
+const struct fault *rehearse_rule(const struct acting *as, bool active, struct buf *out)
+{
+    AUTO_BUF steps = buf_new(out->max);
+    bool allowed = true;
+    const str arn =
+        receipt_rule_arn(as->arena, as->region, as->account, as->rule_set, as->rule->name);
+    TRY(write_steps(as, &steps, &allowed));
+    if (str_is_none(arn))
+        return &fault_no_memory;
+    struct json_writer json = json_writer(out);
+    json_open(&json, '{');
+    json_add_str(&json, "account", as->account);
+    json_add_str(&json, "region", as->region);
+    json_add_str(&json, "ruleSet", as->rule_set);
+    json_add_bool(&json, "active", active);
+    json_add_str(&json, "rule", as->rule->name);
+    json_add_bool(&json, "enabled", as->rule->enabled);
+    json_add_str(&json, "arn", arn);
+    json_add_bool(&json, "allowed", allowed);
+    json_add_raw(&json, "actions", buf_str(&steps));
+    json_close(&json, '}');
+    return out->failed ? &fault_no_memory : NULL;
+}
+
+/* ---- for a person ---- */
+
+static str text_at(const struct spans *object, const char *name)
+{
+    const struct spans *member = spans_get(object, str_of(name));
+    return member && member->text.ptr ? member->text : STR("");
+}
+
+static void print_action(const struct spans *action, size_t number, str text, struct buf *out)
+{
+    const struct spans *decisions = spans_get(action, STR("decisions"));
+    buf_addf(out, "  action %zu, " STR_FMT ": " STR_FMT "\n", number,
+             STR_ARG(text_at(action, "action")), STR_ARG(text_at(action, "outcome")));
+    /* A denial is told by its decision. */
+    if (!str_eq(text_at(action, "outcome"), STR("denied")))
+        buf_addf(out, "    " STR_FMT "\n", STR_ARG(text_at(action, "says")));
+    for (const struct spans *one = decisions ? decisions->first : NULL; one; one = one->next)
+        explanation_print(one, text, "    ", out);
+}
+
+const struct fault *rehearsal_print(str json, struct arena *a, struct buf *out)
+{
+    const struct spans *root;
+    TRY(spans_parse(json, SPANS_STRICT, a, &root));
+    buf_addf(out,
+             "rule " STR_FMT " of rule set " STR_FMT ", account " STR_FMT ", " STR_FMT ": %s\n",
+             STR_ARG(text_at(root, "rule")), STR_ARG(text_at(root, "ruleSet")),
+             STR_ARG(text_at(root, "account")), STR_ARG(text_at(root, "region")),
+             spans_true(spans_get(root, STR("allowed"))) ? "every action is allowed"
+                                                         : "not every action would succeed");
+    if (!spans_true(spans_get(root, STR("active"))))
+        buf_add(out, STR("  the rule set is not the active one, so no mail comes to this rule\n"));
+    if (!spans_true(spans_get(root, STR("enabled"))))
+        buf_add(out, STR("  the rule is disabled, so no mail comes to it\n"));
+    const struct spans *actions = spans_get(root, STR("actions"));
+    size_t number = 1;
+    for (const struct spans *one = actions ? actions->first : NULL; one; one = one->next)
+        print_action(one, number++, json, out);
+    return out->failed ? &fault_no_memory : NULL;
+}
