@@ -12,6 +12,7 @@ struct reader {
     unsigned flags, depth;
     struct arena *arena;
     const struct fault *fault; /* the first; everything returns at once behind it */
+    uint32_t bad_at;           /* where */
 };
 
 struct spans_place spans_place(str text, uint32_t offset)
@@ -35,6 +36,7 @@ static bool bad(struct reader *r, size_t at, const char *says)
         struct spans_place place = spans_place(r->text, (uint32_t)at);
         r->fault = fault(r->arena, FAULT_SYNTAX, NULL, "line %u, column %u: %s", place.line,
                          place.column, says);
+        r->bad_at = (uint32_t)at;
     }
     return false;
 }
@@ -384,24 +386,31 @@ static bool read_value(struct reader *r, struct spans *node)
     return read;
 }
 
-const struct fault *spans_parse(str text, unsigned flags, struct arena *arena,
-                                const struct spans **ret_root)
+const struct fault *spans_parse_at(str text, unsigned flags, struct arena *arena,
+                                   const struct spans **ret_root, uint32_t *ret_bad_at)
 {
     struct reader r = { .text = text, .flags = flags, .arena = arena };
     if (text.len > SPANS_SIZE_MAX)
         return fault(arena, FAULT_LIMIT, NULL, "the JSON is longer than %d bytes", SPANS_SIZE_MAX);
-    if (str_starts(text, STR("\xef\xbb\xbf"))) {
-        bad(&r, 0, "a byte order mark stands before the JSON; remove it");
-        return r.fault;
-    }
     struct spans *root = ARENA_NEW(arena, struct spans);
     if (!root)
         return &fault_no_memory;
-    if (skip_blanks(&r) && read_value(&r, root) && skip_blanks(&r) && r.at < text.len)
+    if (str_starts(text, STR("\xef\xbb\xbf")))
+        bad(&r, 0, "a byte order mark stands before the JSON; remove it");
+    else if (skip_blanks(&r) && read_value(&r, root) && skip_blanks(&r) && r.at < text.len)
         bad(&r, r.at, "something stands behind the end of the JSON value");
-    if (!r.fault)
+    if (r.fault)
+        *ret_bad_at = r.bad_at;
+    else
         *ret_root = root;
     return r.fault;
+}
+
+const struct fault *spans_parse(str text, unsigned flags, struct arena *arena,
+                                const struct spans **ret_root)
+{
+    uint32_t bad_at;
+    return spans_parse_at(text, flags, arena, ret_root, &bad_at);
 }
 
 const struct spans *spans_get(const struct spans *object, str member)

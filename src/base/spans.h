@@ -28,6 +28,9 @@ enum { SPANS_STRICT = 0, SPANS_COMMENTS = 1 /* read past // and slash-star comme
 /* The tree and its decoded strings live in the arena; undecoded strings are views into `text`, so
  * keep it. FAULT_SYNTAX says "line 3, column 17: ...". */
 const struct fault *spans_parse(str text, unsigned flags, struct arena *, const struct spans **ret_root);
+/* The same, and for those who point at the fault: the offset it is at, written on a FAULT_SYNTAX. */
+const struct fault *spans_parse_at(str text, unsigned flags, struct arena *, const struct spans **ret_root,
+                                   uint32_t *ret_bad_at);
 
 const struct spans *spans_get(const struct spans *object, str member); /* NULL: absent, or no object */
 bool spans_true(const struct spans *);                                 /* the literal true */
