@@ -12,6 +12,7 @@
 struct reader {
     str source;
     struct arena *arena;
+    struct span *bad_at;
 };
 
 enum { STATEMENTS_MAX = 4096 };
@@ -25,6 +26,7 @@ refuse(const struct reader *reader, const struct spans *at, const char *fmt, ...
     vsnprintf(says, sizeof(says), fmt, args);
     va_end(args);
     const struct spans_place place = spans_place(reader->source, at->from);
+    *reader->bad_at = (struct span) { at->from, at->to };
     return fault(reader->arena, FAULT_SYNTAX, NULL, "line %u, column %u: %s", (unsigned)place.line,
                  (unsigned)place.column, says);
 }
@@ -203,7 +205,7 @@ static const struct fault *read_conditions(const struct reader *reader, const st
                           "a condition operator takes an object of keys, found %s",
                           spans_kind_name(operator->kind));
         bool if_exists, for_any, for_all;
-        if (!operator_find(operator->name, &if_exists, &for_any, &for_all))
+        if (operator->count && !operator_find(operator->name, &if_exists, &for_any, &for_all))
             return refuse(reader, operator, "\"" STR_FMT "\" is no condition operator",
                           STR_ARG(quoted(operator->name)));
         room += operator->count;
@@ -304,15 +306,25 @@ static const struct fault *read_document(const struct reader *reader, const stru
     return NULL;
 }
 
-const struct fault *policy_parse(str json, struct arena *arena, struct document *ret_document)
+const struct fault *policy_parse_at(str json, struct arena *arena, struct document *ret_document,
+                                    struct span *ret_bad_at)
 {
     struct document document = { .source = arena_str(arena, json) };
-    if (str_is_none(document.source))
+    if (str_is_none(document.source)) {
+        *ret_bad_at = (struct span) { 0, 0 };
         return str_is_none(json) ? fault(arena, FAULT_SYNTAX, NULL, "there is no policy text")
                                  : &fault_no_memory;
-    const struct reader reader = { .source = document.source, .arena = arena };
+    }
+    const struct reader reader = { document.source, arena, ret_bad_at };
     const struct spans *root;
-    TRY(spans_parse(document.source, SPANS_STRICT, arena, &root));
+    uint32_t bad_at;
+    const struct fault *why =
+        spans_parse_at(document.source, SPANS_STRICT, arena, &root, &bad_at);
+    if (why) {
+        if (why->kind == FAULT_SYNTAX)
+            *ret_bad_at = (struct span) { bad_at, bad_at };
+        return why;
+    }
     TRY(read_document(&reader, root, &document));
     const bool variables = str_eq(document.version, STR("2012-10-17"));
     if (!policy_compile(document.statements, document.statement_count, variables, arena,
@@ -320,6 +332,12 @@ const struct fault *policy_parse(str json, struct arena *arena, struct document 
         return &fault_no_memory;
     *ret_document = document;
     return NULL;
+}
+
+const struct fault *policy_parse(str json, struct arena *arena, struct document *ret_document)
+{
+    struct span bad_at;
+    return policy_parse_at(json, arena, ret_document, &bad_at);
 }
 
 void statement_place(const struct document *document, const struct statement *statement,

@@ -70,8 +70,12 @@ struct document {
 };
 
 /* Everything lives in the arena, the source included. FAULT_SYNTAX says line, column and what the
- * grammar wanted. An unknown operator or element is refused, never skipped. */
+ * grammar wanted. An unknown operator or element is refused, never skipped; an operator without a
+ * key says nothing, whatever its name, and IAM lets it stand. */
 const struct fault *policy_parse(str json, struct arena *, struct document *ret_document);
+/* The same, and for those who point at the fault: its bytes in json, written on a FAULT_SYNTAX. */
+const struct fault *policy_parse_at(str json, struct arena *, struct document *ret_document,
+                                    struct span *ret_bad_at);
 
 /* Where a statement stands, as IAM's simulator counts: just behind its opening and its closing
  * brace (permissions spec 7). */

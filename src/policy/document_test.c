@@ -75,7 +75,8 @@ static void what_is_not_in_the_grammar_is_refused_with_its_place(void **state)
           "\"StringMatches\" is no condition operator" },
         { BODY(",\"Condition\":{\"stringequals\":{\"a\":\"b\"}}"), "no condition operator" },
         { BODY(",\"Condition\":{\"NullIfExists\":{\"a\":\"true\"}}"), "no condition operator" },
-        { BODY(",\"Condition\":{\"ForSomeValues:StringEquals\":{}}"), "no condition operator" },
+        { BODY(",\"Condition\":{\"ForSomeValues:StringEquals\":{\"a\":\"b\"}}"),
+          "no condition operator" },
         { BODY(",\"Condition\":{\"StringEquals\":{\"a\":{}}}"), "wanted a string" },
         { BODY(",\"Condition\":{\"StringEquals\":{\"a\":null}}"), "wanted a string" },
         { BODY(",\"Effect\":\"Deny\""), "second time" }, /* one of the two would win silently */
