@@ -1,7 +1,7 @@
 /* Runs the permission vectors: every line of every *.jsonl of the folders named is a question and
  * its answer. Each is decided with and without a trace, which must agree; where the vector says
  * which statements apply, or what is to blame, that is compared too, and a remedy that is offered
- * must mend. Prints a table and the first failures, and ends with "N passed, N failed".
+ * must mend. Documents to validate are validated. Prints a table and the first failures, and ends with "N passed, N failed".
  *
  *   policy_vectors DIR...
  *
@@ -9,6 +9,7 @@
 #include "base/spans.h"
 #include "policy/match.h"
 #include "policy/mend_suite.h"
+#include "policy/vectors_validate.h"
 
 #include <dirent.h>
 #include <stdarg.h>
@@ -20,6 +21,7 @@ enum { CLASSES_MAX = 64, CODES_MAX = 4096, FAILURES_SHOWN = 5, ARENA_MAX = 256 <
 struct score {
     char class[64];
     unsigned passed, failed, passed_b, failed_b, not_run;
+    unsigned in_other_words; /* passed, with the right code and another message */
 };
 struct scores {
     struct score of[CLASSES_MAX];
@@ -238,6 +240,18 @@ static bool check_case(const struct spans *root, str line, struct arena *arena, 
     return true;
 }
 
+/* A message in other words is shown and counted apart; the code must be right. */
+static bool check_validate(const struct spans *root, struct score *score, struct arena *arena,
+                           struct told *told)
+{
+    str difference = STR("");
+    const enum validated validated = vectors_validate(root, arena, &difference);
+    tell(told, STR_FMT, STR_ARG(difference));
+    if (validated == VALIDATED_IN_OTHER_WORDS && score->in_other_words++ < FAILURES_SHOWN)
+        printf("(message) " STR_FMT ": %s\n", STR_ARG(member_text(root, "id")), told->text);
+    return validated != VALIDATED_WRONG;
+}
+
 static struct score *score_of(struct scores *scores, str class)
 {
     for (size_t i = 0; i < scores->count; i++) {
@@ -262,13 +276,16 @@ static void run_line(str line, struct scores *scores)
         score_of(scores, STR("unreadable"))->failed++;
         return;
     }
-    struct score *score = score_of(scores, member_text(root, "class"));
-    if (!spans_get(root, STR("request")) && !spans_get(root, STR("steps"))) {
+    const str class = member_text(root, "class");
+    struct score *score = score_of(scores, class);
+    const bool validates = str_eq(class, STR("validate"));
+    if (!validates && !spans_get(root, STR("request")) && !spans_get(root, STR("steps"))) {
         score->not_run++;
         return;
     }
     const bool b = str_eq(member_text(root, "confidence"), STR("B"));
-    const bool passed = check_case(root, line, arena, &told);
+    const bool passed = validates ? check_validate(root, score, arena, &told)
+                                  : check_case(root, line, arena, &told);
     unsigned *const count =
         passed ? (b ? &score->passed_b : &score->passed) : (b ? &score->failed_b : &score->failed);
     if (!passed && *count < FAILURES_SHOWN)
@@ -334,6 +351,8 @@ int main(int argc, char **argv)
             printf("%-24s %8u %8u", score->class, score->passed, score->failed);
             if (score->passed_b + score->failed_b)
                 printf("   %u passed, %u failed", score->passed_b, score->failed_b);
+            if (score->in_other_words)
+                printf("   in other words: %u", score->in_other_words);
             printf("\n");
         }
         passed += score->passed;

@@ -4,7 +4,7 @@
 #include "base/outside.h"
 #include "base/random_id.h"
 #include "base/utf8.h"
-#include "services/iam/vet.h"
+#include "policy/validate.h"
 #include "services/world.h"
 
 #include <stdlib.h>
@@ -16,7 +16,6 @@ enum {
     POLICY_NAME_MOST = 128,
     PATH_MOST = 512,
     DESCRIPTION_MOST = 1000,
-    TRUST_MOST = 2048,      /* characters but white space: permissions spec 9 */
     INLINE_MOST = 10240,    /* of all inline policies together */
     DOCUMENT_MOST = 131072, /* of the parameter */
     SESSION_LEAST = 3600,
@@ -194,10 +193,7 @@ static const struct fault *too_long(struct arena *arena, str role)
 
 static const struct fault *check_trust(struct arena *arena, str trust)
 {
-    if (policy_size(trust) > TRUST_MOST) /* before it is looked into: that takes time */
-        return fault_coded(arena, FAULT_LIMIT, "LimitExceeded",
-                           "Cannot exceed quota for ACLSizePerRole: %d", TRUST_MOST);
-    return vet_trust_policy(trust, arena);
+    return policy_validate(trust, &(struct policy_home) { .type = POLICY_TRUST }, arena, NULL);
 }
 
 static const struct fault *check_path(struct arena *arena, str path)
@@ -396,10 +392,11 @@ const struct fault *role_put_policy(struct state *state, const struct call *call
         TRY(check_name(call->arena, "policyName", policy_name, POLICY_NAME_MOST));
         TRY(check_document(call->arena, "policyDocument", document));
         TRY(role_get(state, call, name, &record, &role));
+        const struct policy_home home = { .type = POLICY_IDENTITY,
+                                          .holder = HOLDER_ROLE,
+                                          .target = name };
         size_t count, size = policy_size(document);
-        if (size > INLINE_MOST)
-            return too_long(call->arena, name);
-        TRY(vet_identity_policy(document, call->arena));
+        TRY(policy_validate(document, &home, call->arena, NULL));
         struct role_policy *policies = policies_without(&role, policy_name, call->arena, &count);
         if (!policies)
             return &fault_no_memory;
