@@ -112,8 +112,11 @@ static str remedy_resource(const struct request *request, const struct lack *lac
     if (str_eq(text, STR("*")))
         return text;
     const bool rest = !str_is_none(wish) && str_ends(wish, STR("*"));
+    const size_t fields = subject_arn(text).segmented; /* before the fifth colon ${ is plain text */
     AUTO_BUF out = buf_new(DENIAL_TEXT_MAX);
-    add_literal(&out, rest ? str_head(text, text.len - 1) : text, true, has_variables(lack));
+    buf_add(&out, str_head(text, fields));
+    text = str_from(rest ? str_head(text, text.len - 1) : text, fields);
+    add_literal(&out, text, true, has_variables(lack));
     if (rest)
         buf_addc(&out, '*');
     return denial_text(&out, arena);

@@ -434,6 +434,7 @@ static void a_rules_prefix_is_as_wide_as_it_gets(void **state)
         { "{}", "arn:aws:s3:::mail/*", "\"arn:aws:s3:::mail/*\"" },
         { "{}", "arn:aws:s3:::mail/a*b/*", "\"arn:aws:s3:::mail/a${*}b/*\"" },
         { "{}", "arn:aws:s3:::mail/${a}?/*", "\"arn:aws:s3:::mail/${$}{a}${?}/*\"" },
+        { "{}", "arn:aws:s3:${a}::mail/${a}/*", "\"arn:aws:s3:${a}::mail/${$}{a}/*\"" },
         { "{}", NULL, "\"arn:aws:s3:::mail/a${*}b/7f3a\"" },
         { "{\"resource\":" SILENT("2008-10-17") "}", "arn:aws:s3:::mail/a*b/*",
           "\"arn:aws:s3:::mail/a?b/*\"" },
