@@ -71,8 +71,8 @@ static const struct fault *run_s3(struct attempt *t, size_t index, int64_t now_m
                          .rule = step->rule,
                          .now_ms = now_ms,
                          .arena = t->work };
-    TRY(s3_action_fault(step->action,
-                        s3_action_put(&as, step->action, t->lease->entry.id, body), t->work));
+    TRY(s3_action_fault(step->action, s3_action_put(&as, step->action, t->lease->entry.id, body),
+                        t->work));
     str key = s3_action_key(step->action->s3.object_key_prefix, t->lease->entry.id, t->work);
     *ret_says = arena_strf(t->work, "wrote s3://" STR_FMT "/" STR_FMT,
                            STR_ARG(step->action->s3.bucket_name), STR_ARG(key));

@@ -203,7 +203,7 @@ static void print_facts(const struct json *denial, struct buf *out)
 
 static void print_statement(const struct json *statement, struct buf *out)
 {
-    buf_add(out, STR("        "));
+    buf_add(out, STR("      "));
     struct json_writer w = json_writer(out);
     json_put_value(&w, statement);
     buf_addc(out, '\n');
