@@ -116,4 +116,4 @@ def test_what_is_asked_wrongly_is_one_sentence(server, tmp_path):
         done = policy(*arguments, check=False)
         assert done.returncode == code and done.stdout == "", (arguments, done)
         assert len(done.stderr.strip().splitlines()) == 1, done.stderr
-    assert "Rule set does not exist: a" in policy("--rule", "a/b", "--data", str(server.data), check=False).stderr
+    assert "has no rule set a in us-east-1" in policy("--rule", "a/b", "--data", str(server.data), check=False).stderr

@@ -107,6 +107,7 @@ static const struct fault *open_services(struct server *s)
     TRY(s3_embedded_open(s->objects, s->state, s->worlds, &s->outside, s->arena, &s->s3));
     s->ports.s3 = &s->s3->port;
     s->ports.sts = sts_embedded_open(s->arena);
+    s->rehearsal_ports = (struct ports) { .s3 = &s->s3->rehearsal.port, .sts = s->ports.sts };
     if (!s->ports.sts)
         return &fault_no_memory;
     TRY(setup_open(&s->ports, &s->outside, s->metrics, s->arena, &s->setup));

@@ -26,7 +26,7 @@ struct server {
     struct objects *objects;
     struct spool *spool;
     struct s3_service *s3;
-    struct ports ports;
+    struct ports ports, rehearsal_ports;
     struct setup *setup;
     struct stamp stamp;
     struct delivery delivery;

@@ -31,7 +31,7 @@ struct setting {
     bool no_flag;      /* a secret: other users can read a command line */
 };
 #define AT(member) offsetof(struct config, member)
-#define FOR_CLIENT (FOR_ASK | FOR_POLICY)
+#define FOR_CLIENT (FOR_ASK | FOR_POLICY | FOR_EXPLAIN)
 #define FOR_ANY    (FOR_SERVE | FOR_CLIENT)
 #define MB         (1024 * 1024ULL)
 
@@ -44,6 +44,11 @@ static const struct setting settings[] = {
   { "api",                      KIND_ADDRESS, AT(api),                     FOR_SERVE,           "127.0.0.1:4566",   "ADDR:PORT",           "the AWS endpoint, for every service and region" },
   { "api",                      KIND_TEXT,    AT(api),                     FOR_CLIENT,          NULL,               "URL",                 "the server to ask; otherwise the one that serves DIR" },
   { "message",                  KIND_TEXT,    AT(message),                 FOR_ASK,             NULL,               "ID",                  "the message meant" },
+  { "account",                  KIND_ACCOUNT, AT(account),                 FOR_EXPLAIN,         NULL,               "ID",                  "whose rule; otherwise the server's" },
+  { "region",                   KIND_REGION,  AT(region),                  FOR_EXPLAIN,         NULL,               "NAME",                "where its rule set is; otherwise the server's" },
+  { "request",                  KIND_TEXT,    AT(request),                 FOR_EXPLAIN,         NULL,               "FILE",                "a request in the words of the vectors, or a whole line of them; no server is asked; -: standard input" },
+  { "policies",                 KIND_TEXT,    AT(policies),                FOR_EXPLAIN,         NULL,               "FILE",                "the policies that govern it" },
+  { "exit-code",                KIND_SWITCH,  AT(exit_code),               FOR_EXPLAIN,         NULL,               NULL,                  "with --request and --rule: exit 1 when it would be denied" },
   { "json",                     KIND_SWITCH,  AT(json),                    FOR_CLIENT,          NULL,               NULL,                  "answer in JSON" },
   { "hostname",                 KIND_TEXT,    AT(hostname),                FOR_SERVE,           NULL,               "NAME",                "in banner, EHLO and Received; otherwise this machine's, and SES's own in Received and with --compat ses" },
   { "account",                  KIND_ACCOUNT, AT(account),                 FOR_SERVE,           "111122223333",     "ID",                  "whose root the root credentials are" },
@@ -51,6 +56,7 @@ static const struct setting settings[] = {
   { "region",                   KIND_REGION,  AT(region),                  FOR_SERVE,           "us-east-1",        "NAME",                "of listeners that name none" },
   { "region",                   KIND_REGION,  AT(region),                  FOR_POLICY,          "us-east-1",        "NAME",                "where the rule is" },
   { "rule",                     KIND_TEXT,    AT(rule),                    FOR_POLICY,          NULL,               "SET/RULE",            "the rule meant" },
+  { "rule",                     KIND_TEXT,    AT(rule),                    FOR_EXPLAIN,         NULL,               "SET/RULE",            "the receipt rule meant, on a running server; nothing is done" },
   { "kind",                     KIND_WORD,    AT(kind),                    FOR_POLICY,          NULL,               "KIND",                "only this policy: trust, role, bucket, key, sse-key, topic, topic-key or function", .words = "trust role bucket key sse-key topic topic-key function" },
   { "bucket",                   KIND_TEXT,    AT(bucket),                  FOR_POLICY,          NULL,               "NAME",                "no server is asked: the rule writes into this bucket" },
   { "prefix",                   KIND_TEXT,    AT(prefix),                  FOR_POLICY,          NULL,               "PREFIX",              "with this ObjectKeyPrefix" },

@@ -22,7 +22,9 @@ struct config {
     bool demo, json;
     str root_access_key_id, root_secret_access_key; /* STR_NONE: kept in the data directory */
     str message;                                    /* explain, redrive */
-    str rule;                                       /* SET/RULE */
+    str rule;                                       /* SET/RULE: explain, policy */
+    str request, policies;                          /* explain */
+    bool exit_code;
     str kind, bucket, prefix, bucket_owner, bucket_key, role, key, topic, topic_key, function;
     uint64_t message_max, rcpt_max, line_max, errors_max, commands_max;
     uint64_t connections_max,
@@ -34,7 +36,12 @@ struct config {
 #define NUMBER_UNSET UINT64_MAX
 
 /* Which command a setting belongs to. */
-enum { FOR_SERVE = 1, FOR_ASK = 2 /* explain and redrive */, FOR_POLICY = 4 };
+enum {
+    FOR_SERVE = 1,
+    FOR_ASK = 2, /* explain and redrive: of one message */
+    FOR_POLICY = 4,
+    FOR_EXPLAIN = 8,
+};
 
 /* Reads argv behind the command's name, the environment and the config file. Everything lives in
  * the arena. A FAULT_SYNTAX is the user's mistake: exit 2. */

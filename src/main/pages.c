@@ -1,10 +1,11 @@
-/* main/pages.c - Sesame's own pages, below /_sesame/: health, metrics, messages, set-ups. */
+/* main/pages.c - Sesame's own pages, below /_sesame/: health, metrics, messages, set-ups, rehearsals. */
 #include "main/assemble.h"
 
 #include "base/json.h"
 #include "base/percent.h"
 #include "mail/envelope.h"
 #include "receive/history.h"
+#include "receive/rehearse.h"
 #include "receive/timeline.h"
 #include "services/s3/bucket.h"
 #include "services/ses/grants.h"
@@ -19,6 +20,30 @@ struct page {
     const struct fault *(*answer)(struct server *, const struct own_page *, str segment,
                                   struct arena *, struct own_answer *);
 };
+
+static void say(struct own_answer *answer, int status, str says)
+{
+    buf_clear(&answer->text);
+    answer->status = status;
+    answer->content_type = STR("application/json");
+    struct json_writer w = json_writer(&answer->text);
+    json_open(&w, '{');
+    json_add_str(&w, "message", says);
+    json_close(&w, '}');
+}
+
+/* "max=10&rule=a%2Fb": the value behind a name, decoded; STR_NONE when there is none. */
+static str parameter(str query, const char *wanted, struct arena *a)
+{
+    for (str rest = query, pair; rest.len;) {
+        str name, value, decoded;
+        str_cut(rest, '&', &pair, &rest);
+        if (str_cut(pair, '=', &name, &value) && str_eq(name, str_of(wanted)) &&
+            percent_decode(value, true, a, &decoded))
+            return decoded;
+    }
+    return STR_NONE;
+}
 
 /* ---- health and metrics ---- */
 
@@ -87,17 +112,12 @@ static const struct fault *on_metrics(struct server *s, const struct own_page *p
 
 /* ---- messages ---- */
 
-static size_t wanted_count(str query)
+static size_t wanted_count(str query, struct arena *a)
 {
-    for (str rest = query, pair; rest.len;) {
-        str name, value;
-        uint64_t max;
-        str_cut(rest, '&', &pair, &rest);
-        if (str_cut(pair, '=', &name, &value) && str_eq(name, STR("max")) && str_u64(value, &max) &&
-            max)
-            return max < LIST_MAX ? (size_t)max : LIST_MAX;
-    }
-    return LIST_USUAL;
+    uint64_t max;
+    if (!str_u64(parameter(query, "max", a), &max) || !max)
+        return LIST_USUAL;
+    return max < LIST_MAX ? (size_t)max : LIST_MAX;
 }
 
 static const struct fault *on_messages(struct server *s, const struct own_page *page, str segment,
@@ -106,7 +126,7 @@ static const struct fault *on_messages(struct server *s, const struct own_page *
     (void)segment;
     struct spool_record *records;
     size_t count;
-    TRY(s->spool->ops->recent(s->spool, wanted_count(page->query), a, &records, &count));
+    TRY(s->spool->ops->recent(s->spool, wanted_count(page->query, a), a, &records, &count));
     buf_add(&answer->text, STR("{\"messages\":["));
     for (size_t i = 0; i < count; i++) {
         if (i)
@@ -152,18 +172,36 @@ static const struct fault *on_setups(struct server *s, const struct own_page *pa
     return NULL;
 }
 
-/* ---- what a rule needs ---- */
+/* ---- what a rule needs, and what it would meet ---- */
 
-/* The value of one name in a query; STR_NONE when absent or not encoded as one must. */
-static str query_value(str query, const char *wanted, struct arena *a)
+struct rule_asked {
+    str account, region;
+    const struct receipt_rule_set *set;
+    const struct receipt_rule *rule;
+};
+
+/* ruleSet, rule, account and region of the query; of what is not named the server's own. */
+static const struct fault *find_rule(const struct config *c, const struct world *world, str query,
+                                     struct arena *a, struct rule_asked *asked)
 {
-    for (str rest = query, pair; rest.len;) {
-        str name, value, decoded;
-        str_cut(rest, '&', &pair, &rest);
-        if (str_cut(pair, '=', &name, &value) && str_eq(name, str_of(wanted)))
-            return percent_decode(value, true, a, &decoded) ? decoded : STR_NONE;
-    }
-    return STR_NONE;
+    const str set = parameter(query, "ruleSet", a), rule = parameter(query, "rule", a);
+    const str account = parameter(query, "account", a), region = parameter(query, "region", a);
+    if (!set.len || !rule.len || (account.len && !account_id_ok(account)) ||
+        (region.len && !region_name_ok(region)))
+        return fault(a, FAULT_SYNTAX, NULL,
+                     "this page wants ruleSet and rule, and takes account, of twelve digits, and region");
+    *asked = (struct rule_asked) { .account = account.len ? account : c->account,
+                                   .region = region.len ? region : c->region };
+    asked->set = rule_set_find(world, asked->account, asked->region, set);
+    if (!asked->set)
+        return fault(a, FAULT_ABSENT, NULL,
+                     "account " STR_FMT " has no rule set " STR_FMT " in " STR_FMT,
+                     STR_ARG(asked->account), STR_ARG(set), STR_ARG(asked->region));
+    asked->rule = rule_find(asked->set, rule);
+    if (!asked->rule)
+        return fault(a, FAULT_ABSENT, NULL, "the rule set " STR_FMT " has no rule " STR_FMT,
+                     STR_ARG(set), STR_ARG(rule));
+    return NULL;
 }
 
 static str owner_in_world(void *context, str bucket)
@@ -177,33 +215,24 @@ static const struct fault *write_policies(const struct config *c, const struct w
                                           const struct own_page *page, struct arena *a,
                                           struct buf *out)
 {
-    const str set_name = query_value(page->query, "ruleSet", a),
-              rule_name = query_value(page->query, "rule", a),
-              only = query_value(page->query, "kind", a);
-    struct grants_question q = {
-        .account = query_value(page->query, "account", a),
-        .region = query_value(page->query, "region", a),
-        .rule_set = set_name,
-        .bucket_owner = owner_in_world,
-        .context = (void *)world,
-        .bucket_key = query_value(page->query, "bucketKey", a),
-        .topic_key = query_value(page->query, "topicKey", a),
-        .only = only,
-    };
+    const str only = parameter(page->query, "kind", a);
     enum grant_kind kind;
     if (only.len && !grant_kind_named(only, &kind))
         return fault(a, FAULT_SYNTAX, NULL, "there is no kind of policy named \"" STR_FMT "\"",
                      STR_ARG(only));
-    if (!q.account.len)
-        q.account = c->account;
-    if (!q.region.len)
-        q.region = c->region;
-    const struct receipt_rule_set *set = rule_set_find(world, q.account, q.region, set_name);
-    if (!set)
-        return fault(a, FAULT_ABSENT, NULL, "Rule set does not exist: " STR_FMT, STR_ARG(set_name));
-    q.rule = rule_find(set, rule_name);
-    if (!q.rule)
-        return fault(a, FAULT_ABSENT, NULL, "Rule does not exist: " STR_FMT, STR_ARG(rule_name));
+    struct rule_asked asked;
+    TRY(find_rule(c, world, page->query, a, &asked));
+    const struct grants_question q = {
+        .account = asked.account,
+        .region = asked.region,
+        .rule_set = asked.set->name,
+        .rule = asked.rule,
+        .bucket_owner = owner_in_world,
+        .context = (void *)world,
+        .bucket_key = parameter(page->query, "bucketKey", a),
+        .topic_key = parameter(page->query, "topicKey", a),
+        .only = only,
+    };
     return grants_write(&q, a, out);
 }
 
@@ -213,6 +242,38 @@ static const struct fault *on_policies(struct server *s, const struct own_page *
     (void)segment;
     const struct world *world = worlds_now(s->worlds);
     const struct fault *f = write_policies(s->config, world, page, a, &answer->text);
+    if (f) /* it may point into the world */
+        f = fault_keep(a, f);
+    world_unref(world);
+    return f;
+}
+
+static const struct fault *rehearse(struct server *s, const struct world *world,
+                                    const struct own_page *page, struct arena *a, struct buf *out)
+{
+    struct rule_asked asked;
+    TRY(find_rule(s->config, world, page->query, a, &asked));
+    const struct receipt_rule_set *active = rule_set_active(world, asked.account, asked.region);
+    struct clock *clock = s->outside.clock;
+    struct acting as = { .world = world,
+                         .ports = &s->rehearsal_ports,
+                         .account = asked.account,
+                         .region = asked.region,
+                         .rule_set = asked.set->name,
+                         .rule = asked.rule,
+                         .now_ms = clock->wall_ms(clock),
+                         .arena = a };
+    return rehearse_rule(&as, active && str_eq(active->name, asked.set->name), out);
+}
+
+static const struct fault *on_explain(struct server *s, const struct own_page *page, str segment,
+                                      struct arena *a, struct own_answer *answer)
+{
+    (void)segment;
+    const struct world *world = worlds_now(s->worlds);
+    const struct fault *f = rehearse(s, world, page, a, &answer->text);
+    if (f)
+        f = fault_keep(a, f);
     world_unref(world);
     return f;
 }
@@ -226,6 +287,7 @@ static const struct page pages[] = {
     { "POST", "messages/*/redrive", false, on_redrive  },
     { "GET",  "setups",             false, on_setups   },
     { "GET",  "policies",           false, on_policies },
+    { "GET",  "explain",            false, on_explain  },
 };
 /* clang-format on */
 enum { PAGES = sizeof pages / sizeof pages[0] };
@@ -249,17 +311,6 @@ static bool path_fits(str pattern, str path, str *ret_segment)
         pattern = want_rest;
         path = have_rest;
     }
-}
-
-static void say(struct own_answer *answer, int status, str says)
-{
-    buf_clear(&answer->text);
-    answer->status = status;
-    answer->content_type = STR("application/json");
-    struct json_writer w = json_writer(&answer->text);
-    json_open(&w, '{');
-    json_add_str(&w, "message", says);
-    json_close(&w, '}');
 }
 
 static int status_of(const struct fault *f)
