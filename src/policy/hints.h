@@ -13,8 +13,8 @@
 enum severity { SEVERITY_ERROR, SEVERITY_WARNING, SEVERITY_NOTE };
 const char *severity_name(enum severity); /* "error", "warning", "note" */
 
-/* kind, identifier, severity. An error is what a service refuses: the validator's; a warning grants
- * more than it should or nothing at all; a note works and could be better. */
+/* kind, identifier, severity. A warning grants more than it should, or can grant nothing; a note works
+ * and could be better. An error is what a service refuses, and the validator's to say. */
 /* clang-format off */
 #define HINTS(X) \
     X(OTHER_RULE,         "source-arn-names-another-rule",  WARNING) /* another rule, set, region or account */ \
@@ -33,6 +33,7 @@ const char *severity_name(enum severity); /* "error", "warning", "note" */
     X(DENIES_UNENCRYPTED, "deny-without-encryption-header", WARNING) /* SES sends none */ \
     X(SOURCE_OF_ROLE,     "source-keys-after-a-role",       WARNING) /* a role's calls carry none */ \
     X(OLD_VARIABLES,      "variables-need-2012-10-17",      WARNING) /* ${...} taken literally */ \
+    X(NO_KEEPER,          "key-policy-without-keeper",      WARNING) /* nobody may change it again */ \
     X(PLACEHOLDER,        "placeholder-left",               WARNING) /* of the page it was pasted from */ \
     X(COMMENTS,           "comments-in-json",               WARNING) /* drafts only, see policy/draft.h */ \
     X(MISSING_COMMA,      "missing-comma",                  WARNING) /* drafts only */ \
@@ -68,8 +69,7 @@ bool hints_of_document(const struct document *, const struct policy_home *, str 
                        struct arena *, struct hints *);
 
 /* Adds the hints of a decision, allowed or not: of the statement that decided and of those that came
- * nearest, seen with the request in hand. They borrow
- * the exhibits. False when the arena is full. */
+ * nearest, seen with the request in hand. They borrow the exhibits. False when the arena is full. */
 bool hints_of_decision(const struct request *, const struct decision *, struct arena *,
                        struct hints *);
 

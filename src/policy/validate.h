@@ -39,6 +39,7 @@ struct policy_home {
                      group; STR_NONE: unknown, then nothing is compared with it */
     str caller;   /* key only: the ARN of who saves it, and must be able to again; STR_NONE: unknown */
     const struct principal_register *principals; /* NULL: nobody is looked up */
+    bool part; /* statements to be put beside others: what only a whole policy shows is not asked */
 };
 
 /* NULL: the service takes it, and policy_parse reads it. Otherwise FAULT_SYNTAX or FAULT_LIMIT with

@@ -8,53 +8,51 @@
 
 enum { BUCKET_MAX = 20 * 1024 }; /* white space outside strings is free */
 
-enum applies { TO_BUCKET = 1, TO_OBJECT = 2 };
-
 /* Service Authorization Reference, "Actions, resources, and condition keys for Amazon S3": those a
  * bucket policy may name. */
 /* clang-format off */
 static const struct { str name; unsigned applies; } actions[] = {
-    { STR_INIT("AbortMultipartUpload"),          TO_OBJECT }, { STR_INIT("BypassGovernanceRetention"),    TO_OBJECT },
-    { STR_INIT("CreateBucket"),                  TO_BUCKET }, { STR_INIT("DeleteBucket"),                 TO_BUCKET },
-    { STR_INIT("DeleteBucketPolicy"),            TO_BUCKET }, { STR_INIT("DeleteBucketWebsite"),          TO_BUCKET },
-    { STR_INIT("DeleteObject"),                  TO_OBJECT }, { STR_INIT("DeleteObjectTagging"),          TO_OBJECT },
-    { STR_INIT("DeleteObjectVersion"),           TO_OBJECT }, { STR_INIT("DeleteObjectVersionTagging"),   TO_OBJECT },
-    { STR_INIT("GetAccelerateConfiguration"),    TO_BUCKET }, { STR_INIT("GetAnalyticsConfiguration"),    TO_BUCKET },
-    { STR_INIT("GetBucketAcl"),                  TO_BUCKET }, { STR_INIT("GetBucketCORS"),                TO_BUCKET },
-    { STR_INIT("GetBucketLocation"),             TO_BUCKET }, { STR_INIT("GetBucketLogging"),             TO_BUCKET },
-    { STR_INIT("GetBucketNotification"),         TO_BUCKET }, { STR_INIT("GetBucketObjectLockConfiguration"), TO_BUCKET },
-    { STR_INIT("GetBucketOwnershipControls"),    TO_BUCKET }, { STR_INIT("GetBucketPolicy"),              TO_BUCKET },
-    { STR_INIT("GetBucketPolicyStatus"),         TO_BUCKET }, { STR_INIT("GetBucketPublicAccessBlock"),   TO_BUCKET },
-    { STR_INIT("GetBucketRequestPayment"),       TO_BUCKET }, { STR_INIT("GetBucketTagging"),             TO_BUCKET },
-    { STR_INIT("GetBucketVersioning"),           TO_BUCKET }, { STR_INIT("GetBucketWebsite"),             TO_BUCKET },
-    { STR_INIT("GetEncryptionConfiguration"),    TO_BUCKET }, { STR_INIT("GetIntelligentTieringConfiguration"), TO_BUCKET },
-    { STR_INIT("GetInventoryConfiguration"),     TO_BUCKET }, { STR_INIT("GetLifecycleConfiguration"),    TO_BUCKET },
-    { STR_INIT("GetMetricsConfiguration"),       TO_BUCKET }, { STR_INIT("GetObject"),                    TO_OBJECT },
-    { STR_INIT("GetObjectAcl"),                  TO_OBJECT }, { STR_INIT("GetObjectAttributes"),          TO_OBJECT },
-    { STR_INIT("GetObjectLegalHold"),            TO_OBJECT }, { STR_INIT("GetObjectRetention"),           TO_OBJECT },
-    { STR_INIT("GetObjectTagging"),              TO_OBJECT }, { STR_INIT("GetObjectTorrent"),             TO_OBJECT },
-    { STR_INIT("GetObjectVersion"),              TO_OBJECT }, { STR_INIT("GetObjectVersionAcl"),          TO_OBJECT },
-    { STR_INIT("GetObjectVersionAttributes"),    TO_OBJECT }, { STR_INIT("GetObjectVersionForReplication"), TO_OBJECT },
-    { STR_INIT("GetObjectVersionTagging"),       TO_OBJECT }, { STR_INIT("GetObjectVersionTorrent"),      TO_OBJECT },
-    { STR_INIT("GetReplicationConfiguration"),   TO_BUCKET }, { STR_INIT("InitiateReplication"),          TO_OBJECT },
-    { STR_INIT("ListBucket"),                    TO_BUCKET }, { STR_INIT("ListBucketMultipartUploads"),   TO_BUCKET },
-    { STR_INIT("ListBucketVersions"),            TO_BUCKET }, { STR_INIT("ListMultipartUploadParts"),     TO_OBJECT },
-    { STR_INIT("ObjectOwnerOverrideToBucketOwner"), TO_OBJECT }, { STR_INIT("PutAccelerateConfiguration"), TO_BUCKET },
-    { STR_INIT("PutAnalyticsConfiguration"),     TO_BUCKET }, { STR_INIT("PutBucketAcl"),                 TO_BUCKET },
-    { STR_INIT("PutBucketCORS"),                 TO_BUCKET }, { STR_INIT("PutBucketLogging"),             TO_BUCKET },
-    { STR_INIT("PutBucketNotification"),         TO_BUCKET }, { STR_INIT("PutBucketObjectLockConfiguration"), TO_BUCKET },
-    { STR_INIT("PutBucketOwnershipControls"),    TO_BUCKET }, { STR_INIT("PutBucketPolicy"),              TO_BUCKET },
-    { STR_INIT("PutBucketPublicAccessBlock"),    TO_BUCKET }, { STR_INIT("PutBucketRequestPayment"),      TO_BUCKET },
-    { STR_INIT("PutBucketTagging"),              TO_BUCKET }, { STR_INIT("PutBucketVersioning"),          TO_BUCKET },
-    { STR_INIT("PutBucketWebsite"),              TO_BUCKET }, { STR_INIT("PutEncryptionConfiguration"),   TO_BUCKET },
-    { STR_INIT("PutIntelligentTieringConfiguration"), TO_BUCKET }, { STR_INIT("PutInventoryConfiguration"), TO_BUCKET },
-    { STR_INIT("PutLifecycleConfiguration"),     TO_BUCKET }, { STR_INIT("PutMetricsConfiguration"),      TO_BUCKET },
-    { STR_INIT("PutObject"),                     TO_OBJECT }, { STR_INIT("PutObjectAcl"),                 TO_OBJECT },
-    { STR_INIT("PutObjectLegalHold"),            TO_OBJECT }, { STR_INIT("PutObjectRetention"),           TO_OBJECT },
-    { STR_INIT("PutObjectTagging"),              TO_OBJECT }, { STR_INIT("PutObjectVersionAcl"),          TO_OBJECT },
-    { STR_INIT("PutObjectVersionTagging"),       TO_OBJECT }, { STR_INIT("PutReplicationConfiguration"),  TO_BUCKET },
-    { STR_INIT("ReplicateDelete"),               TO_OBJECT }, { STR_INIT("ReplicateObject"),              TO_OBJECT },
-    { STR_INIT("ReplicateTags"),                 TO_OBJECT }, { STR_INIT("RestoreObject"),                TO_OBJECT },
+    { STR_INIT("AbortMultipartUpload"),          S3_OBJECT }, { STR_INIT("BypassGovernanceRetention"),    S3_OBJECT },
+    { STR_INIT("CreateBucket"),                  S3_BUCKET }, { STR_INIT("DeleteBucket"),                 S3_BUCKET },
+    { STR_INIT("DeleteBucketPolicy"),            S3_BUCKET }, { STR_INIT("DeleteBucketWebsite"),          S3_BUCKET },
+    { STR_INIT("DeleteObject"),                  S3_OBJECT }, { STR_INIT("DeleteObjectTagging"),          S3_OBJECT },
+    { STR_INIT("DeleteObjectVersion"),           S3_OBJECT }, { STR_INIT("DeleteObjectVersionTagging"),   S3_OBJECT },
+    { STR_INIT("GetAccelerateConfiguration"),    S3_BUCKET }, { STR_INIT("GetAnalyticsConfiguration"),    S3_BUCKET },
+    { STR_INIT("GetBucketAcl"),                  S3_BUCKET }, { STR_INIT("GetBucketCORS"),                S3_BUCKET },
+    { STR_INIT("GetBucketLocation"),             S3_BUCKET }, { STR_INIT("GetBucketLogging"),             S3_BUCKET },
+    { STR_INIT("GetBucketNotification"),         S3_BUCKET }, { STR_INIT("GetBucketObjectLockConfiguration"), S3_BUCKET },
+    { STR_INIT("GetBucketOwnershipControls"),    S3_BUCKET }, { STR_INIT("GetBucketPolicy"),              S3_BUCKET },
+    { STR_INIT("GetBucketPolicyStatus"),         S3_BUCKET }, { STR_INIT("GetBucketPublicAccessBlock"),   S3_BUCKET },
+    { STR_INIT("GetBucketRequestPayment"),       S3_BUCKET }, { STR_INIT("GetBucketTagging"),             S3_BUCKET },
+    { STR_INIT("GetBucketVersioning"),           S3_BUCKET }, { STR_INIT("GetBucketWebsite"),             S3_BUCKET },
+    { STR_INIT("GetEncryptionConfiguration"),    S3_BUCKET }, { STR_INIT("GetIntelligentTieringConfiguration"), S3_BUCKET },
+    { STR_INIT("GetInventoryConfiguration"),     S3_BUCKET }, { STR_INIT("GetLifecycleConfiguration"),    S3_BUCKET },
+    { STR_INIT("GetMetricsConfiguration"),       S3_BUCKET }, { STR_INIT("GetObject"),                    S3_OBJECT },
+    { STR_INIT("GetObjectAcl"),                  S3_OBJECT }, { STR_INIT("GetObjectAttributes"),          S3_OBJECT },
+    { STR_INIT("GetObjectLegalHold"),            S3_OBJECT }, { STR_INIT("GetObjectRetention"),           S3_OBJECT },
+    { STR_INIT("GetObjectTagging"),              S3_OBJECT }, { STR_INIT("GetObjectTorrent"),             S3_OBJECT },
+    { STR_INIT("GetObjectVersion"),              S3_OBJECT }, { STR_INIT("GetObjectVersionAcl"),          S3_OBJECT },
+    { STR_INIT("GetObjectVersionAttributes"),    S3_OBJECT }, { STR_INIT("GetObjectVersionForReplication"), S3_OBJECT },
+    { STR_INIT("GetObjectVersionTagging"),       S3_OBJECT }, { STR_INIT("GetObjectVersionTorrent"),      S3_OBJECT },
+    { STR_INIT("GetReplicationConfiguration"),   S3_BUCKET }, { STR_INIT("InitiateReplication"),          S3_OBJECT },
+    { STR_INIT("ListBucket"),                    S3_BUCKET }, { STR_INIT("ListBucketMultipartUploads"),   S3_BUCKET },
+    { STR_INIT("ListBucketVersions"),            S3_BUCKET }, { STR_INIT("ListMultipartUploadParts"),     S3_OBJECT },
+    { STR_INIT("ObjectOwnerOverrideToBucketOwner"), S3_OBJECT }, { STR_INIT("PutAccelerateConfiguration"), S3_BUCKET },
+    { STR_INIT("PutAnalyticsConfiguration"),     S3_BUCKET }, { STR_INIT("PutBucketAcl"),                 S3_BUCKET },
+    { STR_INIT("PutBucketCORS"),                 S3_BUCKET }, { STR_INIT("PutBucketLogging"),             S3_BUCKET },
+    { STR_INIT("PutBucketNotification"),         S3_BUCKET }, { STR_INIT("PutBucketObjectLockConfiguration"), S3_BUCKET },
+    { STR_INIT("PutBucketOwnershipControls"),    S3_BUCKET }, { STR_INIT("PutBucketPolicy"),              S3_BUCKET },
+    { STR_INIT("PutBucketPublicAccessBlock"),    S3_BUCKET }, { STR_INIT("PutBucketRequestPayment"),      S3_BUCKET },
+    { STR_INIT("PutBucketTagging"),              S3_BUCKET }, { STR_INIT("PutBucketVersioning"),          S3_BUCKET },
+    { STR_INIT("PutBucketWebsite"),              S3_BUCKET }, { STR_INIT("PutEncryptionConfiguration"),   S3_BUCKET },
+    { STR_INIT("PutIntelligentTieringConfiguration"), S3_BUCKET }, { STR_INIT("PutInventoryConfiguration"), S3_BUCKET },
+    { STR_INIT("PutLifecycleConfiguration"),     S3_BUCKET }, { STR_INIT("PutMetricsConfiguration"),      S3_BUCKET },
+    { STR_INIT("PutObject"),                     S3_OBJECT }, { STR_INIT("PutObjectAcl"),                 S3_OBJECT },
+    { STR_INIT("PutObjectLegalHold"),            S3_OBJECT }, { STR_INIT("PutObjectRetention"),           S3_OBJECT },
+    { STR_INIT("PutObjectTagging"),              S3_OBJECT }, { STR_INIT("PutObjectVersionAcl"),          S3_OBJECT },
+    { STR_INIT("PutObjectVersionTagging"),       S3_OBJECT }, { STR_INIT("PutReplicationConfiguration"),  S3_BUCKET },
+    { STR_INIT("ReplicateDelete"),               S3_OBJECT }, { STR_INIT("ReplicateObject"),              S3_OBJECT },
+    { STR_INIT("ReplicateTags"),                 S3_OBJECT }, { STR_INIT("RestoreObject"),                S3_OBJECT },
 };
 
 /* Condition keys that mean something to a few actions only. */
@@ -105,11 +103,10 @@ const struct fault *vet_bucket_text(struct vetting *v)
                : NULL;
 }
 
-/* What an item of Action reaches: TO_BUCKET, TO_OBJECT, both, or nothing known. */
-static unsigned action_applies(str item)
+unsigned s3_action_reach(str item)
 {
     if (str_eq(item, STR("*")))
-        return TO_BUCKET | TO_OBJECT;
+        return S3_BUCKET | S3_OBJECT;
     str service, name;
     unsigned applies = 0;
     if (!str_cut(item, ':', &service, &name) || !str_eq_nocase(service, STR("s3")))
@@ -134,14 +131,14 @@ static unsigned resource_applies(str bucket, str item)
         if (bucket.len == 0)
             return 0;
         if (slash == arn.resource.len && glob_has_wildcard(bucket))
-            return TO_BUCKET | TO_OBJECT;
+            return S3_BUCKET | S3_OBJECT;
     }
     if (str_eq(arn.resource, bucket))
-        return TO_BUCKET;
+        return S3_BUCKET;
     if (!str_starts(arn.resource, bucket))
         return 0;
     const char next = arn.resource.ptr[bucket.len];
-    return next == '/' ? TO_OBJECT : next == '*' ? TO_BUCKET | TO_OBJECT : 0;
+    return next == '/' ? S3_OBJECT : next == '*' ? S3_BUCKET | S3_OBJECT : 0;
 }
 
 static bool key_applies(size_t narrow, str item)
@@ -201,7 +198,7 @@ static const struct fault *vet_actions(struct vetting *v, const struct spans *st
     if (items_count(items) == 0)
         return vet_refuse(v, items ? items : statement, "Missing required field Action");
     for (const struct spans *i = items_first(items); i; i = items_next(items, i))
-        if (i->kind != SPANS_STRING || !action_applies(i->text))
+        if (i->kind != SPANS_STRING || !s3_action_reach(i->text))
             return vet_refuse(v, i, "Policy has invalid action");
     return NULL;
 }
@@ -249,7 +246,7 @@ static const struct fault *vet_statement(struct vetting *v, const struct spans *
     if (!wanted || !reached)
         return NULL; /* what a negated list reaches cannot be narrowed */
     for (const struct spans *i = items_first(wanted); i; i = items_next(wanted, i))
-        if (!(action_applies(i->text) & applies))
+        if (!(s3_action_reach(i->text) & applies))
             return vet_refuse(v, i, "Action does not apply to any resource(s) in statement");
     return NULL;
 }

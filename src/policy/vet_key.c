@@ -91,7 +91,7 @@ const struct fault *vet_key_lockout(struct vetting *v, const struct document *po
         "{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"*\","
         "\"Resource\":\"*\"}}";
     struct arn who;
-    if (!arn_parse(v->home->caller, &who))
+    if (v->home->part || !arn_parse(v->home->caller, &who))
         return NULL; /* nobody says who saves it */
     const struct caller caller = caller_of(who, v->arena);
     struct request request = {

@@ -54,6 +54,10 @@ const struct spans *vet_condition_oddity(const struct spans *condition);
 /* The second statement of two with one Sid; empty ones do not count. */
 const struct spans *vet_sid_twice(const struct spans *statements);
 
+/* What an item of Action reaches in S3; 0: nothing known. */
+enum s3_reach { S3_BUCKET = 1, S3_OBJECT = 2 };
+unsigned s3_action_reach(str item);
+
 /* The name of a principal that is nobody; NULL: all are somebody, as far as is known. */
 const struct spans *vet_principal_nobody(const struct vetting *, const struct spans *principal,
                                          str *ret_type);
