@@ -74,8 +74,10 @@ def test_request_and_policies_may_lie_in_files_of_their_own(tmp_path):
     apart = explain("--request", str(request), "--policies", str(policies), "--json")
     together = explain("--request", str(both), "--json")
     assert apart.returncode == together.returncode == 0, apart.stderr + together.stderr
-    assert json.loads(apart.stdout) == json.loads(together.stdout)
-    said = json.loads(apart.stdout)
+    said, beside = json.loads(apart.stdout), json.loads(together.stdout)
+    for hint in said["hints"] + beside["hints"]:  # a place is that in the document, as it is laid out
+        del hint["line"], hint["column"]
+    assert said == beside
     assert said["blame"] == vector["blame"]
     text = explain("--request", str(request), "--policies", str(policies)).stdout
     assert text.startswith("ImplicitDeny: " + said["sentence"]), text
@@ -90,6 +92,19 @@ def test_the_exit_code_tells_of_the_answer_only_when_asked(tmp_path):
     for question, code in ((allowed, 0), (denied, 1)):
         assert explain("--request", "-", stdin=json.dumps(question)).returncode == 0
         assert explain("--request", "-", "--exit-code", stdin=json.dumps(question)).returncode == code
+
+
+def test_hints_are_told_of_what_is_allowed_too():
+    flow = next(f for f in vectors("seed-flows.jsonl") if f["expect"] == "Allow")
+    assert all(step["hints"] == [] for step in explained(flow)["steps"])
+    open_to_all = {"request": {**REQUEST, "context": {"aws:SourceAccount": ACCOUNT}},
+                   "policies": {"resource": {"Statement": {"Effect": "Allow", "Action": "s3:PutObject",
+                                                           "Principal": {"Service": "ses.amazonaws.com"},
+                                                           "Resource": "arn:aws:s3:::mail/*"}}}}
+    said = explained(open_to_all)
+    assert said["expect"] == "Allow"
+    assert [hint["id"] for hint in said["hints"]] == ["missing-source-account", "missing-source-arn"]
+    assert "warning (missing-source-account, line 1, column " in explain("--request", "-", stdin=json.dumps(open_to_all)).stdout
 
 
 REQUEST = {"principal": "ses.amazonaws.com", "action": "s3:PutObject", "resource": "arn:aws:s3:::mail/x",
@@ -343,6 +358,13 @@ def test_a_role_that_does_not_trust_the_rule_is_not_asked_further(server):
     said = denied_as_rehearsed(receiving)
     (decision,) = said["actions"][0]["decisions"]
     assert decision["blame"]["policy"] == "trust" and decision["blame"]["key"] == "AWS:SourceArn"
+    hints = {hint["id"]: hint for hint in decision["hints"]}
+    assert set(hints) == {"source-arn-names-another-rule", "cloned-rule-set"}, hints
+    assert hints["cloned-rule-set"]["policy"] == "trust" and rule_arn("main", "store") in hints["cloned-rule-set"]["says"]
+    assert "warning (cloned-rule-set, line 1, column " in server.explain("--rule", "main/store").stdout
+    timeline = server.attempted(server.send(MAIL))
+    assert [hint["id"] for hint in timeline["attempts"][0]["denial"]["hints"]] == list(hints)
+    assert "warning (cloned-rule-set): " in server.explain("--message", timeline["messageId"]).stdout
 
 
 def test_a_role_without_policies_is_told_what_to_attach(server):

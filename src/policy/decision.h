@@ -145,7 +145,8 @@ str denial_instead(const struct denial *, struct arena *);
  * {"action","resource","principal","policy","sid","element","operator","key","wanted","got",
  *  "sentence","remedy"}, with the words of the vectors' `blame` ("trust", "resource",
  * "identity[0]", ...; absent members left out, got null when the key was absent). Beside
- * them "remedies", the list of {"policy","says","statement","document"}, or "instead". */
+ * them "remedies", the list of {"policy","says","statement","document"}, or "instead"; and "hints",
+ * as policy/hints.h writes them. */
 str denial_json(const struct denial *, struct arena *);
 
 #endif

@@ -2,6 +2,7 @@
 #include "policy/denial.h"
 
 #include "base/json.h"
+#include "policy/hints.h"
 #include "policy/match.h"
 
 const struct denial *denial_of(const struct fault *fault)
@@ -258,6 +259,8 @@ str denial_json(const struct denial *denial, struct arena *arena)
         out.failed |= str_is_none(instead);
         json_add_str(&json, "instead", instead);
     }
+    json_name(&json, STR("hints"));
+    out.failed |= !hints_put_decision(&json, request, &denial->decision, arena);
     json_close(&json, '}');
     return denial_text(&out, arena);
 }

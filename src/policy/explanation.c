@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "policy/denial.h"
+#include "policy/hints.h"
 #include "policy/tally.h"
 
 struct told {
@@ -194,6 +195,8 @@ bool explanation_write(const struct request *request, const struct exhibit *exhi
         put_made(&json, "sentence", said_yes(&t));
     else
         put_denial(&json, &t);
+    json_name(&json, STR("hints"));
+    out->failed |= !hints_put_decision(&json, request, &t.decision, arena);
     put_list(&json, &t, "trace", put_trace);
     json_close(&json, '}');
     return !out->failed;
@@ -234,6 +237,17 @@ static void print_remedies(const struct page *page, const struct spans *object)
     }
 }
 
+static void print_hints(const struct page *page, const struct spans *object)
+{
+    const struct spans *hints = spans_get(object, STR("hints"));
+    for (const struct spans *one = hints ? hints->first : NULL; one; one = one->next)
+        buf_addf(page->out, "%s  " STR_FMT " (" STR_FMT ", line " STR_FMT ", column " STR_FMT
+                            " of " STR_FMT "): " STR_FMT "\n",
+                 page->indent, STR_ARG(text_at(one, "severity")), STR_ARG(text_at(one, "id")),
+                 STR_ARG(text_at(one, "line")), STR_ARG(text_at(one, "column")),
+                 STR_ARG(text_at(one, "policy")), STR_ARG(text_at(one, "says")));
+}
+
 static void print_statement(const struct page *page, const struct spans *one)
 {
     const str sid = text_at(one, "sid"), element = text_at(one, "element");
@@ -268,6 +282,7 @@ void explanation_print(const struct spans *object, str text, const char *indent,
     if (aws.len)
         buf_addf(out, "%s  AWS would say: " STR_FMT "\n", indent, STR_ARG(aws));
     print_remedies(&page, object);
+    print_hints(&page, object);
     const struct spans *trace = spans_get(object, STR("trace"));
     if (trace && trace->first)
         buf_addf(out, "%s  statements:\n", indent);

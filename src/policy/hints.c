@@ -360,3 +360,15 @@ void hint_put_json(struct json_writer *json, const struct hint *hint)
     json_add_str(json, "says", hint->says);
     json_close(json, '}');
 }
+
+bool hints_put_decision(struct json_writer *json, const struct request *request,
+                        const struct decision *decision, struct arena *arena)
+{
+    struct hints hints = { 0 };
+    const bool ok = hints_of_decision(request, decision, arena, &hints);
+    json_open(json, '[');
+    for (size_t i = 0; i < hints.count; i++)
+        hint_put_json(json, &hints.of[i]);
+    json_close(json, ']');
+    return ok;
+}

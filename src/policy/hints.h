@@ -78,5 +78,8 @@ bool hints_add(struct hints *, struct arena *, const struct hint *);
 
 /* {"id","severity","policy","sid","line","column","says"}: the absent left out. */
 void hint_put_json(struct json_writer *, const struct hint *);
+/* Writes the list of a decision's hints, each as above. False when the arena is full. */
+bool hints_put_decision(struct json_writer *, const struct request *, const struct decision *,
+                        struct arena *);
 
 #endif

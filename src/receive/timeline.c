@@ -230,6 +230,18 @@ static void print_remedies(const struct json *denial, struct buf *out)
         buf_addf(out, "      " STR_FMT "\n", STR_ARG(instead));
 }
 
+/* What the policy that decided says and its author hardly meant: docs/hints.md. */
+static void print_hints(const struct json *denial, struct buf *out)
+{
+    const struct json *hints = json_get(denial, "hints");
+    for (size_t i = 0; i < json_size(hints); i++) {
+        const struct json *hint = json_at(hints, i);
+        buf_addf(out, "      " STR_FMT " (" STR_FMT "): " STR_FMT "\n",
+                 STR_ARG(json_str(hint, "severity")), STR_ARG(json_str(hint, "id")),
+                 STR_ARG(json_str(hint, "says")));
+    }
+}
+
 static void print_attempts(const struct json *message, struct buf *out)
 {
     const struct json *attempts = json_get(message, "attempts");
@@ -248,6 +260,7 @@ static void print_attempts(const struct json *message, struct buf *out)
             buf_addf(out, "      " STR_FMT "\n", STR_ARG(says));
         print_facts(json_get(attempt, "denial"), out);
         print_remedies(json_get(attempt, "denial"), out);
+        print_hints(json_get(attempt, "denial"), out);
     }
 }
 
