@@ -14,6 +14,7 @@ struct command {
 extern const struct command commands[];
 extern const size_t command_count;
 
+int command_check(int argc, char *const *argv);
 int command_serve(int argc, char *const *argv);
 int command_explain(int argc, char *const *argv);
 int command_policy(int argc, char *const *argv);

@@ -32,13 +32,13 @@ struct setting {
 };
 #define AT(member) offsetof(struct config, member)
 #define FOR_CLIENT (FOR_ASK | FOR_POLICY | FOR_EXPLAIN)
-#define FOR_ANY    (FOR_SERVE | FOR_CLIENT)
+#define FOR_ANY    (FOR_SERVE | FOR_CLIENT | FOR_CHECK)
 #define MB         (1024 * 1024ULL)
 
 /* clang-format off */
 static const struct setting settings[] = {
   /* name                       kind          where                        command              default             argument               help */
-  { "data",                     KIND_TEXT,    AT(data),                    FOR_ANY,             "./sesame-data",    "DIR",                 "where everything lies" },
+  { "data",                     KIND_TEXT,    AT(data),                    FOR_SERVE | FOR_CLIENT, "./sesame-data",    "DIR",                 "where everything lies" },
   { "config",                   KIND_TEXT,    AT(config_file),             FOR_ANY,             NULL,               "FILE",                "lines of `name = value`; # begins a comment" },
   { "smtp",                     KIND_SMTP,    AT(smtp),                    FOR_SERVE,           "127.0.0.1:2525",   "[REGION=]ADDR:PORT",  "receive mail here, for one region; may be given again; port 0: a free one" },
   { "api",                      KIND_ADDRESS, AT(api),                     FOR_SERVE,           "127.0.0.1:4566",   "ADDR:PORT",           "the AWS endpoint, for every service and region" },
@@ -49,7 +49,10 @@ static const struct setting settings[] = {
   { "request",                  KIND_TEXT,    AT(request),                 FOR_EXPLAIN,         NULL,               "FILE",                "a request in the words of the vectors, or a whole line of them; no server is asked; -: standard input" },
   { "policies",                 KIND_TEXT,    AT(policies),                FOR_EXPLAIN,         NULL,               "FILE",                "the policies that govern it" },
   { "exit-code",                KIND_SWITCH,  AT(exit_code),               FOR_EXPLAIN,         NULL,               NULL,                  "with --request and --rule: exit 1 when it would be denied" },
-  { "json",                     KIND_SWITCH,  AT(json),                    FOR_CLIENT,          NULL,               NULL,                  "answer in JSON" },
+  { "type",                     KIND_WORD,    AT(type),                    FOR_CHECK,           NULL,               "TYPE",                "what the policies are: bucket, trust, identity, key, topic or function; otherwise it is guessed", .words = "bucket trust identity key topic function" },
+  { "target",                   KIND_TEXT,    AT(target),                  FOR_CHECK,           NULL,               "ARN",                 "what they are attached to; otherwise no Resource is compared with it" },
+  { "rule-arn",                 KIND_TEXT,    AT(rule_arn),                FOR_CHECK,           NULL,               "ARN",                 "the receipt rule they are meant for; otherwise no SourceArn is compared with it" },
+  { "json",                     KIND_SWITCH,  AT(json),                    FOR_CLIENT | FOR_CHECK, NULL,               NULL,                  "answer in JSON" },
   { "hostname",                 KIND_TEXT,    AT(hostname),                FOR_SERVE,           NULL,               "NAME",                "in banner, EHLO and Received; otherwise this machine's, and SES's own in Received and with --compat ses" },
   { "account",                  KIND_ACCOUNT, AT(account),                 FOR_SERVE,           "111122223333",     "ID",                  "whose root the root credentials are" },
   { "account",                  KIND_ACCOUNT, AT(account),                 FOR_POLICY,          "111122223333",     "ID",                  "whose rule it is" },
@@ -74,8 +77,8 @@ static const struct setting settings[] = {
   { "demo",                     KIND_SWITCH,  AT(demo),                    FOR_SERVE,           NULL,               NULL,                  "on an empty data directory, prepare a domain, a bucket and a rule" },
   { "user",                     KIND_TEXT,    AT(user),                    FOR_SERVE,           NULL,               "NAME",                "when started as root, become this user once bound" },
   { "log-level",                KIND_WORD,    AT(log_level),               FOR_SERVE,           "info",             "WORD",                "error, warning, info or debug",                                          .words = "error warning info debug" },
-  { "root-access-key-id",       KIND_TEXT,    AT(root_access_key_id),      FOR_ANY,             NULL,               "KEY",                 "root credentials; otherwise in DIR/root-credentials",                    .no_flag = true },
-  { "root-secret-access-key",   KIND_TEXT,    AT(root_secret_access_key),  FOR_ANY,             NULL,               "SECRET",              "and their secret",                                                       .no_flag = true },
+  { "root-access-key-id",       KIND_TEXT,    AT(root_access_key_id),      FOR_SERVE | FOR_CLIENT, NULL,               "KEY",                 "root credentials; otherwise in DIR/root-credentials",                    .no_flag = true },
+  { "root-secret-access-key",   KIND_TEXT,    AT(root_secret_access_key),  FOR_SERVE | FOR_CLIENT, NULL,               "SECRET",              "and their secret",                                                       .no_flag = true },
   { "message-max",              KIND_NUMBER,  AT(message_max),             FOR_SERVE,           "41943040",         "BYTES",               "largest message",                                                        1024, 1024 * MB },
   { "rcpt-max",                 KIND_NUMBER,  AT(rcpt_max),                FOR_SERVE,           "100",              "N",                   "recipients of one message",                                              1, 10000 },
   { "line-max",                 KIND_NUMBER,  AT(line_max),                FOR_SERVE,           "2048",             "BYTES",               "longest SMTP command line",                                              512, 65536 },
@@ -100,6 +103,8 @@ enum { SETTINGS = sizeof settings / sizeof settings[0], SMTP_MAX = 64, CONFIG_FI
 struct reading { /* what was given, by setting; flags win over environment over file */
     struct arena *arena;
     str values[SETTINGS]; /* KIND_SMTP: joined by commas */
+    str *operands;        /* words that belong to no flag */
+    size_t operand_count;
     bool given[SETTINGS]; /* by a stronger source than the one being read */
     bool given_here[SETTINGS];
 };
@@ -260,6 +265,21 @@ static const struct fault *give(struct reading *r, const struct setting *s, str 
     return r->values[i].ptr ? NULL : &fault_no_memory;
 }
 
+static const struct fault *give_operand(struct reading *r, unsigned command, str word, size_t room)
+{
+    const size_t most = command & FOR_CHECK ? room : command & FOR_POLICY ? 1 : 0;
+    if (r->operand_count >= most)
+        return fault(r->arena, FAULT_SYNTAX, NULL,
+                     "there is no place for \"" STR_FMT "\" here; flags begin with --",
+                     STR_ARG(word));
+    if (!r->operands)
+        r->operands = ARENA_ARRAY(r->arena, str, room);
+    if (!r->operands)
+        return &fault_no_memory;
+    r->operands[r->operand_count++] = word;
+    return NULL;
+}
+
 static void end_source(struct reading *r)
 {
     for (size_t i = 0; i < SETTINGS; i++)
@@ -271,10 +291,10 @@ static const struct fault *read_flags(struct reading *r, unsigned command, int a
 {
     for (int i = 0; i < argc; i++) {
         str flag = str_of(argv[i]), name, value;
-        if (!str_starts(flag, STR("--")))
-            return fault(r->arena, FAULT_SYNTAX, NULL,
-                         "there is no place for \"" STR_FMT "\" here; flags begin with --",
-                         STR_ARG(flag));
+        if (!str_starts(flag, STR("--"))) {
+            TRY(give_operand(r, command, flag, (size_t)argc));
+            continue;
+        }
         bool has_value = str_cut(str_from(flag, 2), '=', &name, &value);
         const struct setting *s = find(command, name);
         if (!s || s->no_flag)
@@ -407,7 +427,7 @@ const struct fault *config_read(unsigned command, int argc, char *const *argv,
     size_t file = (size_t)(find(command, STR("config")) - settings);
     if (r->given[file])
         TRY(read_config_file(r, command, r->values[file]));
-    struct config c = { 0 };
+    struct config c = { .operands = r->operands, .operand_count = r->operand_count };
     TRY(apply(r, command, &c));
     TRY(check_together(&c, a));
     *ret_config = c;

@@ -25,6 +25,9 @@ struct config {
     str rule;                                       /* SET/RULE: explain, policy */
     str request, policies;                          /* explain */
     bool exit_code;
+    const str *operands; /* check: files; policy: at most one, the kind */
+    size_t operand_count;
+    str type, target, rule_arn; /* check */
     str kind, bucket, prefix, bucket_owner, bucket_key, role, key, topic, topic_key, function;
     uint64_t message_max, rcpt_max, line_max, errors_max, commands_max;
     uint64_t connections_max,
@@ -41,6 +44,7 @@ enum {
     FOR_ASK = 2, /* explain and redrive: of one message */
     FOR_POLICY = 4,
     FOR_EXPLAIN = 8,
+    FOR_CHECK = 16,
 };
 
 /* Reads argv behind the command's name, the environment and the config file. Everything lives in

@@ -186,12 +186,10 @@ int command_policy(int argc, char *const *argv)
     AUTO_ARENA *a = arena_new(128 << 20);
     AUTO_BUF out = buf_new(TEXT_MAX);
     struct config config;
-    const char *kind = argc && argv[0][0] != '-' ? argv[0] : NULL;
-    const struct fault *f = a ? config_read(FOR_POLICY, argc - (kind != NULL),
-                                            argv + (kind != NULL), environ, a, &config)
-                              : &fault_no_memory;
-    if (!f && kind)
-        config.kind = str_of(kind);
+    const struct fault *f =
+        a ? config_read(FOR_POLICY, argc, argv, environ, a, &config) : &fault_no_memory;
+    if (!f && config.operand_count)
+        config.kind = config.operands[0];
     enum grant_kind known;
     if (!f && config.kind.len && !grant_kind_named(config.kind, &known))
         f = fault(a, FAULT_SYNTAX, NULL,

@@ -218,6 +218,28 @@ static const struct fault *check_home(const struct permission *p, const struct p
  */
 enum { WRAPPING = 57 };
 
+static str text_of(const struct spans *object, const char *member)
+{
+    const struct spans *value = spans_get(object, str_of(member));
+    return value && value->kind == SPANS_STRING ? value->text : STR_NONE;
+}
+
+struct permission permission_from(const struct spans *params)
+{
+    return (struct permission) {
+        .statement_id = text_of(params, "StatementId"),
+        .action = text_of(params, "Action"),
+        .principal = text_of(params, "Principal"),
+        .source_arn = text_of(params, "SourceArn"),
+        .source_account = text_of(params, "SourceAccount"),
+        .principal_org_id = text_of(params, "PrincipalOrgID"),
+        .function_url_auth_type = text_of(params, "FunctionUrlAuthType"),
+        .event_source_token = text_of(params, "EventSourceToken"),
+        .qualifier = text_of(params, "Qualifier"),
+        .revision_id = text_of(params, "RevisionId"),
+    };
+}
+
 const struct fault *permission_statement(const struct permission *p,
                                          const struct permission_home *h, struct arena *a,
                                          str *ret_statement)

@@ -3,7 +3,7 @@
 #ifndef SESAME_POLICY_PERMISSION_H
 #define SESAME_POLICY_PERMISSION_H
 
-#include "base/fault.h"
+#include "base/spans.h"
 
 struct permission { /* the call's parameters; absent ones are STR_NONE */
     str statement_id, action, principal;
@@ -11,6 +11,9 @@ struct permission { /* the call's parameters; absent ones are STR_NONE */
     str function_url_auth_type, event_source_token;
     str qualifier, revision_id;
 };
+
+/* From an object of those names, as the CLI's --cli-input-json has them. Others are passed over. */
+struct permission permission_from(const struct spans *params);
 
 struct permission_home { /* the policy it is added to: of the function, or of the qualifier's */
     str function_arn;    /* without a qualifier */

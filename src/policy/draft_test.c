@@ -1,0 +1,153 @@
+/* What people paste, and what becomes of it. */
+#include "policy/draft.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#define RULE  "arn:aws:ses:us-east-1:111122223333:receipt-rule-set/main:receipt-rule/store"
+#define PUT   "{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"s3:PutObject\",\"Resource\":\"*\"}"
+#define OPEN  "{\"Version\":\"2012-10-17\",\"Statement\":"
+
+struct draft_case {
+    const char *says, *original;
+    const char *text;  /* mended; NULL: as it was */
+    const char *hints; /* "id@from-to", in order */
+};
+/* clang-format off */
+static const struct draft_case drafts[] = {
+    { "nothing to mend",               OPEN "[" PUT "]}", NULL, "" },
+    { "no JSON, and no draft of it",   "{\"a\":", NULL, "" },
+    { "nothing",                       "", NULL, "" },
+    { "a comment to the line's end",   "{ // one\n\"a\":1}", "{       \n\"a\":1}", "comments-in-json@2-8" },
+    { "one at the end of the text",    "{\"a\":1}// one", "{\"a\":1}      ", "comments-in-json@7-13" },
+    { "one of two lines",              "{/* o\nne */\"a\":1}", "{    \n     \"a\":1}", "comments-in-json@1-11" },
+    { "one that never ends",           "{\"a\":1}/* one", "{\"a\":1}      ", "comments-in-json@7-13" },
+    { "what looks like one, in a string", "{\"a\":\"http://x/*\",\"b\":\"\\\"//\"}", NULL, "" },
+    { "a page of one line",                "{\"a\":[ // one { \"x\":1}, // two { \"y\":2} ]}", "{\"a\":[        { \"x\":1},        { \"y\":2} ]}", "comments-in-json@7-14 comments-in-json@24-31" },
+    { "no comma between members",      "{\"a\":\"b\"\n \"c\":1}", "{\"a\":\"b\"\n,\"c\":1}", "missing-comma@7-8" },
+    { "only a line's end to put it",   "{\"a\":1\n\"c\":1}", "{\"a\":1,\"c\":1}", "missing-comma@5-6" },
+    { "between objects",               "[{} {}]", "[{},{}]", "missing-comma@2-3" },
+    { "a comma and a comment",         "{\"a\":1 // b\n\"c\":2}", "{\"a\":1    ,\n\"c\":2}", "comments-in-json@7-11 missing-comma@5-6" },
+    { "no room for one",               "{\"a\":\"b\"\"c\":1}", NULL, "" },
+    { "a colon is missing, no comma",  "{\"a\" \"b\"}", NULL, "" },
+    { "a statement",                   " " PUT, OPEN " " PUT "}", "statement-without-policy@1" },
+    { "a list of them",                "[" PUT "," PUT "]", OPEN "[" PUT "," PUT "]}", "statement-without-policy@0" },
+    { "a list of other things",        "[" PUT ",1]", NULL, "" },
+    { "the page's call", "{\"Action\":\"lambda:InvokeFunction\",\"Principal\":\"ses.amazonaws.com\",\"SourceAccount\":\"111122223333\",\"SourceArn\":\"" RULE "\" \"StatementId\":\"S\"}",
+      "{\"Version\":\"2012-10-17\",\"Id\":\"default\",\"Statement\":[{\"Sid\":\"S\",\"Effect\":\"Allow\",\"Principal\":{\"Service\":\"ses.amazonaws.com\"},\"Action\":\"lambda:InvokeFunction\",\"Resource\":\"arn:aws:lambda:us-east-1:111122223333:function:f\",\"Condition\":{\"StringEquals\":{\"AWS:SourceAccount\":\"111122223333\"},\"ArnLike\":{\"AWS:SourceArn\":\"" RULE "\"}}}]}",
+      "missing-comma@" },
+};
+/* clang-format on */
+
+/* What is wanted may leave out the end of each item. */
+static bool tells(const struct hints *hints, str wants)
+{
+    str one;
+    for (size_t i = 0; i < hints->count; i++) {
+        char is[96];
+        str_cut(wants, ' ', &one, &wants);
+        snprintf(is, sizeof(is), STR_FMT "@%u-%u", STR_ARG(hint_id(hints->of[i].kind)),
+                 hints->of[i].span.from, hints->of[i].span.to);
+        if (!one.len || !str_starts(str_of(is), one))
+            return false;
+    }
+    return wants.len == 0;
+}
+
+static void what_can_be_read_after_mending_is_mended(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(drafts) / sizeof(*drafts); i++) {
+        const struct draft_case *c = &drafts[i];
+        AUTO_ARENA *arena = arena_new(4 << 20);
+        struct hints hints = { 0 };
+        struct draft draft;
+        const str target = STR("arn:aws:lambda:us-east-1:111122223333:function:f");
+        assert_true(draft_mend(str_of(c->original), target, arena, &hints, &draft));
+        if (c->text ? !str_eq(draft.text, str_of(c->text))
+                    : !str_eq(draft.text, draft.original) && !hints.count)
+            fail_msg("%s: " STR_FMT, c->says, STR_ARG(draft.text));
+        if (!tells(&hints, str_of(c->hints)))
+            fail_msg("%s: other hints, the first " STR_FMT " at %u", c->says,
+                     STR_ARG(hints.count ? hint_id(hints.of[0].kind) : STR("none")),
+                     hints.count ? hints.of[0].span.from : 0);
+    }
+}
+
+static void a_place_in_the_mended_text_is_one_in_the_original(void **state)
+{
+    (void)state;
+    AUTO_ARENA *arena = arena_new(4 << 20);
+    struct hints hints = { 0 };
+    struct draft draft;
+    assert_true(draft_mend(STR(PUT), STR_NONE, arena, &hints, &draft));
+    assert_true(draft.part);
+    const uint32_t at = (uint32_t)str_find_str(draft.text, STR("\"Action\""));
+    const struct span span = draft_span(&draft, (struct span) { at, at + 8 });
+    assert_true(str_eq((str) { draft.original.ptr + span.from, span.to - span.from }, STR("\"Action\"")));
+    assert_int_equal(draft_span(&draft, (struct span) { 0, 3 }).from, 0);
+    assert_int_equal(draft_span(&draft, (struct span) { 0, (uint32_t)draft.text.len }).to, draft.original.len);
+}
+
+static void a_call_that_lambda_refuses_is_refused_in_its_words(void **state)
+{
+    (void)state;
+    AUTO_ARENA *arena = arena_new(4 << 20);
+    struct hints hints = { 0 };
+    struct draft draft;
+    assert_true(draft_mend(STR("{\"Action\":\"lambda:InvokeFunction\",\"Principal\":\"ses.amazonaws.com\","
+                               "\"StatementId\":\"S\",\"Qualifier\":\"$LATEST\"}"),
+                           STR_NONE, arena, &hints, &draft));
+    assert_true(draft.call);
+    assert_non_null(draft.refused);
+    assert_string_equal(draft.refused->code, "InvalidParameterValueException");
+    assert_true(str_eq(draft.text, draft.original));
+}
+
+struct type_case {
+    const char *statement;
+    const char *type; /* NULL: cannot be told */
+};
+/* clang-format off */
+static const struct type_case types[] = {
+    { "{\"Effect\":\"Allow\",\"Action\":\"s3:PutObject\",\"Resource\":\"*\"}", "identity" },
+    { "{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"s3:PutObject\",\"Resource\":\"*\"}", "bucket" },
+    { "{\"Effect\":\"Deny\",\"NotPrincipal\":{\"AWS\":\"1\"},\"Action\":\"SNS:Publish\",\"Resource\":\"*\"}", "topic" },
+    { "{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":[\"*\",\"kms:Decrypt\"],\"Resource\":\"*\"}", "key" },
+    { "{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"lambda:InvokeFunction\",\"Resource\":\"*\"}", "function" },
+    { "{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"sts:AssumeRole\"}", "trust" },
+    { "{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"*\"}", "trust" },
+    { "{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"*\",\"Resource\":\"arn:aws:sns:us-east-1:111122223333:t\"}", "topic" },
+    { "{\"Effect\":\"Allow\",\"Principal\":\"*\",\"Action\":\"*\",\"Resource\":\"*\"}", "bucket" },
+    { "[1,{\"Principal\":7,\"Action\":[7]}]", "trust" },
+    { "7", NULL },
+};
+/* clang-format on */
+
+static void the_kind_is_told_from_what_the_policy_is_about(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
+        AUTO_ARENA *arena = arena_new(4 << 20);
+        const struct draft draft = { .text = arena_strf(arena, OPEN "%s}", types[i].statement) };
+        enum policy_type type;
+        const bool told = draft_type(&draft, arena, &type);
+        if (told != (types[i].type != NULL) ||
+            (told && !str_eq(policy_type_name(type), str_of(types[i].type))))
+            fail_msg("%s: " STR_FMT, types[i].statement, STR_ARG(told ? policy_type_name(type) : STR("none")));
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_can_be_read_after_mending_is_mended),
+        cmocka_unit_test(a_place_in_the_mended_text_is_one_in_the_original),
+        cmocka_unit_test(a_call_that_lambda_refuses_is_refused_in_its_words),
+        cmocka_unit_test(the_kind_is_told_from_what_the_policy_is_about),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

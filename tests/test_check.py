@@ -1,0 +1,140 @@
+"""`sesame check`: would AWS take a policy, and does it say what is meant?"""
+import json
+import re
+import subprocess
+
+import pytest
+from conftest import BINARY, ROOT
+
+RULE = "arn:aws:ses:us-east-1:111122223333:receipt-rule-set/main:receipt-rule/store"
+
+
+def check(*arguments, text=""):
+    return subprocess.run([BINARY, "check", *arguments], input=text, capture_output=True, text=True, timeout=60, check=False)
+
+
+def checked(text, *arguments):
+    done = check("--json", "-", *arguments, text=text)
+    assert done.stderr == "" and done.returncode in (0, 1), done
+    [said] = json.loads(done.stdout)
+    assert done.returncode == (0 if said["valid"] else 1) and said["valid"] == (not said["errors"])
+    return said
+
+
+def identifiers(said):
+    return {hint["id"] for hint in said["hints"]}
+
+
+# ---- the page of hints
+
+def sections():
+    """{identifier: (severity, document that raises it, document that does not)} of docs/hints.md."""
+    found = {}
+    for part in (ROOT / "docs" / "hints.md").read_text().split("\n## ")[1:]:
+        name, text = part.split("\n", 1)
+        raises, does_not = re.findall(r"```json\n(.*?)```", text, re.S)
+        found[name] = (re.match(r"\s*(\w+)\.", text).group(1).lower(), raises, does_not)
+    return found
+
+
+def test_the_page_tells_of_every_hint_there_is():
+    table = (ROOT / "src" / "policy" / "hints.h").read_text()
+    rows = re.findall(r'^    X\(\w+, +"([a-z0-9-]+)", +(\w+)\)', table, re.M)
+    assert len(rows) > 15
+    assert [(name, severity.lower()) for name, severity in rows] == [(name, s[0]) for name, s in sections().items()]
+
+
+@pytest.mark.parametrize("name", sections())
+def test_a_hint_is_raised_by_its_example_and_not_by_the_mended_one(name):
+    severity, raises, does_not = sections()[name]
+    said = checked(raises, "--rule-arn", RULE)
+    assert name in identifiers(said), said
+    assert all(hint["severity"] == severity for hint in said["hints"] if hint["id"] == name)
+    mended = checked(does_not, "--rule-arn", RULE)
+    assert mended["valid"] and mended["hints"] == [], mended
+
+
+# ---- errors, with their place
+
+GOOD = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::mail/*"}]}
+OF_BUCKET = {"Version": "2012-10-17", "Statement": [{
+    "Effect": "Allow", "Principal": {"Service": "ses.amazonaws.com"}, "Action": "s3:PutObject", "Resource": "arn:aws:s3:::mail/*",
+    "Condition": {"StringEquals": {"aws:SourceAccount": "111122223333"}, "ArnLike": {"aws:SourceArn": RULE}}}]}
+REFUSED = {
+    "no JSON": ("{\n \"Version\": }", "bucket", "MalformedPolicy", "This policy contains invalid Json", (2, 13)),
+    "an Effect in lower case": ("{\"Version\":\"2012-10-17\",\n\"Statement\":{\"Effect\":\"allow\",\"Action\":\"s3:*\",\"Resource\":\"*\"}}",
+                                "identity", "MalformedPolicyDocument", "The policy failed legacy parsing", (2, 23)),
+    "an old version for IAM": ("{\"Version\":\"2008-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"Resource\":\"*\"}}",
+                               "identity", "MalformedPolicyDocument", "Policy document must be version 2012-10-17 or greater.", (1, 12)),
+    "no principal on a bucket": (json.dumps(GOOD), "bucket", "MalformedPolicy", "Missing required field Principal", None),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_aws_refuses_is_refused_in_its_words(what):
+    text, kind, code, message, place = REFUSED[what]
+    said = checked(text, "--type", kind)
+    [error] = said["errors"]
+    assert (error["code"], error["message"].split(" - ")[0]) == (code, message), error
+    if place:
+        assert (error["line"], error["column"]) == place, error
+    done = check("--type", kind, "-", text=text)
+    assert f"standard input:{error['line']}:{error['column']}: error: {code}: {error['message']}\n" in done.stdout
+
+
+def test_what_aws_takes_is_said_to_be_taken_and_the_type_is_guessed():
+    for document, kind in ((GOOD, "identity"), (OF_BUCKET, "bucket")):
+        said = checked(json.dumps(document))
+        assert (said["type"], said["guessed"], said["valid"], said["hints"]) == (kind, True, True, [])
+        assert checked(json.dumps(document), "--type", kind)["guessed"] is False
+    assert f"of type bucket (guessed" in check("-", text=json.dumps(OF_BUCKET)).stdout
+
+
+def test_the_target_is_what_resources_are_compared_with():
+    text = json.dumps(OF_BUCKET)
+    assert checked(text, "--target", "arn:aws:s3:::mail")["valid"]
+    [error] = checked(text, "--target", "arn:aws:s3:::invoices")["errors"]
+    assert (error["code"], error["message"]) == ("MalformedPolicy", "Policy has invalid resource")
+
+
+def test_a_draft_is_refused_and_the_rest_is_told_all_the_same():
+    """The page's permission policy of a role, as it is printed."""
+    text = """{
+  "Version": "2012-10-17",
+  "Statement": [
+    // Required: allows SES to write in the bucket
+    { "Sid": "S3Access", "Effect": "Allow", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::my-bucket/*" },
+    // Optional: use if a customer managed key is used in the S3 action
+    { "Sid": "KMSAccess", "Effect": "Allow", "Action": "kms:GenerateDataKey*",
+      "Resource": "arn:aws:kms:us-east-1::111122223333:key/1234" }
+  ]
+}"""
+    said = checked(text)
+    assert [(e["code"], e["line"], e["column"]) for e in said["errors"]] == [("MalformedPolicyDocument", 4, 5)]
+    assert [(h["id"], h["line"], h["column"], h.get("sid")) for h in said["hints"]] == [
+        ("comments-in-json", 4, 5, None), ("comments-in-json", 6, 5, None), ("arn-one-colon-too-many", 8, 19, "KMSAccess")]
+    both = checked(text.replace('"Allow"', '"allow"', 1))
+    assert [(e["line"], e["column"]) for e in both["errors"]] == [(4, 5), (5, 36)]
+
+
+def test_two_faults_of_a_draft_are_both_told():
+    text = '{"Version":"2012-10-17", // today\n"Statement":{"Effect":"Allow","Principal":"*","Action":"s3:GetObject"}}'
+    said = checked(text, "--type", "bucket")
+    assert [(e["message"], e["line"]) for e in said["errors"]] == [
+        ("This policy contains invalid Json", 1), ("Missing required field Resource", 2)], said["errors"]
+
+
+# ---- the command
+
+def test_several_files_and_the_exit_code(tmp_path):
+    good, bad = tmp_path / "good.json", tmp_path / "bad.json"
+    good.write_text(json.dumps(OF_BUCKET))
+    bad.write_text("{")
+    assert check(str(good)).returncode == 0
+    done = check(str(good), str(bad), "--json")
+    assert done.returncode == 1 and [said["valid"] for said in json.loads(done.stdout)] == [True, False]
+    done = check(str(good), str(tmp_path / "none.json"))
+    assert done.returncode == 2 and done.stderr == f"sesame: {tmp_path}/none.json cannot be read: No such file or directory\n"
+    assert "AWS would take it" in done.stdout
+    assert check().returncode == 2 and check("--type", "queue", "-").returncode == 2
+    assert check("--rule-arn", "store", "-").returncode == 2
