@@ -31,10 +31,12 @@ static size_t colons(str text)
 
 /* IAM completes an ARN of fewer than six fields with *, so arn:aws:sns:us-east-1 reaches all of sns
  * there; a star that ends a field may already stand for the fields that are missing
- * (reference_policies_elements_resource). Hence such an item becomes two. */
-static bool compile_resources(const struct terms *terms, bool variables, struct arena *arena,
+ * (reference_policies_elements_resource). Hence such an item becomes two. A policy with principals
+ * is not kept by IAM, and nobody completes its ARNs. */
+static bool compile_resources(const struct statement *from, bool variables, struct arena *arena,
                               struct compiled_statement *to)
 {
+    const struct terms *terms = &from->resources;
     struct pattern *resources = ARENA_ARRAY(arena, struct pattern, terms->count * 2);
     if (terms->count && !resources)
         return false;
@@ -46,7 +48,7 @@ static bool compile_resources(const struct terms *terms, bool variables, struct 
         to->any_resource |= str_eq(text, STR("*"));
         if (!pattern_compile(text, flags, arena, &resources[count++]))
             return false;
-        if (colons(text) >= 5 || !str_starts(text, STR("arn:")))
+        if (from->principal_count || colons(text) >= 5 || !str_starts(text, STR("arn:")))
             continue;
         const str completed = arena_strf(arena, STR_FMT ":*", STR_ARG(text));
         if (str_is_none(completed) ||
@@ -173,7 +175,7 @@ bool policy_compile(const struct statement *statements, size_t count, bool varia
     for (size_t i = 0; i < count; i++) {
         to[i].effect = statements[i].effect;
         if (!compile_actions(&statements[i].actions, arena, &to[i]) ||
-            !compile_resources(&statements[i].resources, variables, arena, &to[i]) ||
+            !compile_resources(&statements[i], variables, arena, &to[i]) ||
             !compile_principals(&statements[i], arena, &to[i]) ||
             !compile_conditions(&statements[i], variables, arena, &to[i]))
             return false;
