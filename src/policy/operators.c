@@ -125,10 +125,8 @@ bool operator_compares(const struct operator* operator, const struct wanted * wa
     case COMPARE_STRING_NOCASE:
     case COMPARE_STRING_LIKE:
         return pattern_matches(&wanted->pattern, subject_plain(got), asked);
-    case COMPARE_ARN: {
-        struct arn arn; /* fewer than six parts compare with no pattern */
-        return arn_parse(got, &arn) && pattern_matches(&wanted->pattern, subject_arn(got), asked);
-    }
+    case COMPARE_ARN: /* fewer than six parts compare with no pattern */
+        return has_six_parts(got) && pattern_matches(&wanted->pattern, subject_arn(got), asked);
     case COMPARE_NUMBER: {
         struct decimal number;
         return decimal_read(got, &number) &&

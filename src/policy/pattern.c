@@ -19,6 +19,11 @@ static size_t fifth_colon_end(str text) /* 0: fewer than five */
     return 0;
 }
 
+bool has_six_parts(str text)
+{
+    return fifth_colon_end(text) > 0;
+}
+
 struct subject subject_plain(str text)
 {
     return (struct subject) { .text = text };
@@ -216,7 +221,7 @@ static bool match_tokens(const struct pattern *pattern, struct subject subject,
         }
         if (!back->set || back->at == text.len)
             return false;
-        back->at++;
+        back->at += character_len(text, back->at); /* a star takes whole characters */
         at = back->at;
         token = back->token + 1;
     }
@@ -241,8 +246,6 @@ bool pattern_matches(const struct pattern *pattern, struct subject subject,
                ends(text, pattern->tail, pattern->fold);
     case PATTERN_GENERAL:
         return match_tokens(pattern, subject, asked);
-    case PATTERN_NEVER:
-        return false;
     }
     return false;
 }

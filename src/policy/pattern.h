@@ -30,7 +30,6 @@ enum pattern_class {
     PATTERN_SUFFIX,  /* anything, then tail */
     PATTERN_AROUND,  /* head, anything, tail */
     PATTERN_GENERAL, /* token by token */
-    PATTERN_NEVER,   /* matches nothing: an ARN pattern that is no ARN */
 };
 struct pattern {
     enum pattern_class class;
@@ -58,6 +57,8 @@ struct subject {
 };
 struct subject subject_plain(str text);
 struct subject subject_arn(str text); /* fewer than five colons: segmented to its end */
+
+bool has_six_parts(str text); /* five colons or more, as an ARN has */
 
 /* A variable without value and default matches nothing. */
 bool pattern_matches(const struct pattern *, struct subject, const struct asked *);

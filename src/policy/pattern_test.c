@@ -25,6 +25,7 @@ static const struct pattern_case patterns[] = {
     { "a star within a segment stays",           RESOURCE, "arn:aws:sns:e*t:topic",    "arn:aws:sns:eu:1t:topic",  false },
     { "it comes back to the star that is free",  RESOURCE, "arn:*:a*b:c",              "arn:x:ab:ab:c",            true  },
     { "a question mark is one character",        RESOURCE, "arn:aws:s3:::b/?",         "arn:aws:s3:::b/\xc3\xa9",  true  },
+    { "a star takes no half of one",              RESOURCE, "arn:aws:s3:::b/*??",       "arn:aws:s3:::b/\xc3\xa9",  false },
     { "and not none",                            RESOURCE, "arn:aws:s3:::b/?",         "arn:aws:s3:::b/",          false },
     { "nor a colon between segments",            RESOURCE, "arn:aws:s3?::b",           "arn:aws:s3:::b",           false },
     { "case counts",                             RESOURCE, "arn:aws:s3:::B/*",         "arn:aws:s3:::b/k",         false },
