@@ -169,7 +169,7 @@ static void each_hint_is_raised_where_it_should_be_and_nowhere_else(void **state
     for (size_t i = 0; i < HINT_KINDS; i++) {
         const bool of_drafts = i == HINT_COMMENTS || i == HINT_MISSING_COMMA || i == HINT_BARE_STATEMENT;
         if (raised[i] == of_drafts)
-            fail_msg(STR_FMT " is %s", STR_ARG(hint_id(i)), raised[i] ? "raised" : "never raised");
+            fail_msg(STR_FMT " is %s", STR_ARG(hint_id((enum hint_kind)i)), raised[i] ? "raised" : "never raised");
     }
 }
 
@@ -239,7 +239,6 @@ static void a_decision_is_hinted_at_where_it_was_made(void **state)
 static void a_hint_is_written_with_its_place(void **state)
 {
     (void)state;
-    AUTO_ARENA *arena = arena_new(1 << 20);
     AUTO_BUF out = buf_new(4096);
     const struct hint hint = { .kind = HINT_LEGACY_REFERER,
                                .says = STR("it is \"old\""),
