@@ -18,11 +18,29 @@ bool str_starts(str s, str prefix)
     return s.len >= prefix.len && str_eq(str_head(s, prefix.len), prefix);
 }
 
+/* Eight bytes with the letters A to Z in lower case: in each byte of `letters` the top bit tells. */
+static uint64_t lower8(const char *at)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    uint64_t bytes;
+    memcpy(&bytes, at, sizeof(bytes));
+    const uint64_t low = bytes & ~tops;
+    const uint64_t from_a = low + ones * (0x80 - 'A'), behind_z = low + ones * (0x80 - 'Z' - 1);
+    const uint64_t letters = (from_a & ~behind_z & ~bytes) & tops;
+    return bytes | letters >> 2;
+}
+
 bool str_starts_nocase(str s, str prefix)
 {
     if (s.len < prefix.len)
         return false;
-    for (size_t i = 0; i < prefix.len; i++)
+    size_t i = 0;
+    for (; prefix.len - i >= 8; i += 8)
+        if (lower8(s.ptr + i) != lower8(prefix.ptr + i))
+            return false;
+    if (i && i < prefix.len) /* the last eight once more */
+        return lower8(s.ptr + prefix.len - 8) == lower8(prefix.ptr + prefix.len - 8);
+    for (; i < prefix.len; i++)
         if (ascii_lower(s.ptr[i]) != ascii_lower(prefix.ptr[i]))
             return false;
     return true;

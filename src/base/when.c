@@ -53,18 +53,52 @@ static str done(char *to, int len)
     return (str) { to, (size_t)len };
 }
 
+/* `count` digits; no printf, since every request for a decision carries a moment. */
+static char *put(char *to, int value, int count, char behind)
+{
+    for (int i = count - 1; i >= 0; i--, value /= 10)
+        to[i] = (char)('0' + value % 10);
+    to[count] = behind;
+    return to + count + 1;
+}
+
+static char *put_iso(char *to, const struct calendar *c, char behind)
+{
+    to = put(put(put(to, c->year, 4, '-'), c->month, 2, '-'), c->day, 2, 'T');
+    return put(put(put(to, c->hour, 2, ':'), c->minute, 2, ':'), c->second, 2, behind);
+}
+
 str when_iso_ms(char *to, int64_t ms)
 {
-    struct calendar c = calendar_of(ms);
-    return done(to, snprintf(to, WHEN_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", c.year, c.month,
-                             c.day, c.hour, c.minute, c.second, c.milli));
+    const struct calendar c = calendar_of(ms);
+    char *end = put(put_iso(to, &c, '.'), c.milli, 3, 'Z');
+    *end = '\0';
+    return done(to, (int)(end - to));
 }
 
 str when_iso(char *to, int64_t ms)
 {
-    struct calendar c = calendar_of(ms);
-    return done(to, snprintf(to, WHEN_SIZE, "%04d-%02d-%02dT%02d:%02d:%02dZ", c.year, c.month,
-                             c.day, c.hour, c.minute, c.second));
+    const struct calendar c = calendar_of(ms);
+    char *end = put_iso(to, &c, 'Z');
+    *end = '\0';
+    return done(to, (int)(end - to));
+}
+
+str when_epoch(char *to, int64_t ms)
+{
+    const int64_t seconds = ms / 1000;
+    uint64_t rest = seconds < 0 ? (uint64_t)-seconds : (uint64_t)seconds;
+    char digits[24];
+    size_t at = sizeof(digits);
+    do {
+        digits[--at] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest);
+    if (seconds < 0)
+        digits[--at] = '-';
+    memcpy(to, digits + at, sizeof(digits) - at);
+    to[sizeof(digits) - at] = '\0';
+    return done(to, (int)(sizeof(digits) - at));
 }
 
 static str named(char *to, int64_t ms, const char *zone)
