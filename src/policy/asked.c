@@ -7,19 +7,6 @@ uint64_t account_number(str id)
     return account_id_ok(id) && str_u64(id, &number) ? number : ACCOUNT_NONE;
 }
 
-/* The length and four letters: enough to tell the keys of one request apart in nearly every case,
- * and quicker than reading them whole, since every request's keys are hashed for every decision. */
-uint32_t key_hash(str key)
-{
-    if (key.len == 0)
-        return 0;
-    const size_t at[] = { 0, key.len / 2, key.len - 1, key.len - key.len / 4 - 1 };
-    uint32_t hash = (uint32_t)key.len;
-    for (size_t i = 0; i < sizeof(at) / sizeof(*at); i++)
-        hash = hash * 31 + (unsigned char)ascii_lower(key.ptr[at[i]]);
-    return hash;
-}
-
 static str last_part(str path)
 {
     for (size_t i = path.len; i > 0; i--) {
@@ -56,16 +43,20 @@ static void asked_caller(struct asked *asked, const struct caller *caller)
     }
 }
 
-void asked_begin(struct asked *asked, const struct request *request)
+void asked_begin(struct asked *asked, const struct request *request,
+                 struct found found[ASKED_FOUND])
 {
+    asked->found = found;
     asked->request = request;
     asked->action = action_of(request->action);
     asked->resource = subject_arn(request->resource.text);
     asked->self = asked->role_name = asked->user_name = asked->partition = STR_NONE;
     asked->has_boundary = false;
     asked_caller(asked, request->caller);
-    for (size_t i = 0; i < request->context_count && i < ASKED_HASHES; i++)
-        asked->hashes[i] = key_hash(request->context[i].name);
+    for (size_t i = 0; i < request->context_count && i < ASKED_HASHES; i++) {
+        const uint32_t known = request->context[i].hash;
+        asked->hashes[i] = known ? known : key_hash(request->context[i].name);
+    }
 }
 
 const struct context_key *asked_key(const struct asked *asked, str key, uint32_t hash, size_t *at)
@@ -79,6 +70,22 @@ const struct context_key *asked_key(const struct asked *asked, str key, uint32_t
             return &request->context[i];
     }
     return NULL;
+}
+
+const struct found *asked_look_up(const struct asked *asked, str key, uint32_t hash)
+{
+    struct found *found = &asked->found[hash % ASKED_FOUND];
+    *found = (struct found) { .name = key.ptr, .alone = true };
+    size_t at = 0;
+    for (const struct context_key *one; (one = asked_key(asked, key, hash, &at));) {
+        if (found->key) {
+            found->alone = false;
+            break;
+        }
+        found->key = one;
+        found->at = at;
+    }
+    return found;
 }
 
 str asked_single(const struct asked *asked, str key, uint32_t hash)

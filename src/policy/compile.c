@@ -133,8 +133,25 @@ static bool compile_principals(const struct statement *from, struct arena *arena
     return true;
 }
 
+/* One text for each name of a document (asked_first), as far as they are few. */
+struct names {
+    str of[8];
+    size_t count;
+};
+
+static str one_name(struct names *names, str name)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        if (str_eq(names->of[i], name))
+            return names->of[i];
+    }
+    if (names->count < sizeof(names->of) / sizeof(*names->of))
+        names->of[names->count++] = name;
+    return name;
+}
+
 static bool compile_conditions(const struct statement *from, bool variables, struct arena *arena,
-                               struct compiled_statement *to)
+                               struct names *names, struct compiled_statement *to)
 {
     struct test *tests = ARENA_ARRAY(arena, struct test, from->condition_count);
     if (from->condition_count && !tests)
@@ -155,7 +172,7 @@ static bool compile_conditions(const struct statement *from, bool variables, str
             .for_any = condition->quantifier == FOR_ANY_VALUE,
             .for_all = condition->quantifier == FOR_ALL_VALUES,
             .hash = key_hash(condition->key),
-            .key = condition->key,
+            .key = one_name(names, condition->key),
             .wanted = wanted,
             .wanted_count = condition->wanted.count,
         };
@@ -172,12 +189,13 @@ bool policy_compile(const struct statement *statements, size_t count, bool varia
     struct compiled_statement *to = ARENA_ARRAY(arena, struct compiled_statement, count);
     if (!compiled || (count && !to))
         return false;
+    struct names names = { 0 };
     for (size_t i = 0; i < count; i++) {
         to[i].effect = statements[i].effect;
         if (!compile_actions(&statements[i].actions, arena, &to[i]) ||
             !compile_resources(&statements[i], variables, arena, &to[i]) ||
             !compile_principals(&statements[i], arena, &to[i]) ||
-            !compile_conditions(&statements[i], variables, arena, &to[i]))
+            !compile_conditions(&statements[i], variables, arena, &names, &to[i]))
             return false;
     }
     *compiled = (struct compiled) { .statements = to, .count = count };

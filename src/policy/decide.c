@@ -7,7 +7,8 @@ static inline __attribute__((always_inline)) enum verdict decide(const struct re
                                                                  const bool traced)
 {
     struct asked asked;
-    asked_begin(&asked, request);
+    struct found found[ASKED_FOUND] = { 0 };
+    asked_begin(&asked, request, found);
     struct tally tally = { 0 };
     for (size_t i = 0; i < count; i++) {
         tally_present(&tally, &exhibits[i]);

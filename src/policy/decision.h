@@ -12,6 +12,7 @@ struct context_key {
     const str *values;
     size_t count;
     bool multivalued; /* a list, even with one item or none */
+    uint32_t hash;    /* key_hash of the name (policy/asked.h); 0: not worked out yet */
 };
 
 struct request {

@@ -75,7 +75,7 @@ static enum grant grantee_grants(const struct grantee *grantee, const struct ask
                    ? GRANT_DIRECT
                    : GRANT_NONE;
     case GRANTEE_SERVICE:
-        return kind == CALLER_SERVICE && str_eq(asked->self, grantee->name) ? GRANT_DIRECT
+        return kind == CALLER_SERVICE && text_eq(asked->self, grantee->name) ? GRANT_DIRECT
                                                                             : GRANT_NONE;
     case GRANTEE_OTHER: /* compared as text: permissions spec 1 */
         return !str_is_none(asked->self) && str_eq(asked->self, grantee->text) ? GRANT_DIRECT
@@ -108,9 +108,11 @@ static enum grant principal_grants(const struct compiled_statement *statement,
 
 static bool value_fits(const struct test *test, str got, const struct asked *asked)
 {
+    const bool texts = test->operator->compares <= COMPARE_STRING_LIKE;
     bool some = false;
     for (size_t i = 0; i < test->wanted_count && !some; i++)
-        some = operator_compares(test->operator, & test->wanted[i], got, asked);
+        some = texts ? pattern_matches(&test->wanted[i].pattern, subject_plain(got), asked)
+                     : operator_compares(test->operator, & test->wanted[i], got, asked);
     return some != test->operator->negated;
 }
 
@@ -127,9 +129,9 @@ static bool null_holds(const struct test *test, bool absent)
 static bool key_holds(const struct test *test, const struct context_key *key,
                       const struct asked *asked)
 {
-    if (test->operator->compares == COMPARE_NULL)
-        return null_holds(test, !key || key->count == 0);
     const size_t count = key ? key->count : 0;
+    if (test->operator->compares == COMPARE_NULL)
+        return null_holds(test, count == 0);
     if (test->for_all) {
         if (count == 1 && key->values[0].len == 0)
             return true; /* an empty string counts as no value */
@@ -157,14 +159,17 @@ static bool key_holds(const struct test *test, const struct context_key *key,
  * together: one that compares is enough, and then a negated operator is false. */
 static bool condition_holds(const struct test *test, const struct asked *asked)
 {
-    size_t at = 0;
-    const struct context_key *key = asked_key(asked, test->key, test->hash, &at);
-    bool holds = key_holds(test, key, asked);
+    const struct found *found = asked_first(asked, test->key, test->hash);
+    bool holds = key_holds(test, found->key, asked);
+    if (found->alone)
+        return holds;
     const bool all = test->operator->negated || test->for_all;
-    while (key && holds == all) {
+    size_t at = found->at;
+    for (const struct context_key *key; holds == all;) {
         key = asked_key(asked, test->key, test->hash, &at);
-        if (key)
-            holds = key_holds(test, key, asked);
+        if (!key)
+            break;
+        holds = key_holds(test, key, asked);
     }
     return holds;
 }

@@ -8,7 +8,7 @@
 #include "policy/pattern.h"
 #include "policy/values.h"
 
-enum comparison {
+enum comparison { /* the first three compare texts with patterns */
     COMPARE_STRING,
     COMPARE_STRING_NOCASE,
     COMPARE_STRING_LIKE,

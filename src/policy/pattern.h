@@ -55,12 +55,51 @@ struct subject {
     str text;
     size_t segmented; /* just past an ARN's fifth colon; 0 for plain text */
 };
-struct subject subject_plain(str text);
+static inline struct subject subject_plain(str text) {
+    return (struct subject){ .text = text };
+}
 struct subject subject_arn(str text); /* fewer than five colons: segmented to its end */
 
 bool has_six_parts(str text); /* five colons or more, as an ARN has */
 
 /* A variable without value and default matches nothing. */
-bool pattern_matches(const struct pattern *, struct subject, const struct asked *);
+/* Are `len` bytes the same? Names are short and differ at their ends: the last eight come first, and no
+ * function is called below the length at which it pays. */
+static inline bool bytes_eq(const char *a, const char *b, size_t len)
+{
+    uint64_t x, y;
+    if (len > 64)
+        return memcmp(a, b, len) == 0;
+    if (len < 8) {
+        while (len && a[len - 1] == b[len - 1])
+            len--;
+        return len == 0;
+    }
+    memcpy(&x, a + len - 8, 8);
+    memcpy(&y, b + len - 8, 8);
+    for (size_t i = 0; x == y && i + 8 < len; i += 8) {
+        memcpy(&x, a + i, 8);
+        memcpy(&y, b + i, 8);
+    }
+    return x == y;
+}
+static inline bool text_eq(str a, str b)
+{
+    return a.len == b.len && bytes_eq(a.ptr, b.ptr, a.len);
+}
+
+bool pattern_matches_slowly(const struct pattern *, struct subject, const struct asked *);
+static inline bool pattern_matches(const struct pattern *pattern, struct subject subject,
+                                   const struct asked *asked)
+{
+    const str head = pattern->head;
+    if (pattern->class == PATTERN_ANY)
+        return true;
+    if (pattern->class == PATTERN_EXACT && !pattern->fold)
+        return text_eq(subject.text, head);
+    if (pattern->class == PATTERN_PREFIX && !pattern->fold)
+        return subject.text.len >= head.len && bytes_eq(subject.text.ptr, head.ptr, head.len);
+    return pattern_matches_slowly(pattern, subject, asked);
+}
 
 #endif

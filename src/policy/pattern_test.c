@@ -85,7 +85,8 @@ static void patterns_match_as_the_user_guide_says(void **state)
         .caller = &nobody, .action = STR("s3:GetObject"), .context = context, .context_count = 2
     };
     struct asked asked;
-    asked_begin(&asked, &request);
+    struct found found[ASKED_FOUND] = { 0 };
+    asked_begin(&asked, &request, found);
     for (size_t i = 0; i < sizeof(patterns) / sizeof(*patterns); i++) {
         const struct pattern_case *c = &patterns[i];
         struct pattern pattern;

@@ -218,7 +218,8 @@ static bool statement_applies(str json, const struct request *request, enum exhi
     if (policy_parse(text, arena, &document))
         return false;
     struct asked asked;
-    asked_begin(&asked, request);
+    struct found found[ASKED_FOUND] = { 0 };
+    asked_begin(&asked, request, found);
     return trace_applies(statement_match_traced(&document.compiled->statements[0], kind, &asked));
 }
 

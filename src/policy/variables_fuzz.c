@@ -60,7 +60,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .caller = &nobody, .action = STR("s3:GetObject"), .context = context, .context_count = 3
     };
     struct asked asked;
-    asked_begin(&asked, &request);
+    struct found found[ASKED_FOUND] = { 0 };
+    asked_begin(&asked, &request, found);
     struct pattern compiled;
     if (pattern_compile(pattern, PATTERN_WILD | PATTERN_VARIABLES, arena, &compiled)) {
         const struct atoms atoms = atoms_of(arena_cstr(arena, pattern), true, json, arena);
