@@ -31,6 +31,11 @@ struct object_entry {
     struct object_info info; /* of a key; without headers_json */
 };
 
+enum object_condition {
+    OBJECT_ANY, /* what stood under the key before is replaced */
+    OBJECT_NEW, /* FAULT_CONFLICT when the key holds an object by then: of many, one is the first */
+};
+
 struct objects_ops {
     const struct fault *(*begin)(struct objects *, str bucket, str key, str headers_json,
                                  struct arena *, struct object_upload **ret_upload);
@@ -38,7 +43,7 @@ struct objects_ops {
                                  struct arena *); /* keeps nothing of chunk */
     /* Durable and visible when it returns; the wait is shared with all who finish now. The upload
      * is gone in every case. FAULT_LIMIT: the disk is full. */
-    const struct fault *(*finish)(struct object_upload *, struct arena *,
+    const struct fault *(*finish)(struct object_upload *, enum object_condition, struct arena *,
                                   struct object_info *ret_info);
     void (*cancel)(struct object_upload *);
     /* FAULT_ABSENT when there is no such key. */

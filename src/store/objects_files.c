@@ -70,8 +70,9 @@ struct job {
     struct batch_job batch;
     enum { JOB_PUT, JOB_REMOVE, JOB_REMOVE_BUCKET } kind;
     struct object_upload *upload; /* JOB_PUT */
-    struct object_row row;        /* JOB_PUT: all; else bucket and key */
-    struct object_row old;        /* what the row replaced; in the batch's arena */
+    enum object_condition condition;
+    struct object_row row; /* JOB_PUT: all; else bucket and key */
+    struct object_row old; /* what the row replaced; in the batch's arena */
 };
 
 struct objects_files {
@@ -328,6 +329,19 @@ static void sync_uploads(struct objects_files *self, struct job *jobs, struct ar
         journal_error(self, "objects-sync-failed", str_of(strerrordesc_np(-error)));
 }
 
+/* The committer is alone in changing rows, so what it finds here stays until the row is there. */
+static const struct fault *put_row(struct objects_files *self, struct job *job, struct arena *arena)
+{
+    bool taken = false;
+    if (job->condition == OBJECT_NEW)
+        TRY(objects_index_has(self->index, job->row.bucket, job->row.key, arena, &taken));
+    if (!taken)
+        return objects_index_put(self->index, &job->row, arena, &job->old);
+    fail_job(job, fault(arena, FAULT_CONFLICT, NULL, "there is an object under the key already"),
+             arena);
+    return NULL;
+}
+
 static const struct fault *change_rows(struct objects_files *self, struct job *jobs,
                                        struct arena *arena)
 {
@@ -335,7 +349,7 @@ static const struct fault *change_rows(struct objects_files *self, struct job *j
         if (job->batch.failed)
             continue;
         if (job->kind == JOB_PUT)
-            TRY(objects_index_put(self->index, &job->row, arena, &job->old));
+            TRY(put_row(self, job, arena));
         else if (job->kind == JOB_REMOVE)
             TRY(objects_index_remove(self->index, job->row.bucket, job->row.key, arena, &job->old));
     }
@@ -413,8 +427,8 @@ static void commit_batch(void *context, struct batch_job *batch, struct arena *a
     pthread_mutex_unlock(&self->commit_lock);
 }
 
-static const struct fault *files_finish(struct object_upload *u, struct arena *arena,
-                                        struct object_info *ret_info)
+static const struct fault *files_finish(struct object_upload *u, enum object_condition condition,
+                                        struct arena *arena, struct object_info *ret_info)
 {
     struct objects_files *self = u->owner;
     struct disk *disk = self->root.disk;
@@ -436,6 +450,7 @@ static const struct fault *files_finish(struct object_upload *u, struct arena *a
     struct job job = {
         .kind = JOB_PUT,
         .upload = u,
+        .condition = condition,
         .row = { .bucket = u->bucket,
                  .key = u->key,
                  .path = u->path,

@@ -86,7 +86,7 @@ static const struct fault *put(struct fixture *f, str key, str bytes)
         f->objects->ops->cancel(upload);
         return why;
     }
-    return f->objects->ops->finish(upload, f->arena, &info);
+    return f->objects->ops->finish(upload, OBJECT_ANY, f->arena, &info);
 }
 
 static void assert_holds(struct fixture *f, str key, str bytes)
@@ -306,7 +306,7 @@ static void a_sync_that_fails_is_final(void **state)
     why = put(f, STR("k"), STR("newer"));
     assert_true(why && why->kind == FAULT_UNAVAILABLE);
     struct object_info info;
-    why = f->objects->ops->finish(open, f->arena, &info);
+    why = f->objects->ops->finish(open, OBJECT_ANY, f->arena, &info);
     assert_true(why && why->kind == FAULT_UNAVAILABLE);
     assert_holds(f, STR("k"), STR("old"));
     assert_true(captured_journal_count(f->journal, "objects-sync-failed") == 1);
@@ -331,7 +331,7 @@ static void a_sync_that_met_a_full_disk_fails_all_who_were_open_then(void **stat
     const struct fault *why = put(f, STR("k"), STR("x"));
     assert_true(why && why->kind == FAULT_LIMIT);
     s.error = 0;
-    why = f->objects->ops->finish(open, f->arena, &info);
+    why = f->objects->ops->finish(open, OBJECT_ANY, f->arena, &info);
     assert_true(why && why->kind == FAULT_UNAVAILABLE);
     assert_null(put(f, STR("k"), STR("y")));
     f->objects->ops->close(f->objects);
@@ -352,7 +352,7 @@ static void *finish_one(void *context)
     struct object_info info;
     bool done = !objects->ops->begin(objects, STR("mail"), arena_strf(arena, "%d", one->number),
                                      STR("{}"), arena, &upload) &&
-                !objects->ops->finish(upload, arena, &info);
+                !objects->ops->finish(upload, OBJECT_ANY, arena, &info);
     arena_free(arena);
     return done ? NULL : context;
 }

@@ -279,6 +279,15 @@ const struct fault *objects_index_begin(struct objects_index *self, struct arena
     return run(self, BEGIN, arena);
 }
 
+const struct fault *objects_index_has(struct objects_index *self, str bucket, str key,
+                                      struct arena *arena, bool *ret_has)
+{
+    struct object_row row;
+    TRY(look_up(&self->writer, bucket, key, arena, &row));
+    *ret_has = !str_is_none(row.key);
+    return NULL;
+}
+
 const struct fault *objects_index_put(struct objects_index *self, const struct object_row *row,
                                       struct arena *arena, struct object_row *ret_old)
 {

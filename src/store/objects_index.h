@@ -28,6 +28,9 @@ const struct fault *objects_index_is_empty(struct objects_index *, str bucket, s
                                            bool *ret_empty);
 
 const struct fault *objects_index_begin(struct objects_index *, struct arena *);
+/* Within the transaction, what it changed itself included. */
+const struct fault *objects_index_has(struct objects_index *, str bucket, str key, struct arena *,
+                                      bool *ret_has);
 /* ret_old: the row that stood there, its key STR_NONE when there was none. */
 const struct fault *objects_index_put(struct objects_index *, const struct object_row *,
                                       struct arena *, struct object_row *ret_old);

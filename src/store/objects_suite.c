@@ -46,7 +46,7 @@ static struct object_info put(struct suite *s, str bucket, str key, str bytes)
     struct object_info info;
     struct object_upload *upload = start(s, bucket, key);
     assert_null(s->objects->ops->write(upload, bytes, s->arena));
-    assert_null(s->objects->ops->finish(upload, s->arena, &info));
+    assert_null(s->objects->ops->finish(upload, OBJECT_ANY, s->arena, &info));
     return info;
 }
 
@@ -105,8 +105,26 @@ static void an_object_is_not_there_before_it_is_finished(void **state)
     assert_null(s->objects->ops->write(upload, STR("new"), s->arena));
     assert_holds(s, STR("b"), STR("k"), STR("old"));
     struct object_info info;
-    assert_null(s->objects->ops->finish(upload, s->arena, &info));
+    assert_null(s->objects->ops->finish(upload, OBJECT_ANY, s->arena, &info));
     assert_holds(s, STR("b"), STR("k"), STR("new"));
+}
+
+static void of_many_that_must_be_new_one_is(void **state)
+{
+    struct suite *s = *state;
+    struct object_upload *uploads[3];
+    struct object_info info;
+    for (size_t i = 0; i < 3; i++) {
+        uploads[i] = start(s, STR("b"), STR("once"));
+        assert_null(s->objects->ops->write(uploads[i], STR("abc"), s->arena));
+    }
+    assert_null(s->objects->ops->finish(uploads[1], OBJECT_NEW, s->arena, &info));
+    const struct fault *why = s->objects->ops->finish(uploads[0], OBJECT_NEW, s->arena, &info);
+    assert_true(why && why->kind == FAULT_CONFLICT);
+    assert_holds(s, STR("b"), STR("once"), STR("abc"));
+    assert_null(s->objects->ops->remove(s->objects, STR("b"), STR("once"), s->arena));
+    assert_null(s->objects->ops->finish(uploads[2], OBJECT_NEW, s->arena, &info));
+    assert_holds(s, STR("b"), STR("once"), STR("abc"));
 }
 
 static void large_bytes_may_come_in_any_pieces(void **state)
@@ -124,7 +142,7 @@ static void large_bytes_may_come_in_any_pieces(void **state)
             step = SIZE - at;
         assert_null(s->objects->ops->write(upload, (str) { bytes + at, step }, s->arena));
     }
-    assert_null(s->objects->ops->finish(upload, s->arena, &info));
+    assert_null(s->objects->ops->finish(upload, OBJECT_ANY, s->arena, &info));
     assert_true(info.size == SIZE && str_eq(info.etag, whole.etag));
     assert_holds(s, STR("b"), STR("k"), (str) { bytes, SIZE });
     str got;
@@ -310,7 +328,7 @@ static void a_bucket_goes_only_when_it_is_empty(void **state)
     struct object_upload *upload = start(s, STR("b"), STR("late"));
     assert_null(s->objects->ops->remove_bucket(s->objects, STR("b"), s->arena));
     struct object_info info;
-    f = s->objects->ops->finish(upload, s->arena, &info);
+    f = s->objects->ops->finish(upload, OBJECT_ANY, s->arena, &info);
     assert_true(f && f->kind == FAULT_ABSENT);
     assert_absent(s, STR("b"), STR("late"));
     put(s, STR("b"), STR("late"), STR("y"));
@@ -351,7 +369,7 @@ static void *put_turns(void *context)
         for (int k = 0; k < 2; k++)
             if (objects->ops->begin(objects, STR("b"), keys[k], STR("{}"), arena, &upload) ||
                 objects->ops->write(upload, own_key, arena) ||
-                objects->ops->finish(upload, arena, &info) || info.size != own_key.len)
+                objects->ops->finish(upload, OBJECT_ANY, arena, &info) || info.size != own_key.len)
                 return "a put failed";
         /* Whoever wrote last, the shared object is one of the texts, whole. */
         if (objects->ops->read(objects, STR("b"), STR("w/shared"), 0, 100, arena, &got) ||
@@ -397,6 +415,7 @@ int objects_suite_run(const struct objects_maker *maker)
     const struct CMUnitTest tests[] = {
         CASE(what_was_put_is_read_back_with_its_digest_and_headers),
         CASE(an_object_is_not_there_before_it_is_finished),
+        CASE(of_many_that_must_be_new_one_is),
         CASE(large_bytes_may_come_in_any_pieces),
         CASE(every_key_is_another_object),
         CASE(a_list_shows_keys_and_common_prefixes_in_byte_order),

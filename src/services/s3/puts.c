@@ -76,6 +76,13 @@ static const struct fault *ask_put(const struct call *call, const struct bucket 
                                           .remedy_resource = put->remedy_resource });
 }
 
+static const struct fault *not_new(const struct call *call)
+{
+    return fault_coded(call->arena, FAULT_SYNTAX, "PreconditionFailed",
+                       "At least one of the pre-conditions you specified did not hold");
+}
+
+/* Before the bytes come, to spare them; what is promised is judged when the object is made. */
 static const struct fault *must_be_new(struct s3_service *s3, const struct call *call, str bucket,
                                        str key)
 {
@@ -83,8 +90,7 @@ static const struct fault *must_be_new(struct s3_service *s3, const struct call 
     const struct fault *why = s3->objects->ops->head(s3->objects, bucket, key, call->arena, &info);
     if (why)
         return why->kind == FAULT_ABSENT ? NULL : why;
-    return fault_coded(call->arena, FAULT_SYNTAX, "PreconditionFailed",
-                       "At least one of the pre-conditions you specified did not hold");
+    return not_new(call);
 }
 
 /* {"content-type":"...","x-amz-meta-a":"..."}: names in lower case, one member a name. */
@@ -205,13 +211,14 @@ const struct fault *s3_put_finish(struct s3_upload *u, const struct call *call,
 {
     struct objects *objects = u->service->objects;
     const struct fault *why = checksums_end(&u->checksums, call->arena);
-    if (!why && u->if_none_match)
-        why = must_be_new(u->service, call, u->bucket, u->key);
     if (why) {
         objects->ops->cancel(u->upload);
         return why;
     }
-    why = objects->ops->finish(u->upload, call->arena, ret_info);
+    why = objects->ops->finish(u->upload, u->if_none_match ? OBJECT_NEW : OBJECT_ANY, call->arena,
+                               ret_info);
+    if (why && why->kind == FAULT_CONFLICT)
+        return not_new(call);
     if (why)
         return why->kind == FAULT_ABSENT ? s3_no_such_bucket(call) : why;
     if (bucket_stands(u))
