@@ -42,7 +42,7 @@ bool region_name_ok(str region) {
         return false;
     for (size_t i = 0; i < region.len; i++) {
         const char c = region.ptr[i];
-        if (!ascii_is_alpha(c) && !ascii_is_digit(c) && c != '-')
+        if (!(c >= 'a' && c <= 'z') && !ascii_is_digit(c) && c != '-')
             return false;
     }
     return true;

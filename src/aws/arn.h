@@ -16,7 +16,7 @@ bool account_id_ok(str);
 
 /* "aws", "aws-cn" or "aws-us-gov", by the region's name. */
 str region_partition(str region);
-bool region_name_ok(str region);       /* letters, digits and dashes, 1 to 32 */
+bool region_name_ok(str region);       /* small letters, digits and dashes, 1 to 32 */
 bool region_receives_mail(str region); /* the seven SES receives in: spec ses-receiving 1 */
 
 /* arn:P:ses:R:A:receipt-rule-set/SET:receipt-rule/RULE, the aws:SourceArn of a rule. */

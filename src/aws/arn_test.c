@@ -67,6 +67,7 @@ static void a_region_names_its_partition_and_whether_mail_arrives_there(void **s
     assert_true(region_name_ok(STR("my-region-1")));
     assert_false(region_name_ok(STR("")));
     assert_false(region_name_ok(STR("eu west")));
+    assert_false(region_name_ok(STR("EU-WEST-1"))); /* it would be another place than eu-west-1 */
     assert_false(region_name_ok(STR("a23456789012345678901234567890123")));
     assert_true(region_receives_mail(STR("eu-west-1")));
     assert_false(region_receives_mail(STR("eu-west-3")));

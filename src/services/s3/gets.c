@@ -46,15 +46,26 @@ static enum precondition judge(const struct s3_get *get, const struct object_inf
 
 enum range { RANGE_NONE, RANGE_PART, RANGE_UNSATISFIABLE };
 
+/* Digits, as many as there are: where they say more than a number holds, that is beyond any end. */
+static bool read_position(str digits, uint64_t *ret_position)
+{
+    for (size_t i = 0; i < digits.len; i++)
+        if (!ascii_is_digit(digits.ptr[i]))
+            return false;
+    if (digits.len && !str_u64(digits, ret_position))
+        *ret_position = UINT64_MAX;
+    return digits.len > 0;
+}
+
 static enum range cut_range(str text, uint64_t size, uint64_t *ret_from, uint64_t *ret_count)
 {
     str first, last;
     uint64_t from, to = UINT64_MAX;
-    if (!str_starts(text, STR("bytes=")))
+    if (!str_starts_nocase(text, STR("bytes=")))
         return RANGE_NONE;
     if (!str_cut(str_trim(str_from(text, 6)), '-', &first, &last))
         return RANGE_NONE;
-    if (last.len && !str_u64(last, &to))
+    if (last.len && !read_position(last, &to))
         return RANGE_NONE;
     if (first.len == 0) {
         if (last.len == 0)
@@ -63,7 +74,7 @@ static enum range cut_range(str text, uint64_t size, uint64_t *ret_from, uint64_
             return RANGE_UNSATISFIABLE;
         from = to < size ? size - to : 0;
         to = size - 1;
-    } else if (!str_u64(first, &from) || to < from) {
+    } else if (!read_position(first, &from) || to < from) {
         return RANGE_NONE;
     }
     if (from >= size)
