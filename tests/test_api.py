@@ -1,14 +1,18 @@
 """SigV4, errors in AWS's words, and who may do what."""
-import datetime
+import concurrent.futures
+import http.client
 import json
 import socket
 import urllib.error
 import urllib.request
 
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
 import botocore.exceptions
 import pytest
 
-from conftest import ACCOUNT, KEY, Receiving, bucket_policy, refused, rule_arn, s3_action
+from conftest import ACCOUNT, KEY, SECRET, Receiving, bucket_policy, refused, rule_arn, s3_action
 
 OTHER = "444455556666"
 
@@ -196,6 +200,83 @@ def test_presigned_urls(server):
     assert caught.value.code == 403
 
 
+def signed(server, method, path, query="", body=b"", headers=(), presign=False):
+    """One S3 request as the signer of boto3 signs it, its target sent exactly so."""
+    url = server.api + path + ("?" + query if query else "")
+    request = botocore.awsrequest.AWSRequest(method=method, url=url, data=b"" if presign else body, headers=dict(headers))
+    signer = botocore.auth.S3SigV4QueryAuth if presign else botocore.auth.S3SigV4Auth
+    signer(botocore.credentials.Credentials(KEY, SECRET), "s3", "us-east-1").add_auth(request)
+    connection = http.client.HTTPConnection(server.api.removeprefix("http://"), timeout=20)
+    try:
+        target = request.url.removeprefix(server.api) if presign else url.removeprefix(server.api)
+        connection.request(method, target, body or None, dict(request.headers.items()))
+        answer = connection.getresponse()
+        return answer.status, answer.headers, answer.read()
+    finally:
+        connection.close()
+
+
+def test_what_a_presigned_url_carries_in_its_query_counts(server):
+    """SDKs move x-amz-* headers into the URL they sign; passing over them would make another object."""
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="signed")
+    s3.put_object(Bucket="signed", Key="source", Body=b"there")
+    code, _, text = signed(server, "PUT", "/signed/new", "x-amz-meta-colour=red", b"x", presign=True)
+    assert code == 200, text
+    assert s3.head_object(Bucket="signed", Key="new")["Metadata"] == {"colour": "red"}
+    for query, code, word in (("x-amz-copy-source=%2Fsigned%2Fsource", 501, b"NotImplemented"),
+                              ("x-amz-acl=public-read", 400, b"AccessControlListNotSupported"),
+                              ("x-amz-storage-class=GLACIER", 501, b"NotImplemented"),
+                              ("x-amz-server-side-encryption=aws%3Akms", 501, b"NotImplemented"),
+                              ("x-amz-checksum-crc32=AAAAAA%3D%3D", 400, b"BadDigest"),
+                              ("x-amz-meta-a=b%0d%0aSet-Cookie:%20c", 400, b"InvalidArgument")):
+        got, _, text = signed(server, "PUT", "/signed/other", query, b"x", presign=True)
+        assert (got, word in text) == (code, True), (query, got, text)
+    refused(lambda: s3.head_object(Bucket="signed", Key="other"), "404")
+
+
+def test_a_sub_resource_that_nobody_here_knows_is_no_plain_operation(server):
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="things")
+    s3.put_object(Bucket="things", Key="k", Body=b"stays")
+    for name in ("abac", "annotation", "metadataJournalTable=", "of-next-year"):
+        for method, path in (("PUT", "/things"), ("PUT", "/things/k"), ("DELETE", "/things/k"), ("GET", "/things/k")):
+            code, _, text = signed(server, method, path, name, b"x" if method == "PUT" else b"")
+            assert code == 501 and b"<Code>NotImplemented</Code>" in text, (method, path, name, code, text)
+    assert s3.get_object(Bucket="things", Key="k")["Body"].read() == b"stays"
+
+
+def test_an_object_with_much_metadata(server):
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="things")
+    many = {f"key{n}": str(n) for n in range(64)}
+    s3.put_object(Bucket="things", Key="k", Body=b"x", Metadata=many, ContentLanguage="en", CacheControl="no-cache",
+                  ContentDisposition="inline", ContentEncoding="x", ChecksumAlgorithm="CRC32")
+    assert s3.get_object(Bucket="things", Key="k", ChecksumMode="ENABLED")["Metadata"] == many
+    refused(lambda: s3.put_object(Bucket="things", Key="k", Metadata={**many, "one": "more"}), "MetadataTooLarge")
+    assert s3.head_object(Bucket="things", Key="k")["Metadata"] == many
+
+
+def test_of_many_first_puts_one_is_the_first(server):
+    s3 = server.client("s3", max_pool_connections=16)
+    s3.create_bucket(Bucket="things")
+    s3.meta.events.register("before-call.s3.PutObject",
+                            lambda params, **_: params["headers"].update({"If-None-Match": "*"}))
+
+    def put(key, n):
+        try:
+            s3.put_object(Bucket="things", Key=key, Body=b"%d" % n)
+            return n
+        except botocore.exceptions.ClientError as error:
+            assert error.response["Error"]["Code"] == "PreconditionFailed", error
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+        for turn in range(8):
+            answers = list(pool.map(put, [f"k{turn}"] * 12, range(12)))
+            winners = [n for n in answers if n is not None]
+            assert len(winners) == 1, winners
+            assert s3.get_object(Bucket="things", Key=f"k{turn}")["Body"].read() == b"%d" % winners[0]
+
+
 def test_a_role_and_its_documents(server, receiving):
     iam = receiving.iam
     trust = {"Version": "2012-10-17", "Statement": [
@@ -250,7 +331,6 @@ def test_own_pages_from_loopback(shared_server):
 
 
 def test_secrets_are_never_in_the_log(server, receiving):
-    from conftest import SECRET
     receiving.store()
     server.send(b"Subject: secret words\r\n\r\nthe body is private\r\n")
     text = server.log_text()

@@ -11,6 +11,8 @@ enum dialect { DIALECT_QUERY_XML, DIALECT_JSON, DIALECT_REST_XML, DIALECT_REST_J
 enum {
     OPERATION_TEXT_MAX = 256 * 1024,        /* a gathered body, where the row says nothing */
     OPERATION_ANSWER_MAX = 8 * 1024 * 1024, /* api_answer.text */
+    METADATA_FIELDS_MAX = 64,               /* x-amz-meta-*: S3 counts their bytes only */
+    ANSWER_FIELDS_MAX = METADATA_FIELDS_MAX + 24, /* all that describes an object besides */
 };
 
 struct api_call {
@@ -31,7 +33,7 @@ struct api_call {
 
 struct api_answer {
     int status; /* 200 when left 0 */
-    struct header headers[16];
+    struct header headers[ANSWER_FIELDS_MAX];
     size_t header_count;
     struct buf text;   /* body; for Query only the inside of <XResult>, which router.c wraps */
     struct body *body; /* instead of text, for objects; read on worker threads */

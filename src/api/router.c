@@ -2,6 +2,7 @@
 
 #include "api/query.h"
 #include "base/percent.h"
+#include "base/utf8.h"
 #include "base/xml.h"
 
 /* clang-format off */
@@ -29,19 +30,29 @@ static const struct service unknown_query = {
     .xmlns = "http://webservices.amazon.com/AWSFault/2005-15-09",
 };
 
-/* Every sub-resource S3 has: Amazon S3 API Reference, "Actions". Any other name in a query is a
- * parameter of the operation, or nothing. */
+/* Every sub-resource S3 has: Amazon S3 API Reference, "Actions". */
 static const str sub_resources[] = {
-    STR_INIT("accelerate"), STR_INIT("acl"), STR_INIT("analytics"), STR_INIT("attributes"), STR_INIT("cors"),
+    STR_INIT("abac"), STR_INIT("accelerate"), STR_INIT("acl"), STR_INIT("analytics"), STR_INIT("annotation"),
+    STR_INIT("attributes"), STR_INIT("cors"),
     STR_INIT("delete"), STR_INIT("encryption"), STR_INIT("intelligent-tiering"), STR_INIT("inventory"),
     STR_INIT("legal-hold"), STR_INIT("lifecycle"), STR_INIT("list-type"), STR_INIT("location"), STR_INIT("logging"),
-    STR_INIT("metadataConfiguration"), STR_INIT("metadataTable"), STR_INIT("metrics"), STR_INIT("notification"),
+    STR_INIT("metadataAnnotationTable"), STR_INIT("metadataConfiguration"), STR_INIT("metadataInventoryTable"),
+    STR_INIT("metadataJournalTable"), STR_INIT("metadataTable"), STR_INIT("metrics"), STR_INIT("notification"),
     STR_INIT("object-lock"), STR_INIT("ownershipControls"), STR_INIT("partNumber"), STR_INIT("policy"),
     STR_INIT("policyStatus"), STR_INIT("publicAccessBlock"), STR_INIT("renameObject"), STR_INIT("replication"),
     STR_INIT("requestPayment"), STR_INIT("restore"), STR_INIT("retention"), STR_INIT("select"), STR_INIT("session"),
     STR_INIT("tagging"), STR_INIT("torrent"), STR_INIT("uploadId"), STR_INIT("uploads"), STR_INIT("versionId"),
     STR_INIT("versioning"), STR_INIT("versions"), STR_INIT("website"),
 };
+/* What may stand in a query with an empty value and still be a parameter of the operations here. A
+ * name that has no value otherwise is how S3 spells a sub-resource: it may be one that is younger than
+ * the list above. Any other name with a value is passed over, as S3 does. */
+static const str parameters[] = {
+    STR_INIT("prefix"), STR_INIT("delimiter"), STR_INIT("marker"), STR_INIT("max-keys"), STR_INIT("encoding-type"),
+    STR_INIT("start-after"), STR_INIT("continuation-token"), STR_INIT("fetch-owner"), STR_INIT("max-buckets"),
+    STR_INIT("bucket-region"), STR_INIT("x-id"),
+};
+static const str parameter_families[] = { STR_INIT("x-amz-"), STR_INIT("response-") };
 /* Headers that make another operation of a PUT, or ask for what a plain one would silently leave out. */
 static const str other_operations[] = {
     STR_INIT("x-amz-copy-source"), STR_INIT("x-amz-rename-source"), STR_INIT("x-amz-write-offset-bytes"),
@@ -165,6 +176,8 @@ const struct fault *route_s3_place(const struct route_ask *ask, struct arena *ar
     }
     if (rest.len > 0 && !percent_decode(rest, false, arena, &place.key))
         return bad_uri(arena);
+    if (!utf8_valid(place.key)) /* keys are Unicode: User Guide, "Naming Amazon S3 objects" */
+        return bad_uri(arena);
     if (place.key.len > 0 && place.bucket.len == 0) /* "//key" */
         return bad_uri(arena);
     if (place.key.len == 0)
@@ -178,12 +191,23 @@ const struct fault *route_s3_place(const struct route_ask *ask, struct arena *ar
     return NULL;
 }
 
-static bool is_sub_resource(str name)
+static bool is_parameter(str name)
 {
-    for (size_t i = 0; i < COUNT(sub_resources); i++)
-        if (str_eq(sub_resources[i], name))
+    for (size_t i = 0; i < COUNT(parameters); i++)
+        if (str_eq(parameters[i], name))
+            return true;
+    for (size_t i = 0; i < COUNT(parameter_families); i++)
+        if (str_starts_nocase(name, parameter_families[i]))
             return true;
     return false;
+}
+
+static bool is_sub_resource(const struct header *pair)
+{
+    for (size_t i = 0; i < COUNT(sub_resources); i++)
+        if (str_eq(sub_resources[i], pair->name))
+            return true;
+    return pair->value.len == 0 && !is_parameter(pair->name);
 }
 
 /* "policy" means ?policy, whatever its value; "list-type=2" means that value. */
@@ -210,7 +234,7 @@ const struct fault *route_s3(const struct route_ask *ask, const struct s3_place 
     const struct header *sub = NULL;
 
     for (size_t i = 0; i < param_count; i++) {
-        if (!is_sub_resource(params[i].name))
+        if (!is_sub_resource(&params[i]))
             continue;
         if (sub) /* two at once: parts of an upload, versions of a policy; none is built */
             return not_implemented(arena);

@@ -7,7 +7,7 @@
 #include "base/xml.h"
 #include "services/s3/s3.h"
 
-enum { MAX_KEYS = 1000, NO_CONTENT = 204 };
+enum { MAX_KEYS = 1000, MAX_BUCKETS = 10000, NO_CONTENT = 204 };
 
 static const struct fault *invalid_argument(const struct api_call *call, const char *says)
 {
@@ -16,25 +16,83 @@ static const struct fault *invalid_argument(const struct api_call *call, const c
 
 /* ---- buckets ---- */
 
+struct bucket_listing {
+    str prefix, region, after; /* empty: none */
+    size_t max;
+    bool asked; /* for anything at all: then S3 names each bucket's Region */
+};
+
+static const struct fault *read_bucket_listing(const struct api_call *call,
+                                               struct bucket_listing *l)
+{
+    str max = api_param(call, "max-buckets"), token = api_param(call, "continuation-token");
+    uint64_t number = MAX_BUCKETS;
+    *l = (struct bucket_listing) { .prefix = api_param(call, "prefix"),
+                                   .region = api_param(call, "bucket-region"),
+                                   .after = STR("") };
+    l->asked = l->prefix.len || l->region.len || max.len || token.len;
+    if (max.len && (!str_u64(max, &number) || number < 1 || number > MAX_BUCKETS))
+        return invalid_argument(call, "Argument maxBuckets must be an integer between 1 and 10000");
+    l->max = (size_t)number;
+    if (str_is_none(token))
+        return NULL;
+    AUTO_BUF name = buf_new(4096);
+    if (token.len == 0 || !base64_decode(&name, token))
+        return invalid_argument(call, "The continuation token provided is incorrect");
+    l->after = arena_str(call->call.arena, buf_str(&name));
+    return str_is_none(l->after) ? &fault_no_memory : NULL;
+}
+
+static bool is_asked_for(const struct bucket_listing *l, const struct bucket *bucket)
+{
+    return str_cmp(bucket->name, l->after) > 0 && str_starts(bucket->name, l->prefix) &&
+           (l->region.len == 0 || str_eq(bucket->region, l->region));
+}
+
+static void write_bucket(struct buf *out, const struct bucket_listing *l,
+                         const struct bucket *bucket)
+{
+    char when[WHEN_SIZE];
+    xml_open(out, "Bucket");
+    xml_leaf(out, "Name", bucket->name);
+    xml_leaf(out, "CreationDate", when_iso_ms(when, bucket->created_ms));
+    if (l->asked)
+        xml_leaf(out, "BucketRegion", bucket->region);
+    xml_close(out, "Bucket");
+}
+
 const struct fault *run_s3_ListBuckets(struct api *api, const struct api_call *call,
                                        struct api_answer *answer)
 {
+    struct bucket_listing l;
     const struct bucket *const *buckets;
-    size_t count;
+    size_t count, written = 0;
+    str last = STR_NONE, next = STR_NONE;
+    TRY(read_bucket_listing(call, &l));
     TRY(s3_list_buckets(api->s3, &call->call, &buckets, &count));
     struct buf *out = &answer->text;
-    char when[WHEN_SIZE];
     xml_declare(out);
     xml_open_in(out, "ListAllMyBucketsResult", S3_XMLNS);
     s3_write_owner(out, call->account, call->call.arena);
     xml_open(out, "Buckets");
-    for (size_t i = 0; i < count; i++) {
-        xml_open(out, "Bucket");
-        xml_leaf(out, "Name", buckets[i]->name);
-        xml_leaf(out, "CreationDate", when_iso_ms(when, buckets[i]->created_ms));
-        xml_close(out, "Bucket");
+    for (size_t i = 0; i < count && str_is_none(next); i++) {
+        if (!is_asked_for(&l, buckets[i]))
+            continue;
+        if (written++ == l.max) {
+            next = last;
+            continue;
+        }
+        write_bucket(out, &l, buckets[i]);
+        last = buckets[i]->name;
     }
     xml_close(out, "Buckets");
+    if (!str_is_none(next)) {
+        AUTO_BUF token = buf_new(256);
+        base64_encode(&token, next);
+        xml_leaf(out, "ContinuationToken", buf_str(&token));
+    }
+    if (l.prefix.len)
+        xml_leaf(out, "Prefix", l.prefix);
     xml_close(out, "ListAllMyBucketsResult");
     return NULL;
 }
@@ -55,6 +113,11 @@ static const struct fault *location_of(const struct api_call *call, str *ret_reg
                 "The XML you provided was not well-formed or did not validate against our "
                 "published schema");
     }
+    for (const struct xml_element *one = root ? root->first : NULL; one; one = one->next)
+        if (!str_eq(one->name, STR("LocationConstraint"))) /* tags, or a bucket of another kind */
+            return fault_coded(
+                arena, FAULT_UNBUILT, "NotImplemented",
+                "A header you provided implies functionality that is not implemented");
     str wanted = str_trim(xml_str(root, "LocationConstraint"));
     bool global = str_eq(here, STR("us-east-1"));
     if (str_eq(wanted, STR("EU")))
@@ -77,6 +140,7 @@ const struct fault *run_s3_CreateBucket(struct api *api, const struct api_call *
 {
     str region;
     TRY(s3_check_headers(call));
+    TRY(s3_check_body(call));
     TRY(location_of(call, &region));
     TRY(s3_create_bucket(api->s3, &call->call, call->bucket, region));
     str location = arena_strf(call->call.arena, "/" STR_FMT, STR_ARG(call->bucket));
@@ -127,6 +191,7 @@ const struct fault *run_s3_PutBucketPolicy(struct api *api, const struct api_cal
                                            struct api_answer *answer)
 {
     TRY(s3_check_headers(call));
+    TRY(s3_check_body(call));
     answer->status = NO_CONTENT;
     return s3_put_bucket_policy(api->s3, &call->call, call->bucket, call->text);
 }

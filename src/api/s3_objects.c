@@ -3,6 +3,7 @@
 #include "api/run.h"
 #include "api/s3_shape.h"
 #include "base/json.h"
+#include "base/utf8.h"
 #include "base/when.h"
 #include "services/s3/s3.h"
 
@@ -10,12 +11,11 @@ enum {
     NO_CONTENT = 204,
     PARTIAL_CONTENT = 206,
     NOT_MODIFIED = 304,
-    METADATA_FIELDS_MAX = 64, /* an answer has room for no more; S3 counts bytes only */
 };
 static const uint64_t put_max = 5ull << 30; /* of one PutObject: "Amazon S3 quotas" */
 
 #define META     STR("x-amz-meta-")
-#define CHECKSUM STR("x-amz-checksum-")
+#define CHECKSUM STR("x-amz-checksum-") /* kept, to be shown again */
 
 /* Headers of a put that come back with the object, and the query that overrides them in a get. */
 /* clang-format off */
@@ -40,8 +40,7 @@ static const struct { const char *header; str key; } conditions[] = {
 struct put_stream {
     const struct api_call *call;
     struct s3_upload *upload;
-    str algorithm,
-        value; /* of the checksum, where one was declared; the value may come in a trailer */
+    struct s3_checksum checksum;
 };
 
 /* "aws-chunked" is how the bytes came, not what they are. */
@@ -56,6 +55,34 @@ static str without_chunked(str encodings, struct arena *arena)
                           : item;
     }
     return out;
+}
+
+/* A field of HTTP holds bytes, and what is kept of an object is text: each byte is kept as the
+ * character of its number (ISO-8859-1), whatever it meant, and shown as that byte again. */
+static str text_of_bytes(str bytes, struct arena *arena)
+{
+    if (utf8_is_ascii(bytes))
+        return bytes;
+    char *text = ARENA_ARRAY(arena, char, 2 * bytes.len);
+    size_t len = 0;
+    for (size_t i = 0; text && i < bytes.len; i++)
+        len += utf8_put(text + len, (unsigned char)bytes.ptr[i]);
+    return text ? (str) { text, len } : STR_NONE;
+}
+
+static str bytes_of_text(str text, struct arena *arena)
+{
+    if (utf8_is_ascii(text))
+        return text;
+    char *bytes = ARENA_ARRAY(arena, char, text.len);
+    size_t len = 0;
+    for (struct cursor in = cursor_of(text); bytes && cursor_left(&in) > 0;) {
+        uint32_t character = utf8_next(&in);
+        if (character > 0xff) /* nothing that came as a byte */
+            return text;
+        bytes[len++] = (char)character;
+    }
+    return bytes ? (str) { bytes, len } : STR_NONE;
 }
 
 static bool is_kept(str name)
@@ -74,6 +101,7 @@ static const struct fault *keep(struct header *headers, size_t *count, str name,
 {
     if (str_eq_nocase(name, STR("content-encoding")))
         value = without_chunked(value, arena);
+    value = text_of_bytes(value, arena);
     if (value.len == 0 && !str_starts_nocase(name, META))
         return NULL;
     size_t at = 0;
@@ -143,24 +171,6 @@ static const struct fault *check_put(const struct api_call *call)
     return NULL;
 }
 
-/* Which checksum the client declares: by a field with its value, or by the name of a trailer. */
-static void find_checksum(const struct api_call *call, struct put_stream *s)
-{
-    s->algorithm = s->value = STR_NONE;
-    for (size_t i = 0; i < call->header_count; i++) {
-        str name = call->headers[i].name;
-        if (!str_starts_nocase(name, CHECKSUM) ||
-            str_eq_nocase(name, STR("x-amz-checksum-algorithm")) ||
-            str_eq_nocase(name, STR("x-amz-checksum-type")))
-            continue;
-        s->algorithm = str_from(name, CHECKSUM.len);
-        s->value = call->headers[i].value;
-    }
-    str trailer = str_trim(api_header(call, "x-amz-trailer"));
-    if (str_is_none(s->algorithm) && str_starts_nocase(trailer, CHECKSUM))
-        s->algorithm = str_from(trailer, CHECKSUM.len);
-}
-
 static const struct fault *open_put(struct api *api, const struct api_call *call, void **ret_stream)
 {
     struct put_stream *s = ARENA_NEW(call->call.arena, struct put_stream);
@@ -174,13 +184,13 @@ static const struct fault *open_put(struct api *api, const struct api_call *call
     TRY(check_put(call));
     TRY(keep_headers(call, &put));
     TRY(gather_conditions(call, &put));
-    find_checksum(call, s);
+    TRY(s3_find_checksum(call, &s->checksum));
     TRY(s3_put_begin(api->s3, &call->call, &put, &s->upload));
     const struct fault *why = NULL;
-    if (!str_is_none(s->algorithm))
-        why = s3_put_checksum(s->upload, &call->call, s->algorithm);
-    if (!why && !str_is_none(s->value))
-        why = s3_put_expect(s->upload, &call->call, s->algorithm, s->value);
+    if (!str_is_none(s->checksum.algorithm))
+        why = s3_put_checksum(s->upload, &call->call, s->checksum.algorithm);
+    if (!why && !str_is_none(s->checksum.value))
+        why = s3_put_expect(s->upload, &call->call, s->checksum.algorithm, s->checksum.value);
     if (why) {
         s3_put_cancel(s->upload);
         return why;
@@ -198,21 +208,6 @@ static const struct fault *write_put(void *stream, str chunk)
 static void cancel_put(void *stream)
 {
     s3_put_cancel(((struct put_stream *)stream)->upload);
-}
-
-static const struct fault *expect_trailer(struct put_stream *s, const struct api_call *call)
-{
-    for (size_t i = 0; i < call->trailer_count; i++) {
-        str name = call->trailers[i].name;
-        if (!str_starts_nocase(name, CHECKSUM) ||
-            !str_eq_nocase(str_from(name, CHECKSUM.len), s->algorithm))
-            continue;
-        s->value = call->trailers[i].value;
-        return s3_put_expect(s->upload, &call->call, s->algorithm, s->value);
-    }
-    return fault_coded(call->call.arena, FAULT_SYNTAX, "InvalidRequest",
-                       "The trailer x-amz-checksum-" STR_FMT " was announced and did not come",
-                       STR_ARG(s->algorithm));
 }
 
 static const struct {
@@ -251,15 +246,15 @@ static const struct fault *finish_put(void *stream, const struct api_call *call,
 {
     struct put_stream *s = stream;
     struct object_info info;
-    const struct fault *why = NULL;
-    if (!str_is_none(s->algorithm) && str_is_none(s->value))
-        why = expect_trailer(s, call);
+    const struct fault *why = s3_end_checksum(call, &s->checksum);
+    if (!why && !str_is_none(s->checksum.algorithm))
+        why = s3_put_expect(s->upload, &call->call, s->checksum.algorithm, s->checksum.value);
     if (why) {
         s3_put_cancel(s->upload);
         return why;
     }
     TRY(s3_put_finish(s->upload, &call->call, &info));
-    add_checksum(answer, s->algorithm, s->value);
+    add_checksum(answer, s->checksum.algorithm, s->checksum.value);
     return add_etag(answer, &info, call->call.arena);
 }
 
@@ -288,12 +283,17 @@ static const struct fault *add_kept(const struct api_call *call, const struct ob
             return fault_coded(
                 call->call.arena, FAULT_SYNTAX, "InvalidRequest",
                 "Request specific response headers cannot be used for anonymous GET requests.");
+        if (!s3_field_ok(wanted)) /* it would end the field and begin another */
+            return fault_coded(call->call.arena, FAULT_SYNTAX, "InvalidArgument",
+                               "Header value cannot be represented using ISO-8859-1.");
         if (wanted.len || stored.len)
-            api_add_header(answer, kept[i].shown, wanted.len ? wanted : stored);
+            api_add_header(answer, kept[i].shown,
+                           wanted.len ? wanted : bytes_of_text(stored, call->call.arena));
     }
     for (size_t i = 0; json_member(headers, i, &name, &value); i++)
         if (str_starts(name, META)) /* the arena's copies end with a NUL */
-            api_add_header(answer, arena_str(call->call.arena, name).ptr, json_text(value));
+            api_add_header(answer, arena_str(call->call.arena, name).ptr,
+                           bytes_of_text(json_text(value), call->call.arena));
     return NULL;
 }
 
@@ -380,6 +380,10 @@ const struct fault *run_s3_DeleteObject(struct api *api, const struct api_call *
                                         struct api_answer *answer)
 {
     TRY(s3_check_headers(call));
+    if (api_header(call, "if-match")
+            .len) /* a condition passed over would delete what it protects */
+        return fault_coded(call->call.arena, FAULT_UNBUILT, "NotImplemented",
+                           "A header you provided implies functionality that is not implemented");
     answer->status = NO_CONTENT;
     return s3_delete_object(api->s3, &call->call, call->bucket, call->key);
 }

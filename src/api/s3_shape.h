@@ -17,4 +17,20 @@ void s3_write_owner(struct buf *out, str account, struct arena *); /* <Owner> */
  * x-amz-expected-bucket-owner. */
 const struct fault *s3_check_headers(const struct api_call *);
 
+/* Which checksum the client declares of its body, less Content-MD5: by a field with its value, or by
+ * the name of a trailer, whose value comes behind the body (STR_NONE here). Neither: both STR_NONE.
+ * Two of them, or a trailer that is no checksum, are refused. */
+struct s3_checksum {
+    str algorithm, value;
+};
+const struct fault *s3_find_checksum(const struct api_call *, struct s3_checksum *ret_checksum);
+/* Its value once the whole body came: out of the trailers, where it was announced for there. A
+ * checksum behind the body that nobody announced is refused, since nobody counted along. */
+const struct fault *s3_end_checksum(const struct api_call *, struct s3_checksum *);
+/* A gathered body against Content-MD5 and the declared checksum. */
+const struct fault *s3_check_body(const struct api_call *);
+
+/* May it stand in a header field? Text without controls, as a value from a query need not be. */
+bool s3_field_ok(str value);
+
 #endif

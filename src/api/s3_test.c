@@ -303,7 +303,13 @@ static const struct put_case puts_[] = { /* of "123456789" */
     { "a wrong one",                "x-amz-checksum-crc32",          "AAAAAA==", NULL,                    NULL,       "BadDigest: " },
     { "a checksum in a trailer",    "x-amz-trailer",                 "x-amz-checksum-crc32", "x-amz-checksum-crc32", "y/Q5Jg==", "" },
     { "a wrong one",                "x-amz-trailer",                 "x-amz-checksum-crc32", "x-amz-checksum-crc32", "AAAAAA==", "BadDigest: " },
-    { "a trailer that stays away",  "x-amz-trailer",                 "x-amz-checksum-crc32", NULL,        NULL,       "InvalidRequest: " },
+    { "a trailer that stays away",  "x-amz-trailer",                 "x-amz-checksum-crc32", NULL,        NULL,       "MalformedTrailerError: " },
+    { "another in its place",       "x-amz-trailer",                 "x-amz-checksum-crc32", "x-amz-checksum-sha1", "98O8HYCOBHMq32eZZczDTKeuNEE=", "MalformedTrailerError: " },
+    { "one nobody announced",       NULL,                            NULL,       "x-amz-checksum-crc32",  "y/Q5Jg==", "MalformedTrailerError: " },
+    { "a trailer of another kind",  "x-amz-trailer",                 "x-amz-meta-a", "x-amz-meta-a",      "b",        "InvalidRequest: The value specified in the x-amz-trailer header is not supported" },
+    { "an algorithm and no sum",    "x-amz-sdk-checksum-algorithm",  "CRC32",    NULL,                    NULL,       "InvalidRequest: x-amz-sdk-checksum-algorithm specified, but no corresponding" },
+    { "a field no HTTP carries",    "x-amz-meta-a",                  "b\r\nc: d", NULL,                   NULL,       "InvalidArgument: " },
+    { "nor a name",                 "x-amz-meta-a b",                "c",        NULL,                    NULL,       "InvalidArgument: " },
     { "an unknown checksum",        "x-amz-checksum-md6",            "AAAA",     NULL,                    NULL,       "NotImplemented: " },
     { "a wrong Content-MD5",        "Content-MD5",                   "kAFQmDzST7DWlj99KOF/cg==", NULL,    NULL,       "BadDigest: " },
     { "encryption by the server",   "x-amz-server-side-encryption",  "aws:kms",  NULL,                    NULL,       "NotImplemented: A header you provided implies functionality that is not implemented" },
@@ -338,6 +344,190 @@ static void a_put_is_taken_or_refused_as_its_headers_say(void **state)
         assert_says(f, &found, *c->wants ? "NoSuchKey: " : "");
         if (c->header && strcmp(c->header, "x-amz-checksum-crc32") == 0 && !*c->wants)
             assert_header(&found, "x-amz-checksum-crc32", "y/Q5Jg==");
+    }
+}
+
+static void one_body_has_one_checksum(void **state)
+{
+    struct fixture *f = *state;
+    make_bucket(f);
+    struct reply reply = put(
+        f,
+        &(struct request) { .bucket = "mail",
+                            .key = "k",
+                            .headers = { "x-amz-checksum-crc32", "AAAAAA==", "x-amz-checksum-sha1",
+                                         "98O8HYCOBHMq32eZZczDTKeuNEE=" },
+                            .text = "123456789" },
+        NULL, NULL);
+    assert_says(f, &reply, "InvalidRequest: Expecting a single x-amz-checksum- header.");
+    reply = put(f,
+                &(struct request) { .bucket = "mail",
+                                    .key = "k",
+                                    .headers = { "x-amz-sdk-checksum-algorithm", "MD5",
+                                                 "Content-MD5", "JfnnlDI7RTiF9RgfG2JNCw==" },
+                                    .text = "123456789" },
+                NULL, NULL);
+    assert_says(f, &reply, "");
+}
+
+static void a_gathered_body_is_held_against_its_checksums(void **state)
+{
+    static const char policy[] =
+        "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":\"*\","
+        "\"Action\":\"s3:GetObject\",\"Resource\":\"arn:aws:s3:::mail/*\"}]}";
+    struct fixture *f = *state;
+    make_bucket(f);
+    struct request in = { .bucket = "mail",
+                          .headers = { "Content-MD5", "JfnnlDI7RTiF9RgfG2JNCw==" },
+                          .text = policy };
+    struct reply reply = ask(f, run_s3_PutBucketPolicy, &in);
+    assert_says(f, &reply, "BadDigest: ");
+    in.headers[0] = "x-amz-checksum-crc32";
+    in.headers[1] = "y/Q5Jg==";
+    reply = ask(f, run_s3_PutBucketPolicy, &in);
+    assert_says(f, &reply, "BadDigest: ");
+    reply = ask(f, run_s3_GetBucketPolicy, &(struct request) { .bucket = "mail" });
+    assert_says(f, &reply, "NoSuchBucketPolicy: ");
+    reply = ask(
+        f, run_s3_CreateBucket,
+        &(struct request) { .bucket = "other", .headers = { "x-amz-checksum-crc32", "y/Q5Jg==" } });
+    assert_says(f, &reply, "BadDigest: ");
+}
+
+static void an_object_has_as_many_fields_as_a_put_may_bring(void **state)
+{
+    struct fixture *f = *state;
+    make_bucket(f);
+    for (size_t count = METADATA_FIELDS_MAX; count <= METADATA_FIELDS_MAX + 1; count++) {
+        struct api_call *call =
+            call_of(f, &(struct request) { .bucket = "mail", .key = "k", .text = "" });
+        struct header *headers = ARENA_ARRAY(f->stage.arena, struct header, count + 6);
+        for (size_t i = 0; i < count; i++)
+            headers[i] =
+                (struct header) { arena_strf(f->stage.arena, "x-amz-meta-%zu", i), STR("v") };
+        static const char *const more[] = { "content-type",     "cache-control",
+                                            "expires",          "content-disposition",
+                                            "content-encoding", "content-language" };
+        for (size_t i = 0; i < 6; i++)
+            headers[count + i] = (struct header) { str_of(more[i]), STR("v") };
+        call->headers = headers;
+        call->header_count = count + 6;
+        void *stream;
+        struct reply reply = { .why = stream_s3_PutObject.open(&f->api, call, &stream) };
+        assert_says(f, &reply, count > METADATA_FIELDS_MAX ? "MetadataTooLarge: " : "");
+        if (!reply.why)
+            assert_null(stream_s3_PutObject.finish(stream, call, &reply.answer));
+    }
+    struct reply reply =
+        ask(f, run_s3_HeadObject,
+            &(struct request) {
+                .bucket = "mail", .key = "k", .headers = { "x-amz-checksum-mode", "ENABLED" } });
+    assert_says(f, &reply, "");
+    assert_header(&reply, "x-amz-meta-63", "v");
+    assert_header(&reply, "Content-Language", "v");
+}
+
+/* Latin-1, UTF-8, or neither: what a field held is not ours to understand. */
+static void a_field_comes_back_byte_for_byte(void **state)
+{
+    static const char *const values[] = { "caf\xe9", "caf\xc3\xa9", "\xff\xfe",
+                                          "\xf0\x9f\x98\x80" };
+    struct fixture *f = *state;
+    make_bucket(f);
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        struct reply reply = put(f,
+                                 &(struct request) { .bucket = "mail",
+                                                     .key = "k",
+                                                     .headers = { "Content-Disposition", values[i],
+                                                                  "x-amz-meta-a", values[i] },
+                                                     .text = "" },
+                                 NULL, NULL);
+        assert_says(f, &reply, "");
+        reply = ask(f, run_s3_HeadObject, &(struct request) { .bucket = "mail", .key = "k" });
+        assert_header(&reply, "Content-Disposition", values[i]);
+        assert_header(&reply, "x-amz-meta-a", values[i]);
+    }
+}
+
+static void no_condition_or_wish_is_passed_over(void **state)
+{
+    struct fixture *f = *state;
+    make_bucket(f);
+    struct reply reply =
+        put(f, &(struct request) { .bucket = "mail", .key = "k", .text = "x" }, NULL, NULL);
+    assert_says(f, &reply, "");
+    static const char *const conditions[] = { "If-Match", "x-amz-if-match-size",
+                                              "x-amz-if-match-last-modified-time" };
+    for (size_t i = 0; i < 3; i++) {
+        reply = ask(
+            f, run_s3_DeleteObject,
+            &(struct request) { .bucket = "mail", .key = "k", .headers = { conditions[i], "7" } });
+        assert_says(f, &reply, "NotImplemented: ");
+    }
+    reply = ask(
+        f, run_s3_GetObject,
+        &(struct request) { .bucket = "mail",
+                            .key = "k",
+                            .params = { "response-content-disposition", "a\r\nSet-Cookie: b" } });
+    assert_says(f, &reply, "InvalidArgument: ");
+    static const char *const wishes[] = {
+        "<CreateBucketConfiguration><Tags><Tag><Key>a</Key><Value>b</Value></Tag></Tags>"
+        "</CreateBucketConfiguration>",
+        "<CreateBucketConfiguration><Bucket><Type>Directory</Type></Bucket>"
+        "</CreateBucketConfiguration>",
+    };
+    for (size_t i = 0; i < 2; i++) {
+        reply =
+            ask(f, run_s3_CreateBucket, &(struct request) { .bucket = "other", .text = wishes[i] });
+        assert_says(f, &reply, "NotImplemented: ");
+    }
+}
+
+struct bucket_list_case {
+    const char *says, *params[12], *wants; /* behind </Owner> */
+};
+#define BUCKET(name, region)                                                                       \
+    "<Bucket><Name>" name "</Name><CreationDate>2026-03-02T09:15:42.000Z</CreationDate>"           \
+    "<BucketRegion>" region "</BucketRegion></Bucket>"
+/* clang-format off */
+static const struct bucket_list_case bucket_lists[] = {
+    { "by name",       { "prefix", "b" },                 "<Buckets>" BUCKET("bbb", "us-east-1") "</Buckets><Prefix>b</Prefix>" },
+    { "by Region",     { "bucket-region", "eu-west-1" },  "<Buckets>" BUCKET("ccc", "eu-west-1") "</Buckets>" },
+    { "a page",        { "max-buckets", "2" },            "<Buckets>" BUCKET("aaa", "us-east-1") BUCKET("bbb", "us-east-1") "</Buckets><ContinuationToken>YmJi</ContinuationToken>" },
+    { "the next page", { "max-buckets", "2", "continuation-token", "YmJi" }, "<Buckets>" BUCKET("ccc", "eu-west-1") "</Buckets>" },
+    { "none",          { "prefix", "zz" },                "<Buckets></Buckets><Prefix>zz</Prefix>" },
+    { "no number",     { "max-buckets", "0" },            "InvalidArgument: Argument maxBuckets must be an integer between 1 and 10000" },
+    { "no token",      { "continuation-token", "%" },     "InvalidArgument: The continuation token provided is incorrect" },
+};
+/* clang-format on */
+
+static void the_buckets_that_were_asked_for_are_listed(void **state)
+{
+    struct fixture *f = *state;
+    for (size_t i = 0; i < 3; i++) {
+        static const char *const names[] = { "aaa", "bbb", "ccc" };
+        struct reply made = ask(
+            f, run_s3_CreateBucket,
+            &(struct request) { .bucket = names[i],
+                                .text = i < 2 ? NULL
+                                              : "<CreateBucketConfiguration><LocationConstraint>"
+                                                "eu-west-1</LocationConstraint>"
+                                                "</CreateBucketConfiguration>" });
+        assert_says(f, &made, "");
+    }
+    for (size_t i = 0; i < sizeof bucket_lists / sizeof *bucket_lists; i++) {
+        struct request r = { 0 };
+        memcpy(r.params, bucket_lists[i].params, sizeof r.params);
+        struct reply reply = ask(f, run_s3_ListBuckets, &r);
+        if (strncmp(bucket_lists[i].wants, "<", 1) != 0) {
+            assert_says(f, &reply, bucket_lists[i].wants);
+            continue;
+        }
+        assert_says(f, &reply, "");
+        str wants = arena_strf(f->stage.arena, "</Owner>%s</ListAllMyBucketsResult>",
+                               bucket_lists[i].wants);
+        if (!str_ends(reply.text, wants))
+            fail_msg("%s: " STR_FMT, bucket_lists[i].says, STR_ARG(reply.text));
     }
 }
 
@@ -426,6 +616,12 @@ int main(void)
         CASE(a_policy_goes_in_and_comes_out_unchanged),
         CASE(an_object_comes_back_with_what_was_said_of_it),
         CASE(a_put_is_taken_or_refused_as_its_headers_say),
+        CASE(one_body_has_one_checksum),
+        CASE(a_gathered_body_is_held_against_its_checksums),
+        CASE(an_object_has_as_many_fields_as_a_put_may_bring),
+        CASE(a_field_comes_back_byte_for_byte),
+        CASE(no_condition_or_wish_is_passed_over),
+        CASE(the_buckets_that_were_asked_for_are_listed),
         CASE(a_list_is_written_as_s3_writes_it),
     };
 #undef CASE

@@ -115,6 +115,30 @@ static const struct fault *identify(struct api_request *r)
     return NULL;
 }
 
+/* A presigned URL carries in its query what would be a header otherwise: SDKs move x-amz-* there,
+ * so that the URL alone makes the request. S3 reads both alike, and so do routing and operations
+ * here; the header comes first where both are given. */
+static const struct fault *take_hoisted(struct api_request *r)
+{
+    struct arena *arena = r->x->arena;
+    size_t count = r->ask.header_count;
+    struct header *fields = ARENA_ARRAY(arena, struct header, count + r->call.param_count + 1);
+
+    if (!fields)
+        return &fault_no_memory;
+    for (size_t i = 0; i < count; i++)
+        fields[i] = r->ask.headers[i];
+    for (size_t i = 0; i < r->call.param_count; i++) {
+        const struct header *pair = &r->call.params[i];
+        if (!str_starts_nocase(pair->name, STR("x-amz-")) || str_is_none(pair->value))
+            continue;
+        fields[count++] = (struct header) { pair->name, str_trim(pair->value) };
+    }
+    r->ask.headers = r->call.headers = fields;
+    r->ask.header_count = r->call.header_count = count;
+    return NULL;
+}
+
 static const struct fault *find_s3_operation(struct api_request *r)
 {
     struct arena *arena = r->x->arena;
@@ -125,6 +149,7 @@ static const struct fault *find_s3_operation(struct api_request *r)
     r->call.key = place.key;
     if (pairs_read(r->ask.raw_query, arena, &r->call.params, &r->call.param_count))
         return fault_coded(arena, FAULT_SYNTAX, "InvalidURI", "Couldn't parse the specified URI.");
+    TRY(take_hoisted(r));
     TRY(route_s3(&r->ask, &place, r->call.params, r->call.param_count, arena, &r->operation));
     if (r->operation->text_max)
         r->text.max = r->operation->text_max;
