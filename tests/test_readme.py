@@ -51,8 +51,8 @@ def test_the_first_minute_works_when_copied(make_server, tmp_path):
     server.attempted(message)
     told = type_in("build/sesame explain" + explaining.replace("THE-ID-IT-PRINTED", message))
     assert "may not s3:PutObject" in told and "no policy" in told, told
-    [statement] = re.findall(r'^\s*(\{"Effect":"Allow".*\})$', told, re.M)
-    type_in(exports + mend.replace("THE-STATEMENT-IT-PRINTED", statement))
+    [policy] = re.findall(r'^\s*(\{"Version":.*"Effect":"Allow".*\})$', told, re.M)
+    type_in(exports + mend.replace("THE-POLICY-IT-PRINTED", policy))
     server.settled(message, ["delivered"], 30)
 
 

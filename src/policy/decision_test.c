@@ -523,6 +523,37 @@ static void a_document_that_is_no_policy_of_its_kind_gives_nothing(void **state)
     }
 }
 
+static void a_short_arn_is_completed_only_where_iam_keeps_the_policy(void **state)
+{
+    (void)state;
+    AUTO_ARENA *arena = arena_new(4 << 20);
+    struct setting setting;
+    set_scene(scene_called("the role policy of the page"), arena, &setting);
+    static const char statement[] = "{\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"*\",%s"
+                                    "\"Resource\":\"%s\"}}";
+    static const char principal[] = "\"Principal\":{\"AWS\":\"arn:aws:sts::111122223333:"
+                                    "assumed-role/writer/ses\"},";
+    static const struct {
+        enum exhibit_kind kind;
+        const char *resource;
+        enum verdict want;
+    } cases[] = {
+        { EXHIBIT_IDENTITY, "arn:aws:s3", VERDICT_ALLOW },
+        { EXHIBIT_IDENTITY, "arn:aws:sns", VERDICT_IMPLICIT_DENY },
+        { EXHIBIT_RESOURCE, "arn:aws:s3:::invoices/*", VERDICT_ALLOW },
+        { EXHIBIT_RESOURCE, "arn:aws:s3", VERDICT_IMPLICIT_DENY },
+        { EXHIBIT_RESOURCE, "arn:aws:s3*", VERDICT_ALLOW }, /* the star itself runs on */
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        const bool of_resource = cases[i].kind == EXHIBIT_RESOURCE;
+        setting.exhibits[0].kind = cases[i].kind;
+        document_of(arena_strf(arena, statement, of_resource ? principal : "", cases[i].resource),
+                    arena, &setting.exhibits[0].document);
+        if (decided(&setting, arena).verdict != cases[i].want)
+            fail_msg("%zu: %s", i, cases[i].resource);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -537,6 +568,7 @@ int main(void)
         cmocka_unit_test(without_memory_there_is_no_explanation_rather_than_half_of_one),
         cmocka_unit_test(tags_that_differ_in_case_are_candidates_together),
         cmocka_unit_test(a_document_that_is_no_policy_of_its_kind_gives_nothing),
+        cmocka_unit_test(a_short_arn_is_completed_only_where_iam_keeps_the_policy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#define ORACLE_FEATURE(name, says) says,
+const char *const oracle_feature_names[ORACLE_FEATURE_COUNT] = { ORACLE_FEATURES(ORACLE_FEATURE) };
+#undef ORACLE_FEATURE
+
 const char *const oracle_kinds[ORACLE_KINDS] = { "identity", "resource", "trust", "boundary",
                                                  "session",  "endpoint", "scp",   "rcp" };
 
@@ -24,6 +28,7 @@ struct asking {
     const json_t *context, *policies;
     bool service, anonymous, root;
     struct fields who; /* of the principal, when it is an ARN */
+    struct oracle_sight *sight;
     struct arena *arena;
 };
 
@@ -41,6 +46,11 @@ static struct fields fields_of(const char *text, struct arena *arena)
         text = colon + 1;
     }
     return fields;
+}
+
+static bool sees(const struct asking *asking, enum oracle_feature feature)
+{
+    return oracle_sees(asking->sight, feature);
 }
 
 static const char *text_of(const json_t *object, const char *name)
@@ -87,12 +97,11 @@ static bool action_matches(const char *pattern, const struct asking *asking)
     if (!colon || !asked || colon - pattern != asked - asking->action ||
         strncasecmp(pattern, asking->action, (size_t)(colon - pattern)) != 0)
         return false;
-    struct atoms atoms = atoms_of(colon + 1, true, NULL, asking->arena);
+    const bool wild = strpbrk(colon, "*?") && sees(asking, SEEN_ACTION_WILD);
+    struct atoms atoms = atoms_of(colon + 1, wild, NULL, asking->arena);
     struct letters name = letters_of(asked + 1, asking->arena);
-    for (size_t i = 0; i < atoms.count; i++)
-        atoms.at[i].letter |= atoms.at[i].letter - 'A' < 26 ? 32 : 0;
-    for (size_t i = 0; i < name.count; i++)
-        name.at[i] |= name.at[i] - 'A' < 26 ? 32 : 0;
+    atoms_fold(&atoms);
+    letters_fold(&name);
     return atoms_match(&atoms, name, asking->arena);
 }
 
@@ -114,16 +123,23 @@ static bool arn_matches(const char *pattern, bool variables, const struct asking
     for (size_t i = 0; i < head.count; i++) {
         const bool ends = i + 1 == head.count ||
                           (head.at[i + 1].kind == ATOM_LETTER && head.at[i + 1].letter == ':');
-        if (head.at[i].kind == ATOM_RUN && !ends)
+        if (head.at[i].kind == ATOM_RUN && !(ends && sees(asking, SEEN_OVER_COLONS)))
             head.at[i].kind = ATOM_RUN_WITHIN;
         if (head.at[i].kind == ATOM_ONE)
             head.at[i].kind = ATOM_ONE_WITHIN;
     }
-    const struct atoms tail = atoms_of(fifth, true, variables ? asking->context : NULL, arena);
+    const struct variables substitutes = { asking->context, asking->sight };
+    const struct atoms tail = atoms_of(fifth, true, variables ? &substitutes : NULL, arena);
     struct atoms both = { ARENA_ARRAY(arena, struct atom, head.count + tail.count + 1),
                           head.count + tail.count, tail.without_value };
     memcpy(both.at, head.at, head.count * sizeof(*head.at));
     memcpy(both.at + head.count, tail.at, tail.count * sizeof(*tail.at));
+    for (size_t i = 0; i < both.count; i++) {
+        const enum atom_kind kind = both.at[i].kind;
+        const bool run = kind == ATOM_RUN || kind == ATOM_RUN_WITHIN;
+        if (kind != ATOM_LETTER && !sees(asking, run ? SEEN_RESOURCE_RUN : SEEN_RESOURCE_ONE))
+            both.at[i] = (struct atom) { ATOM_LETTER, run ? '*' : '?' };
+    }
     return atoms_match(&both, letters_of(asking->resource, arena), arena);
 }
 
@@ -137,7 +153,7 @@ static bool resource_matches(const char *pattern, bool completed, bool variables
     int colons = 0;
     for (const char *c = pattern; *c; c++)
         colons += *c == ':';
-    if (colons >= 5)
+    if (colons >= 5 || !sees(asking, SEEN_SHORT_ARN))
         return false;
     for (; colons < 5; colons++)
         pattern = arena_strf(asking->arena, "%s:*", pattern).ptr;
@@ -171,56 +187,76 @@ static const char *after_last_slash(const char *text)
     return slash ? slash + 1 : text;
 }
 
-static enum named aws_names(const char *name, const struct asking *asking)
+/* What one name of {"AWS": ...} is, and whether it names the caller. */
+static enum named aws_names(const char *name, const struct asking *asking,
+                            enum oracle_feature *ret_form)
 {
-    if (strcmp(name, "*") == 0)
-        return NAMED_ITSELF;
-    if (asking->service || asking->anonymous)
-        return NAMED_NOT;
-    if (strcmp(name, asking->principal) == 0)
-        return asking->root ? NAMED_ACCOUNT : NAMED_ITSELF;
     const struct fields named = fields_of(name, asking->arena);
     const struct fields *who = &asking->who;
+    *ret_form = SEEN_EVERYONE;
+    if (strcmp(name, "*") == 0)
+        return NAMED_ITSELF;
+    *ret_form = SEEN_ACCOUNT_NUMBER;
     if (!named.whole)
-        return strcmp(name, who->of[4]) == 0 ? NAMED_ACCOUNT : NAMED_NOT;
-    if (strcmp(named.of[1], who->of[1]) != 0 || strcmp(named.of[4], who->of[4]) != 0 ||
-        strcmp(named.of[2], "iam") != 0)
-        return NAMED_NOT;
-    if (strcmp(named.of[5], "root") == 0)
-        return NAMED_ACCOUNT;
+        return who->whole && strcmp(name, who->of[4]) == 0 ? NAMED_ACCOUNT : NAMED_NOT;
+    const bool same_account =
+        who->whole && strcmp(named.of[1], who->of[1]) == 0 && strcmp(named.of[4], who->of[4]) == 0;
+    const bool same = strcmp(name, asking->principal) == 0;
     const char *last = after_last_slash(named.of[5]);
-    if (starts(named.of[5], "role/") && starts(who->of[5], "assumed-role/")) {
+    if (strcmp(named.of[5], "root") == 0) {
+        *ret_form = SEEN_ACCOUNT_ROOT;
+        return same_account ? NAMED_ACCOUNT : NAMED_NOT;
+    }
+    if (starts(named.of[5], "assumed-role/") || starts(named.of[5], "federated-user/")) {
+        *ret_form = starts(named.of[5], "assumed") ? SEEN_ROLE_SESSION : SEEN_FEDERATED_SESSION;
+        return same ? NAMED_ITSELF : NAMED_NOT;
+    }
+    if (starts(named.of[5], "role/")) {
+        *ret_form = SEEN_ROLE;
+        if (!same_account || !starts(who->of[5], "assumed-role/"))
+            return NAMED_NOT;
         const char *role = strchr(who->of[5], '/') + 1;
-        const char *slash = strchr(role, '/');
-        const size_t len = slash ? (size_t)(slash - role) : strlen(role);
+        const size_t len = strcspn(role, "/");
         return strlen(last) == len && memcmp(last, role, len) == 0 ? NAMED_BEHIND : NAMED_NOT;
     }
-    if (starts(named.of[5], "user/") && starts(who->of[5], "federated-user/"))
-        return strcmp(last, strchr(who->of[5], '/') + 1) == 0 ? NAMED_BEHIND : NAMED_NOT;
-    return NAMED_NOT;
+    *ret_form = SEEN_USER;
+    if (same || !same_account || !starts(who->of[5], "federated-user/"))
+        return same ? NAMED_ITSELF : NAMED_NOT;
+    *ret_form = SEEN_USER_BEHIND;
+    return strcmp(last, strchr(who->of[5], '/') + 1) == 0 ? NAMED_BEHIND : NAMED_NOT;
+}
+
+static enum named one_names(const char *type, const char *name, const struct asking *asking)
+{
+    const bool same = strcmp(name, asking->principal) == 0;
+    enum oracle_feature form;
+    enum named named = NAMED_NOT;
+    if (strcmp(type, "AWS") == 0) {
+        named = aws_names(name, asking, &form);
+    } else if (strcmp(type, "Service") == 0) {
+        form = SEEN_SERVICE;
+        named = asking->service && same ? NAMED_ITSELF : NAMED_NOT;
+    } else {
+        form = strcmp(type, "Federated") == 0 ? SEEN_FEDERATED : SEEN_CANONICAL_USER;
+        named = !asking->anonymous && same ? NAMED_ITSELF : NAMED_NOT;
+    }
+    return sees(asking, form) ? named : NAMED_NOT;
 }
 
 static enum named principals_name(const json_t *principal, const struct asking *asking)
 {
     if (json_is_string(principal))
-        return strcmp(json_string_value(principal), "*") == 0 ? NAMED_ITSELF : NAMED_NOT;
+        return strcmp(json_string_value(principal), "*") == 0 && sees(asking, SEEN_EVERYONE)
+                   ? NAMED_ITSELF
+                   : NAMED_NOT;
     enum named best = NAMED_NOT;
     const char *type;
     json_t *names;
     json_object_foreach((json_t *)principal, type, names)
     {
         for (size_t i = 0; i < items(names); i++) {
-            const char *name = word(item(names, i), asking->arena);
-            enum named named = NAMED_NOT;
-            if (strcmp(type, "AWS") == 0)
-                named = aws_names(name, asking);
-            else if (strcmp(type, "Service") == 0 && asking->service)
-                named = strcmp(name, asking->principal) == 0 ? NAMED_ITSELF : NAMED_NOT;
-            else if (strcmp(type, "Federated") == 0 || strcmp(type, "CanonicalUser") == 0)
-                named = !asking->anonymous && strcmp(name, asking->principal) == 0 ? NAMED_ITSELF
-                                                                                   : NAMED_NOT;
-            if (named > best)
-                best = named;
+            const enum named named = one_names(type, word(item(names, i), asking->arena), asking);
+            best = named > best ? named : best;
         }
     }
     return best;
@@ -229,10 +265,11 @@ static enum named principals_name(const json_t *principal, const struct asking *
 static enum named statement_names(const json_t *statement, const struct asking *asking)
 {
     const json_t *others = json_object_get(statement, "NotPrincipal");
-    if (!others)
-        return principals_name(json_object_get(statement, "Principal"), asking);
+    if (!others || !sees(asking, SEEN_NOT_PRINCIPAL))
+        return principals_name(others ? others : json_object_get(statement, "Principal"), asking);
     if (json_object_get(asking->policies, "boundary") &&
-        strcmp(text_of(statement, "Effect"), "Deny") == 0)
+        strcmp(text_of(statement, "Effect"), "Deny") == 0 &&
+        sees(asking, SEEN_NOT_PRINCIPAL_BOUNDARY))
         return NAMED_ITSELF;
     return principals_name(others, asking) == NAMED_NOT ? NAMED_ITSELF : NAMED_NOT;
 }
@@ -286,7 +323,8 @@ static bool arn_like(const struct atoms *pattern, struct letters value, struct a
 
 /* One value of the policy against one of the request; NOT: cannot be compared. */
 static enum compared compare(const struct operation *operation, const char *value,
-                             const char *wanted, const json_t *variables, struct arena *arena)
+                             const char *wanted, const struct variables *variables,
+                             struct arena *arena)
 {
     const char *name = operation->name;
     if (starts(name, "Numeric"))
@@ -309,10 +347,8 @@ static enum compared compare(const struct operation *operation, const char *valu
         same = arn_like(&atoms, letters, arena);
     } else {
         if (strstr(name, "IgnoreCase")) {
-            for (size_t i = 0; i < atoms.count; i++)
-                atoms.at[i].letter |= atoms.at[i].letter - 'A' < 26 ? 32 : 0;
-            for (size_t i = 0; i < letters.count; i++)
-                letters.at[i] |= letters.at[i] - 'A' < 26 ? 32 : 0;
+            atoms_fold(&atoms);
+            letters_fold(&letters);
         }
         same = atoms_match(&atoms, letters, arena);
     }
@@ -335,7 +371,7 @@ static bool satisfies(const char *name, enum compared compared)
 /* One value of the request against the list of the policy. What cannot be compared is not equal:
  * unsettled for the negated operators, where it is read as plain negation. */
 static bool value_holds(const struct operation *operation, const char *value, const json_t *wanted,
-                        const json_t *variables, struct arena *arena)
+                        const struct variables *variables, struct arena *arena)
 {
     bool listed = false;
     for (size_t i = 0; i < items(wanted); i++) {
@@ -347,44 +383,71 @@ static bool value_holds(const struct operation *operation, const char *value, co
     return listed != operation->negated;
 }
 
-static bool condition_holds(const char *operator, const char * key, const json_t *wanted,
-                            bool variables, const struct asking *asking)
+/* One key of that name, or none: then `value` is NULL. */
+static bool key_holds(const struct operation *operation, const json_t *value, const json_t *wanted,
+                      const struct variables *variables, const struct asking *asking)
 {
-    const struct operation operation = operation_of(operator);
-    const json_t *value = context_value(asking->context, key);
+    struct arena *arena = asking->arena;
     if (json_is_array(value) && json_array_size(value) == 0)
         value = NULL; /* a list without values is no value */
-    if (strcmp(operation.name, "Null") == 0) {
+    if (strcmp(operation->name, "Null") == 0) {
         for (size_t i = 0; i < items(wanted); i++) {
-            if (same_nocase(word(item(wanted, i), asking->arena), value ? "false" : "true"))
+            if (same_nocase(word(item(wanted, i), arena), value ? "false" : "true"))
                 return true;
         }
         return false;
     }
-    const json_t *const substitute = variables ? asking->context : NULL;
-    if (operation.every) {
+    if (operation->every && sees(asking, SEEN_FOR_ALL_VALUES)) {
         if (items(value) == 1 && json_string_length(item(value, 0)) == 0)
             return true; /* an empty string, alone, is no value either */
         for (size_t i = 0; i < items(value); i++) {
-            if (!value_holds(&operation, word(item(value, i), asking->arena), wanted, substitute,
-                             asking->arena))
+            if (!value_holds(operation, word(item(value, i), arena), wanted, variables, arena))
                 return false;
         }
         return true;
     }
-    if (operation.any) { /* unsettled with IfExists and an absent key: no, as the vectors have it */
+    if (operation->any && sees(asking, SEEN_FOR_ANY_VALUE)) {
+        /* Unsettled with IfExists and an absent key: no, as the vectors have it. */
         for (size_t i = 0; i < items(value); i++) {
-            if (value_holds(&operation, word(item(value, i), asking->arena), wanted, substitute,
-                            asking->arena))
+            if (value_holds(operation, word(item(value, i), arena), wanted, variables, arena))
                 return true;
         }
         return false;
     }
     if (!value)
-        return operation.if_exists || operation.negated;
-    if (json_is_array(value)) /* unsettled without a qualifier: no, as the vectors have it */
-        return false;
-    return value_holds(&operation, json_string_value(value), wanted, substitute, asking->arena);
+        return operation->negated || (operation->if_exists && sees(asking, SEEN_IF_EXISTS));
+    if (json_is_array(value) && sees(asking, SEEN_PLAIN_LIST))
+        return false; /* unsettled without a qualifier: no, as the vectors have it */
+    return value_holds(operation, word(item(value, 0), arena), wanted, variables, arena);
+}
+
+/* Tags whose names differ only in case are all meant: one that compares is enough, and a negated
+ * operator, or all values, then asks it of each. */
+static bool condition_holds(const char *operator, const char * key, const json_t *wanted,
+                            bool new_version, const struct asking *asking)
+{
+    const struct operation operation = operation_of(operator);
+    const struct variables substitutes = { asking->context, asking->sight };
+    const struct variables *variables = new_version ? &substitutes : NULL;
+    const bool each = operation.negated || operation.every;
+    size_t candidates = 0, held = 0;
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)asking->context, name, value)
+    {
+        if (!same_nocase(name, key) || (candidates && !sees(asking, SEEN_TWIN_TAGS)))
+            continue;
+        candidates++;
+        held += key_holds(&operation, value, wanted, variables, asking);
+    }
+    const bool holds = !candidates ? key_holds(&operation, NULL, wanted, variables, asking)
+                       : each      ? held == candidates
+                                   : held > 0;
+    for (int f = 0; f <= SEEN_NULL_KEY; f++) {
+        if (strcmp(operation.name, oracle_feature_names[f]) == 0)
+            return holds == sees(asking, (enum oracle_feature)f);
+    }
+    return holds;
 }
 
 static bool conditions_hold(const json_t *conditions, bool variables, const struct asking *asking)
@@ -414,6 +477,7 @@ struct hearing {
     struct asking *asking;
     struct oracle_answer *answer;
     const char *kind;
+    int kind_number;               /* among oracle_kinds */
     unsigned levels, level_allows; /* SCP */
     unsigned level;
     bool level_allowed;
@@ -428,6 +492,10 @@ static void hear_statement(struct hearing *hearing, const json_t *statement, boo
     const json_t *not_action = json_object_get(statement, "NotAction");
     const json_t *resource = json_object_get(statement, "Resource");
     const json_t *not_resource = json_object_get(statement, "NotResource");
+    if (not_action && !sees(asking, SEEN_NOT_ACTION))
+        action = not_action;
+    if (not_resource && !sees(asking, SEEN_NOT_RESOURCE))
+        resource = not_resource;
     const bool of_a_resource = strcmp(kind, "resource") == 0 || strcmp(kind, "trust") == 0 ||
                                strcmp(kind, "endpoint") == 0 || strcmp(kind, "rcp") == 0;
     const bool completed = !of_a_resource;
@@ -460,6 +528,9 @@ static void hear_statement(struct hearing *hearing, const json_t *statement, boo
 static void hear_document(void *context, const json_t *document, unsigned level)
 {
     struct hearing *hearing = context;
+    const enum oracle_feature kind = SEEN_IDENTITY + (enum oracle_feature)hearing->kind_number;
+    if (!sees(hearing->asking, kind))
+        return;
     if (!hearing->said.present || level != hearing->level) {
         hearing->level_allows += hearing->level_allowed;
         hearing->level_allowed = false;
@@ -468,7 +539,8 @@ static void hear_document(void *context, const json_t *document, unsigned level)
     }
     hearing->said.present = true;
     const json_t *statements = json_object_get(document, "Statement");
-    const bool new_version = strcmp(text_of(document, "Version"), "2012-10-17") == 0;
+    const bool new_version = strcmp(text_of(document, "Version"), "2012-10-17") == 0 ||
+                             !sees(hearing->asking, SEEN_OLD_VERSION);
     for (size_t i = 0; i < items(statements); i++)
         hear_statement(hearing, item(statements, i), new_version);
 }
@@ -495,7 +567,8 @@ enum { IDENTITY, RESOURCE, TRUST, BOUNDARY, SESSION, ENDPOINT, SCP, RCP };
 
 static const char *weigh(const struct asking *asking, const struct said *said, bool scp_allows)
 {
-    const bool signed_in = !asking->service && !asking->anonymous;
+    const bool known = !asking->service && !asking->anonymous;
+    const bool signed_in = known || !sees(asking, SEEN_NOT_SIGNED_IN);
     const bool limits[ORACLE_KINDS] = {
         [IDENTITY] = signed_in, [BOUNDARY] = signed_in, [SESSION] = signed_in, [SCP] = signed_in,
         [RESOURCE] = true,      [TRUST] = true,         [ENDPOINT] = true,     [RCP] = true
@@ -508,29 +581,32 @@ static const char *weigh(const struct asking *asking, const struct said *said, b
         return "ImplicitDeny";
     const enum named named =
         said[TRUST].named > said[RESOURCE].named ? said[TRUST].named : said[RESOURCE].named;
-    if (!signed_in)
+    if (!known)
         return named == NAMED_ITSELF ? "Allow" : "ImplicitDeny";
     if (!scp_allows)
         return "ImplicitDeny";
     const bool boundary = !said[BOUNDARY].present || said[BOUNDARY].allows;
     const bool session = !said[SESSION].present || said[SESSION].allows;
-    const bool identity = said[IDENTITY].allows || asking->root;
+    const bool identity = said[IDENTITY].allows || (asking->root && sees(asking, SEEN_ROOT_USER));
     const struct fields resource = fields_of(asking->resource, asking->arena);
     const bool arn = resource.whole;
-    const bool key = arn && strcmp(resource.of[2], "kms") == 0;
+    const bool key = arn && strcmp(resource.of[2], "kms") == 0 && sees(asking, SEEN_KEY);
     const bool role = arn && strcmp(resource.of[2], "iam") == 0 &&
                       starts(resource.of[5], "role/") &&
-                      strncasecmp(asking->action, "sts:", 4) == 0;
-    if (strcmp(asking->who.of[4], asking->account) != 0)
+                      strncasecmp(asking->action, "sts:", 4) == 0 && sees(asking, SEEN_ASSUMED);
+    if (strcmp(asking->who.of[4], asking->account) != 0 && sees(asking, SEEN_OTHER_ACCOUNT))
         return identity && boundary && session && named != NAMED_NOT ? "Allow" : "ImplicitDeny";
-    if (named == NAMED_ITSELF || (named == NAMED_BEHIND && boundary && session))
+    if (named == NAMED_ITSELF && sees(asking, SEEN_ITSELF_FINAL))
         return "Allow";
-    if ((key || role) && named != NAMED_ACCOUNT && named != NAMED_BEHIND)
+    if (named >= NAMED_BEHIND && boundary && session)
+        return "Allow";
+    if ((key || role) && named == NAMED_NOT)
         return "ImplicitDeny";
     return identity && boundary && session ? "Allow" : "ImplicitDeny";
 }
 
-void oracle_answer(const json_t *step, struct arena *arena, struct oracle_answer *ret_answer)
+void oracle_answer(const json_t *step, struct oracle_sight *sight, struct arena *arena,
+                   struct oracle_answer *ret_answer)
 {
     const json_t *request = json_object_get(step, "request");
     struct asking asking = {
@@ -540,6 +616,7 @@ void oracle_answer(const json_t *step, struct arena *arena, struct oracle_answer
         .account = text_of(request, "resource_account"),
         .context = json_object_get(request, "context"),
         .policies = json_object_get(step, "policies"),
+        .sight = sight,
         .arena = arena,
     };
     asking.anonymous = strcmp(asking.principal, "*") == 0;
@@ -550,13 +627,30 @@ void oracle_answer(const json_t *step, struct arena *arena, struct oracle_answer
     struct said said[ORACLE_KINDS];
     bool scp_allows = true;
     for (int k = 0; k < ORACLE_KINDS; k++) {
-        struct hearing hearing = { .asking = &asking,
-                                   .answer = ret_answer,
-                                   .kind = oracle_kinds[k] };
+        struct hearing hearing = {
+            .asking = &asking, .answer = ret_answer, .kind = oracle_kinds[k], .kind_number = k
+        };
         oracle_documents(asking.policies, oracle_kinds[k], hear_document, &hearing);
         said[k] = hearing.said;
         if (k == SCP)
             scp_allows = hearing.level_allows + hearing.level_allowed == hearing.levels;
     }
     ret_answer->verdict = weigh(&asking, said, scp_allows);
+}
+
+void oracle_measure(const json_t *step, unsigned met[ORACLE_FEATURE_COUNT],
+                    unsigned decisive[ORACLE_FEATURE_COUNT], struct arena *arena)
+{
+    struct oracle_answer *answer = ARENA_NEW(arena, struct oracle_answer);
+    struct oracle_sight sight = { .blind = SEEN_ALL };
+    oracle_answer(step, &sight, arena, answer);
+    const char *const verdict = answer->verdict;
+    for (int f = 0; f < ORACLE_FEATURE_COUNT; f++) {
+        if (!sight.met[f])
+            continue;
+        struct oracle_sight blind = { .blind = (enum oracle_feature)f };
+        oracle_answer(step, &blind, arena, answer);
+        met[f]++;
+        decisive[f] += strcmp(answer->verdict, verdict) != 0;
+    }
 }

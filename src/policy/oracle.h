@@ -7,6 +7,7 @@
 #define SESAME_POLICY_ORACLE_H
 
 #include "base/arena.h"
+#include "policy/oracle_features.h"
 
 #include <jansson.h>
 
@@ -25,8 +26,14 @@ struct oracle_answer {
 extern const char *const oracle_kinds[];
 enum { ORACLE_KINDS = 8 };
 
-/* `step` is a vector or a step of one: {"request", "policies"}. */
-void oracle_answer(const json_t *step, struct arena *, struct oracle_answer *ret_answer);
+/* `step` is a vector or a step of one: {"request", "policies"}. The sight is told what is met. */
+void oracle_answer(const json_t *step, struct oracle_sight *, struct arena *,
+                   struct oracle_answer *ret_answer);
+
+/* Adds to `met` each feature that the case has, and to `decisive` each whose blind answer differs.
+ */
+void oracle_measure(const json_t *step, unsigned met[ORACLE_FEATURE_COUNT],
+                    unsigned decisive[ORACLE_FEATURE_COUNT], struct arena *);
 
 /* The documents of one kind: alone, as a list, or as a list of levels. Calls back for each;
  * NULL for a list, or a level, that is there and empty. */

@@ -1,90 +1,29 @@
 #include "policy/oracle_compare.h"
 
 #include "policy/match.h"
+#include "policy/question.h"
 
-enum { EXHIBITS = 64, CODES = ORACLE_STATEMENTS };
+#include <stdlib.h>
 
-struct gathered {
-    struct exhibit exhibits[EXHIBITS];
-    size_t count;
-    enum exhibit_kind kind;
-    struct arena *arena;
-    str complaint;
-};
-
-static str text(const json_t *value)
+/* The engine's question, read as a user's would be. NULL: *ret_complaint says why not. */
+static const struct question *question_of(const json_t *step, struct arena *arena,
+                                          str *ret_complaint)
 {
-    return value ? (str) { json_string_value(value), json_string_length(value) } : STR_NONE;
-}
-
-static struct caller caller_of(str principal, struct arena *arena)
-{
-    struct arn arn;
-    if (str_eq(principal, STR("*")))
-        return (struct caller) { .kind = CALLER_ANONYMOUS };
-    if (!arn_parse(principal, &arn))
-        return (struct caller) { .kind = CALLER_SERVICE, .service.principal = principal };
-    struct caller caller = { .kind = CALLER_USER, .account = arn.account, .user.arn = arn };
-    if (str_eq(arn.resource, STR("root")))
-        return (struct caller) { .kind = CALLER_ROOT, .account = arn.account };
-    if (str_starts(arn.resource, STR("federated-user/"))) {
-        caller.kind = CALLER_FEDERATED;
-        caller.federated.session = arn;
-    } else if (str_starts(arn.resource, STR("assumed-role/"))) {
-        str kind, rest, role, session;
-        str_cut(arn.resource, '/', &kind, &rest);
-        str_cut(rest, '/', &role, &session);
-        caller.kind = CALLER_ASSUMED_ROLE;
-        caller.assumed_role.session = arn;
-        arn_parse(arena_strf(arena, "arn:" STR_FMT ":iam::" STR_FMT ":role/" STR_FMT,
-                             STR_ARG(arn.partition), STR_ARG(arn.account), STR_ARG(role)),
-                  &caller.assumed_role.role);
+    char *json = json_dumps(step, JSON_COMPACT);
+    const str text = arena_str(arena, str_of(json));
+    free(json);
+    const struct spans *root;
+    struct question *question = NULL;
+    const struct fault *fault = spans_parse(text, SPANS_STRICT, arena, &root);
+    if (!fault) {
+        const struct written request = { text, spans_get(root, STR("request")) };
+        const struct written policies = { text, spans_get(root, STR("policies")) };
+        fault = question_read(request, policies, arena, &question);
     }
-    return caller;
-}
-
-static struct context_key *context_of(const json_t *context, struct arena *arena)
-{
-    struct context_key *keys = ARENA_ARRAY(arena, struct context_key, json_object_size(context));
-    size_t count = 0;
-    const char *name;
-    json_t *value;
-    json_object_foreach((json_t *)context, name, value)
-    {
-        const bool list = json_is_array(value);
-        const size_t size = list ? json_array_size(value) : 1;
-        str *values = ARENA_ARRAY(arena, str, size);
-        for (size_t i = 0; i < size; i++)
-            values[i] = text(list ? json_array_get(value, i) : value);
-        keys[count++] = (struct context_key) {
-            .name = str_of(name), .values = values, .count = size, .multivalued = list
-        };
-    }
-    return keys;
-}
-
-static void gather(void *context, const json_t *document, unsigned level)
-{
-    struct gathered *gathered = context;
-    if (!str_is_none(gathered->complaint) || gathered->count == EXHIBITS)
-        return;
-    struct exhibit exhibit = { .kind = gathered->kind, .level = level };
-    if (document) {
-        char *json = json_dumps(document, JSON_COMPACT);
-        struct document *parsed = ARENA_NEW(gathered->arena, struct document);
-        const struct fault *fault =
-            policy_parse(arena_str(gathered->arena, str_of(json)), gathered->arena, parsed);
-        free(json);
-        if (fault) {
-            gathered->complaint = arena_strf(gathered->arena, "policy not read: " STR_FMT,
-                                             STR_ARG(fault_sentence(fault, gathered->arena)));
-            return;
-        }
-        exhibit.document = parsed;
-    } else if (gathered->kind == EXHIBIT_IDENTITY || gathered->kind == EXHIBIT_RCP) {
-        return;
-    }
-    gathered->exhibits[gathered->count++] = exhibit;
+    if (fault)
+        *ret_complaint =
+            arena_strf(arena, ORACLE_NOT_READ STR_FMT, STR_ARG(fault_sentence(fault, arena)));
+    return question;
 }
 
 static const char *word_of(enum verdict verdict)
@@ -100,57 +39,37 @@ static const char *word_of(enum verdict verdict)
     return "?";
 }
 
-str oracle_compare(const json_t *step, struct arena *arena, const char **ret_verdict)
+str oracle_compare(const json_t *step, struct oracle_sight *sight, struct arena *arena,
+                   const char **ret_verdict)
 {
-    static const enum exhibit_kind kinds[ORACLE_KINDS] = {
-        EXHIBIT_IDENTITY, EXHIBIT_RESOURCE, EXHIBIT_TRUST, EXHIBIT_BOUNDARY,
-        EXHIBIT_SESSION,  EXHIBIT_ENDPOINT, EXHIBIT_SCP,   EXHIBIT_RCP,
-    };
-    const json_t *asked = json_object_get(step, "request");
-    const json_t *context = json_object_get(asked, "context");
-    const struct caller caller = caller_of(text(json_object_get(asked, "principal")), arena);
-    struct request request = {
-        .caller = &caller,
-        .action = text(json_object_get(asked, "action")),
-        .resource_account = text(json_object_get(asked, "resource_account")),
-        .context = context_of(context, arena),
-        .context_count = json_object_size(context),
-    };
-    const str resource = text(json_object_get(asked, "resource"));
-    if (!arn_parse(resource, &request.resource))
-        request.resource = (struct arn) { .text = resource };
-    struct oracle_answer *oracle = ARENA_NEW(arena, struct oracle_answer);
-    oracle_answer(step, arena, oracle);
-    *ret_verdict = oracle->verdict;
-    struct gathered gathered = { .arena = arena };
-    for (int k = 0; k < ORACLE_KINDS; k++) {
-        gathered.kind = kinds[k];
-        oracle_documents(json_object_get(step, "policies"), oracle_kinds[k], gather, &gathered);
-    }
-    if (!str_is_none(gathered.complaint))
-        return gathered.complaint;
-
-    uint32_t codes[CODES];
-    struct trace trace = { .codes = codes, .room = CODES };
-    const enum verdict plain = policy_decide(&request, gathered.exhibits, gathered.count, NULL);
-    const enum verdict traced = policy_decide(&request, gathered.exhibits, gathered.count, &trace);
-    if (plain != traced || strcmp(word_of(plain), oracle->verdict) != 0)
+    struct oracle_answer *answer = ARENA_NEW(arena, struct oracle_answer);
+    oracle_answer(step, sight, arena, answer);
+    *ret_verdict = answer->verdict;
+    str complaint = STR_NONE;
+    const struct question *q = question_of(step, arena, &complaint);
+    if (!q)
+        return complaint;
+    uint32_t codes[ORACLE_STATEMENTS];
+    struct trace trace = { .codes = codes, .room = ORACLE_STATEMENTS };
+    const enum verdict plain = policy_decide(&q->request, q->exhibits, q->exhibit_count, NULL);
+    const enum verdict traced = policy_decide(&q->request, q->exhibits, q->exhibit_count, &trace);
+    if (plain != traced || strcmp(word_of(plain), answer->verdict) != 0)
         return arena_strf(arena, "the engine says %s, traced %s, the oracle %s", word_of(plain),
-                          word_of(traced), oracle->verdict);
-    if (trace.used != oracle->count)
+                          word_of(traced), answer->verdict);
+    if (trace.used != answer->count)
         return arena_strf(arena, "the engine has %zu statements, the oracle %zu", trace.used,
-                          oracle->count);
-    for (size_t i = 0; i < oracle->count; i++) {
-        if (trace_applies(codes[i]) != oracle->statements[i].applies ||
-            trace_denies(codes[i]) != oracle->statements[i].denies)
+                          answer->count);
+    for (size_t i = 0; i < answer->count; i++) {
+        if (trace_applies(codes[i]) != answer->statements[i].applies ||
+            trace_denies(codes[i]) != answer->statements[i].denies)
             return arena_strf(arena,
                               "statement %zu: the engine says %s (element %d), the oracle %s", i,
                               trace_applies(codes[i]) ? "it applies" : "it does not apply",
                               trace_element(codes[i]),
-                              oracle->statements[i].applies ? "it applies" : "it does not");
+                              answer->statements[i].applies ? "it applies" : "it does not");
     }
     const struct decision decision =
-        policy_explain(&request, gathered.exhibits, gathered.count, &trace, arena);
+        policy_explain(&q->request, q->exhibits, q->exhibit_count, &trace, arena);
     if (decision.verdict != plain || (plain == VERDICT_IMPLICIT_DENY && decision.lack_count == 0))
         return arena_strf(arena, "decided as %s, explained as %s with %zu lacks", word_of(plain),
                           word_of(decision.verdict), decision.lack_count);
@@ -203,7 +122,8 @@ static void check_document(void *context, const json_t *document, unsigned level
 str oracle_expected(const json_t *step, struct arena *arena)
 {
     struct oracle_answer *answer = ARENA_NEW(arena, struct oracle_answer);
-    oracle_answer(step, arena, answer);
+    struct oracle_sight sight = { .blind = SEEN_ALL };
+    oracle_answer(step, &sight, arena, answer);
     const char *expect = json_string_value(json_object_get(step, "expect"));
     if (strcmp(expect, answer->verdict) != 0)
         return arena_strf(arena, "%s, wanted %s", answer->verdict, expect);

@@ -3,45 +3,11 @@
  */
 #include "policy/oracle_draw.h"
 
-#include <stdbool.h>
+#include "policy/oracle_drawing.h"
+
 #include <stdio.h>
 #include <string.h>
-
-#define COUNT(a) (sizeof(a) / sizeof(*(a)))
-enum { TEXT = 512, KEYS_MAX = 6 };
-
-struct draw {
-    uint64_t state;
-    char principal[TEXT], action[TEXT], resource[TEXT];
-    const char *service, *home, *owner; /* accounts: the caller's, the resource's */
-    json_t *context;
-};
-
-/* splitmix64 (Steele, Lea, Flood 2014). */
-static uint64_t next(struct draw *d)
-{
-    uint64_t z = d->state += 0x9e3779b97f4a7c15U;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9U;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebU;
-    return z ^ z >> 31;
-}
-
-static size_t below(struct draw *d, size_t n)
-{
-    return (size_t)(next(d) % n);
-}
-
-static bool chance(struct draw *d, unsigned percent)
-{
-    return below(d, 100) < percent;
-}
-
-#define PICK(d, list) ((list)[below((d), COUNT(list))])
-
-static void put(char *to, const char *text)
-{
-    snprintf(to, TEXT, "%s", text);
-}
+#include <strings.h>
 
 /* The first, or the other half of the time one of the rest. */
 static const char *mostly(struct draw *d, const char *first, const char *const *rest, size_t count)
@@ -92,18 +58,6 @@ static const struct kind {
       { "dynamodb:PutItem", "dynamodb:GetItem", "ec2:RunInstances", "a4b:New", "dynamodb:NewThing",
         "dynamodb:Query" } },
 };
-
-static void draw_case_of_letters(struct draw *d, char *text)
-{
-    const size_t way = below(d, 4);
-    for (size_t i = 0; text[i]; i++) {
-        const bool upper = text[i] >= 'A' && text[i] <= 'Z',
-                   lower = text[i] >= 'a' && text[i] <= 'z';
-        if ((upper && (way == 0 || (way == 2 && chance(d, 50)))) ||
-            (lower && (way == 1 || (way == 2 && chance(d, 50)))))
-            text[i] ^= 32;
-    }
-}
 
 static void draw_resource(struct draw *d)
 {
@@ -231,137 +185,11 @@ static void draw_context(struct draw *d)
     }
 }
 
-/* A value of the context as text, or none. */
-static const char *context_text(struct draw *d, const char *key)
+/* Two tags of a name that differs only in case. */
+static void draw_twin_tag(struct draw *d)
 {
-    const char *name;
-    json_t *value;
-    json_object_foreach(d->context, name, value)
-    {
-        if (strcasecmp(name, key) == 0)
-            return json_string_value(json_is_array(value) ? json_array_get(value, 0) : value);
-    }
-    return NULL;
-}
-
-/* ---- patterns near a text ---- */
-
-/* Puts `with` in the place of text[from, to); what no longer has room is cut off. */
-static void replace(char *text, size_t from, size_t to, const char *with)
-{
-    char out[2 * TEXT];
-    snprintf(out, sizeof(out), "%.*s%s%s", (int)from, text, with, text + to);
-    out[TEXT - 1] = '\0';
-    memcpy(text, out, strlen(out) + 1);
-}
-
-/* Wildcards, variables and mistakes, from `from` on. UTF-8 is left whole. */
-static void mutate(struct draw *d, char *text, size_t from, bool wild)
-{
-    static const char *const variables[] = { "${aws:username}",
-                                             "${AWS:UserName}",
-                                             "${*}",
-                                             "${?}",
-                                             "${$}",
-                                             "${s3:prefix}",
-                                             "${aws:username, 'amber'}",
-                                             "${s3:prefix, 'in'}",
-                                             "${aws:Nothing}",
-                                             "${aws:Nothing, 'amber'}",
-                                             "${aws:PrincipalTag/Team}" };
-    const size_t len = strlen(text);
-    if (len < from)
-        return;
-    size_t at = from + below(d, len - from + 1), end = at + below(d, len - at + 1);
-    while (at > 0 && ((unsigned char)text[at] & 0xc0) == 0x80)
-        at--;
-    while (((unsigned char)text[end] & 0xc0) == 0x80)
-        end++;
-    const size_t step = at < len && (unsigned char)text[at] >= 0xc0 ? 2 : 1;
-    switch (below(d, wild ? 12 : 5)) {
-    case 0:
-        replace(text, at, at, "z");
-        break;
-    case 1:
-        if (at < len)
-            replace(text, at, at + step, "");
-        break;
-    case 2: {
-        const char *variable = PICK(d, variables);
-        replace(text, at, chance(d, 50) ? end : at, variable);
-        break;
-    }
-    case 3: { /* a variable in the place of what it stands for */
-        const char *name = chance(d, 70) ? "aws:username" : "s3:prefix";
-        const char *value = context_text(d, name);
-        const char *there = value && *value ? strstr(text + from, value) : NULL;
-        char variable[TEXT];
-        snprintf(variable, TEXT, "${%s}", name);
-        if (there)
-            replace(text, (size_t)(there - text), (size_t)(there - text) + strlen(value), variable);
-        break;
-    }
-    case 4:
-        draw_case_of_letters(d, text + from);
-        break;
-    case 5:
-    case 6:
-        replace(text, at, end, "*");
-        break;
-    case 7:
-        replace(text, at, len, "*");
-        break;
-    case 8:
-        if (at < len)
-            replace(text, at, at + step, "?");
-        break;
-    case 9:
-        replace(text, at, at, "*");
-        break;
-    case 10:
-        replace(text, from, end, "*");
-        break;
-    case 11:
-        replace(text, at, at, "?");
-        break;
-    }
-}
-
-/* Takes out, stars or spoils one of the first fields of an ARN. */
-static void mutate_field(struct draw *d, char *arn)
-{
-    size_t at = 0;
-    for (size_t field = 1 + below(d, 4); field > 0; field--) {
-        const char *colon = strchr(arn + at, ':');
-        if (!colon)
-            return;
-        at = (size_t)(colon - arn) + 1;
-    }
-    size_t end = at + strcspn(arn + at, ":");
-    switch (below(d, 7)) {
-    case 0:
-        replace(arn, at, end, "*");
-        break;
-    case 1: /* two fields become one */
-        replace(arn, at, end + 1 + strcspn(arn + end + (arn[end] == ':'), ":"), "*");
-        break;
-    case 2:
-        replace(arn, at + below(d, end - at + 1), end, "*");
-        break;
-    case 3:
-        replace(arn, at, at + below(d, end - at + 1), "*");
-        break;
-    case 4:
-        arn[end] = '\0'; /* fewer than six fields */
-        break;
-    case 5:
-        if (end > at)
-            replace(arn, end - 1, end, "?");
-        break;
-    case 6:
-        replace(arn, at, end, chance(d, 50) ? "" : "${aws:username}");
-        break;
-    }
+    if (json_object_get(d->context, "aws:PrincipalTag/Team") && chance(d, 40))
+        json_object_set_new(d->context, "aws:PrincipalTag/team", draw_value(d, &families[0]));
 }
 
 static json_t *draw_list(struct draw *d, json_t *(*one)(struct draw *))
@@ -374,19 +202,28 @@ static json_t *draw_list(struct draw *d, json_t *(*one)(struct draw *))
     return list;
 }
 
+/* A function of its own, since C throws the dice of two arguments in an order of the compiler's. */
+static void draw_list_as(struct draw *d, json_t *object, const char *name,
+                         json_t *(*one)(struct draw *))
+{
+    json_object_set_new(object, name, draw_list(d, one));
+}
+
 static json_t *draw_action_pattern(struct draw *d)
 {
     static const char *const others[] = { "*",     "s3:*",         "kms:*",        "sns:*",
                                           "sts:*", "s3:GetObject", "s3:PutObject", "sts:AssumeRole",
                                           "ec2:*", "dynamodb:*",   "lambda:*",     "SNS:Publish" };
     char pattern[TEXT];
-    put(pattern, mostly(d, d->action, others, COUNT(others)));
+    put(pattern,
+        d->calm && chance(d, 60) ? d->action : mostly(d, d->action, others, COUNT(others)));
     const char *colon = strchr(pattern, ':');
     if (colon && chance(d, 40)) {
         const size_t name = (size_t)(colon - pattern) + 1, len = strlen(pattern);
         size_t at = name + below(d, len - name + 1), end = at + below(d, len - at + 1);
         static const char *const with[] = { "*", "?", "*", "" };
-        replace(pattern, at, chance(d, 50) ? end : at < len ? at + 1 : at, PICK(d, with));
+        const char *instead = PICK(d, with);
+        replace(pattern, at, chance(d, 50) ? end : at < len ? at + 1 : at, instead);
         if (!pattern[name])
             put(pattern, d->action);
     }
@@ -399,12 +236,19 @@ static json_t *draw_resource_pattern(struct draw *d)
 {
     char pattern[TEXT];
     put(pattern, d->resource);
+    size_t fifth = 0;
+    for (int colons = 0; pattern[fifth] && colons < 5; fifth++)
+        colons += pattern[fifth] == ':';
     if (chance(d, 20))
         return json_string("*");
-    if (chance(d, 25))
+    if (chance(d, 15)) {
+        put_variable(d, pattern, fifth);
+        return json_string(pattern);
+    }
+    if (chance(d, d->calm ? 10 : 25))
         mutate_field(d, pattern);
-    if (chance(d, 60)) {
-        size_t fifth = 0;
+    if (chance(d, d->calm ? 30 : 60)) {
+        fifth = 0;
         for (int colons = 0; pattern[fifth] && colons < 5; fifth++)
             colons += pattern[fifth] == ':';
         mutate(d, pattern, fifth, true);
@@ -435,9 +279,10 @@ static json_t *draw_aws_principal(struct draw *d)
     char name[TEXT];
     if (chance(d, 8))
         return json_string("*");
-    if (chance(d, 15) && strncmp(d->principal, "arn:", 4) == 0)
+    if (chance(d, d->calm ? 40 : 15) && strncmp(d->principal, "arn:", 4) == 0)
         return json_string(d->principal);
-    snprintf(name, TEXT, PICK(d, shapes), chance(d, 70) ? d->home : PICK(d, accounts));
+    const char *shape = PICK(d, shapes);
+    snprintf(name, TEXT, shape, chance(d, 70) ? d->home : PICK(d, accounts));
     return json_string(name);
 }
 
@@ -446,6 +291,8 @@ static json_t *draw_service_principal(struct draw *d)
     static const char *const names[] = { "ses.amazonaws.com", "sns.amazonaws.com",
                                          "ses.amazonaws.com", "lambda.amazonaws.com",
                                          "SES.amazonaws.com" };
+    if (d->calm && chance(d, 60) && d->principal[0] == 's')
+        return json_string(d->principal);
     return json_string(PICK(d, names));
 }
 
@@ -468,9 +315,8 @@ static void draw_who(struct draw *d, json_t *statement, bool denies)
         json_object_set_new(map, "AWS", draw_list(d, draw_aws_principal));
     if (chance(d, service ? 80 : 10))
         json_object_set_new(map, "Service", draw_list(d, draw_service_principal));
-    if (chance(d, 3))
-        json_object_set_new(map, chance(d, 50) ? "Federated" : "CanonicalUser",
-                            draw_list(d, draw_other_principal));
+    if (chance(d, 6))
+        draw_list_as(d, map, chance(d, 50) ? "Federated" : "CanonicalUser", draw_other_principal);
     if (json_object_size(map) == 0)
         json_object_set_new(map, "Service", draw_service_principal(d));
     json_object_set_new(statement, element, map);
@@ -514,7 +360,9 @@ static json_t *draw_wanted(struct draw *d, const struct family *family, const ch
             mutate(d, value, 0, true);
         if (chance(d, 3))
             put(value, chance(d, 50) ? "*" : "${aws:SourceArn}");
-    } else if (strncmp(operator, "String", 6) == 0 && chance(d, 55)) {
+    } else if (strncmp(operator, "String", 6) == 0 && chance(d, 30)) {
+        put_variable(d, value, 0);
+    } else if (strncmp(operator, "String", 6) == 0 && chance(d, 40)) {
         mutate(d, value, 0, strstr(operator, "Like") || chance(d, 20));
     }
     return json_string(value);
@@ -523,12 +371,14 @@ static json_t *draw_wanted(struct draw *d, const struct family *family, const ch
 static json_t *draw_conditions(struct draw *d)
 {
     json_t *conditions = json_object();
+    const bool twins = json_object_get(d->context, "aws:PrincipalTag/team") != NULL;
     for (size_t n = 1 + below(d, 3); n > 0; n--) {
-        const struct family *family = &PICK(d, families);
+        const bool of_twins = twins && chance(d, 60);
+        const struct family *family = of_twins ? &families[0] : &PICK(d, families);
         const char *operator= chance(d, 10) ? "Null" : PICK(d, family->operators);
         const struct family *keys = chance(d, 90) ? family : &PICK(d, families);
         char key[TEXT], name[TEXT] = "";
-        put(key, PICK(d, keys->keys));
+        put(key, of_twins ? "aws:PrincipalTag/Team" : PICK(d, keys->keys));
         if (strcmp(operator, "Null") != 0) {
             static const char *const qualifiers[] = { "", "", "", "ForAllValues:", "ForAnyValue:" };
             put(name, PICK(d, qualifiers));
@@ -572,12 +422,11 @@ static json_t *draw_statement(struct draw *d, bool principals, bool trust, unsig
     json_object_set_new(statement, "Effect", json_string(deny ? "Deny" : "Allow"));
     if (principals)
         draw_who(d, statement, deny);
-    json_object_set_new(statement, chance(d, 8) ? "NotAction" : "Action",
-                        draw_list(d, draw_action_pattern));
+    draw_list_as(d, statement, chance(d, 8) ? "NotAction" : "Action", draw_action_pattern);
     if (!trust)
-        json_object_set_new(statement, chance(d, 8) ? "NotResource" : "Resource",
-                            draw_list(d, draw_resource_pattern));
-    if (chance(d, deny ? 70 : 45))
+        draw_list_as(d, statement, chance(d, 8) ? "NotResource" : "Resource",
+                     draw_resource_pattern);
+    if (chance(d, deny ? 70 : d->calm ? 30 : 45))
         json_object_set_new(statement, "Condition", draw_conditions(d));
     return statement;
 }
@@ -587,7 +436,7 @@ static json_t *draw_document(struct draw *d, bool principals, bool trust, unsign
     json_t *document = json_object();
     if (chance(d, 90))
         json_object_set_new(document, "Version",
-                            json_string(chance(d, 92) ? "2012-10-17" : "2008-10-17"));
+                            json_string(chance(d, 88) ? "2012-10-17" : "2008-10-17"));
     if (chance(d, 30)) {
         json_object_set_new(document, "Statement", draw_statement(d, principals, trust, denies));
         return document;
@@ -638,12 +487,12 @@ static json_t *draw_policies(struct draw *d)
     return policies;
 }
 
-json_t *oracle_draw(uint64_t seed, uint64_t number)
+static json_t *draw_step(struct draw *d, const char *id)
 {
-    struct draw draw = { .state = seed ^ number * 0xd1342543de82ef95U }, *d = &draw;
     const struct kind *kind = &PICK(d, kinds);
     d->service = kind->service;
     d->home = accounts[0];
+    d->calm = chance(d, 60);
     d->owner = chance(d, 65) ? d->home : PICK(d, accounts);
     draw_principal(d, d->principal, d->home);
     put(d->action, PICK(d, kind->actions));
@@ -651,9 +500,7 @@ json_t *oracle_draw(uint64_t seed, uint64_t number)
         draw_case_of_letters(d, d->action);
     draw_resource(d);
     draw_context(d);
-    char id[TEXT];
-    snprintf(id, sizeof(id), "drawn-%llu-%llu", (unsigned long long)seed,
-             (unsigned long long)number);
+    draw_twin_tag(d);
     json_t *request = json_object();
     json_object_set_new(request, "principal", json_string(d->principal));
     json_object_set_new(request, "action", json_string(d->action));
@@ -666,4 +513,19 @@ json_t *oracle_draw(uint64_t seed, uint64_t number)
     json_object_set_new(step, "request", request);
     json_object_set_new(step, "policies", draw_policies(d));
     return step;
+}
+
+json_t *oracle_draw(uint64_t seed, uint64_t number)
+{
+    struct draw draw = { .state = seed ^ number * 0xd1342543de82ef95U };
+    char id[TEXT];
+    snprintf(id, sizeof(id), "drawn-%llu-%llu", (unsigned long long)seed,
+             (unsigned long long)number);
+    return draw_step(&draw, id);
+}
+
+json_t *oracle_draw_from(const uint8_t *bytes, size_t len)
+{
+    struct draw draw = { .bytes = bytes, .bytes_left = len };
+    return draw_step(&draw, "drawn");
 }

@@ -1,7 +1,6 @@
 /* The engine and the oracle, which share no line, on the vectors and on cases drawn at random.
  *
- * A difference prints the case as a line of vectors; its id holds seed and number, and
- * `SEED=... script/fuzz 1 oracle` draws the same ones again. */
+ * A difference prints the case, made small, as a line of vectors. */
 #include "policy/oracle_compare.h"
 #include "policy/oracle_draw.h"
 
@@ -23,13 +22,14 @@ enum { DRAWN = 100000 };
 #else
 enum { DRAWN = 100000 };
 #endif
-enum { ARENA_MAX = 64 << 20, SEED = 20261123 };
+enum { ARENA_MAX = 64 << 20, SEED = 20261123, MEASURED = DRAWN / 5 };
 
 static unsigned check_step(const json_t *vector, const json_t *step, struct arena *arena)
 {
     const char *verdict;
     const str wrong = oracle_expected(step, arena);
-    const str differs = oracle_compare(step, arena, &verdict);
+    struct oracle_sight sight = { .blind = SEEN_ALL };
+    const str differs = oracle_compare(step, &sight, arena, &verdict);
     if (str_is_none(wrong) && str_is_none(differs))
         return 0;
     print_error("%s: " STR_FMT " " STR_FMT "\n", json_string_value(json_object_get(vector, "id")),
@@ -66,14 +66,14 @@ static void the_oracle_answers_every_vector_as_it_should(void **state)
 {
     (void)state;
     AUTO_ARENA *arena = arena_new(ARENA_MAX);
-    DIR *dir = opendir(VECTORS);
+    DIR *dir = opendir(VECTORS_DIR);
     assert_non_null(dir);
     unsigned failed = 0, steps = 0;
     for (struct dirent *entry; (entry = readdir(dir));) {
         char path[4096];
         if (!str_ends(str_of(entry->d_name), STR(".jsonl")))
             continue;
-        snprintf(path, sizeof(path), VECTORS "/%s", entry->d_name);
+        snprintf(path, sizeof(path), VECTORS_DIR "/%s", entry->d_name);
         failed += check_file(path, &steps, arena);
     }
     closedir(dir);
@@ -89,12 +89,15 @@ static void engine_and_oracle_agree_on_drawn_cases(void **state)
     for (uint64_t i = 0; i < DRAWN && failed < 10; i++) {
         json_t *step = oracle_draw(SEED, i);
         const char *verdict;
-        const str differs = oracle_compare(step, arena, &verdict);
+        struct oracle_sight sight = { .blind = SEEN_ALL };
+        const str differs = oracle_compare(step, &sight, arena, &verdict);
         allowed += strcmp(verdict, "Allow") == 0;
         denied += strcmp(verdict, "ExplicitDeny") == 0;
         if (!str_is_none(differs)) {
+            print_error(STR_FMT "\n", STR_ARG(differs));
+            oracle_shrink(step, arena);
             char *line = json_dumps(step, JSON_COMPACT);
-            print_error(STR_FMT "\n%s\n", STR_ARG(differs), line);
+            print_error("%s\n", line);
             free(line);
             failed++;
         }
@@ -102,124 +105,34 @@ static void engine_and_oracle_agree_on_drawn_cases(void **state)
         arena_reset(arena);
     }
     assert_int_equal(failed, 0);
-    assert_true(allowed > DRAWN / 10 && denied > DRAWN / 20); /* the draw is no heap of misses */
+    assert_true(allowed > DRAWN / 5 && denied > DRAWN / 10); /* the draw is no heap of misses */
 }
 
-/* ---- what the draw reaches ---- */
-
-/* Each by what stands in a statement that uses it. */
-static const char *const features[] = {
-    "StringEquals",
-    "StringNotEquals",
-    "StringEqualsIgnoreCase",
-    "StringNotEqualsIgnoreCase",
-    "StringLike",
-    "StringNotLike",
-    "NumericEquals",
-    "NumericNotEquals",
-    "NumericLessThan",
-    "NumericLessThanEquals",
-    "NumericGreaterThan",
-    "NumericGreaterThanEquals",
-    "DateEquals",
-    "DateNotEquals",
-    "DateLessThan",
-    "DateLessThanEquals",
-    "DateGreaterThan",
-    "DateGreaterThanEquals",
-    "\"Bool\"",
-    "\"Null\"",
-    "BinaryEquals",
-    "\"IpAddress\"",
-    "\"NotIpAddress\"",
-    "ArnEquals",
-    "ArnLike",
-    "ArnNotEquals",
-    "ArnNotLike",
-    "IfExists\"",
-    "ForAnyValue:",
-    "ForAllValues:",
-    "NotPrincipal",
-    "NotAction",
-    "NotResource",
-    "${",
-    "'}",
-    "${*}",
-    "${?}",
-    "${$}",
-    "\"Service\"",
-    "\"AWS\"",
-    "\"Federated\"",
-    "\"CanonicalUser\"",
-    "\"Principal\":\"*\"",
-    "2008-10-17",
-    "\"Deny\"",
-};
-enum { FEATURES = sizeof(features) / sizeof(*features), LEAST = 20 };
-
-struct tally_of {
-    unsigned applies[FEATURES + ORACLE_KINDS], not [FEATURES + ORACLE_KINDS];
-    const struct oracle_answer *answer;
-    size_t at;
-    int kind;
-};
-
-static void tally_statement(struct tally_of *t, const json_t *document, const json_t *statement)
-{
-    char *text = json_dumps(statement, JSON_COMPACT);
-    const char *version = json_string_value(json_object_get(document, "Version"));
-    const bool applies = t->answer->statements[t->at++].applies;
-    unsigned *const count = applies ? t->applies : t->not ;
-    for (int f = 0; f < FEATURES; f++)
-        count[f] += strstr(text, features[f]) || (version && strcmp(version, features[f]) == 0);
-    count[FEATURES + t->kind]++;
-    free(text);
-}
-
-static void tally_document(void *context, const json_t *document, unsigned level)
-{
-    (void)level;
-    const json_t *statements = json_object_get(document, "Statement");
-    for (size_t i = 0; i < json_array_size(statements); i++)
-        tally_statement(context, document, json_array_get(statements, i));
-    if (json_is_object(statements))
-        tally_statement(context, document, statements);
-}
-
-static void no_part_of_the_language_is_starved(void **state)
+/* Every part of the language that the oracle knows is met, and decides. */
+static void the_draw_tries_all_of_the_language(void **state)
 {
     (void)state;
     AUTO_ARENA *arena = arena_new(ARENA_MAX);
-    static struct tally_of tally;
-    for (uint64_t i = 0; i < DRAWN / 5; i++) {
+    unsigned met[ORACLE_FEATURE_COUNT] = { 0 }, decisive[ORACLE_FEATURE_COUNT] = { 0 };
+    for (uint64_t i = 0; i < MEASURED; i++) {
         json_t *step = oracle_draw(SEED, i);
-        struct oracle_answer *answer = ARENA_NEW(arena, struct oracle_answer);
-        oracle_answer(step, arena, answer);
-        tally.answer = answer;
-        tally.at = 0;
-        for (tally.kind = 0; tally.kind < ORACLE_KINDS; tally.kind++)
-            oracle_documents(json_object_get(step, "policies"), oracle_kinds[tally.kind],
-                             tally_document, &tally);
-        assert_int_equal(tally.at, answer->count);
+        oracle_measure(step, met, decisive, arena);
         json_decref(step);
         arena_reset(arena);
     }
-    for (int f = 0; f < FEATURES + ORACLE_KINDS; f++) {
-        if (tally.applies[f] < LEAST || tally.not [f] < LEAST)
-            print_error("%s: %u statements apply, %u do not\n",
-                        f < FEATURES ? features[f] : oracle_kinds[f - FEATURES], tally.applies[f],
-                        tally.not [f]);
+    for (int f = 0; f < ORACLE_FEATURE_COUNT; f++) {
+        if (met[f] < MEASURED / 200 || decisive[f] < MEASURED / 2000)
+            fail_msg("%s: met %u times, decisive %u times, of %d", oracle_feature_names[f], met[f],
+                     decisive[f], MEASURED);
     }
-    for (int f = 0; f < FEATURES + ORACLE_KINDS; f++)
-        assert_true(tally.applies[f] >= LEAST && tally.not [f] >= LEAST);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(no_part_of_the_language_is_starved),
         cmocka_unit_test(the_oracle_answers_every_vector_as_it_should),
         cmocka_unit_test(engine_and_oracle_agree_on_drawn_cases),
+        cmocka_unit_test(the_draw_tries_all_of_the_language),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #define SESAME_POLICY_ORACLE_VALUES_H
 
 #include "base/arena.h"
+#include "policy/oracle_features.h"
 
 #include <jansson.h>
 
@@ -29,8 +30,15 @@ struct atoms {
     bool without_value; /* a variable had none, and no default */
 };
 
-/* A policy's text taken apart. `wild`: `*` and `?` are patterns. `context` NULL: no variables. */
-struct atoms atoms_of(const char *text, bool wild, const json_t *context, struct arena *);
+struct variables {
+    const json_t *context; /* what they stand for */
+    struct oracle_sight *sight;
+};
+
+/* A policy's text taken apart. `wild`: `*` and `?` are patterns. NULL: no variables. */
+struct atoms atoms_of(const char *text, bool wild, const struct variables *, struct arena *);
+void atoms_fold(struct atoms *); /* ASCII letters into lower case */
+void letters_fold(struct letters *);
 bool atoms_match(const struct atoms *, struct letters, struct arena *);
 struct atoms atoms_part(const struct atoms *, size_t from, size_t to);
 struct letters letters_part(struct letters, size_t from, size_t to);
