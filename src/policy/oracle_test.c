@@ -66,14 +66,14 @@ static void the_oracle_answers_every_vector_as_it_should(void **state)
 {
     (void)state;
     AUTO_ARENA *arena = arena_new(ARENA_MAX);
-    DIR *dir = opendir(VECTORS_DIR);
+    DIR *dir = opendir(VECTORS);
     assert_non_null(dir);
     unsigned failed = 0, steps = 0;
     for (struct dirent *entry; (entry = readdir(dir));) {
         char path[4096];
         if (!str_ends(str_of(entry->d_name), STR(".jsonl")))
             continue;
-        snprintf(path, sizeof(path), VECTORS_DIR "/%s", entry->d_name);
+        snprintf(path, sizeof(path), VECTORS "/%s", entry->d_name);
         failed += check_file(path, &steps, arena);
     }
     closedir(dir);

@@ -1,6 +1,7 @@
 #include "policy/oracle_values.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <strings.h>
 
@@ -60,16 +61,20 @@ static const char *add_variable(struct atoms *atoms, const char *text,
         add_letters(atoms, special, arena);
         return text + 4;
     }
+    const char *const blanks = " \t";
     const char *key = text + 2, *otherwise = NULL;
-    const size_t key_len = strcspn(key, ",}");
-    const char *end = key + key_len;
+    const char *end = key + strcspn(key, ",}");
+    key += strspn(key, blanks);
+    size_t key_len = end > key ? (size_t)(end - key) : 0;
+    while (key_len > 0 && strchr(blanks, key[key_len - 1]))
+        key_len--;
     if (*end == ',') {
-        const char *from = end + 1 + strspn(end + 1, " ");
+        const char *from = end + 1 + strspn(end + 1, blanks);
         const char *quote = *from == '\'' ? strchr(from + 1, '\'') : NULL;
         if (!quote)
             return NULL;
         otherwise = arena_cstr(arena, (str) { from + 1, (size_t)(quote - from) - 1 });
-        end = quote + 1;
+        end = quote + 1 + strspn(quote + 1, " ");
     }
     if (*end != '}' || key_len == 0)
         return NULL;
@@ -178,27 +183,74 @@ bool atoms_match(const struct atoms *atoms, struct letters text, struct arena *a
 }
 
 /* A decimal number: sign, digits without leading zeros, digits without trailing zeros. */
+enum { DIGITS = 4096, POWER = 999 };
 struct number {
     bool negative;
-    char whole[64], part[64];
+    char whole[DIGITS], part[DIGITS];
 };
+
+/* Ten to how much: "e-3", or nothing. */
+static bool power_read(const char *text, int *ret)
+{
+    *ret = 0;
+    if (!*text)
+        return true;
+    const char *digits = text + 1 + (text[1] == '-' || text[1] == '+');
+    const size_t count = strspn(digits, "0123456789");
+    if ((*text != 'e' && *text != 'E') || count == 0 || digits[count])
+        return false;
+    const long value = strtol(digits, NULL, 10);
+    *ret = (int)(value > POWER ? POWER : value) * (text[1] == '-' ? -1 : 1);
+    return true;
+}
+
+/* One digit more before the point, or one less. */
+static void times_ten(struct number *n)
+{
+    const size_t len = strlen(n->whole);
+    n->whole[len] = *n->part ? *n->part : '0';
+    n->whole[len + 1] = '\0';
+    if (*n->part)
+        memmove(n->part, n->part + 1, strlen(n->part));
+}
+
+static void by_ten(struct number *n)
+{
+    const size_t len = strlen(n->whole);
+    memmove(n->part + 1, n->part, strlen(n->part) + 1);
+    n->part[0] = len ? n->whole[len - 1] : '0';
+    if (len)
+        n->whole[len - 1] = '\0';
+}
+
+static void trim_zeros(struct number *n)
+{
+    const size_t zeros = strspn(n->whole, "0");
+    memmove(n->whole, n->whole + zeros, strlen(n->whole + zeros) + 1);
+    for (size_t i = strlen(n->part); i > 0 && n->part[i - 1] == '0'; i--)
+        n->part[i - 1] = '\0';
+}
 
 static bool number_read(const char *text, struct number *ret)
 {
+    int power;
     memset(ret, 0, sizeof(*ret));
     if (*text == '-' || *text == '+')
         ret->negative = *text++ == '-';
     const size_t whole = strspn(text, "0123456789");
-    const size_t part = text[whole] == '.' ? strspn(text + whole + 1, "0123456789") : 0;
-    if (text[whole + (text[whole] == '.' ? part + 1 : 0)] || whole + part == 0 || whole > 60 ||
-        part > 60 || whole == 0 || (text[whole] == '.' && part == 0))
+    const bool point = text[whole] == '.';
+    const size_t part = point ? strspn(text + whole + 1, "0123456789") : 0;
+    if (whole + part == 0 || whole + part + POWER + 2 > DIGITS ||
+        !power_read(text + whole + (point ? part + 1 : 0), &power))
         return false;
-    const size_t zeros = strspn(text, "0");
-    memcpy(ret->whole, text + (zeros < whole ? zeros : whole), zeros < whole ? whole - zeros : 0);
-    if (part)
+    memcpy(ret->whole, text, whole);
+    if (point)
         memcpy(ret->part, text + whole + 1, part);
-    for (size_t i = part; i > 0 && ret->part[i - 1] == '0'; i--)
-        ret->part[i - 1] = '\0';
+    for (; power > 0; power--)
+        times_ten(ret);
+    for (; power < 0; power++)
+        by_ten(ret);
+    trim_zeros(ret);
     if (!*ret->whole && !*ret->part)
         ret->negative = false;
     return true;
@@ -282,8 +334,9 @@ static bool instant_read(const char *text, struct instant *ret)
     const size_t len = strlen(digits);
     memset(ret, 0, sizeof(*ret));
     if (len != 4 && len > 0 && strspn(digits, "0123456789") == len) { /* UNIX seconds */
+        errno = 0;
         ret->seconds = strtoll(text, NULL, 10);
-        return len < 19;
+        return errno == 0 && ret->seconds != INT64_MIN;
     }
     int year, month = 1, day = 1, hour = 0, minute = 0, second = 0;
     int64_t zone = 0;
@@ -308,10 +361,11 @@ static bool instant_read(const char *text, struct instant *ret)
                         return false;
                     if (*text == '.') {
                         const size_t part = strspn(text + 1, "0123456789");
-                        if (part == 0 || part > 9)
+                        if (part == 0)
                             return false;
-                        memcpy(ret->fraction.part, text + 1, part);
-                        for (size_t i = part; i > 0 && ret->fraction.part[i - 1] == '0'; i--)
+                        const size_t kept = part < 9 ? part : 9; /* to the nanosecond */
+                        memcpy(ret->fraction.part, text + 1, kept);
+                        for (size_t i = kept; i > 0 && ret->fraction.part[i - 1] == '0'; i--)
                             ret->fraction.part[i - 1] = '\0';
                         text += part + 1;
                     }
@@ -393,7 +447,11 @@ enum compared address_in_network(const char *address, const char *network)
     const int size = net_family == AF_INET6 ? 128 : 32;
     if (inet_pton(family, address, bits) != 1 || inet_pton(net_family, name, net) != 1)
         return COMPARED_NOT;
-    const int prefix = slash ? atoi(slash + 1) : size;
+    const char *const bits_wanted = slash ? slash + 1 : "";
+    const size_t digits = strspn(bits_wanted, "0123456789");
+    if (slash && (digits == 0 || digits > 3 || bits_wanted[digits] || atoi(bits_wanted) > size))
+        return COMPARED_NOT;
+    const int prefix = slash ? atoi(bits_wanted) : size;
     if (family != net_family)
         return COMPARED_LESS;
     for (int i = 0; i < prefix; i++) {

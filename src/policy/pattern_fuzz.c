@@ -19,21 +19,15 @@ static bool compiled_matches(str pattern, unsigned flags, struct subject subject
            pattern_matches(&compiled, subject, NULL);
 }
 
-static const char *lowered(str text, struct arena *arena)
-{
-    char *copy = arena_alloc(arena, text.len + 1, 1);
-    for (size_t i = 0; i < text.len; i++)
-        copy[i] = ascii_lower(text.ptr[i]);
-    copy[text.len] = '\0';
-    return copy;
-}
-
 static bool oracle_matches(str pattern, bool wild, bool fold, str text, struct arena *arena)
 {
-    const char *from = fold ? lowered(pattern, arena) : arena_cstr(arena, pattern);
-    const char *with = fold ? lowered(text, arena) : arena_cstr(arena, text);
-    const struct atoms atoms = atoms_of(from, wild, NULL, arena);
-    return atoms_match(&atoms, letters_of(with, arena), arena);
+    struct atoms atoms = atoms_of(arena_cstr(arena, pattern), wild, NULL, arena);
+    struct letters letters = letters_of(arena_cstr(arena, text), arena);
+    if (fold) {
+        atoms_fold(&atoms);
+        letters_fold(&letters);
+    }
+    return atoms_match(&atoms, letters, arena);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
