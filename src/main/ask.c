@@ -2,6 +2,7 @@
 #include "main/ask.h"
 
 #include "base/json.h"
+#include "base/percent.h"
 #include "base/random_id.h"
 #include "main/data_dir.h"
 
@@ -85,4 +86,12 @@ const struct fault *ask_message(const struct config *c, struct arena *a)
                      "\"" STR_FMT "\" is no message id: 40 characters 0-9 and a-v",
                      STR_ARG(c->message));
     return NULL;
+}
+
+void ask_add_parameter(struct buf *path, const char *name, str value)
+{
+    if (!value.len)
+        return;
+    buf_addf(path, "%c%s=", str_has(buf_str(path), '?') ? '&' : '?', name);
+    percent_encode(path, value, PERCENT_ALL);
 }

@@ -2,6 +2,7 @@
 #ifndef SESAME_MAIN_ASK_H
 #define SESAME_MAIN_ASK_H
 
+#include "base/buf.h"
 #include "base/outside.h"
 #include "main/config.h"
 #include "wire/http_client.h"
@@ -10,6 +11,9 @@
  * otherwise signed with the root credentials. */
 const struct fault *ask_server(const struct config *, const char *method, str path, struct clock *,
                                struct arena *, struct http_reply *ret_reply);
+
+/* Adds "?name=value" to a path, or "&name=value" behind another; nothing for an empty value. */
+void ask_add_parameter(struct buf *path, const char *name, str value);
 
 /* What the reply of a page that is no 2xx says, as a fault; NULL for 2xx. */
 const struct fault *ask_check(const struct http_reply *, struct arena *);

@@ -1,18 +1,9 @@
 /* main/explain_rule.c - `sesame explain --rule SET/RULE`: asked of the server, which knows. */
 #include "main/explain.h"
 
-#include "base/percent.h"
 #include "base/spans.h"
 #include "main/ask.h"
 #include "receive/rehearse.h"
-
-static void add_parameter(struct buf *path, const char *name, str value)
-{
-    if (!value.ptr)
-        return;
-    buf_addf(path, "%c%s=", str_has(buf_str(path), '?') ? '&' : '?', name);
-    percent_encode(path, value, PERCENT_ALL);
-}
 
 const struct fault *explain_rule(const struct config *c, struct arena *a, struct buf *out,
                                  bool *ret_denied)
@@ -24,10 +15,10 @@ const struct fault *explain_rule(const struct config *c, struct arena *a, struct
                      STR_ARG(c->rule));
     AUTO_BUF path = buf_new(1 << 16);
     buf_add(&path, STR("explain"));
-    add_parameter(&path, "ruleSet", set);
-    add_parameter(&path, "rule", rule);
-    add_parameter(&path, "account", c->account);
-    add_parameter(&path, "region", c->region);
+    ask_add_parameter(&path, "ruleSet", set);
+    ask_add_parameter(&path, "rule", rule);
+    ask_add_parameter(&path, "account", c->account);
+    ask_add_parameter(&path, "region", c->region);
     if (path.failed)
         return &fault_no_memory;
     struct http_reply reply;

@@ -1,7 +1,6 @@
 /* main/policy.c - `sesame policy`: the policies of the SES page, filled in for one rule. */
 #include "aws/arn.h"
 #include "base/json.h"
-#include "base/percent.h"
 #include "main/ask.h"
 #include "main/commands.h"
 #include "services/ses/grants.h"
@@ -85,26 +84,18 @@ static const struct fault *write_told(const struct config *c, str rule_set, str 
 
 /* ---- a rule of a server ---- */
 
-static void add_parameter(struct buf *path, const char *name, str value)
-{
-    if (!value.len)
-        return;
-    buf_addf(path, "%c%s=", str_has(buf_str(path), '?') ? '&' : '?', name);
-    percent_encode(path, value, PERCENT_ALL);
-}
-
 static const struct fault *write_asked(const struct config *c, str rule_set, str rule,
                                        struct arena *a, struct buf *out)
 {
     AUTO_BUF path = buf_new(64 << 10);
     buf_add(&path, STR("policies"));
-    add_parameter(&path, "ruleSet", rule_set);
-    add_parameter(&path, "rule", rule);
-    add_parameter(&path, "account", c->account);
-    add_parameter(&path, "region", c->region);
-    add_parameter(&path, "bucketKey", c->bucket_key);
-    add_parameter(&path, "topicKey", c->topic_key);
-    add_parameter(&path, "kind", c->kind);
+    ask_add_parameter(&path, "ruleSet", rule_set);
+    ask_add_parameter(&path, "rule", rule);
+    ask_add_parameter(&path, "account", c->account);
+    ask_add_parameter(&path, "region", c->region);
+    ask_add_parameter(&path, "bucketKey", c->bucket_key);
+    ask_add_parameter(&path, "topicKey", c->topic_key);
+    ask_add_parameter(&path, "kind", c->kind);
     struct http_reply reply;
     const struct fault *f = ask_server(c, "GET", buf_str(&path), clock_real(), a, &reply);
     if (f)

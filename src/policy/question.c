@@ -41,42 +41,21 @@ static const struct fault *text_of(const struct reader *reader, const struct spa
     return NULL;
 }
 
-/* "ses.amazonaws.com": a name with a dot and nothing that a host's name cannot hold. */
-static bool is_service(str text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        const char c = text.ptr[i];
-        if (!ascii_is_alpha(c) && !ascii_is_digit(c) && c != '.' && c != '-')
-            return false;
-    }
-    return str_has(text, '.');
-}
-
-static bool session_role(const struct arn *session, str name, struct arena *arena,
-                         struct arn *ret_role)
-{
-    /* The session's ARN has lost the path of its role, and decisions do without it. */
-    const str role =
-        arena_strf(arena, "arn:" STR_FMT ":iam::" STR_FMT ":role/" STR_FMT,
-                   STR_ARG(session->partition), STR_ARG(session->account), STR_ARG(name));
-    return !str_is_none(role) && arn_parse(role, ret_role);
-}
-
 static const struct fault *read_principal(const struct reader *reader, const struct spans *request,
                                           struct caller *ret_caller)
 {
-    str text, kind, rest, name, session;
+    str text;
     struct arn arn;
     TRY(text_of(reader, request, "principal", &text));
     const struct spans *at = spans_get(request, STR("principal"));
-    *ret_caller = (struct caller) { .kind = CALLER_ANONYMOUS };
-    if (str_eq(text, STR("*")))
+    const bool named = arn_parse(text, &arn);
+    if (named && str_eq(arn.service, STR("iam")) && str_starts(arn.resource, STR("role/")))
+        return refuse(reader, at,
+                      "a role asks through a session: name it as "
+                      "arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION");
+    if (caller_named(text, reader->arena, ret_caller))
         return NULL;
-    if (is_service(text)) {
-        *ret_caller = (struct caller) { .kind = CALLER_SERVICE, .service.principal = text };
-        return NULL;
-    }
-    if (!arn_parse(text, &arn))
+    if (!named)
         return refuse(reader, at,
                       "principal is an ARN, the name of a service, or * for nobody in particular, "
                       "not \"" STR_FMT "\"",
@@ -84,34 +63,9 @@ static const struct fault *read_principal(const struct reader *reader, const str
     if (!account_id_ok(arn.account))
         return refuse(reader, at, "\"" STR_FMT "\" has no account of twelve digits",
                       STR_ARG(quoted(text)));
-    const bool iam = str_eq(arn.service, STR("iam")), sts = str_eq(arn.service, STR("sts"));
-    str_cut(arn.resource, '/', &kind, &rest);
-    *ret_caller = (struct caller) { .account = arn.account };
-    if (iam && str_eq(arn.resource, STR("root"))) {
-        ret_caller->kind = CALLER_ROOT;
-    } else if (iam && str_eq(kind, STR("user")) && rest.len) {
-        ret_caller->kind = CALLER_USER;
-        ret_caller->user.arn = arn;
-    } else if (sts && str_eq(kind, STR("federated-user")) && rest.len) {
-        ret_caller->kind = CALLER_FEDERATED;
-        ret_caller->federated.session = arn;
-    } else if (sts && str_eq(kind, STR("assumed-role")) && str_cut(rest, '/', &name, &session) &&
-               name.len && session.len) {
-        ret_caller->kind = CALLER_ASSUMED_ROLE;
-        ret_caller->assumed_role.session = arn;
-        if (!session_role(&arn, name, reader->arena, &ret_caller->assumed_role.role))
-            return &fault_no_memory;
-    } else if (iam && str_eq(kind, STR("role"))) {
-        return refuse(reader, at,
-                      "a role asks through a session: name it as "
-                      "arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION");
-    } else {
-        return refuse(reader, at,
-                      "\"" STR_FMT "\" is no user, session or account's root, so it asks for "
-                      "nothing",
-                      STR_ARG(quoted(text)));
-    }
-    return NULL;
+    return refuse(reader, at,
+                  "\"" STR_FMT "\" is no user, session or account's root, so it asks for nothing",
+                  STR_ARG(quoted(text)));
 }
 
 static bool is_scalar(const struct spans *value)
