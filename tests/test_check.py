@@ -66,6 +66,9 @@ REFUSED = {
                                 "identity", "MalformedPolicyDocument", "The policy failed legacy parsing", (2, 23)),
     "an old version for IAM": ("{\"Version\":\"2008-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"Resource\":\"*\"}}",
                                "identity", "MalformedPolicyDocument", "Policy document must be version 2012-10-17 or greater.", (1, 12)),
+    "an operator nobody knows": ("{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"Resource\":\"*\",\n"
+                                 "\"Condition\":{\"StringIs\":{\"a\":\"b\"}}}}", "identity", "MalformedPolicyDocument",
+                                 "Syntax errors in policy.", (2, 25)),
     "no principal on a bucket": (json.dumps(GOOD), "bucket", "MalformedPolicy", "Missing required field Principal", None),
 }
 
@@ -78,8 +81,11 @@ def test_what_aws_refuses_is_refused_in_its_words(what):
     assert (error["code"], error["message"].split(" - ")[0]) == (code, message), error
     if place:
         assert (error["line"], error["column"]) == place, error
+    if "no JSON" in what or "operator" in what:  # the service says little; then the grammar says what is wrong
+        assert error["detail"].startswith(f"line {place[0]}, column {place[1]}: "), error
     done = check("--type", kind, "-", text=text)
     assert f"standard input:{error['line']}:{error['column']}: error: {code}: {error['message']}\n" in done.stdout
+    assert "detail" not in error or f"\n  {error['detail']}\n" in done.stdout
 
 
 def test_what_aws_takes_is_said_to_be_taken_and_the_type_is_guessed():

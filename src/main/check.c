@@ -14,6 +14,7 @@ enum { OUT_MAX = 64 << 20 };
 struct complaint { /* of a service: its code, its words, and what it means */
     const struct fault *why;
     struct span at; /* in the file */
+    str detail; /* what the grammar says, where the service says little; STR_NONE: nothing more */
 };
 
 struct checked {
@@ -28,11 +29,19 @@ struct checked {
 
 /* ---- checking ---- */
 
-static void complain(struct checked *c, const struct fault *why, struct span at)
+static void complain(struct checked *c, const struct fault *why, struct span at, str detail)
 {
     if (c->error_count && str_eq(c->errors[0].why->says, why->says))
         return; /* the same once more */
-    c->errors[c->error_count++] = (struct complaint) { why, at };
+    c->errors[c->error_count++] = (struct complaint) { why, at, detail };
+}
+
+/* "line 1, column 95: ...", unless the lines are not those of the file. */
+static str detail_of(str text, bool shifted, struct arena *a)
+{
+    struct document document;
+    const struct fault *why = shifted ? NULL : policy_parse(text, a, &document);
+    return why && why->kind == FAULT_SYNTAX ? why->says : STR_NONE;
 }
 
 /* A fault without a code is no answer of a service: memory was short. */
@@ -44,7 +53,8 @@ static const struct fault *validate(struct checked *c, str text, const struct po
     if (why && !why->code)
         return why;
     if (why)
-        complain(c, why, text.ptr == c->text.ptr ? at : draft_span(&c->draft, at));
+        complain(c, why, text.ptr == c->text.ptr ? at : draft_span(&c->draft, at),
+                 detail_of(text, c->draft.shift && text.ptr != c->text.ptr, a));
     return NULL;
 }
 
@@ -86,11 +96,12 @@ static const struct fault *check(const struct config *config, str file, struct a
         complain(c,
                  fault_coded(a, FAULT_SYNTAX, "InvalidRequestContentException",
                              "Could not parse request body into json"),
-                 (struct span) { c->draft.broken_at, c->draft.broken_at });
+                 (struct span) { c->draft.broken_at, c->draft.broken_at },
+                 detail_of(c->text, false, a));
     else if (c->draft.broken || (!c->draft.part && !c->draft.call))
         TRY(validate(c, c->text, &home, a));
     if (c->draft.refused)
-        complain(c, c->draft.refused, (struct span) { 0, (uint32_t)c->text.len });
+        complain(c, c->draft.refused, (struct span) { 0, (uint32_t)c->text.len }, STR_NONE);
     else if (!str_eq(c->draft.text, c->text))
         TRY(validate(c, c->draft.text, &home, a));
     return look_for_hints(c, &home, config->rule_arn, a);
@@ -124,6 +135,8 @@ static void print(const struct checked *c, struct buf *out)
     for (size_t i = 0; i < c->error_count; i++) {
         print_line(out, c, c->errors[i].at, "error");
         buf_addf(out, "%s: " STR_FMT "\n", c->errors[i].why->code, STR_ARG(c->errors[i].why->says));
+        if (c->errors[i].detail.len)
+            buf_addf(out, "  " STR_FMT "\n", STR_ARG(c->errors[i].detail));
     }
     for (size_t i = 0; i < c->hints.count; i++) {
         const struct hint *hint = &c->hints.of[i];
@@ -140,6 +153,8 @@ static void put_error(struct json_writer *json, const struct checked *c,
     json_open(json, '{');
     json_add_str(json, "code", str_of(error->why->code));
     json_add_str(json, "message", error->why->says);
+    if (error->detail.len)
+        json_add_str(json, "detail", error->detail);
     json_add_int(json, "line", place.line);
     json_add_int(json, "column", place.column);
     json_close(json, '}');

@@ -23,9 +23,11 @@ const struct fault *file_read(str path, struct arena *a, str *ret_text)
     if (fd >= 0 && !standard_input)
         close(fd);
     if (got < 0)
-        return fault(a, FAULT_SYNTAX, NULL, "%s cannot be read: %s", name, strerror(why));
+        return fault(a, FAULT_SYNTAX, NULL, "%s cannot be read: %s",
+                     standard_input ? "standard input" : name, strerror(why));
     if (len > FILE_MAX_BYTES)
-        return fault(a, FAULT_SYNTAX, NULL, "%s is larger than %d bytes", name, FILE_MAX_BYTES);
+        return fault(a, FAULT_SYNTAX, NULL, "%s is larger than %d bytes",
+                     standard_input ? "standard input" : name, FILE_MAX_BYTES);
     *ret_text = (str) { text, len };
     return NULL;
 }
