@@ -9,7 +9,7 @@
  * An answer given before the body was read goes out at once where the client expects 100 Continue
  * (it has not sent the body); otherwise the body is read and dropped first, so that no reset
  * swallows the answer. Requests that could be read in two ways never reach the service
- * (wire/http_screen.h). */
+ * (wire/http_screen.h). A connection ends with the answer to a chunked body. */
 #ifndef SESAME_WIRE_HTTP_SERVER_H
 #define SESAME_WIRE_HTTP_SERVER_H
 
