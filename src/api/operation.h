@@ -94,7 +94,7 @@ extern const size_t operation_count;
 str api_param(const struct api_call *, const char *name);
 bool api_has_param(const struct api_call *, const char *name);
 str api_header(const struct api_call *, const char *name); /* STR_NONE when absent */
-/* `name` is a literal, the value lives in the arena. Content-Length only for HEAD. */
+/* `name` is a literal, the value lives in the arena. Content-Length only for HEAD and 304. */
 void api_add_header(struct api_answer *, const char *name, str value);
 
 #endif

@@ -355,9 +355,10 @@ static const struct fault *get_object(struct api *api, const struct api_call *ca
     TRY(s3_get_object(api->s3, &call->call, &get, &object));
     TRY(describe(call, &object, answer));
     answer->body = object.body;
-    if (with_body || object.not_modified)
+    if (with_body && !object.not_modified)
         return NULL;
-    str length = arena_strf(call->call.arena, "%llu", (unsigned long long)object.count);
+    uint64_t size = object.not_modified ? object.info.size : object.count;
+    str length = arena_strf(call->call.arena, "%llu", (unsigned long long)size);
     if (str_is_none(length))
         return &fault_no_memory;
     api_add_header(answer, "Content-Length", length);

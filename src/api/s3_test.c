@@ -286,6 +286,7 @@ static void an_object_comes_back_with_what_was_said_of_it(void **state)
                     .bucket = "mail", .key = "in/1", .headers = { "If-None-Match", ETAG } });
     assert_int_equal(reply.answer.status, 304);
     assert_null(reply.answer.body);
+    assert_header(&reply, "Content-Length", "6");
     reply = ask(f, run_s3_DeleteObject, &out);
     assert_says(f, &reply, "");
     assert_int_equal(reply.answer.status, 204);

@@ -18,6 +18,7 @@ enum {
     POOL = 64 * 1024,            /* libmicrohttpd's memory of one connection, headers included */
     PIECE = 64 * 1024,           /* of an answer's body */
     DROP_MAX = 16 * 1024 * 1024, /* of a body nobody wants any more */
+    NOT_MODIFIED = 304,
     SLOW_S = 60,
     SLOW_BYTES = 1024, /* a body may take SLOW_S, and a second more for each SLOW_BYTES */
 };
@@ -118,7 +119,8 @@ static enum MHD_Result queue_answer(struct flight *f)
 
     if (f->server->stopping || f->x.body_size == UINT64_MAX)
         answer->close = true;
-    if (answer->size > 0 && (answer->read || str_eq(f->x.method, STR("HEAD"))))
+    if (answer->size > 0 &&
+        (answer->read || str_eq(f->x.method, STR("HEAD")) || answer->status == NOT_MODIFIED))
         response = MHD_create_response_from_callback(
             answer->size, answer->size < PIECE ? (size_t)answer->size : PIECE, on_read, f, NULL);
     else /* the exchange outlives the response, so nothing is copied */

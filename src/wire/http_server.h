@@ -34,7 +34,7 @@ struct http_answer {
      * next call. A fault breaks the connection off, since the status is out. */
     const struct fault *(*read)(void *from, str *ret_piece);
     void *from;
-    uint64_t size; /* what read gives in all; for HEAD also without read */
+    uint64_t size; /* what read gives in all; for HEAD and 304 also without read */
     bool close;    /* the connection ends with this answer */
 };
 

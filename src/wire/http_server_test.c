@@ -85,6 +85,10 @@ static enum http_next on_work(struct http_exchange *x)
                                                         : HTTP_READ;
     while (str_starts(x->target, STR("/slow")) && !own->seen->go)
         usleep(1000);
+    if (str_starts(x->target, STR("/same"))) {
+        x->answer.size = 12345;
+        return answer(x, 304, STR(""));
+    }
     if (str_starts(x->target, STR("/large")) || str_starts(x->target, STR("/broken"))) {
         own->left = 1000000;
         x->answer.read = read_a_lot;
@@ -348,6 +352,18 @@ static void head_has_a_length_and_no_body(void **state)
     close(fd);
 }
 
+/* RFC 9110 8.6: the length of a 304 is that of the 200 it stands for. */
+static void not_modified_has_the_length_of_what_was_not_sent(void **state)
+{
+    int fd = dial(*state);
+
+    say(fd, STR("GET /same HTTP/1.1\r\nHost: x\r\n\r\nGET /echo HTTP/1.1\r\nHost: x\r\n\r\n"));
+    assert_true(hear(fd, "GET /echo 0 "));
+    assert_true(strncmp(heard, "HTTP/1.1 304 ", 13) == 0);
+    assert_non_null(strstr(heard, "Content-Length: 12345\r\n"));
+    close(fd);
+}
+
 static void large_answers_come_in_pieces(void **state)
 {
     int fd = dial(*state);
@@ -465,6 +481,7 @@ int main(void)
         TEST(who_may_go_on_is_told_to),
         TEST(a_body_nobody_wants_is_read_before_the_answer),
         TEST(head_has_a_length_and_no_body),
+        TEST(not_modified_has_the_length_of_what_was_not_sent),
         TEST(large_answers_come_in_pieces),
         TEST(slow_work_holds_up_nobody_else),
         TEST(a_client_that_leaves_is_noticed),
