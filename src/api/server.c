@@ -164,11 +164,22 @@ static const struct fault *too_large(struct api_request *r)
                        r->text.max);
 }
 
+/* A stream without a length would be taken for an empty one: S3 wants to hear that it is empty. */
+static const struct fault *need_length(const struct api_request *r)
+{
+    if (!request_streams(r) || r->x->body_size == UINT64_MAX ||
+        !str_is_none(http_header(r->x, STR("Content-Length"))))
+        return NULL;
+    return fault_coded(r->x->arena, FAULT_SYNTAX, "MissingContentLength",
+                       "You must provide the Content-Length HTTP header.");
+}
+
 static const struct fault *prepare(struct api_request *r)
 {
     TRY(identify(r));
     if (r->service->dialect == DIALECT_REST_XML)
         TRY(find_s3_operation(r));
+    TRY(need_length(r));
     TRY(intake_begin(&r->who, &r->signed_request, &r->server->keys, r->x->body_size, r->x->arena,
                      &r->intake));
     r->call.body_size = r->intake.body_size;

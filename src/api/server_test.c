@@ -472,6 +472,18 @@ static void a_stream_is_opened_written_and_finished(void **state)
     assert_int_equal(cancelled, 0);
 }
 
+static void a_stream_says_how_long_it_is(void **state)
+{
+    struct fixture *f = *state;
+    str heard = raw(f, "PUT /b/k HTTP/1.1\r\nHost: x\r\n\r\n", "</Error>");
+
+    assert_true(has(heard, "HTTP/1.1 411 "));
+    assert_true(has(heard, "<Code>MissingContentLength</Code>"));
+    assert_int_equal(finished, 0);
+    heard = raw(f, "PUT /b/k HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n", "\r\n\r\n");
+    assert_true(has(heard, "HTTP/1.1 200 "));
+}
+
 static void a_body_that_is_not_the_signed_one_is_cancelled(void **state)
 {
     struct fixture *f = *state;
@@ -611,6 +623,7 @@ int main(void)
         TEST(strangers_are_judged_by_s3_and_unknown_elsewhere),
         TEST(a_wrong_signature_is_refused_before_the_body),
         TEST(a_stream_is_opened_written_and_finished),
+        TEST(a_stream_says_how_long_it_is),
         TEST(a_body_that_is_not_the_signed_one_is_cancelled),
         TEST(chunks_are_taken_apart),
         TEST(a_body_is_gathered_up_to_the_rows_limit),
