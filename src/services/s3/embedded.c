@@ -1,6 +1,8 @@
 /* services/s3/embedded.c - the service itself, and the question every operation begins with. */
 #include "services/s3/embedded.h"
 
+enum { KEY_MAX = 1024 };
+
 const struct fault *s3_no_such_bucket(const struct call *call)
 {
     return fault_coded(call->arena, FAULT_ABSENT, "NoSuchBucket",
@@ -20,6 +22,8 @@ const struct fault *s3_find_bucket(const struct call *call, str name,
 const struct fault *s3_ask(const struct call *call, const struct bucket *bucket,
                            const struct s3_question *question)
 {
+    if (question->key.len > KEY_MAX)
+        return fault_coded(call->arena, FAULT_SYNTAX, "KeyTooLongError", "Your key is too long");
     str resource = str_is_none(question->key)
                        ? bucket_arn(call->arena, bucket->name)
                        : object_arn(call->arena, bucket->name, question->key);

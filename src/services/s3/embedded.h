@@ -15,7 +15,8 @@ struct s3_question {
     size_t context_count;
     str remedy_resource;
 };
-/* May the caller do this to the bucket? Its policy is the resource's. */
+/* May the caller do this to the bucket? Its policy is the resource's. KeyTooLongError for a key
+ * that no object can have. */
 const struct fault *s3_ask(const struct call *, const struct bucket *, const struct s3_question *);
 /* The same for an action on the whole bucket, without more. */
 const struct fault *s3_ask_bucket(const struct call *, const struct bucket *, str action);

@@ -5,7 +5,6 @@
 #include "services/s3/embedded.h"
 
 enum {
-    KEY_MAX = 1024,
     USER_METADATA_MAX = 2048, /* names and values together: User Guide, "Working with metadata" */
     HEADERS_MAX = 64 * 1024,
 };
@@ -46,8 +45,6 @@ static const struct fault *check_put(const struct call *call, const struct s3_pu
     for (size_t i = 0; i < put->header_count; i++)
         if (str_starts_nocase(put->headers[i].name, META))
             metadata += put->headers[i].name.len - META.len + put->headers[i].value.len;
-    if (put->key.len > KEY_MAX)
-        return fault_coded(call->arena, FAULT_SYNTAX, "KeyTooLongError", "Your key is too long");
     if (put->key.len == 0)
         return fault_coded(call->arena, FAULT_SYNTAX, "InvalidArgument",
                            "The key of an object is not empty");

@@ -405,6 +405,14 @@ static void a_get_is_cut_and_conditioned(void **state)
         }
     }
     struct s3_object object;
+    char key[1025];
+    memset(key, 'k', sizeof key);
+    const struct s3_get long_key = { .bucket = STR("mail"), .key = { key, sizeof key } };
+    assert_says(f, get_as(f, &f->stage.caller, &long_key, &object),
+                "KeyTooLongError: Your key is too long");
+    struct call call = stage_call(&f->stage);
+    assert_says(f, s3_delete_object(f->s3, &call, STR("mail"), long_key.key),
+                "KeyTooLongError: Your key is too long");
     const struct s3_get empty = { .bucket = STR("mail"), .key = STR("empty"), .with_body = true };
     assert_says(f, get_as(f, &f->stage.caller, &empty, &object), "");
     assert_true(str_eq(text_of(f, &object), STR("")));
