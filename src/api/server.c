@@ -96,6 +96,8 @@ static const struct fault *identify(struct api_request *r)
     struct arena *arena = r->x->arena;
 
     TRY(copy_fields(r->x, &r->signed_request));
+    r->signed_request.asks_s3 =
+        !r->own_page && route_service(&r->ask)->dialect == DIALECT_REST_XML;
     const struct fault *why = authenticate(api, &r->signed_request, r->call.call.now_ms,
                                            &r->server->keys, arena, &r->who);
     const struct sigv4_claim *claim = &r->who.claim;

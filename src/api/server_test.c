@@ -449,6 +449,10 @@ static void a_wrong_signature_is_refused_before_the_body(void **state)
                                .url = arena_strf(f->stage.arena, "http://127.0.0.1:%u/", f->port) };
     assert_null(http_ask(&q, f->stage.arena, &reply));
     assert_says(reply, 403, "<Code>SignatureDoesNotMatch</Code>");
+
+    heard = raw(f, "GET /b/k HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\n\r\n", "</Error>");
+    assert_true(has(heard, "HTTP/1.1 400 "));
+    assert_true(has(heard, "<Code>InvalidArgument</Code><Message>Unsupported Authorization Type<"));
 }
 
 static void a_stream_is_opened_written_and_finished(void **state)

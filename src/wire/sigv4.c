@@ -1,7 +1,7 @@
 /* wire/sigv4.c - what a request claims about who sent it, and whether the claim holds.
  *
  * S3 and the other services differ in codes, not in the algorithm; which of the two speaks is known
- * from the credential scope. */
+ * from the credential scope, or else from the request's shape. */
 #include "wire/sigv4.h"
 
 #include "base/hex.h"
@@ -25,10 +25,15 @@ static bool is_s3(const struct sigv4_claim *c)
     return str_eq(c->service, STR("s3"));
 }
 
+static bool asks_s3(const struct reading *r)
+{
+    return r->claim.service.len ? is_s3(&r->claim) : r->request->asks_s3;
+}
+
 /* What is wrong with the form of the signature, under the code of whoever is asked. */
 #define MALFORMED(r, ...)                                                                          \
     fault_coded((r)->arena, FAULT_SYNTAX,                                                          \
-                !is_s3(&(r)->claim)               ? "IncompleteSignature"                          \
+                !asks_s3(r)                       ? "IncompleteSignature"                          \
                 : (r)->claim.form == SIGV4_HEADER ? "AuthorizationHeaderMalformed"                 \
                                                   : "AuthorizationQueryParametersError",           \
                 __VA_ARGS__)
@@ -68,6 +73,9 @@ static const struct fault *read_header(struct reading *r, str authorization)
     if (str_eq(r->algorithm, STR("AWS4-ECDSA-P256-SHA256")))
         return fault_coded(r->arena, FAULT_UNBUILT, "InvalidRequest",
                            "SigV4A is not supported; sign with AWS4-HMAC-SHA256");
+    if (!str_eq(r->algorithm, STR("AWS4-HMAC-SHA256")) && asks_s3(r))
+        return fault_coded(r->arena, FAULT_SYNTAX, "InvalidArgument",
+                           "Unsupported Authorization Type");
     if (!str_eq(r->algorithm, STR("AWS4-HMAC-SHA256")))
         return MALFORMED(r, "Unsupported AWS 'algorithm': '" STR_FMT "'",
                          STR_ARG(str_head(r->algorithm, 64)));

@@ -20,6 +20,7 @@ struct sigv4_request {
     str raw_query; /* behind '?', never unescaped; empty or STR_NONE: none */
     const struct sigv4_field *fields;
     size_t field_count;
+    bool asks_s3; /* whose words to use where no credential scope can be read */
 };
 
 enum sigv4_form { SIGV4_ANONYMOUS, SIGV4_HEADER, SIGV4_QUERY };

@@ -182,6 +182,43 @@ static const struct bent bents[] = {
 };
 /* clang-format on */
 
+struct unread {
+    const char *says, *authorization, *query, *code, *s3_code;
+};
+/* clang-format off */
+static const struct unread unread[] = {
+    { "another scheme",              "Bearer x",                      "", "IncompleteSignature", "InvalidArgument" },
+    { "no scheme",                   "",                              "", "IncompleteSignature", "InvalidArgument" },
+    { "no Credential",               "AWS4-HMAC-SHA256 " REST,        "", "IncompleteSignature", "AuthorizationHeaderMalformed" },
+    { "a word without =",            "AWS4-HMAC-SHA256 x",            "", "IncompleteSignature", "AuthorizationHeaderMalformed" },
+    { "a Credential of three",       AUTH("20260302/s3", REST),       "", "IncompleteSignature", "AuthorizationHeaderMalformed" },
+    { "nothing but an algorithm",    NULL, "X-Amz-Algorithm=AWS4-HMAC-SHA256", "IncompleteSignature", "AuthorizationQueryParametersError" },
+    { "a parameter twice",           NULL, QUERY("60", "us-east-1%2Fs3") "&X-Amz-Expires=61", "IncompleteSignature", "AuthorizationQueryParametersError" },
+    { "a scope says more than that", AUTH("20260302/us-east-1/ses", "SignedHeaders=host"), "", "IncompleteSignature", "IncompleteSignature" },
+};
+/* clang-format on */
+
+static void without_a_scope_the_words_are_of_whoever_is_asked(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof(unread) / sizeof(unread[0]); i++) {
+        const struct unread *u = &unread[i / 2];
+        const char *code = i % 2 ? u->s3_code : u->code;
+        struct sigv4_field fields[] = { { STR("Host"), STR("x.test") },
+                                        { STR("x-amz-date"), STR(DATE) },
+                                        { STR("Authorization"), str_of(u->authorization) } };
+        struct sigv4_request r = { .method = STR("GET"),
+                                   .raw_path = STR("/"),
+                                   .raw_query = str_of(u->query),
+                                   .fields = fields,
+                                   .field_count = u->authorization ? 3 : 2,
+                                   .asks_s3 = i % 2 };
+        const struct fault *f = verify(&r, now, SECRET, EMPTY);
+        if (!f || !f->code || strcmp(f->code, code) != 0)
+            fail_msg("%s: %s, not %s", u->says, f && f->code ? f->code : "no fault", code);
+    }
+}
+
 static void what_is_wrong_has_the_code_aws_gives(void **state)
 {
     (void)state;
@@ -403,6 +440,7 @@ int main(void)
         cmocka_unit_test(what_botocore_signed_holds_with_every_intermediate_value),
         cmocka_unit_test(one_changed_byte_breaks_a_signature),
         cmocka_unit_test(what_is_wrong_has_the_code_aws_gives),
+        cmocka_unit_test(without_a_scope_the_words_are_of_whoever_is_asked),
         cmocka_unit_test(a_request_without_a_signature_is_anonymous),
         cmocka_unit_test(a_date_header_stands_in_for_x_amz_date),
         cmocka_unit_test(a_client_may_sign_its_own_escapes_or_the_manuals),
