@@ -8,6 +8,7 @@
 /* ---- violations ---- */
 
 static const str not_null = STR_INIT("Member must not be null");
+static const str not_numbered = STR_INIT("Member must be numbered: member.1, member.2 and so on");
 
 struct violations violations_new(void)
 {
@@ -56,48 +57,59 @@ const struct fault *violations_fault(const struct violations *v, struct arena *a
 
 /* ---- reading ---- */
 
-/* The numbers of a list's members: PREFIX.member.N or PREFIX.member.N.rest. `count` is the highest.
- * A list sent as `PREFIX=` is empty. `filled[n]` tells for n from 1 to count whether it was sent.
- */
+/* The numbers of a list's members: LIST.member.N or LIST.member.N.rest. `count` is the highest.
+ * A list sent as `LIST=` is empty; any other name under LIST is an element that would be lost, and
+ * a rule without it may mean more than one with it: no recipients are all of them. */
 struct members {
-    bool *filled;
     size_t count;
-    bool sparse; /* numbers so high that most must be missing: nothing to look at one by one */
+    bool sparse;   /* numbers so high that most must be missing: nothing to look at one by one */
+    bool unplaced; /* a name or value under the list that is no member's */
 };
 
-static bool member_number(str name, str prefix, uint64_t *ret_number, str *ret_rest)
+static bool member_number(str name, str list, uint64_t *ret_number, str *ret_rest)
 {
+    static const str member = STR_INIT(".member.");
     str digits;
-    if (!str_starts(name, prefix))
+    if (!str_starts(name, list) || !str_starts(str_from(name, list.len), member))
         return false;
-    if (!str_cut(str_from(name, prefix.len), '.', &digits, ret_rest)) {
-        digits = str_from(name, prefix.len);
+    name = str_from(name, list.len + member.len);
+    if (!str_cut(name, '.', &digits, ret_rest)) {
+        digits = name;
         *ret_rest = STR_NONE;
     }
-    return str_u64(digits, ret_number) && *ret_number > 0;
+    return digits.len > 0 && digits.ptr[0] != '0' && str_u64(digits, ret_number);
 }
 
-static const struct fault *members_find(const struct api_call *call, str prefix,
-                                        struct members *ret_members)
+static bool is_under(const struct header *param, str list)
 {
-    struct members found = { .filled = ARENA_ARRAY(call->call.arena, bool, call->param_count + 2) };
-    if (!found.filled)
-        return &fault_no_memory;
+    if (str_eq(param->name, list))
+        return param->value.len > 0;
+    return str_starts(param->name, list) && param->name.ptr[list.len] == '.';
+}
+
+static struct members members_find(const struct api_call *call, str list)
+{
+    struct members found = { 0 };
     for (size_t i = 0; i < call->param_count; i++) {
         uint64_t n;
         str rest;
-        if (!member_number(call->params[i].name, prefix, &n, &rest))
-            continue;
-        if (n > call->param_count) {
+        if (!member_number(call->params[i].name, list, &n, &rest))
+            found.unplaced |= is_under(&call->params[i], list);
+        else if (n > call->param_count)
             found.sparse = true;
-            continue;
-        }
-        found.filled[n] = true;
-        if (n > found.count)
+        else if (n > found.count)
             found.count = (size_t)n;
     }
-    *ret_members = found;
-    return NULL;
+    return found;
+}
+
+static void violations_of_members(struct violations *v, const char *path,
+                                  const struct members *members)
+{
+    if (members->sparse)
+        violation(v, str_of(path), not_null);
+    if (members->unplaced)
+        violation(v, str_of(path), not_numbered);
 }
 
 static str member_path(struct arena *arena, const char *list, size_t n, const char *after)
@@ -109,9 +121,8 @@ static const struct fault *read_recipients(const struct api_call *call, struct v
                                            struct receipt_rule *rule)
 {
     struct arena *arena = call->call.arena;
-    str prefix = STR("Rule.Recipients.member.");
-    struct members members;
-    TRY(members_find(call, prefix, &members));
+    str list = STR("Rule.Recipients");
+    struct members members = members_find(call, list);
     str *recipients = ARENA_ARRAY(arena, str, members.count + 1);
     if (!recipients)
         return &fault_no_memory;
@@ -120,14 +131,17 @@ static const struct fault *read_recipients(const struct api_call *call, struct v
         uint64_t n;
         str rest;
         const struct header *param = &call->params[i - 1];
-        if (member_number(param->name, prefix, &n, &rest) && n <= members.count)
+        if (!member_number(param->name, list, &n, &rest) || n > members.count)
+            continue;
+        if (str_is_none(rest))
             recipients[n - 1] = param->value;
+        else /* a recipient has no members of its own */
+            members.unplaced = true;
     }
     for (size_t n = 1; n <= members.count; n++)
         if (str_is_none(recipients[n - 1]))
             violation(v, member_path(arena, "recipients", n, ""), not_null);
-    if (members.sparse)
-        violation(v, STR("rule.recipients"), not_null);
+    violations_of_members(v, "rule.recipients", &members);
     rule->recipients = recipients;
     rule->recipient_count = members.count;
     return NULL;
@@ -136,6 +150,7 @@ static const struct fault *read_recipients(const struct api_call *call, struct v
 /* What the parameters say about one action, before it is known to be right. */
 struct draft {
     unsigned kinds; /* a bit for each kind that was named */
+    str unbuilt;    /* a member of it that is not known here; STR_NONE: none */
     str values[32]; /* by row of action_fields */
 };
 
@@ -149,16 +164,31 @@ static void draft_take(struct draft *draft, str name, str value)
         if (!str_eq(action_shapes[k].name, dotted ? shape : name))
             continue;
         draft->kinds |= 1u << k;
-        for (size_t f = 0; dotted && f < action_field_count; f++)
-            if ((size_t)action_fields[f].kind == k && str_eq(action_fields[f].name, field))
-                draft->values[f] = value;
+        size_t f = 0;
+        while (f < action_field_count &&
+               !((size_t)action_fields[f].kind == k && str_eq(action_fields[f].name, field)))
+            f++;
+        if (dotted && f < action_field_count)
+            draft->values[f] = value;
+        else if (dotted)
+            draft->unbuilt = name;
     }
+}
+
+/* What a rule can have at AWS and cannot here is refused, never dropped in silence. */
+static const struct fault *unbuilt(str name, struct arena *arena)
+{
+    return fault_coded(arena, FAULT_UNBUILT, "NotImplemented",
+                       "The member " STR_FMT " of a receipt rule is not implemented",
+                       STR_ARG(str_head(name, 128)));
 }
 
 static const struct fault *read_action(const struct draft *draft, size_t n, struct arena *arena,
                                        struct violations *v, struct action *ret_action)
 {
     size_t kind = 0;
+    if (!str_is_none(draft->unbuilt))
+        return unbuilt(draft->unbuilt, arena);
     while (kind < ACTION_KINDS && !(draft->kinds & 1u << kind))
         kind++;
     if (kind == ACTION_KINDS) {
@@ -196,9 +226,8 @@ static const struct fault *read_actions(const struct api_call *call, struct viol
                                         struct receipt_rule *rule)
 {
     struct arena *arena = call->call.arena;
-    str prefix = STR("Rule.Actions.member.");
-    struct members members;
-    TRY(members_find(call, prefix, &members));
+    str list = STR("Rule.Actions");
+    struct members members = members_find(call, list);
     struct draft *drafts = ARENA_ARRAY(arena, struct draft, members.count + 1);
     struct action *actions = ARENA_ARRAY(arena, struct action, members.count + 1);
     if (!drafts || !actions)
@@ -207,14 +236,12 @@ static const struct fault *read_actions(const struct api_call *call, struct viol
         uint64_t n;
         str rest;
         const struct header *param = &call->params[i - 1];
-        if (member_number(param->name, prefix, &n, &rest) && n <= members.count &&
-            !str_is_none(rest))
+        if (member_number(param->name, list, &n, &rest) && n <= members.count && !str_is_none(rest))
             draft_take(&drafts[n - 1], rest, param->value);
     }
     for (size_t n = 1; n <= members.count; n++)
         TRY(read_action(&drafts[n - 1], n, arena, v, &actions[n - 1]));
-    if (members.sparse)
-        violation(v, STR("rule.actions"), not_null);
+    violations_of_members(v, "rule.actions", &members);
     rule->actions = actions;
     rule->action_count = members.count;
     return NULL;
@@ -229,6 +256,27 @@ static bool read_bool(str text, const char *path, struct violations *v)
     return false;
 }
 
+static const struct fault *refuse_unbuilt(const struct api_call *call)
+{
+    static const str known[] = { STR_INIT("Name"),        STR_INIT("Enabled"),
+                                 STR_INIT("ScanEnabled"), STR_INIT("TlsPolicy"),
+                                 STR_INIT("Recipients"),  STR_INIT("Actions") };
+    for (size_t i = 0; i < call->param_count; i++) {
+        str name = call->params[i].name, member, rest;
+        if (!str_starts(name, STR("Rule.")))
+            continue;
+        name = str_from(name, 5);
+        if (!str_cut(name, '.', &member, &rest))
+            member = name;
+        size_t k = 0;
+        while (k < sizeof(known) / sizeof(known[0]) && !str_eq(known[k], member))
+            k++;
+        if (k == sizeof(known) / sizeof(known[0]))
+            return unbuilt(name, call->call.arena);
+    }
+    return NULL;
+}
+
 const struct fault *ses_rule_read(const struct api_call *call, struct violations *v,
                                   struct receipt_rule *ret_rule)
 {
@@ -240,6 +288,7 @@ const struct fault *ses_rule_read(const struct api_call *call, struct violations
         violation(v, STR("rule"), not_null);
         return NULL;
     }
+    TRY(refuse_unbuilt(call));
     struct receipt_rule rule = { .name = api_param(call, "Rule.Name") };
     if (str_is_none(rule.name))
         violation(v, STR("rule.name"), not_null);

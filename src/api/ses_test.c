@@ -62,12 +62,14 @@ static const char *run(operation_fn *operation, const char *form)
 
 #define VIOLATION(path, constraint)                                                                \
     "Value at '" path "' failed to satisfy constraint: Member must " constraint
-#define ONE_ERROR    "ValidationError: 1 validation error detected: "
-#define PATTERN      "satisfy regular expression pattern: ^[a-zA-Z0-9_.-]+$"
-#define LENGTH       "have length greater than or equal to 1"
-#define EMPTY(path)  VIOLATION(path, LENGTH) "; " VIOLATION(path, PATTERN)
-#define ACTION(rest) "RuleSetName=main&Rule.Name=r&Rule.Actions.member.1." rest
-#define FIELD(rest)  "rule.actions.1.member." rest
+#define ONE_ERROR        "ValidationError: 1 validation error detected: "
+#define PATTERN          "satisfy regular expression pattern: ^[a-zA-Z0-9_.-]+$"
+#define LENGTH           "have length greater than or equal to 1"
+#define EMPTY(path)      VIOLATION(path, LENGTH) "; " VIOLATION(path, PATTERN)
+#define ACTION(rest)     "RuleSetName=main&Rule.Name=r&Rule.Actions.member.1." rest
+#define RECIPIENTS(rest) "RuleSetName=main&Rule.Name=r&Rule.Recipients" rest
+#define UNNUMBERED(path) ONE_ERROR VIOLATION(path, "be numbered: member.1, member.2 and so on")
+#define FIELD(rest)      "rule.actions.1.member." rest
 
 static void a_rule_comes_back_as_it_was_made_with_its_defaults(void **state)
 {
@@ -214,6 +216,23 @@ static const struct shape_case shapes[] = {
       ONE_ERROR VIOLATION("rule.actions.1.member", "not be null") },
     { run_ses_CreateReceiptRule, "RuleSetName=main&Rule.Name=r&Rule.Recipients.member.2=a",
       ONE_ERROR VIOLATION("rule.recipients.1.member", "not be null") },
+    { run_ses_CreateReceiptRule, RECIPIENTS(".member.0=a"), UNNUMBERED("rule.recipients") },
+    { run_ses_CreateReceiptRule, RECIPIENTS(".member.01=a"), UNNUMBERED("rule.recipients") },
+    { run_ses_CreateReceiptRule, RECIPIENTS(".member.x=a"), UNNUMBERED("rule.recipients") },
+    { run_ses_CreateReceiptRule, RECIPIENTS(".member.1.Mailbox=a&Rule.Recipients.member.1=b"),
+      UNNUMBERED("rule.recipients") },
+    { run_ses_CreateReceiptRule, RECIPIENTS(".1=a"), UNNUMBERED("rule.recipients") },
+    { run_ses_CreateReceiptRule, RECIPIENTS("=a"), UNNUMBERED("rule.recipients") },
+    { run_ses_CreateReceiptRule, RECIPIENTS(".member.99999999999=a"),
+      ONE_ERROR VIOLATION("rule.recipients", "not be null") },
+    { run_ses_CreateReceiptRule,
+      "RuleSetName=main&Rule.Name=r&Rule.Actions.1.StopAction.Scope=RuleSet",
+      UNNUMBERED("rule.actions") },
+    { run_ses_CreateReceiptRule, "RuleSetName=main&Rule.Name=r&Rule.Shape=round",
+      "NotImplemented: The member Shape of a receipt rule is not implemented" },
+    { run_ses_CreateReceiptRule,
+      ACTION("S3Action.BucketName=b&Rule.Actions.member.1.S3Action.Tag=t"),
+      "NotImplemented: The member S3Action.Tag of a receipt rule is not implemented" },
     { run_ses_CreateReceiptRule,
       ACTION("StopAction.Scope=RuleSet") "&Rule.Actions.member.2.AddHeaderAction.HeaderName=X"
                                          "&Rule.Actions.member.2.AddHeaderAction.HeaderValue=v",
