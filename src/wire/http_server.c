@@ -1,6 +1,7 @@
 #include "wire/http_server.h"
 
 #include "wire/http_screen.h"
+#include "wire/patience.h"
 #include "wire/workers.h"
 
 #include <assert.h>
@@ -19,8 +20,6 @@ enum {
     PIECE = 64 * 1024,           /* of an answer's body */
     DROP_MAX = 16 * 1024 * 1024, /* of a body nobody wants any more */
     NOT_MODIFIED = 304,
-    SLOW_S = 60,
-    SLOW_BYTES = 1024, /* a body may take SLOW_S, and a second more for each SLOW_BYTES */
 };
 
 struct http_server {
@@ -28,7 +27,9 @@ struct http_server {
     void *context;
     struct MHD_Daemon *daemon;
     struct workers *workers;
+    struct patience *patience;
     str address;
+    unsigned idle_s, pace;
     size_t arena_max;
     int64_t grace_ms;
     bool layout_is_known; /* see layout_is_plain */
@@ -43,6 +44,7 @@ struct flight {             /* an exchange, and what only this file needs of it 
     struct job job;
     struct http_server *server;
     struct MHD_Connection *connection;
+    struct wait *wait; /* the connection's */
     const char *line; /* where the request target lay when it was read */
     bool screened, begun, suspended, dropping, at_end;
     enum http_next next; /* what `work` said */
@@ -58,6 +60,14 @@ static int64_t steady_s(void)
 
     clock_gettime(CLOCK_MONOTONIC, &t);
     return t.tv_sec;
+}
+
+static struct wait *wait_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+    return info ? info->socket_context : NULL;
 }
 
 /* ---- the answer ---- */
@@ -109,6 +119,17 @@ static void add_headers(struct flight *f, struct MHD_Response *response)
         MHD_add_response_header(response, "Connection", "close");
 }
 
+/* Seconds that a body or an answer may take, however steadily it drips. */
+static int64_t patience_for(const struct http_server *server, uint64_t bytes)
+{
+    return server->idle_s + (int64_t)(bytes / server->pace);
+}
+
+static uint64_t answer_size(const struct http_answer *answer)
+{
+    return answer->size > answer->text.len ? answer->size : answer->text.len;
+}
+
 /* libmicrohttpd takes a bare LF for a line end also between chunks, where nobody can look before it
  * does: a proxy in front may see the body end elsewhere (RFC 9112 section 11.2). So what follows
  * such a body is never read as a request: the connection ends with the answer. */
@@ -129,6 +150,7 @@ static enum MHD_Result queue_answer(struct flight *f)
     if (!response)
         return MHD_NO;
     add_headers(f, response);
+    wait_at_most(f->wait, patience_for(f->server, answer_size(answer)) * 1000);
     enum MHD_Result queued = MHD_queue_response(
         f->connection, (unsigned)(answer->status ? answer->status : 200), response);
     MHD_destroy_response(response);
@@ -193,7 +215,7 @@ static enum MHD_Result follow(struct flight *f, enum http_next next)
 static enum MHD_Result on_chunk(struct flight *f, str chunk)
 {
     f->received += chunk.len;
-    if ((uint64_t)(steady_s() - f->started_s) > SLOW_S + f->received / SLOW_BYTES)
+    if (steady_s() - f->started_s > patience_for(f->server, f->received))
         return MHD_NO;
     if (f->dropping)
         return f->received > DROP_MAX + (uint64_t)POOL ? MHD_NO : MHD_YES;
@@ -276,6 +298,7 @@ static enum MHD_Result begin(struct flight *f, const char *method, const char *v
     struct gathering g = { .room = there < 0 ? 0 : (size_t)there };
 
     f->screened = true;
+    wait_at_most(f->wait, 0); /* the body's pace is judged as it comes */
     note_peer(f);
     g.headers = ARENA_ARRAY(f->x.arena, struct header, g.room + 1);
     if (!g.headers)
@@ -326,6 +349,7 @@ static void *on_target(void *self, const char *target, struct MHD_Connection *co
     f->x.arena = arena;
     f->server = server;
     f->connection = connection;
+    f->wait = wait_of(connection);
     f->line = target;
     f->started_s = steady_s();
     pthread_mutex_lock(&server->lock);
@@ -364,7 +388,8 @@ static void on_over(void *self, struct MHD_Connection *connection, void **own,
     struct http_server *server = self;
     struct flight *f = *own;
 
-    (void)connection, (void)how;
+    (void)how;
+    wait_at_most(wait_of(connection), server->idle_s * 1000); /* for the next head */
     if (!f)
         return;
     *own = NULL;
@@ -375,6 +400,23 @@ static void on_over(void *self, struct MHD_Connection *connection, void **own,
     if (--server->flights == 0)
         pthread_cond_broadcast(&server->landed);
     pthread_mutex_unlock(&server->lock);
+}
+
+/* A head may take as long as a connection may be silent; each of its bytes would break a silence. */
+static void on_connection(void *self, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct http_server *server = self;
+    const union MHD_ConnectionInfo *fd =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+        wait_free(*context);
+        *context = NULL;
+    } else if (fd) {
+        *context = wait_new(server->patience, fd->connect_fd);
+        wait_at_most(*context, server->idle_s * 1000);
+    }
 }
 
 /* ---- start and stop ---- */
@@ -464,6 +506,8 @@ const struct fault *http_server_start(const struct http_settings *settings, stru
         return &fault_no_memory;
     server->service = settings->service;
     server->context = settings->context;
+    server->idle_s = settings->idle_s ? settings->idle_s : 60;
+    server->pace = settings->pace ? settings->pace : 1024;
     server->arena_max = settings->arena_max ? settings->arena_max : 32u * 1024 * 1024;
     server->grace_ms = settings->grace_ms ? settings->grace_ms : 10000;
     server->layout_is_known = strcmp(MHD_get_version(), "0.9.77") < 0;
@@ -472,16 +516,18 @@ const struct fault *http_server_start(const struct http_settings *settings, stru
 
     TRY(listen_at(settings->address, arena, &fd, &server->address));
     server->workers = workers_start(settings->workers ? settings->workers : 16);
-    if (server->workers)
+    server->patience = patience_start();
+    if (server->workers && server->patience)
         server->daemon = MHD_start_daemon(
             MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request,
             server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
-            MHD_OPTION_NOTIFY_COMPLETED, on_over, server, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-            (size_t)POOL, MHD_OPTION_CONNECTION_LIMIT,
-            settings->connections ? settings->connections : 1000u, MHD_OPTION_CONNECTION_TIMEOUT,
-            settings->idle_s ? settings->idle_s : 60u, MHD_OPTION_END);
+            MHD_OPTION_NOTIFY_COMPLETED, on_over, server, MHD_OPTION_NOTIFY_CONNECTION,
+            on_connection, server, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL,
+            MHD_OPTION_CONNECTION_LIMIT, settings->connections ? settings->connections : 1000u,
+            MHD_OPTION_CONNECTION_TIMEOUT, server->idle_s, MHD_OPTION_END);
     if (!server->daemon) {
         workers_free(server->workers);
+        patience_stop(server->patience);
         close(fd);
         return fault(arena, FAULT_UNAVAILABLE, NULL,
                      "the HTTP server at " STR_FMT " does not start", STR_ARG(settings->address));
@@ -527,6 +573,7 @@ void http_server_stop(struct http_server *server)
     if (listening != MHD_INVALID_SOCKET)
         close(listening);
     workers_free(server->workers);
+    patience_stop(server->patience);
     pthread_cond_destroy(&server->landed);
     pthread_mutex_destroy(&server->lock);
 }

@@ -66,7 +66,8 @@ struct http_settings {
     void *context;
     unsigned workers;     /* 0: 16 */
     unsigned connections; /* 0: 1000 */
-    unsigned idle_s;      /* 0: 60 */
+    unsigned idle_s;      /* 0: 60; of silence, and for a whole head */
+    unsigned pace;        /* 0: 1024; bytes a second of a body or answer, once idle_s are over */
     size_t arena_max;     /* 0: 32 MB: the most one exchange may hold */
     int64_t grace_ms;     /* 0: 10000: how long a stop waits for answers under way */
 };

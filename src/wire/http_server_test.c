@@ -89,8 +89,9 @@ static enum http_next on_work(struct http_exchange *x)
         x->answer.size = 12345;
         return answer(x, 304, STR(""));
     }
-    if (str_starts(x->target, STR("/large")) || str_starts(x->target, STR("/broken"))) {
-        own->left = 1000000;
+    if (str_starts(x->target, STR("/large")) || str_starts(x->target, STR("/broken")) ||
+        str_starts(x->target, STR("/huge"))) {
+        own->left = str_starts(x->target, STR("/huge")) ? 500000000 : 1000000;
         x->answer.read = read_a_lot;
         x->answer.from = own;
         x->answer.size = str_starts(x->target, STR("/broken")) ? 1000001 : own->left;
@@ -382,6 +383,95 @@ static void large_answers_come_in_pieces(void **state)
     close(fd);
 }
 
+/* Seconds until the server ends a connection on which a byte is said every 100 ms. */
+static double drip(int fd, const char *text)
+{
+    struct timespec start, end;
+    char byte;
+
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    for (; *text; text++) {
+        usleep(100000);
+        if (send(fd, text, 1, MSG_NOSIGNAL) != 1 || recv(fd, &byte, 1, MSG_DONTWAIT) == 0)
+            break;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    return (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
+}
+
+static void start_impatient(struct fixture *f)
+{
+    f->arena = arena_new(1 << 20);
+    struct http_settings settings = { .address = STR("127.0.0.1:0"),
+                                      .service = &service,
+                                      .context = &f->seen,
+                                      .idle_s = 1,
+                                      .pace = 1 << 30 };
+    uint64_t port = 0;
+    assert_null(http_server_start(&settings, f->arena, &f->server));
+    assert_true(str_u64(str_from(http_server_address(f->server), 10), &port));
+    f->port = (uint16_t)port;
+}
+
+static void stop_impatient(struct fixture *f)
+{
+    http_server_stop(f->server);
+    arena_free(f->arena);
+}
+
+#define FIFTY "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+static void who_only_drips_is_not_waited_for(void **unused)
+{
+    static const char request[] = "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n";
+    static const char endless[] = "GET /echo HTTP/1.1\r\nHost: x\r\nA: " FIFTY FIFTY;
+    static const char body[] = "PUT /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n";
+    struct fixture f = { 0 };
+    double seconds[3];
+
+    (void)unused;
+    start_impatient(&f);
+    int fd = dial(&f);
+    seconds[0] = drip(fd, endless);
+    close(fd);
+    fd = dial(&f); /* nor for the head of a second request */
+    say(fd, str_of(request));
+    assert_true(hear(fd, "GET /echo 0 "));
+    seconds[1] = drip(fd, endless);
+    close(fd);
+    fd = dial(&f); /* nor for a body */
+    say(fd, str_of(body));
+    seconds[2] = drip(fd, FIFTY FIFTY);
+    close(fd);
+    fd = dial(&f); /* who is quick enough is answered */
+    say(fd, str_head(str_of(request), 20));
+    usleep(300000);
+    say(fd, str_from(str_of(request), 20));
+    assert_true(hear(fd, "GET /echo 0 "));
+    close(fd);
+    stop_impatient(&f);
+    for (size_t i = 0; i < 3; i++)
+        assert_true(seconds[i] > 0.9 && seconds[i] < 5);
+}
+
+static void who_reads_too_slowly_is_left(void **unused)
+{
+    struct fixture f = { 0 };
+
+    (void)unused;
+    start_impatient(&f);
+    int fd = dial(&f);
+    say(fd, STR("GET /huge HTTP/1.1\r\nHost: x\r\n\r\n"));
+    /* As much at a time as lets the server go on sending: there is no silence. */
+    for (int i = 0; i < 50 && f.seen.over == 0; i++) {
+        assert_true(recv(fd, heard, sizeof heard, 0) > 0);
+        usleep(100000);
+    }
+    assert_int_equal(f.seen.over, 1);
+    close(fd);
+    stop_impatient(&f);
+}
+
 static void slow_work_holds_up_nobody_else(void **state)
 {
     struct fixture *f = *state;
@@ -486,6 +576,8 @@ int main(void)
         TEST(slow_work_holds_up_nobody_else),
         TEST(a_client_that_leaves_is_noticed),
         TEST(a_stop_waits_for_answers_under_way),
+        cmocka_unit_test(who_only_drips_is_not_waited_for),
+        cmocka_unit_test(who_reads_too_slowly_is_left),
         cmocka_unit_test(bad_addresses_are_told_in_a_sentence),
         cmocka_unit_test(ipv6_is_served_as_well),
     };
