@@ -68,7 +68,7 @@ REFUSED = {
                                "identity", "MalformedPolicyDocument", "Policy document must be version 2012-10-17 or greater.", (1, 12)),
     "an operator nobody knows": ("{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"Resource\":\"*\",\n"
                                  "\"Condition\":{\"StringIs\":{\"a\":\"b\"}}}}", "identity", "MalformedPolicyDocument",
-                                 "Syntax errors in policy.", (2, 25)),
+                                 "Syntax errors in policy.", (2, 14)),
     "no principal on a bucket": (json.dumps(GOOD), "bucket", "MalformedPolicy", "Missing required field Principal", None),
 }
 

@@ -140,7 +140,7 @@ WRONG = {
         REQUEST, "{\"resource\":\n {\"Version\": \"2012-10-17\",\n  \"Statement\": [\n   {\"Effect\": \"Allow\", "
         "\"Sid\": \"\u00e9\u00e9\", \"Principal\": \"*\", \"Action\": \"*\", \"Resource\": \"*\",\n"
         "    \"Condition\": {\"StringIs\": {\"aws:SourceAccount\": \"1\"}}}]}}",
-        "policies.json: line 5, column 31: \"StringIs\" is no condition operator"),
+        "policies.json: line 5, column 19: \"StringIs\" is no condition operator"),
     "an Effect in lower case, on one line": (
         REQUEST, "{\"resource\": {\"Statement\": {\"Effect\": \"allow\"}}}", "policies.json: line 1, column 39: Effect is"),
 }

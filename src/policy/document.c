@@ -31,6 +31,15 @@ refuse(const struct reader *reader, const struct spans *at, const char *fmt, ...
                  (unsigned)place.column, says);
 }
 
+/* A member whose name is to blame, as its name. */
+static struct spans name_of(const struct spans *member)
+{
+    struct spans name = *member;
+    name.from = member->name_from;
+    name.to = member->name_to;
+    return name;
+}
+
 /* Names a document may be long; what a message quotes of it is not. */
 static str quoted(str text)
 {
@@ -137,8 +146,9 @@ static const struct fault *read_principals(const struct reader *reader, const st
     size_t count = 0;
     for (const struct spans *member = value->first; member; member = member->next) {
         const struct principal_type *type = principal_type(member->name);
+        const struct spans name = name_of(member);
         if (!type)
-            return refuse(reader, member, "\"" STR_FMT "\" is no type of principal",
+            return refuse(reader, &name, "\"" STR_FMT "\" is no type of principal",
                           STR_ARG(quoted(member->name)));
         struct terms terms;
         TRY(read_terms(reader, member, STRINGS_ONLY, &terms));
@@ -170,6 +180,14 @@ static const struct fault *read_principal_pair(const struct reader *reader,
     return read_principals(reader, plain ? plain : negated, to);
 }
 
+static const struct fault *refuse_operator(const struct reader *reader,
+                                           const struct spans *operator)
+{
+    const struct spans name = name_of(operator);
+    return refuse(reader, &name, "\"" STR_FMT "\" is no condition operator",
+                  STR_ARG(quoted(operator->name)));
+}
+
 static const struct fault *read_condition(const struct reader *reader, const struct spans *operator,
                                           const struct spans * key, struct condition *ret_condition)
 {
@@ -181,8 +199,7 @@ static const struct fault *read_condition(const struct reader *reader, const str
         .span = { key->name_from, key->to },
     };
     if (!condition.operator)
-        return refuse(reader, operator, "\"" STR_FMT "\" is no condition operator",
-                      STR_ARG(quoted(operator->name)));
+        return refuse_operator(reader, operator);
     condition.if_exists = if_exists;
     condition.quantifier = for_any ? FOR_ANY_VALUE : for_all ? FOR_ALL_VALUES : EVERY_ABSENT;
     if (key->name.len == 0)
@@ -206,8 +223,7 @@ static const struct fault *read_conditions(const struct reader *reader, const st
                           spans_kind_name(operator->kind));
         bool if_exists, for_any, for_all;
         if (operator->count && !operator_find(operator->name, &if_exists, &for_any, &for_all))
-            return refuse(reader, operator, "\"" STR_FMT "\" is no condition operator",
-                          STR_ARG(quoted(operator->name)));
+            return refuse_operator(reader, operator);
         room += operator->count;
     }
     if (room > TRACE_CONDITIONS)
@@ -233,8 +249,9 @@ static const struct fault *refuse_strangers(const struct reader *reader, const s
         bool known = false;
         for (size_t i = 0; i < count && !known; i++)
             known = str_eq(member->name, members[i]);
+        const struct spans name = name_of(member);
         if (!known)
-            return refuse(reader, member, "\"" STR_FMT "\" is no element of a %s",
+            return refuse(reader, &name, "\"" STR_FMT "\" is no element of a %s",
                           STR_ARG(quoted(member->name)), what);
     }
     return NULL;

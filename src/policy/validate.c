@@ -133,32 +133,44 @@ const struct spans *vet_either(const struct spans *statement, const char *name, 
     return value ? value : spans_get(statement, str_of(other));
 }
 
-static const struct spans *stranger(const struct spans *object, const str *known, size_t count)
+const struct spans *vet_name(struct vetting *v, const struct spans *member)
+{
+    struct spans *name = ARENA_ARRAY(v->arena, struct spans, 1);
+    if (!name) /* then the value is the nearest */
+        return member;
+    *name = *member;
+    name->from = member->name_from;
+    name->to = member->name_to;
+    return name;
+}
+
+static const struct spans *stranger(struct vetting *v, const struct spans *object, const str *known,
+                                    size_t count)
 {
     for (const struct spans *member = object->first; member; member = member->next) {
         size_t i = 0;
         while (i < count && !str_eq(known[i], member->name))
             i++;
         if (i == count)
-            return member;
+            return vet_name(v, member);
     }
     return NULL;
 }
 
-const struct spans *vet_document_stranger(const struct spans *root)
+const struct spans *vet_document_stranger(struct vetting *v, const struct spans *root)
 {
     static const str known[] = { STR_INIT("Version"), STR_INIT("Id"), STR_INIT("Statement") };
-    return stranger(root, known, sizeof(known) / sizeof(*known));
+    return stranger(v, root, known, sizeof(known) / sizeof(*known));
 }
 
-const struct spans *vet_statement_stranger(const struct spans *statement)
+const struct spans *vet_statement_stranger(struct vetting *v, const struct spans *statement)
 {
     static const str known[] = {
         STR_INIT("Sid"),       STR_INIT("Effect"),       STR_INIT("Action"),
         STR_INIT("NotAction"), STR_INIT("Resource"),     STR_INIT("NotResource"),
         STR_INIT("Principal"), STR_INIT("NotPrincipal"), STR_INIT("Condition"),
     };
-    return stranger(statement, known, sizeof(known) / sizeof(*known));
+    return stranger(v, statement, known, sizeof(known) / sizeof(*known));
 }
 
 bool vet_version_ok(const struct spans *root)
@@ -178,7 +190,7 @@ static const struct spans *values_oddity(const struct spans *values)
     return NULL;
 }
 
-const struct spans *vet_condition_oddity(const struct spans *condition)
+const struct spans *vet_condition_oddity(struct vetting *v, const struct spans *condition)
 {
     bool if_exists, for_any, for_all;
     if (!condition)
@@ -190,9 +202,9 @@ const struct spans *vet_condition_oddity(const struct spans *condition)
             return op;
         /* An operator without a key says nothing, whatever its name: IAM lets it stand. */
         if (op->count && !operator_find(op->name, &if_exists, &for_any, &for_all))
-            return op;
+            return vet_name(v, op);
         for (const struct spans *key = op->first; key; key = key->next) {
-            const struct spans *odd = key->name.len ? values_oddity(key) : key;
+            const struct spans *odd = key->name.len ? values_oddity(key) : vet_name(v, key);
             if (odd)
                 return odd;
         }
@@ -262,18 +274,24 @@ static bool is_service(str name)
             str_ends(name, STR(".amazon.com")));
 }
 
+static bool is_type(const struct vetting *v, str type)
+{
+    return str_eq(type, STR("AWS")) || str_eq(type, STR("Service")) ||
+           str_eq(type, STR("Federated")) ||
+           /* S3's word for an account; no other service knows it */
+           (str_eq(type, STR("CanonicalUser")) && v->home->type == POLICY_BUCKET);
+}
+
 static bool is_somebody(const struct vetting *v, str type, str name)
 {
     if (str_eq(type, STR("AWS")))
         return names_somebody(v, name);
     if (str_eq(type, STR("Service")))
         return is_service(name);
-    return name.len > 0 && (str_eq(type, STR("Federated")) ||
-                            /* S3's word for an account; no other service knows it */
-                            (str_eq(type, STR("CanonicalUser")) && v->home->type == POLICY_BUCKET));
+    return name.len > 0;
 }
 
-const struct spans *vet_principal_nobody(const struct vetting *v, const struct spans *principal,
+const struct spans *vet_principal_nobody(struct vetting *v, const struct spans *principal,
                                          str *ret_type)
 {
     *ret_type = STR_NONE;
@@ -286,7 +304,18 @@ const struct spans *vet_principal_nobody(const struct vetting *v, const struct s
         if (items_count(type) == 0)
             return type;
         for (const struct spans *name = items_first(type); name; name = items_next(type, name)) {
-            if (name->kind != SPANS_STRING || !is_somebody(v, type->name, name->text))
+            if (name->kind != SPANS_STRING)
+                return name;
+            if (!is_type(v, type->name)) {
+                struct spans *unknown = ARENA_ARRAY(v->arena, struct spans, 1);
+                if (!unknown)
+                    return name;
+                *unknown = *name; /* its words, at the place of the type */
+                unknown->from = type->name_from;
+                unknown->to = type->name_to;
+                return unknown;
+            }
+            if (!is_somebody(v, type->name, name->text))
                 return name;
         }
     }

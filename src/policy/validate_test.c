@@ -61,8 +61,8 @@ static void check(const struct refusal_case *c, const struct policy_home *home)
 static const struct refusal_case identities[] = {
     { "the smallest",                    OF("\"*\""), NULL },
     { "no JSON",                         "{\"Version\":>x}", BAD "Syntax errors in policy." },
-    { "a member too much",               "{\"Version\":\"2012-10-17\",\"Extra\":>1,\"Statement\":[]}", BAD "Syntax errors in policy." },
-    { "an operator nobody knows",        DOC(MAY RES ",\"Condition\":{\"x\":>{\"a\":\"1\"}}}"), BAD "Syntax errors in policy." },
+    { "a member too much",               "{\"Version\":\"2012-10-17\",>\"Extra\":1,\"Statement\":[]}", BAD "Syntax errors in policy." },
+    { "an operator nobody knows",        DOC(MAY RES ",\"Condition\":{>\"x\":{\"a\":\"1\"}}}"), BAD "Syntax errors in policy." },
     { "such an operator without keys",   DOC(MAY RES ",\"Condition\":{\"x\":{}}}"), NULL },
     { "a number and a truth as values",  DOC(MAY RES ",\"Condition\":{\"Null\":{\"a\":false},\"NumericEquals\":{\"b\":5}}}"), NULL },
     { "no version",                      ">{\"Statement\":" MAY RES "}}", BAD "Policy document must be version 2012-10-17 or greater." },
@@ -124,6 +124,7 @@ static const struct refusal_case trusts[] = {
     { "a user nobody made",       TRUSTS("\"Principal\":{\"AWS\":[\"111122223333\",>\"arn:aws:iam::111122223333:user/x\"]}," ASSUME), BAD "Invalid principal in policy: \"AWS\":\"arn:aws:iam::111122223333:user/x\"" },
     { "a user who exists",        TRUSTS("\"Principal\":{\"AWS\":\"arn:aws:iam::111122223333:user/admin\"}," ASSUME), NULL },
     { "a service of nobody",      TRUSTS("\"Principal\":{\"Service\":>\"ses.example\"}," ASSUME), BAD "Invalid principal in policy: \"SERVICE\":\"ses.example\"" },
+    { "a type of nobody",         TRUSTS("\"Principal\":{>\"service\":\"ses.amazonaws.com\"}," ASSUME), BAD "Invalid principal in policy: \"service\":\"ses.amazonaws.com\"" },
     { "no action",                DOC(">{\"Effect\":\"Allow\"," SES "}"), BAD "Missing required field Action" },
     { "every action",             TRUSTS(SES ",\"Action\":>\"*\""), BAD "AssumeRole policy may only specify STS AssumeRole actions." },
     { "another action of sts",    TRUSTS(SES ",\"Action\":>\"sts:GetCallerIdentity\""), BAD "AssumeRole policy may only specify STS AssumeRole actions." },
@@ -145,7 +146,7 @@ static const struct refusal_case buckets[] = {
     { "an unknown action",        MAIL(SES ",\"Action\":[\"s3:Put*\",>\"s3:PutMail\"]," OBJECTS), MALFORMED "Policy has invalid action" },
     { "another bucket",           MAIL(SES "," PUT ",\"Resource\":>\"arn:aws:s3:::other/*\""), MALFORMED "Policy has invalid resource" },
     { "an action on the bucket",  MAIL(SES ",\"Action\":>\"s3:PutObject\",\"Resource\":\"arn:aws:s3:::mail\""), MALFORMED "Action does not apply to any resource(s) in statement" },
-    { "an unknown operator",      MAIL(SES "," PUT "," OBJECTS ",\"Condition\":{\"StringIs\":>{\"aws:SourceAccount\":\"1\"}}"), MALFORMED "Invalid Condition type : StringIs" },
+    { "an unknown operator",      MAIL(SES "," PUT "," OBJECTS ",\"Condition\":{>\"StringIs\":{\"aws:SourceAccount\":\"1\"}}"), MALFORMED "Invalid Condition type : StringIs" },
     { "a key of other actions",   MAIL("\"Principal\":\"*\",\"Action\":[\"s3:ListBucket\",\"s3:GetBucketAcl\"],\"Resource\":\"arn:aws:s3:::mail\",\"Condition\":{\"StringEquals\":{\"s3:prefix\":>\"a\"}}"), MALFORMED "Conditions do not apply to combination of actions and resources in statement" },
     { "no address",               MAIL("\"Principal\":\"*\"," PUT "," OBJECTS ",\"Condition\":{\"IpAddress\":{\"aws:SourceIp\":[\"10.0.0.0/8\",>\"home\"]}}"), MALFORMED "Invalid IP address in Conditions" },
 };
@@ -176,7 +177,7 @@ static const struct refusal_case topics[] = {
     { "the default one",           "{\"Version\":\"2008-10-17\",\"Id\":\"__default_policy_ID\",\"Statement\":[{\"Sid\":\"__default_statement_ID\",\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"*\"},\"Action\":[\"SNS:GetTopicAttributes\",\"SNS:SetTopicAttributes\",\"SNS:AddPermission\",\"SNS:RemovePermission\",\"SNS:DeleteTopic\",\"SNS:Subscribe\",\"SNS:ListSubscriptionsByTopic\",\"SNS:Publish\"]," TOPIC ",\"Condition\":{\"StringEquals\":{\"AWS:SourceOwner\":\"111122223333\"}}}]}", NULL },
     { "no JSON",                   "{>", PARAM "Policy Error: null" },
     { "no statement",              DOC(">[]"), PARAM "Policy Error: null" },
-    { "an unknown member",         MAIL(SES "," PUBLISH "," TOPIC ",\"Actions\":>\"*\""), PARAM "Policy Error: null" },
+    { "an unknown member",         MAIL(SES "," PUBLISH "," TOPIC ",>\"Actions\":\"*\""), PARAM "Policy Error: null" },
     { "another service's action",  MAIL(SES ",\"Action\":>\"s3:PutObject\"," TOPIC), SCOPE },
     { "an action on all topics",   MAIL(SES ",\"Action\":>\"sns:ListTopics\"," TOPIC), SCOPE },
     { "every action, topics or no", MAIL(SES ",\"Action\":>\"sns:*\"," TOPIC), SCOPE },
@@ -228,6 +229,28 @@ static void a_function_policy_is_what_calls_add_up_to(void **state)
     (void)state;
     CHECK(functions, .type = POLICY_FUNCTION,
           .target = STR("arn:aws:lambda:us-east-1:111122223333:function:mail"));
+}
+
+/* Nobody says which bucket or topic: some Resources are of none. */
+/* clang-format off */
+static const struct refusal_case of_any_bucket[] = {
+    { "the page's",               MAIL(SES "," PUT "," OBJECTS), NULL },
+    { "a colon too many",         MAIL(SES "," PUT ",\"Resource\":>\"arn:aws:s3::::mail/*\""), MALFORMED "Policy has invalid resource" },
+    { "one behind the bucket",    MAIL(SES "," PUT ",\"Resource\":>\"arn:aws:s3:::mail:/*\""), MALFORMED "Policy has invalid resource" },
+};
+static const struct refusal_case of_any_topic[] = {
+    { "the page's",               MAIL(SES "," PUBLISH "," TOPIC), NULL },
+    { "every topic",              MAIL(SES "," PUBLISH ",\"Resource\":>\"*\""), PARAM "Policy statement must apply to a single resource!" },
+    { "some topics",              MAIL(SES "," PUBLISH ",\"Resource\":>\"arn:aws:sns:us-east-1:111122223333:m*\""), PARAM "Policy statement must apply to a single resource!" },
+    { "a colon too many",         MAIL(SES "," PUBLISH ",\"Resource\":>\"arn:aws:sns:us-east-1::111122223333:mail\""), PARAM "Policy statement must apply to a single resource!" },
+    { "a bucket",                 MAIL(SES "," PUBLISH ",\"Resource\":>\"arn:aws:s3:::mail\""), PARAM "Policy statement must apply to a single resource!" },
+};
+/* clang-format on */
+static void a_resource_is_of_the_kind_even_when_nobody_says_which(void **state)
+{
+    (void)state;
+    CHECK(of_any_bucket, .type = POLICY_BUCKET);
+    CHECK(of_any_topic, .type = POLICY_TOPIC);
 }
 
 /* Each is fine at its largest and refused one byte later; blanks are free where the service says
@@ -311,6 +334,7 @@ int main(void)
         cmocka_unit_test(a_key_policy_leaves_its_keeper_the_key),
         cmocka_unit_test(a_topic_policy_is_about_the_topic),
         cmocka_unit_test(a_function_policy_is_what_calls_add_up_to),
+        cmocka_unit_test(a_resource_is_of_the_kind_even_when_nobody_says_which),
         cmocka_unit_test(every_kind_has_its_size),
         cmocka_unit_test(the_kinds_go_by_the_words_of_the_command),
     };

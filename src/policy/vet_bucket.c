@@ -128,7 +128,7 @@ static unsigned resource_applies(str bucket, str item)
     if (str_is_none(bucket)) { /* nobody says which */
         const size_t slash = str_find(arn.resource, '/');
         bucket = str_head(arn.resource, slash);
-        if (bucket.len == 0)
+        if (bucket.len == 0 || str_has(bucket, ':'))
             return 0;
         if (slash == arn.resource.len && glob_has_wildcard(bucket))
             return S3_BUCKET | S3_OBJECT;
@@ -180,10 +180,10 @@ static const struct fault *vet_key_use(struct vetting *v, const struct spans *ke
 static const struct fault *vet_conditions(struct vetting *v, const struct spans *condition,
                                           const struct spans *wanted)
 {
-    const struct spans *odd = vet_condition_oddity(condition);
+    const struct spans *odd = vet_condition_oddity(v, condition);
     for (const struct spans *op = odd ? condition->first : NULL; op; op = op->next)
-        if (op == odd)
-            return vet_refuse(v, op, "Invalid Condition type : " STR_FMT, STR_ARG(op->name));
+        if (odd == op || odd->from == op->name_from)
+            return vet_refuse(v, odd, "Invalid Condition type : " STR_FMT, STR_ARG(op->name));
     if (odd)
         return vet_refuse(v, odd, "This policy contains invalid Json");
     for (const struct spans *op = condition ? condition->first : NULL; op; op = op->next)
@@ -223,7 +223,8 @@ static const struct fault *vet_statement(struct vetting *v, const struct spans *
 {
     if (s->kind != SPANS_OBJECT)
         return vet_refuse(v, s, "Could not parse the policy: Statement is not an object!");
-    const struct spans *stranger = vet_statement_stranger(s), *effect = spans_get(s, STR("Effect"));
+    const struct spans *stranger = vet_statement_stranger(v, s),
+                       *effect = spans_get(s, STR("Effect"));
     if (stranger)
         return vet_refuse(v, stranger, "Unknown field " STR_FMT, STR_ARG(stranger->name));
     if (!effect)
@@ -253,7 +254,7 @@ static const struct fault *vet_statement(struct vetting *v, const struct spans *
 
 const struct fault *vet_bucket(struct vetting *v, const struct spans *root)
 {
-    const struct spans *stranger = vet_document_stranger(root);
+    const struct spans *stranger = vet_document_stranger(v, root);
     if (stranger)
         return vet_refuse(v, stranger, "Unknown field " STR_FMT, STR_ARG(stranger->name));
     if (!vet_version_ok(root))

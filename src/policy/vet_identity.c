@@ -46,11 +46,11 @@ static const struct spans *texts_oddity(const struct spans *statement, const cha
     return items_no_text(value ? value : negated);
 }
 
-static const struct spans *statement_oddity(const struct spans *statement)
+static const struct spans *statement_oddity(struct vetting *v, const struct spans *statement)
 {
     if (statement->kind != SPANS_OBJECT)
         return statement;
-    const struct spans *odd = vet_statement_stranger(statement);
+    const struct spans *odd = vet_statement_stranger(v, statement);
     const struct spans *sid = spans_get(statement, STR("Sid")),
                        *effect = spans_get(statement, STR("Effect"));
     if (odd)
@@ -64,14 +64,14 @@ static const struct spans *statement_oddity(const struct spans *statement)
         return effect;
     odd = texts_oddity(statement, "Action", "NotAction");
     odd = odd ? odd : texts_oddity(statement, "Resource", "NotResource");
-    return odd ? odd : vet_condition_oddity(spans_get(statement, STR("Condition")));
+    return odd ? odd : vet_condition_oddity(v, spans_get(statement, STR("Condition")));
 }
 
-static const struct spans *document_oddity(const struct spans *root)
+static const struct spans *document_oddity(struct vetting *v, const struct spans *root)
 {
     if (root->kind != SPANS_OBJECT)
         return root;
-    const struct spans *odd = vet_document_stranger(root), *id = spans_get(root, STR("Id"));
+    const struct spans *odd = vet_document_stranger(v, root), *id = spans_get(root, STR("Id"));
     const struct spans *statements = spans_get(root, STR("Statement"));
     if (odd)
         return odd;
@@ -82,7 +82,7 @@ static const struct spans *document_oddity(const struct spans *root)
     if (items_count(statements) == 0)
         return statements ? statements : root;
     for (const struct spans *s = items_first(statements); s; s = items_next(statements, s)) {
-        odd = statement_oddity(s);
+        odd = statement_oddity(v, s);
         if (odd)
             return odd;
     }
@@ -388,7 +388,7 @@ static const struct fault *vet_legacy(struct vetting *v, const struct spans *sta
 
 const struct fault *vet_identity(struct vetting *v, const struct spans *root)
 {
-    const struct spans *odd = document_oddity(root);
+    const struct spans *odd = document_oddity(v, root);
     if (odd)
         return vet_refuse(v, odd, syntax);
     const struct spans *version = spans_get(root, STR("Version")),

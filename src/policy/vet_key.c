@@ -18,7 +18,8 @@ static const struct fault *vet_statement(struct vetting *v, const struct spans *
     str type;
     if (s->kind != SPANS_OBJECT)
         return vet_refuse(v, s, "Could not parse the policy: Statement is not an object!");
-    const struct spans *stranger = vet_statement_stranger(s), *effect = spans_get(s, STR("Effect")),
+    const struct spans *stranger = vet_statement_stranger(v, s),
+                       *effect = spans_get(s, STR("Effect")),
                        *principal = vet_either(s, "Principal", "NotPrincipal");
     if (stranger)
         return vet_refuse(v, stranger, "Unknown field " STR_FMT, STR_ARG(stranger->name));
@@ -46,7 +47,7 @@ const struct fault *vet_key(struct vetting *v, const struct spans *root)
 {
     if (root->kind != SPANS_OBJECT)
         return vet_refuse(v, root, "This policy contains invalid Json");
-    const struct spans *stranger = vet_document_stranger(root),
+    const struct spans *stranger = vet_document_stranger(v, root),
                        *statements = spans_get(root, STR("Statement"));
     if (stranger)
         return vet_refuse(v, stranger, "Unknown field " STR_FMT, STR_ARG(stranger->name));

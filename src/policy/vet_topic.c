@@ -2,6 +2,7 @@
  * the same three words, and says nothing of where. */
 #include "policy/vetting.h"
 
+#include "base/glob.h"
 #include "policy/actions.h"
 
 enum { TOPIC_MAX = 30 * 1024, STATEMENTS_MAX = 100, PRINCIPALS_MAX = 200 };
@@ -46,6 +47,15 @@ static bool in_scope(str item)
     return masks[ACTION_SNS] && !(masks[ACTION_SNS] & ~topic);
 }
 
+/* Could it be the topic that nobody names? */
+static bool names_topic(str resource)
+{
+    struct arn arn;
+    return arn_parse(resource, &arn) && str_eq(arn.service, STR("sns")) && arn.region.len &&
+           arn.account.len && arn.resource.len && !glob_has_wildcard(resource) &&
+           !str_has(arn.resource, ':');
+}
+
 static const struct fault *vet_resource(struct vetting *v, const struct spans *statement)
 {
     const struct spans *value = vet_either(statement, "Resource", "NotResource");
@@ -53,7 +63,8 @@ static const struct fault *vet_resource(struct vetting *v, const struct spans *s
     if (!value || items_no_text(value))
         return vet_refuse(v, value ? value : statement, error_null);
     if (items_count(value) != 1 ||
-        (!str_is_none(v->home->target) && !str_eq(item->text, v->home->target)))
+        (str_is_none(v->home->target) ? !names_topic(item->text)
+                                      : !str_eq(item->text, v->home->target)))
         return vet_refuse(v, value,
                           "Invalid parameter: Policy statement must apply to a single resource!");
     return NULL;
@@ -65,7 +76,8 @@ static const struct fault *vet_statement(struct vetting *v, const struct spans *
     str type;
     if (s->kind != SPANS_OBJECT)
         return vet_refuse(v, s, error_null);
-    const struct spans *stranger = vet_statement_stranger(s), *effect = spans_get(s, STR("Effect")),
+    const struct spans *stranger = vet_statement_stranger(v, s),
+                       *effect = spans_get(s, STR("Effect")),
                        *principal = vet_either(s, "Principal", "NotPrincipal"),
                        *actions = vet_either(s, "Action", "NotAction");
     if (stranger)
@@ -87,7 +99,7 @@ static const struct fault *vet_statement(struct vetting *v, const struct spans *
                               "Invalid parameter: Policy statement action out of service scope!");
     }
     TRY(vet_resource(v, s));
-    const struct spans *odd = vet_condition_oddity(spans_get(s, STR("Condition")));
+    const struct spans *odd = vet_condition_oddity(v, spans_get(s, STR("Condition")));
     return odd ? vet_refuse(v, odd, error_null) : NULL;
 }
 
@@ -97,7 +109,7 @@ const struct fault *vet_topic(struct vetting *v, const struct spans *root)
     size_t principals = 0;
     if (root->kind != SPANS_OBJECT || items_count(statements) == 0)
         return vet_refuse(v, statements ? statements : root, error_null);
-    const struct spans *stranger = vet_document_stranger(root);
+    const struct spans *stranger = vet_document_stranger(v, root);
     if (stranger)
         return vet_refuse(v, stranger, error_null);
     if (!vet_version_ok(root))

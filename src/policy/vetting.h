@@ -45,12 +45,15 @@ const struct spans *items_no_text(const struct spans *value); /* the first that 
 
 /* Either of a pair: Action | NotAction. */
 const struct spans *vet_either(const struct spans *statement, const char *name, const char *other);
-/* The first member that is no element of a policy, or of a statement. */
-const struct spans *vet_document_stranger(const struct spans *root);
-const struct spans *vet_statement_stranger(const struct spans *statement);
+/* A member whose name is to blame, as its name: `at` of vet_refuse. */
+const struct spans *vet_name(struct vetting *, const struct spans *member);
+/* The first member that is no element of a policy, or of a statement, as its name. */
+const struct spans *vet_document_stranger(struct vetting *, const struct spans *root);
+const struct spans *vet_statement_stranger(struct vetting *, const struct spans *statement);
 bool vet_version_ok(const struct spans *root); /* absent, or one of the two */
-/* The first operator, key or value of a Condition that is not in the grammar. */
-const struct spans *vet_condition_oddity(const struct spans *condition);
+/* The first operator, key or value of a Condition that is not in the grammar; an operator or a key as
+ * its name. */
+const struct spans *vet_condition_oddity(struct vetting *, const struct spans *condition);
 /* The second statement of two with one Sid; empty ones do not count. */
 const struct spans *vet_sid_twice(const struct spans *statements);
 
@@ -58,8 +61,9 @@ const struct spans *vet_sid_twice(const struct spans *statements);
 enum s3_reach { S3_BUCKET = 1, S3_OBJECT = 2 };
 unsigned s3_action_reach(str item);
 
-/* The name of a principal that is nobody; NULL: all are somebody, as far as is known. */
-const struct spans *vet_principal_nobody(const struct vetting *, const struct spans *principal,
+/* The principal that is nobody, or the name of a type there is none of; NULL: all are somebody, as far
+ * as is known. */
+const struct spans *vet_principal_nobody(struct vetting *, const struct spans *principal,
                                          str *ret_type);
 
 #endif
