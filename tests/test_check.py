@@ -130,6 +130,86 @@ def test_two_faults_of_a_draft_are_both_told():
         ("This policy contains invalid Json", 1), ("Missing required field Resource", 2)], said["errors"]
 
 
+def test_statements_by_themselves_are_read_as_those_of_a_policy():
+    one = json.dumps(OF_BUCKET["Statement"][0])
+    for text, errors, hints in (
+            (one, [], ["statement-without-policy"]),
+            (one + ",\n" + one, [], ["statement-without-policy"]),
+            (one + "\n" + one, ["This policy contains invalid Json"], ["missing-comma", "statement-without-policy"]),
+            (one.replace('"Effect"', '"effect"'), ["Unknown field effect"], ["statement-without-policy"]),
+            (one.replace('"Effect": "Allow", ', ""), ["Missing required field Effect"], ["statement-without-policy"])):
+        said = checked(text)
+        assert (said["type"], [e["message"] for e in said["errors"]], sorted(identifiers(said))) == ("bucket", errors, hints)
+
+
+def test_the_same_words_about_another_place_are_told_too():
+    text = '{"Version":"2012-10-17", // today\n"Statement":{"Effect":"Allow","Principal":"*","Action":"SNS:Publish","Topic":"*"}}'
+    assert [(e["message"], e["line"]) for e in checked(text)["errors"]] == [
+        ("Invalid parameter: Policy Error: null", 1), ("Invalid parameter: Policy Error: null", 2)]
+
+
+# ---- the page's own policies, and each with one fault in it
+
+def pieces(text):
+    """The spans of the tokens of JSON."""
+    return [match.span() for match in re.finditer(r'"[^"]*"|[^\s"]', text)]
+
+
+def page():
+    """Its eight documents, mended where the page itself is at fault."""
+    for file in sorted((ROOT / "src" / "policy" / "draft_fuzz.corpus").glob("page-*")):
+        text = re.sub(r'//[^{]*', "", file.read_text())
+        yield json.dumps(json.loads(re.sub(r'" "StatementId"', '", "StatementId"', text)), indent=2)
+
+
+def checked_all(texts, folder):
+    files = []
+    for number, text in enumerate(texts):
+        files.append(folder / f"{number}.json")
+        files[-1].write_text(text)
+    done = check("--json", *map(str, files))
+    assert done.stderr == ""
+    return json.loads(done.stdout)
+
+
+def offset(text, told):
+    return sum(len(line) + 1 for line in text.split("\n")[:told["line"] - 1]) + told["column"] - 1
+
+
+def sites(text, said, but):
+    return sorted((hint["id"], offset(text, hint)) for hint in said["hints"] if hint["id"] != but)
+
+
+def one_fault(text):
+    """(text with it, the hint wanted, where, where the error is, bytes put in, from where on)"""
+    tokens = pieces(text)
+    for number, (start, end) in enumerate(tokens[1:], 1):
+        before = tokens[number - 1][1]
+        if text[start] == ",":
+            yield text[:start] + text[end:], "missing-comma", before - 1, tokens[number + 1][0] - 1, -1, start
+        if text[start] in "}]" and text[before - 1] not in "{[":
+            yield text[:before] + "," + text[before:], "trailing-comma", before, start + 1, 1, before
+        for comment in ('/* a "note" }, */', "// it's a {note} \"x\"\n"):
+            yield text[:start] + comment + text[start:], "comments-in-json", start, start, len(comment), start
+
+
+def test_each_document_of_the_page_with_a_fault_of_pasting_is_told_where_it_is(tmp_path):
+    documents = list(page())
+    assert len(documents) == 8
+    wholes = checked_all(documents, tmp_path)
+    assert [said["type"] for said in wholes] == ["identity", "trust", "bucket", "key", "key", "function", "topic", "key"]
+    for text, whole in zip(documents, wholes):
+        faults = list(one_fault(text))
+        assert whole["errors"] == [] and len(faults) > 40
+        for (faulty, name, at, error_at, more, behind), said in zip(faults, checked_all([f[0] for f in faults], tmp_path)):
+            assert said["type"] == whole["type"], faulty
+            assert [offset(faulty, hint) for hint in said["hints"] if hint["id"] == name] == [at], (faulty, said)
+            assert [offset(faulty, error) for error in said["errors"]] == [error_at], (faulty, said)
+            # What is said of the document without the fault is still said, of the same places.
+            assert sites(faulty, said, name) == [(hint, place + (more if place >= behind else 0))
+                                                 for hint, place in sites(text, whole, name)], (faulty, said)
+
+
 # ---- the command
 
 def test_several_files_and_the_exit_code(tmp_path):

@@ -31,7 +31,8 @@ struct checked {
 
 static void complain(struct checked *c, const struct fault *why, struct span at, str detail)
 {
-    if (c->error_count && str_eq(c->errors[0].why->says, why->says))
+    if (c->error_count && str_eq(c->errors[0].why->says, why->says) &&
+        c->errors[0].at.from == at.from)
         return; /* the same once more */
     c->errors[c->error_count++] = (struct complaint) { why, at, detail };
 }
@@ -53,8 +54,8 @@ static const struct fault *validate(struct checked *c, str text, const struct po
     if (why && !why->code)
         return why;
     if (why)
-        complain(c, why, text.ptr == c->text.ptr ? at : draft_span(&c->draft, at),
-                 detail_of(text, c->draft.shift && text.ptr != c->text.ptr, a));
+        complain(c, why, draft_span(&c->draft, at),
+                 detail_of(text, c->draft.shift || c->draft.made, a));
     return NULL;
 }
 
@@ -91,18 +92,17 @@ static const struct fault *check(const struct config *config, str file, struct a
     const struct policy_home home = { .type = c->type,
                                       .target = config->target,
                                       .part = c->draft.part };
-    /* A statement by itself is no policy, nor meant to be one; nor is a call. */
     if (c->draft.call && c->draft.broken)
         complain(c,
                  fault_coded(a, FAULT_SYNTAX, "InvalidRequestContentException",
                              "Could not parse request body into json"),
                  (struct span) { c->draft.broken_at, c->draft.broken_at },
                  detail_of(c->text, false, a));
-    else if (c->draft.broken || (!c->draft.part && !c->draft.call))
-        TRY(validate(c, c->text, &home, a));
+    else if (!c->draft.call)
+        TRY(validate(c, c->draft.as_is, &home, a));
     if (c->draft.refused)
-        complain(c, c->draft.refused, (struct span) { 0, (uint32_t)c->text.len }, STR_NONE);
-    else if (!str_eq(c->draft.text, c->text))
+        complain(c, c->draft.refused, c->draft.refused_at, STR_NONE);
+    else if (!str_eq(c->draft.text, c->draft.as_is))
         TRY(validate(c, c->draft.text, &home, a));
     return look_for_hints(c, &home, config->rule_arn, a);
 }

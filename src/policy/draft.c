@@ -13,6 +13,8 @@ struct mending {
     str original;
     struct arena *arena;
     struct hints *hints;
+    bool several;      /* the bytes are statements with commas between them */
+    bool open_comment; /* the last comment never ends */
     bool full;
 };
 
@@ -25,13 +27,74 @@ static void note(struct mending *m, enum hint_kind kind, size_t from, size_t to,
     m->full |= !hints_add(m->hints, m->arena, &found);
 }
 
+/* ---- what it is meant to be ---- */
+
+enum likeness { LIKE_OTHER, LIKE_STATEMENT, LIKE_CALL };
+
+static size_t known_members(const struct spans *object, const str *names, size_t count)
+{
+    size_t known = 0;
+    for (const struct spans *member = object->first; member; member = member->next) {
+        for (size_t i = 0; i < count; i++)
+            known += str_eq_nocase(member->name, names[i]);
+    }
+    return known;
+}
+
+/* By the members that only one of them has, in whatever case: a statement without its Effect, or
+ * with an "effect", is still no call. Of Principal and Action alone a statement is made. */
+static enum likeness looks_like(const struct spans *root)
+{
+    static const str of_policy[] = { STR_INIT("Statement") };
+    static const str of_both[] = { STR_INIT("Principal"), STR_INIT("Action") };
+    static const str of_statement[] = {
+        STR_INIT("Sid"),          STR_INIT("Effect"),    STR_INIT("Resource"),
+        STR_INIT("NotPrincipal"), STR_INIT("NotAction"), STR_INIT("NotResource"),
+        STR_INIT("Condition"),
+    };
+    static const str of_call[] = {
+        STR_INIT("StatementId"),         STR_INIT("FunctionName"),     STR_INIT("SourceArn"),
+        STR_INIT("SourceAccount"),       STR_INIT("PrincipalOrgID"),   STR_INIT("Qualifier"),
+        STR_INIT("FunctionUrlAuthType"), STR_INIT("EventSourceToken"), STR_INIT("RevisionId"),
+    };
+#define MEMBERS(names) known_members(root, names, sizeof(names) / sizeof(*names))
+    if (root->kind != SPANS_OBJECT || MEMBERS(of_policy))
+        return LIKE_OTHER;
+    const size_t both = MEMBERS(of_both), statement = MEMBERS(of_statement),
+                 call = MEMBERS(of_call);
+#undef MEMBERS
+    if (both + (statement > call ? statement : call) < 2)
+        return LIKE_OTHER;
+    return call > statement ? LIKE_CALL : LIKE_STATEMENT;
+}
+
+static bool are_statements(const struct spans *root)
+{
+    const struct spans *item = root->kind == SPANS_ARRAY ? root->first : NULL;
+    bool all = item != NULL;
+    for (; item; item = item->next)
+        all &= looks_like(item) == LIKE_STATEMENT;
+    return all || looks_like(root) == LIKE_STATEMENT;
+}
+
+static bool reads_as(struct mending *m, str text, const struct spans **ret_root)
+{
+    const struct fault *why =
+        str_is_none(text) ? &fault_no_memory : spans_parse(text, SPANS_STRICT, m->arena, ret_root);
+    m->full |= why && why->kind != FAULT_SYNTAX;
+    return !why;
+}
+
+/* As one value, or as what would be the items of a list of statements. */
 static bool reads(struct mending *m)
 {
     const struct spans *root;
-    const struct fault *why =
-        spans_parse((str) { m->bytes, m->len }, SPANS_STRICT, m->arena, &root);
-    m->full |= why && why->kind != FAULT_SYNTAX;
-    return !why;
+    m->several = false;
+    if (reads_as(m, (str) { m->bytes, m->len }, &root))
+        return true;
+    const str list = arena_strf(m->arena, "[" STR_FMT "]", (int)m->len, m->bytes);
+    m->several = reads_as(m, list, &root) && are_statements(root);
+    return m->several;
 }
 
 /* Behind the string that begins at `at`, or the end. */
@@ -54,7 +117,7 @@ enum comment_end {
 static size_t behind_comment(const struct mending *m, size_t at, enum comment_end ends)
 {
     const bool line = m->bytes[at + 1] == '/';
-    for (at += 2; at < m->len; at++) {
+    for (at += line ? 2 : 3; at < m->len; at++) {
         if (line && (m->bytes[at] == '\n' || (ends == AT_JSON && strchr("{}[]\"", m->bytes[at]))))
             return at;
         if (!line && m->bytes[at] == '/' && m->bytes[at - 1] == '*')
@@ -80,6 +143,9 @@ static void blank_comments(struct mending *m, enum comment_end ends, bool tell)
         } else if (m->bytes[at] == '/' && at + 1 < m->len &&
                    (m->bytes[at + 1] == '/' || m->bytes[at + 1] == '*')) {
             const size_t behind = behind_comment(m, at, ends);
+            m->open_comment = m->bytes[at + 1] == '*' &&
+                              !(behind >= at + 4 && m->bytes[behind - 1] == '/' &&
+                                m->bytes[behind - 2] == '*');
             if (tell)
                 note(m, HINT_COMMENTS, at, behind,
                      "JSON has no comments, and AWS refuses them: take this one out");
@@ -116,9 +182,16 @@ static void put_comma(struct mending *m, size_t from, size_t to)
     note(m, HINT_MISSING_COMMA, from - 1, from, "a comma is missing behind this");
 }
 
-static void put_commas(struct mending *m)
+static void take_comma(struct mending *m, size_t at)
+{
+    m->bytes[at] = ' ';
+    note(m, HINT_TRAILING_COMMA, at, at + 1, "nothing follows this comma: take it out");
+}
+
+static void mend_commas(struct mending *m)
 {
     size_t behind_value = 0; /* just behind the last one; 0: none stands here */
+    size_t behind_comma = 0; /* likewise */
     for (size_t at = 0; at < m->len;) {
         const char c = m->bytes[at];
         if (is_space(c)) {
@@ -128,45 +201,51 @@ static void put_commas(struct mending *m)
         const bool begins = c == '"' || c == '{' || c == '[';
         if (begins && behind_value && behind_value < at)
             put_comma(m, behind_value, at);
+        if (behind_comma && (c == '}' || c == ']'))
+            take_comma(m, behind_comma - 1);
         at = c == '"' ? behind_string(m, at) : at + 1;
         behind_value = ends_value(c) ? at : 0;
+        behind_comma = c == ',' ? at : 0;
     }
+    if (behind_comma)
+        take_comma(m, behind_comma - 1);
 }
 
-/* ---- a statement by itself ---- */
+/* ---- statements by themselves ---- */
 
-static bool is_statement(const struct spans *value)
+static void wrap(struct mending *m, struct draft *draft)
 {
-    return value->kind == SPANS_OBJECT && spans_get(value, STR("Effect")) &&
-           !spans_get(value, STR("Statement"));
-}
-
-static bool are_statements(const struct spans *root)
-{
-    const struct spans *item = root->kind == SPANS_ARRAY ? root->first : NULL;
-    bool all = item != NULL;
-    for (; item; item = item->next)
-        all &= is_statement(item);
-    return all || is_statement(root);
-}
-
-static void wrap(struct mending *m, const struct spans *root, struct draft *draft)
-{
-    static const char before[] = "{\"Version\":\"2012-10-17\",\"Statement\":";
-    draft->text = arena_strf(m->arena, "%s" STR_FMT "}", before, (int)m->len, m->bytes);
-    draft->shift = sizeof(before) - 1;
+    const char *before = m->several ? "{\"Version\":\"2012-10-17\",\"Statement\":["
+                                    : "{\"Version\":\"2012-10-17\",\"Statement\":",
+               *after = m->several ? "]}" : "}";
+    size_t from = 0, to = m->len;
+    draft->as_is = arena_strf(m->arena, "%s" STR_FMT "%s", before, STR_ARG(draft->original), after);
+    draft->text =
+        memcmp(m->bytes, draft->original.ptr, m->len) == 0
+            ? draft->as_is
+            : arena_strf(m->arena, "%s" STR_FMT "%s", before, (int)m->len, m->bytes, after);
+    draft->shift = (uint32_t)strlen(before);
     draft->part = true;
-    note(m, HINT_BARE_STATEMENT, root->from, root->to,
-         "this is a statement, to be put among those of a policy: by itself no service takes it");
+    while (is_space(m->bytes[from]))
+        from++;
+    while (is_space(m->bytes[to - 1]))
+        to--;
+    note(m, HINT_BARE_STATEMENT, from, to,
+         m->several
+             ? "these are statements, to be put among those of a policy: by themselves no service "
+               "takes them"
+             : "this is a statement, to be put among those of a policy: by itself no service takes "
+               "it");
 }
 
 /* ---- the parameters of a call ---- */
 
-static bool is_call(const struct spans *root)
+static const struct spans *param_of(const struct spans *call, str name)
 {
-    return root->kind == SPANS_OBJECT && spans_get(root, STR("Action")) &&
-           spans_get(root, STR("Principal")) && !spans_get(root, STR("Effect")) &&
-           !spans_get(root, STR("Statement"));
+    const struct spans *param = call->first;
+    while (param && !str_eq_nocase(param->name, name))
+        param = param->next;
+    return param;
 }
 
 static void make_call(struct mending *m, const struct spans *root, str target, struct draft *draft)
@@ -177,14 +256,20 @@ static void make_call(struct mending *m, const struct spans *root, str target, s
             target.len ? target : STR("arn:aws:lambda:us-east-1:111122223333:function:function"),
         .revision_id = STR_NONE,
     };
-    str statement;
-    draft->call = true;
-    draft->refused = permission_statement(&call, &home, m->arena, &statement);
-    if (!draft->refused)
-        draft->text = arena_strf(
-            m->arena, "{\"Version\":\"2012-10-17\",\"Id\":\"default\",\"Statement\":[" STR_FMT "]}",
-            STR_ARG(statement));
-    m->full |= draft->refused && !draft->refused->code;
+    str statement, param;
+    draft->call = root;
+    draft->refused = permission_statement_at(&call, &home, m->arena, &statement, &param);
+    if (draft->refused) {
+        const struct spans *at = str_is_none(param) ? NULL : param_of(root, param);
+        at = at ? at : root;
+        draft->refused_at = (struct span) { at->from, at->to };
+        m->full |= !draft->refused->code;
+        return;
+    }
+    draft->text = arena_strf(
+        m->arena, "{\"Version\":\"2012-10-17\",\"Id\":\"default\",\"Statement\":[" STR_FMT "]}",
+        STR_ARG(statement));
+    m->full |= !reads_as(m, draft->text, &draft->made);
 }
 
 /* ---- all of it ---- */
@@ -195,7 +280,7 @@ static void mend_bytes(struct mending *m)
     if (reads(m))
         return;
     blank_comments(m, AT_LINE_END, false);
-    put_commas(m);
+    mend_commas(m);
     const bool by_lines = reads(m);
     m->hints->count = 0;
     memcpy(m->bytes, m->original.ptr, m->len);
@@ -204,18 +289,23 @@ static void mend_bytes(struct mending *m)
     if (reads(m))
         return;
     const size_t comments = m->hints->count;
-    put_commas(m);
+    mend_commas(m);
     if (reads(m))
         return;
-    m->hints->count = comments; /* it is not for want of a comma */
+    /* It is not for want of a comma; and what never ends was hardly a comment. */
+    m->hints->count = comments;
+    size_t end = m->len;
+    if (comments && m->open_comment && m->hints->of[comments - 1].span.to == m->len)
+        end = m->hints->of[--m->hints->count].span.from;
     memcpy(m->bytes, m->original.ptr, m->len);
     blank_comments(m, ends, false);
+    memcpy(m->bytes + end, m->original.ptr + end, m->len - end);
 }
 
 bool draft_mend(str original, str target, struct arena *arena, struct hints *hints,
                 struct draft *ret_draft)
 {
-    struct draft draft = { .original = original, .text = original };
+    struct draft draft = { .original = original, .as_is = original, .text = original };
     struct hints found = { 0 };
     struct mending m = { .bytes = arena_alloc(arena, original.len + 1, 1),
                          .len = original.len,
@@ -232,23 +322,47 @@ bool draft_mend(str original, str target, struct arena *arena, struct hints *hin
     draft.broken = spans_parse_at(original, SPANS_STRICT, arena, &root, &draft.broken_at) != NULL;
     if (!str_eq(mended, original))
         draft.text = mended;
-    if (!spans_parse(mended, SPANS_STRICT, arena, &root)) {
+    if (m.several)
+        wrap(&m, &draft);
+    else if (reads_as(&m, mended, &root)) {
         if (are_statements(root))
-            wrap(&m, root, &draft);
-        else if (is_call(root))
+            wrap(&m, &draft);
+        else if (looks_like(root) == LIKE_CALL)
             make_call(&m, root, target, &draft);
     }
     for (size_t i = 0; i < found.count; i++)
         m.full |= !hints_add(hints, arena, &found.of[i]);
     *ret_draft = draft;
-    return !m.full && !str_is_none(draft.text);
+    return !m.full && !str_is_none(draft.text) && !str_is_none(draft.as_is);
+}
+
+/* Of the policy that a call made: the innermost element that comes from a parameter. */
+static struct span span_in_call(const struct draft *draft, uint32_t at)
+{
+    const struct spans *param = draft->call;
+    bool named = false; /* the name is meant too */
+    for (const struct spans *in = draft->made; in;) {
+        const struct spans *inner = in->first;
+        while (inner && inner->to <= at)
+            inner = inner->next;
+        if (!inner || at < (inner->name_to ? inner->name_from : inner->from))
+            break;
+        const str name = str_is_none(inner->name) ? STR_NONE : permission_param(inner->name);
+        const struct spans *made_of = str_is_none(name) ? NULL : spans_get(draft->call, name);
+        if (made_of) {
+            param = made_of;
+            named = at < inner->from;
+        }
+        in = inner;
+    }
+    return (struct span) { named ? param->name_from : param->from, param->to };
 }
 
 struct span draft_span(const struct draft *draft, struct span of_text)
 {
     const uint32_t len = (uint32_t)draft->original.len;
-    if (draft->call && draft->text.ptr != draft->original.ptr)
-        return (struct span) { 0, len }; /* the call as a whole */
+    if (draft->made)
+        return span_in_call(draft, of_text.from);
     const uint32_t from = of_text.from > draft->shift ? of_text.from - draft->shift : 0,
                    to = of_text.to > draft->shift ? of_text.to - draft->shift : 0;
     return (struct span) { from < len ? from : len, to < len ? to : len };
@@ -275,12 +389,21 @@ static bool service_type(str service, enum policy_type *ret_type)
     return false;
 }
 
+/* A misspelt element still shows what it was to be. */
+static const struct spans *element(const struct spans *statement, const char *name)
+{
+    const struct spans *member = statement->kind == SPANS_OBJECT ? statement->first : NULL;
+    while (member && !str_eq_nocase(member->name, str_of(name)))
+        member = member->next;
+    return member;
+}
+
 /* By the service that the first action that names one belongs to, else by the first resource. */
 static bool type_by(const struct spans *statements, bool actions, enum policy_type *ret_type)
 {
     const struct spans *s = statements->kind == SPANS_ARRAY ? statements->first : statements;
     for (; s; s = statements->kind == SPANS_ARRAY ? s->next : NULL) {
-        const struct spans *list = spans_get(s, actions ? STR("Action") : STR("Resource"));
+        const struct spans *list = element(s, actions ? "Action" : "Resource");
         const struct spans *item = list && list->kind == SPANS_ARRAY ? list->first : list;
         for (; item; item = list->kind == SPANS_ARRAY ? item->next : NULL) {
             str service, rest;
@@ -300,7 +423,7 @@ static bool any_has(const struct spans *statements, const char *one, const char 
 {
     const struct spans *s = statements->kind == SPANS_ARRAY ? statements->first : statements;
     for (; s; s = statements->kind == SPANS_ARRAY ? s->next : NULL) {
-        if (spans_get(s, str_of(one)) || spans_get(s, str_of(other)))
+        if (element(s, one) || element(s, other))
             return true;
     }
     return false;
@@ -315,7 +438,7 @@ bool draft_type(const struct draft *draft, struct arena *arena, enum policy_type
     }
     if (spans_parse(draft->text, SPANS_STRICT, arena, &root))
         return false;
-    const struct spans *statements = spans_get(root, STR("Statement"));
+    const struct spans *statements = element(root, "Statement");
     if (!statements || (statements->kind != SPANS_ARRAY && statements->kind != SPANS_OBJECT))
         return false;
     if (!any_has(statements, "Principal", "NotPrincipal"))

@@ -13,10 +13,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct draft draft;
     if (!draft_mend(original, STR_NONE, arena, &hints, &draft))
         return 0;
-    if (!draft.part && !draft.call)
-        assert(draft.text.len == size);
+    if (!draft.call)
+        assert(draft.text.len == draft.as_is.len && (draft.part || draft.text.len == size));
     for (size_t i = 0; i < hints.count; i++)
         assert(hints.of[i].span.from <= hints.of[i].span.to && hints.of[i].span.to <= size);
+    assert(draft.refused_at.from <= draft.refused_at.to && draft.refused_at.to <= size);
     enum policy_type type;
     struct document document;
     if (!draft_type(&draft, arena, &type) || policy_parse(draft.text, arena, &document))

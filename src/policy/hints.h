@@ -37,6 +37,7 @@ const char *severity_name(enum severity); /* "error", "warning", "note" */
     X(PLACEHOLDER,        "placeholder-left",               WARNING) /* of the page it was pasted from */ \
     X(COMMENTS,           "comments-in-json",               WARNING) /* drafts only, see policy/draft.h */ \
     X(MISSING_COMMA,      "missing-comma",                  WARNING) /* drafts only */ \
+    X(TRAILING_COMMA,     "trailing-comma",                 WARNING) /* drafts only */ \
     X(BARE_STATEMENT,     "statement-without-policy",       WARNING) /* drafts only */
 /* clang-format on */
 

@@ -167,7 +167,8 @@ static void each_hint_is_raised_where_it_should_be_and_nowhere_else(void **state
     CHECK(identities, POLICY_IDENTITY, "r");
     CHECK(keys, POLICY_KEY, KEY);
     for (size_t i = 0; i < HINT_KINDS; i++) {
-        const bool of_drafts = i == HINT_COMMENTS || i == HINT_MISSING_COMMA || i == HINT_BARE_STATEMENT;
+        const bool of_drafts = i == HINT_COMMENTS || i == HINT_MISSING_COMMA ||
+                               i == HINT_TRAILING_COMMA || i == HINT_BARE_STATEMENT;
         if (raised[i] == of_drafts)
             fail_msg(STR_FMT " is %s", STR_ARG(hint_id((enum hint_kind)i)), raised[i] ? "raised" : "never raised");
     }

@@ -72,7 +72,7 @@ static bool qualifier_fits(str s)
 
 #define PATTERN(text) "Member must satisfy regular expression pattern: " text
 
-static const struct fault *check_shape(const struct permission *p, struct arena *a)
+static const struct fault *check_shape(const struct permission *p, struct arena *a, str *ret_param)
 {
     const struct {
         const char *path;
@@ -97,6 +97,7 @@ static const struct fault *check_shape(const struct permission *p, struct arena 
     };
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
         const str value = members[i].value;
+        *ret_param = str_of(members[i].path);
         if (str_is_none(value) && members[i].required)
             return fault_coded(a, FAULT_SYNTAX, "ValidationException",
                                "1 validation error detected: Value null at '%s' failed to satisfy "
@@ -108,6 +109,7 @@ static const struct fault *check_shape(const struct permission *p, struct arena 
                                "' at '%s' failed to satisfy constraint: %s",
                                STR_ARG(value), members[i].path, members[i].constraint);
     }
+    *ret_param = STR_NONE;
     return NULL;
 }
 
@@ -190,15 +192,18 @@ static void put_condition(struct json_writer *w, const struct permission *p)
 }
 
 static const struct fault *check_home(const struct permission *p, const struct permission_home *h,
-                                      struct arena *a)
+                                      struct arena *a, str *ret_param)
 {
+    *ret_param = STR("qualifier");
     if (str_eq(p->qualifier, STR("$LATEST")))
         return fault_coded(a, FAULT_SYNTAX, "InvalidParameterValueException",
                            "We currently do not support adding policies for $LATEST.");
+    *ret_param = STR("revisionId");
     if (!str_is_none(p->revision_id) && !str_eq(p->revision_id, h->revision_id))
         return fault_coded(a, FAULT_CONFLICT, "PreconditionFailedException",
                            "The Revision Id provided does not match the latest Revision Id. Call "
                            "the GetPolicy API to retrieve the latest Revision Id");
+    *ret_param = STR("statementId");
     for (size_t i = 0; i < h->sid_count; i++) {
         if (str_eq(h->sids[i], p->statement_id))
             return fault_coded(a, FAULT_CONFLICT, "ResourceConflictException",
@@ -206,11 +211,13 @@ static const struct fault *check_home(const struct permission *p, const struct p
                                "provide a new statement id, or remove the existing statement.",
                                STR_ARG(p->statement_id));
     }
+    *ret_param = STR("principal");
     if (!str_eq(p->principal, STR("*")) && !account_id_ok(p->principal) &&
         !is_service(p->principal) && !is_principal_arn(p->principal))
         return fault_coded(a, FAULT_SYNTAX, "InvalidParameterValueException",
                            "The provided principal was invalid. Please check the principal and try "
                            "again.");
+    *ret_param = STR_NONE;
     return NULL;
 }
 
@@ -240,13 +247,42 @@ struct permission permission_from(const struct spans *params)
     };
 }
 
+str permission_param(str element)
+{
+    static const struct {
+        str element, param;
+    } rows[] = {
+        { STR_INIT("Sid"), STR_INIT("StatementId") },
+        { STR_INIT("Action"), STR_INIT("Action") },
+        { STR_INIT("Principal"), STR_INIT("Principal") },
+        { STR_INIT("AWS:SourceArn"), STR_INIT("SourceArn") },
+        { STR_INIT("AWS:SourceAccount"), STR_INIT("SourceAccount") },
+        { STR_INIT("aws:PrincipalOrgID"), STR_INIT("PrincipalOrgID") },
+        { STR_INIT("lambda:EventSourceToken"), STR_INIT("EventSourceToken") },
+        { STR_INIT("lambda:FunctionUrlAuthType"), STR_INIT("FunctionUrlAuthType") },
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        if (str_eq(rows[i].element, element))
+            return rows[i].param;
+    }
+    return STR_NONE;
+}
+
 const struct fault *permission_statement(const struct permission *p,
                                          const struct permission_home *h, struct arena *a,
                                          str *ret_statement)
 {
+    str param;
+    return permission_statement_at(p, h, a, ret_statement, &param);
+}
+
+const struct fault *permission_statement_at(const struct permission *p,
+                                            const struct permission_home *h, struct arena *a,
+                                            str *ret_statement, str *ret_param)
+{
     struct arn function;
-    TRY(check_shape(p, a));
-    TRY(check_home(p, h, a));
+    TRY(check_shape(p, a, ret_param));
+    TRY(check_home(p, h, a, ret_param));
     str resource = h->function_arn;
     if (p->qualifier.len)
         resource = arena_strf(a, STR_FMT ":" STR_FMT, STR_ARG(resource), STR_ARG(p->qualifier));

@@ -30,5 +30,14 @@ enum { FUNCTION_POLICY_MAX = 20480 };
  * ResourceConflictException, PolicyLengthExceededException. */
 const struct fault *permission_statement(const struct permission *, const struct permission_home *,
                                          struct arena *, str *ret_statement);
+/* The same, and for those who point at the fault: the parameter refused, in the service's spelling
+ * ("statementId"); STR_NONE: none in particular. Written on a fault. */
+const struct fault *permission_statement_at(const struct permission *,
+                                            const struct permission_home *, struct arena *,
+                                            str *ret_statement, str *ret_param);
+
+/* The parameter that an element or condition key of the statement is made of: "SourceArn" for
+ * "AWS:SourceArn"; STR_NONE: of none. */
+str permission_param(str element);
 
 #endif
