@@ -76,6 +76,7 @@ static const struct fault *look_for_hints(struct checked *c, const struct policy
         if (!hints_add(&c->hints, a, &hint))
             return &fault_no_memory;
     }
+    hints_sort(&c->hints);
     return NULL;
 }
 

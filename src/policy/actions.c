@@ -41,7 +41,7 @@
     X(PutRolePermissionsBoundary) X(PutRolePolicy) X(PutUserPolicy) X(SimulateCustomPolicy) \
     X(SimulatePrincipalPolicy) X(TagRole) X(TagUser) X(UntagRole) X(UpdateAssumeRolePolicy) X(UpdateRole)
 #define STS(X) \
-    X(AssumeRole) X(AssumeRoleWithSAML) X(AssumeRoleWithWebIdentity) X(DecodeAuthorizationMessage) \
+    X(AssumeRole) X(AssumeRoleWithSAML) X(AssumeRoleWithWebIdentity) X(AssumeRoot) X(DecodeAuthorizationMessage) \
     X(GetAccessKeyInfo) X(GetCallerIdentity) X(GetFederationToken) X(GetSessionToken) X(SetSourceIdentity) \
     X(TagSession)
 #define SES(X) \

@@ -24,6 +24,8 @@ typedef void look_fn(struct reading *, const struct statement *);
 look_fn look_at_sources, look_for_sources, look_at_role_sources;
 /* hints_arn.c: names that match nothing */
 look_fn look_at_wildcards, look_at_colons, look_at_buckets, look_at_variables, look_at_placeholders;
+/* hints_name.c: names a letter or two from those that are meant */
+look_fn look_at_names;
 /* hints_service.c: what a service cannot say of itself */
 look_fn look_at_principal_keys, look_at_ses_context, look_at_denies;
 
@@ -39,6 +41,10 @@ bool names_only(const struct statement *, enum principal_kind);
 bool covers_action(const struct statement *, str action);
 /* The value has a wildcard, variables aside: a ${*} is none. */
 bool has_wildcard(str value);
+/* In its values a wildcard is one. */
+bool has_patterns(const struct condition *);
+/* The ARN less the colon that it has too many; STR_NONE: it has not. */
+str one_colon_less(str arn, struct arena *);
 /* The condition asks for the key to be there with one of its values: the statement as a whole says
  * "only if it is", be it as an Allow if or a Deny unless. */
 bool demands(const struct statement *, const struct condition *);

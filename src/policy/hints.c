@@ -18,7 +18,7 @@ static const struct {
 static look_fn *const looks[] = {
     look_at_sources,        look_for_sources,    look_at_role_sources, look_at_wildcards,
     look_at_colons,         look_at_buckets,     look_at_variables,    look_at_placeholders,
-    look_at_principal_keys, look_at_ses_context, look_at_denies,
+    look_at_principal_keys, look_at_ses_context, look_at_denies,       look_at_names,
 };
 
 const char *severity_name(enum severity severity)
@@ -76,6 +76,17 @@ bool hints_add(struct hints *hints, struct arena *arena, const struct hint *hint
     }
     hints->of[hints->count++] = *hint;
     return true;
+}
+
+void hints_sort(struct hints *hints)
+{
+    for (size_t i = 1; i < hints->count; i++) {
+        const struct hint one = hints->of[i];
+        size_t at = i;
+        for (; at > 0 && hints->of[at - 1].span.from > one.span.from; at--)
+            hints->of[at] = hints->of[at - 1];
+        hints->of[at] = one;
+    }
 }
 
 void hint(struct reading *r, enum hint_kind kind, const struct statement *statement,
@@ -160,6 +171,12 @@ bool has_wildcard(str value)
             return true;
     }
     return false;
+}
+
+bool has_patterns(const struct condition *condition)
+{
+    return condition->operator->compares == COMPARE_STRING_LIKE || condition->operator->compares ==
+        COMPARE_ARN;
 }
 
 bool demands(const struct statement *statement, const struct condition *condition)
@@ -252,6 +269,7 @@ bool hints_of_document(const struct document *document, const struct policy_home
     }
     if (home->type == POLICY_KEY && !home->part)
         look_for_keeper(&r);
+    hints_sort(hints);
     return !r.full;
 }
 

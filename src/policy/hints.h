@@ -34,6 +34,7 @@ const char *severity_name(enum severity); /* "error", "warning", "note" */
     X(SOURCE_OF_ROLE,     "source-keys-after-a-role",       WARNING) /* a role's calls carry none */ \
     X(OLD_VARIABLES,      "variables-need-2012-10-17",      WARNING) /* ${...} taken literally */ \
     X(NO_KEEPER,          "key-policy-without-keeper",      WARNING) /* nobody may change it again */ \
+    X(MISSPELT,           "misspelt-name",                  WARNING) /* a letter or two from a known one */ \
     X(PLACEHOLDER,        "placeholder-left",               WARNING) /* of the page it was pasted from */ \
     X(COMMENTS,           "comments-in-json",               WARNING) /* drafts only, see policy/draft.h */ \
     X(MISSING_COMMA,      "missing-comma",                  WARNING) /* drafts only */ \
@@ -74,8 +75,10 @@ bool hints_of_document(const struct document *, const struct policy_home *, str 
 bool hints_of_decision(const struct request *, const struct decision *, struct arena *,
                        struct hints *);
 
-/* Adds one hint; for those who find them elsewhere (policy/draft.h). */
+/* Adds one hint; for those who find them elsewhere (policy/draft.h), and sort them in. */
 bool hints_add(struct hints *, struct arena *, const struct hint *);
+/* All of one text: by their place in it, those of one place as they are. */
+void hints_sort(struct hints *);
 
 /* {"id","severity","policy","sid","line","column","says"}: the absent left out. */
 void hint_put_json(struct json_writer *, const struct hint *);

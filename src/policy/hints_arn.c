@@ -5,6 +5,29 @@
 
 /* ---- StringEquals, where a * is a star ---- */
 
+/* What has a wildcard only because somebody thinks it is one there. */
+static const struct star_row {
+    str key; /* STR_NONE: any, with an ARN for its value */
+    const char *what, *like, *not_like;
+} star_rows[] = {
+    { STR_INIT("aws:SourceArn"), "rule", "ArnLike", "ArnNotLike" },
+    { STR_INIT("aws:SourceAccount"), "account", "StringLike", "StringNotLike" },
+    { STR_INIT("aws:SourceOrgID"), "organization", "StringLike", "StringNotLike" },
+    { STR_INIT("aws:PrincipalAccount"), "account", "StringLike", "StringNotLike" },
+    { STR_INIT("aws:PrincipalOrgID"), "organization", "StringLike", "StringNotLike" },
+    { STR_NONE, "ARN", "ArnLike", "ArnNotLike" },
+};
+
+static const struct star_row *star_row(const struct condition *condition, str value)
+{
+    const size_t last = sizeof(star_rows) / sizeof(*star_rows) - 1;
+    for (size_t i = 0; i < last; i++) {
+        if (str_eq_nocase(condition->key, star_rows[i].key))
+            return &star_rows[i];
+    }
+    return str_starts(value, STR("arn:")) ? &star_rows[last] : NULL;
+}
+
 void look_at_wildcards(struct reading *r, const struct statement *statement)
 {
     for (size_t c = 0; c < statement->condition_count; c++) {
@@ -14,42 +37,83 @@ void look_at_wildcards(struct reading *r, const struct statement *statement)
             continue;
         for (size_t v = 0; v < condition->wanted.count; v++) {
             const str value = condition->wanted.values[v];
-            if (!str_starts(value, STR("arn:")) || !has_wildcard(value))
+            const struct star_row *row = star_row(condition, value);
+            if (!row || !has_wildcard(value))
                 continue;
             hint(r, HINT_WILDCARD_IN_EQUALS, statement,
                  hint_item_span(r, condition->wanted.span, value),
                  STR_FMT " compares letter by letter, also the wildcard: no %s is " STR_FMT
                          "; write %s",
-                 STR_ARG(condition->operator_text),
-                 str_eq_nocase(condition->key, STR("aws:SourceArn")) ? "rule" : "ARN",
-                 STR_ARG(value), condition->operator->negated ? "ArnNotLike" : "ArnLike");
+                 STR_ARG(condition->operator_text), row->what, STR_ARG(value),
+                 condition->operator->negated ? row->not_like : row->like);
         }
     }
 }
 
 /* ---- arn:aws:kms:region::account:key/k ---- */
 
-static bool colon_doubled(str text, struct arn *ret_arn, str *ret_rest)
+/* Words of AWS's pages for an account. */
+static const char *const account_words[] = { "aws_account_id", "sns_topic_account_id",
+                                             "account-id" };
+enum { ACCOUNT_WORDS = sizeof(account_words) / sizeof(*account_words) };
+
+static bool names_account(str account)
 {
-    str account;
-    return arn_parse(text, ret_arn) && ret_arn->region.len && ret_arn->account.len == 0 &&
-           str_cut(ret_arn->resource, ':', &account, ret_rest) && account_id_ok(account);
+    for (size_t i = 0; i < ACCOUNT_WORDS; i++) {
+        if (str_eq(account, str_of(account_words[i])))
+            return true;
+    }
+    return account_id_ok(account) || has_wildcard(account) || str_eq(account, STR("aws"));
+}
+
+/* Has it the fields that ARNs of its service have? Of other services nothing is known. */
+static bool has_its_fields(const struct arn *arn)
+{
+    static const struct {
+        str service;
+        bool region, account;
+    } rows[] = {
+        { STR_INIT("s3"), false, false }, { STR_INIT("iam"), false, true },
+        { STR_INIT("sts"), false, true }, { STR_INIT("kms"), true, true },
+        { STR_INIT("sns"), true, true },  { STR_INIT("lambda"), true, true },
+        { STR_INIT("ses"), true, true },
+    };
+    if (!str_starts(arn->partition, STR("aws")) || !arn->resource.len ||
+        arn->resource.ptr[0] == ':')
+        return false;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        if (str_eq(arn->service, rows[i].service))
+            return (arn->region.len > 0) == rows[i].region &&
+                   (rows[i].account ? names_account(arn->account) : arn->account.len == 0);
+    }
+    return false;
+}
+
+str one_colon_less(str text, struct arena *arena)
+{
+    struct arn arn;
+    if (!str_starts(text, STR("arn:")) || (arn_parse(text, &arn) && has_its_fields(&arn)))
+        return STR_NONE;
+    for (size_t i = 0; i + 1 < text.len; i++) {
+        if (text.ptr[i] != ':' || text.ptr[i + 1] != ':')
+            continue;
+        const str less = arena_strf(arena, STR_FMT STR_FMT, STR_ARG(str_head(text, i)),
+                                    STR_ARG(str_from(text, i + 1)));
+        if (!str_is_none(less) && arn_parse(less, &arn) && has_its_fields(&arn))
+            return less;
+    }
+    return STR_NONE;
 }
 
 static void look_at_list(struct reading *r, const struct statement *statement, const char *what,
                          const str *values, size_t count, struct span span)
 {
     for (size_t i = 0; i < count; i++) {
-        struct arn arn;
-        str rest;
-        if (!colon_doubled(values[i], &arn, &rest))
-            continue;
-        hint(r, HINT_DOUBLED_COLON, statement, hint_item_span(r, span, values[i]),
-             "%s " STR_FMT
-             " has one colon too many, so its account is empty and it matches nothing: "
-             "write arn:" STR_FMT ":" STR_FMT ":" STR_FMT ":" STR_FMT,
-             what, STR_ARG(values[i]), STR_ARG(arn.partition), STR_ARG(arn.service),
-             STR_ARG(arn.region), STR_ARG(arn.resource));
+        const str less = one_colon_less(values[i], r->arena);
+        if (!str_is_none(less))
+            hint(r, HINT_DOUBLED_COLON, statement, hint_item_span(r, span, values[i]),
+                 "%s " STR_FMT " has one colon too many, so it matches nothing: write " STR_FMT,
+                 what, STR_ARG(values[i]), STR_ARG(less));
     }
 }
 
@@ -68,13 +132,17 @@ void look_at_colons(struct reading *r, const struct statement *statement)
 
 /* ---- arn:aws:s3:::bucket for actions on objects ---- */
 
+/* The bucket, or a prefix up to its slash: only the object of that very name. */
 static bool bucket_alone(str resource, str *ret_bucket)
 {
     struct arn arn;
     if (!arn_parse(resource, &arn) || !str_eq(arn.service, STR("s3")) || arn.region.len ||
-        arn.account.len || str_has(arn.resource, '/') || has_wildcard(arn.resource))
+        arn.account.len || has_wildcard(arn.resource))
         return false;
-    *ret_bucket = arn.resource;
+    const size_t slash = str_find(arn.resource, '/');
+    if (slash < arn.resource.len && !str_ends(arn.resource, STR("/")))
+        return false;
+    *ret_bucket = str_head(arn.resource, slash);
     return true;
 }
 
@@ -88,7 +156,8 @@ static bool objects_reached(const struct terms *resources, str bucket)
         if (!arn_parse(item, &arn))
             continue;
         const str name = str_head(arn.resource, str_find(arn.resource, '/'));
-        if (has_wildcard(name) || (str_eq(name, bucket) && name.len < arn.resource.len))
+        if (has_wildcard(name) || (str_eq(name, bucket) && name.len < arn.resource.len &&
+                                   !str_ends(arn.resource, STR("/"))))
             return true;
     }
     return false;
@@ -107,9 +176,10 @@ void look_at_buckets(struct reading *r, const struct statement *statement)
         const str item = resources->values[i];
         if (bucket_alone(item, &bucket) && !objects_reached(resources, bucket))
             hint(r, HINT_BUCKET_NO_OBJECTS, statement, hint_item_span(r, resources->span, item),
-                 STR_FMT " is about objects, and " STR_FMT " is the bucket alone: write " STR_FMT
-                         "/*",
-                 STR_ARG(object_action), STR_ARG(item), STR_ARG(item));
+                 STR_FMT " is about objects, and " STR_FMT " is %s: write " STR_FMT "%s",
+                 STR_ARG(object_action), STR_ARG(item),
+                 str_ends(item, STR("/")) ? "one of that very name" : "the bucket alone",
+                 STR_ARG(item), str_ends(item, STR("/")) ? "*" : "/*");
     }
 }
 
@@ -146,14 +216,12 @@ void look_at_variables(struct reading *r, const struct statement *statement)
 static const char *placeholder_in(str value)
 {
     static const char *const regions[] = { "region", "topic_region", "receipt_region" };
-    static const char *const accounts[] = { "aws_account_id", "sns_topic_account_id",
-                                            "account-id" };
     static const char *const names[] = { "rule_set_name", "receipt_rule_name",
                                          "amzn-s3-demo-bucket", "key/key-id", "topic_name" };
     struct arn arn;
-    for (size_t i = 0; i < sizeof(accounts) / sizeof(*accounts); i++) {
-        if (str_eq(value, str_of(accounts[i])))
-            return accounts[i];
+    for (size_t i = 0; i < ACCOUNT_WORDS; i++) {
+        if (str_eq(value, str_of(account_words[i])))
+            return account_words[i];
     }
     if (!arn_parse(value, &arn))
         return NULL;
@@ -161,9 +229,9 @@ static const char *placeholder_in(str value)
         if (str_eq(arn.region, str_of(regions[i])))
             return regions[i];
     }
-    for (size_t i = 0; i < sizeof(accounts) / sizeof(*accounts); i++) {
-        if (str_eq(arn.account, str_of(accounts[i])))
-            return accounts[i];
+    for (size_t i = 0; i < ACCOUNT_WORDS; i++) {
+        if (str_eq(arn.account, str_of(account_words[i])))
+            return account_words[i];
     }
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         if (str_find_str(arn.resource, str_of(names[i])) < arn.resource.len)

@@ -1,6 +1,8 @@
 /* Whose receipt rule may ask: aws:SourceArn and aws:SourceAccount, and what stood there before. */
 #include "policy/hinting.h"
 
+#include "base/glob.h"
+
 static const str ses = STR_INIT("ses.amazonaws.com");
 
 /* arn:P:ses:R:A:receipt-rule-set/SET:receipt-rule/RULE */
@@ -38,6 +40,11 @@ static bool admits(const struct reading *r, const struct condition *condition, s
            operator_compares(condition->operator, & wanted, r->rule_arn, NULL);
 }
 
+static bool meant_for_rule(str value)
+{
+    return str_find_str(value, STR("receipt-rule")) < value.len;
+}
+
 /* It was meant for a rule, and no rule has such a name. */
 static bool misses_every_rule(str value)
 {
@@ -47,10 +54,10 @@ static bool misses_every_rule(str value)
         return false;
     if (!arn_parse(value, &arn))
         return true;
-    if (!str_eq(arn.service, STR("ses")))
+    if (!meant_for_rule(value))
         return false; /* another service asks through SES's name: not ours to judge */
-    return str_starts(arn.resource, STR("receipt-rule")) &&
-           (!rule_name_read(value, &name) || arn.region.len == 0 || arn.account.len == 0);
+    return !str_starts(value, STR("arn:aws")) || !str_eq(arn.service, STR("ses")) ||
+           !rule_name_read(value, &name) || arn.region.len == 0 || arn.account.len == 0;
 }
 
 static void compare_parts(struct reading *r, const struct statement *statement,
@@ -58,8 +65,16 @@ static void compare_parts(struct reading *r, const struct statement *statement,
 {
     struct rule_name wants, is;
     const struct span at = hint_item_span(r, condition->wanted.span, value);
-    if (!rule_name_read(value, &wants) || !rule_name_read(r->rule_arn, &is))
+    const bool patterns = has_patterns(condition);
+    if (!rule_name_read(r->rule_arn, &is))
         return;
+    if (!rule_name_read(value, &wants)) {
+        if (patterns && meant_for_rule(value) && has_wildcard(value))
+            hint(r, HINT_OTHER_RULE, statement, at,
+                 "the pattern " STR_FMT " wanted of " STR_FMT " does not match " STR_FMT,
+                 STR_ARG(value), STR_ARG(condition->key), STR_ARG(r->rule_arn));
+        return;
+    }
     const struct {
         const char *what;
         str wanted, asking;
@@ -72,12 +87,15 @@ static void compare_parts(struct reading *r, const struct statement *statement,
     str differs = STR("");
     size_t count = 0;
     for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
-        if (str_eq(parts[i].wanted, parts[i].asking))
+        if (str_eq(parts[i].wanted, parts[i].asking) ||
+            (patterns && glob_match(parts[i].wanted, parts[i].asking, 0)))
             continue;
         differs = arena_strf(r->arena, STR_FMT "%s%s " STR_FMT " (it is " STR_FMT ")",
                              STR_ARG(differs), count++ ? ", " : "", parts[i].what,
                              STR_ARG(parts[i].wanted), STR_ARG(parts[i].asking));
     }
+    if (!count) /* a wildcard where it is none: told by itself */
+        return;
     hint(r, HINT_OTHER_RULE, statement, at, "the ARN wanted of " STR_FMT " names another " STR_FMT,
          STR_ARG(condition->key), STR_ARG(differs));
     if (count == 1 && !str_eq(wants.set, is.set))
@@ -121,9 +139,10 @@ static void compare_accounts(struct reading *r, const struct statement *statemen
             for (size_t v = 0; v < source_arn->wanted.count; v++) {
                 struct arn arn;
                 const str id = account->wanted.values[a];
-                meet |= has_wildcard(id) || !arn_parse(source_arn->wanted.values[v], &arn) ||
-                        has_wildcard(arn.account) || arn.account.len == 0 ||
-                        str_eq(arn.account, id);
+                const str rule = source_arn->wanted.values[v];
+                meet |= has_wildcard(id) || !arn_parse(rule, &arn) || misses_every_rule(rule) ||
+                        !str_is_none(one_colon_less(rule, r->arena)) || has_wildcard(arn.account) ||
+                        arn.account.len == 0 || str_eq(arn.account, id);
             }
         }
         if (!meet && account->wanted.count && source_arn->wanted.count)
@@ -146,6 +165,8 @@ void look_at_sources(struct reading *r, const struct statement *statement)
         const bool compare = !str_is_none(r->rule_arn) && !let_in(r, condition);
         for (size_t v = 0; v < condition->wanted.count; v++) {
             const str value = condition->wanted.values[v];
+            if (!str_is_none(one_colon_less(value, r->arena)))
+                continue; /* told by itself */
             if (misses_every_rule(value))
                 hint(r, HINT_SOURCE_ARN_SHAPE, statement,
                      hint_item_span(r, condition->wanted.span, value),
@@ -161,13 +182,14 @@ void look_at_sources(struct reading *r, const struct statement *statement)
 
 /* ---- the confused deputy ---- */
 
+/* One of the keys is demanded with values that are not every value: a star that is none narrows. */
 static bool narrows(const struct statement *statement, const str *keys, size_t count)
 {
     for (size_t c = 0; c < statement->condition_count; c++) {
         const struct condition *condition = &statement->conditions[c];
         bool narrow = demands(statement, condition) && condition->wanted.count;
         for (size_t v = 0; narrow && v < condition->wanted.count; v++)
-            narrow = !str_eq(condition->wanted.values[v], STR("*"));
+            narrow = !has_patterns(condition) || !str_eq(condition->wanted.values[v], STR("*"));
         for (size_t k = 0; narrow && k < count; k++) {
             if (str_eq_nocase(condition->key, keys[k]))
                 return true;

@@ -44,6 +44,22 @@ static const struct hint_case buckets[] = { /* read for the rule store of the se
     { "another service's ARN",     DOC(PUT(ACCOUNT "," ARN("\"arn:aws:iam::111122223333:role/r\""))), "" },
 
     { "a slash behind the set",    DOC(PUT(ACCOUNT "," ARN(">\"arn:aws:ses:us-east-1:111122223333:receipt-rule-set/main/receipt-rule/store\""))), "source-arn-names-no-rule" },
+    { "colon 1 of five twice",      DOC(PUT(ACCOUNT "," ARN(">\"arn::aws:ses:us-east-1:111122223333:receipt-rule-set/main:receipt-rule/store\""))), "arn-one-colon-too-many" },
+    { "colon 2 of five twice",      DOC(PUT(ACCOUNT "," ARN(">\"arn:aws::ses:us-east-1:111122223333:receipt-rule-set/main:receipt-rule/store\""))), "arn-one-colon-too-many" },
+    { "colon 3 of five twice",      DOC(PUT(ACCOUNT "," ARN(">\"arn:aws:ses::us-east-1:111122223333:receipt-rule-set/main:receipt-rule/store\""))), "arn-one-colon-too-many" },
+    { "colon 4 of five twice",      DOC(PUT(ACCOUNT "," ARN(">\"arn:aws:ses:us-east-1::111122223333:receipt-rule-set/main:receipt-rule/store\""))), "arn-one-colon-too-many" },
+    { "colon 5 of five twice",      DOC(PUT(ACCOUNT "," ARN(">\"arn:aws:ses:us-east-1:111122223333::receipt-rule-set/main:receipt-rule/store\""))), "arn-one-colon-too-many" },
+    { "colon 1 of five left out",   DOC(PUT(ACCOUNT "," ARN(">\"arnaws:ses:us-east-1:111122223333:receipt-rule-set/main:receipt-rule/store\""))), "source-arn-names-no-rule" },
+    { "colon 2 of five left out",   DOC(PUT(ACCOUNT "," ARN(">\"arn:awsses:us-east-1:111122223333:receipt-rule-set/main:receipt-rule/store\""))), "source-arn-names-no-rule" },
+    { "colon 3 of five left out",   DOC(PUT(ACCOUNT "," ARN(">\"arn:aws:sesus-east-1:111122223333:receipt-rule-set/main:receipt-rule/store\""))), "source-arn-names-no-rule" },
+    { "colon 4 of five left out",   DOC(PUT(ACCOUNT "," ARN(">\"arn:aws:ses:us-east-1111122223333:receipt-rule-set/main:receipt-rule/store\""))), "source-arn-names-no-rule" },
+    { "colon 5 of five left out",   DOC(PUT(ACCOUNT "," ARN(">\"arn:aws:ses:us-east-1:111122223333receipt-rule-set/main:receipt-rule/store\""))), "source-arn-names-no-rule" },
+    { "the last colon twice",       DOC(PUT(ACCOUNT "," ARN(">\"arn:aws:ses:us-east-1:111122223333:receipt-rule-set/main::receipt-rule/store\""))), "source-arn-names-no-rule" },
+    { "an ARN in capitals",         DOC(PUT(ACCOUNT "," ARN(">\"ARN:AWS:SES:us-east-1:111122223333:receipt-rule-set/main:receipt-rule/store\""))), "source-arn-names-no-rule" },
+    { "a pattern of another set",   DOC(PUT(ACCOUNT "," ARN(">\"arn:aws:ses:us-east-1:111122223333:receipt-rule-set/old*\""))), "source-arn-names-another-rule" },
+    { "a pattern with a slash behind the set", DOC(PUT(ACCOUNT "," ARN(">\"arn:aws:ses:us-east-1:111122223333:receipt-rule-set/main/*\""))), "source-arn-names-another-rule" },
+    { "a pattern of the set",       DOC(PUT(ACCOUNT "," ARN("\"arn:aws:ses:us-east-1:111122223333:receipt-rule-set/main:*\""))), "" },
+    { "a pattern of another rule in any Region", DOC(PUT(ACCOUNT "," ARN(">\"arn:aws:ses:*:111122223333:receipt-rule-set/main:receipt-rule/other\""))), "source-arn-names-another-rule" },
     { "no ARN at all",             DOC(PUT(ACCOUNT "," ARN(">\"store\""))), "source-arn-names-no-rule" },
     { "an identity's ARN",         DOC(PUT(ACCOUNT "," ARN("\"arn:aws:ses:us-east-1:111122223333:identity/example.com\""))), "" },
 
@@ -55,8 +71,17 @@ static const struct hint_case buckets[] = { /* read for the rule store of the se
     { "a star in StringLike",      DOC(PUT(ACCOUNT ",\"StringLike\":{\"aws:SourceArn\":\"arn:aws:ses:us-east-1:111122223333:receipt-rule-set/main:*\"}")), "" },
     { "a star in ArnEquals",       DOC(PUT(ACCOUNT ",\"ArnEquals\":{\"aws:SourceArn\":\"arn:aws:ses:us-east-1:111122223333:receipt-rule-set/main:*\"}")), "" },
 
+    { "a star for the account",    DOC(PUT("\"StringEquals\":{\"aws:SourceAccount\":>\"*\"}," ARN("\"" RULE "\""))), "wildcard-in-string-equals" },
+    { "the start of an account",   DOC(PUT("\"StringEquals\":{\"aws:SourceAccount\":>\"1111*\"}," ARN("\"" RULE "\""))), "wildcard-in-string-equals" },
+    { "the start, in StringLike",  DOC(PUT("\"StringLike\":{\"aws:SourceAccount\":\"1111*\"}," ARN("\"" RULE "\""))), "" },
+    { "a star for the rule",       DOC(PUT(ACCOUNT ",\"StringEqualsIgnoreCase\":{\"aws:SourceArn\":>\"*\"}")), "wildcard-in-string-equals" },
+    { "a star that is one",        DOC("{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"111122223333\"},\"Action\":\"s3:GetObject\",\"Resource\":\"arn:aws:s3:::mail/*\",\"Condition\":{\"StringEquals\":{\"s3:ExistingObjectTag/t\":\"*\"}}}"), "" },
+
     { "the bucket alone",          DOC(SES_("s3:PutObject", ">\"arn:aws:s3:::mail\"", BOTH)), "bucket-arn-without-objects" },
     { "the bucket and its objects", DOC(SES_("s3:PutObject", "[\"arn:aws:s3:::mail\",\"arn:aws:s3:::mail/in/*\"]", BOTH)), "" },
+    { "a prefix and no star",      DOC(SES_("s3:PutObject", ">\"arn:aws:s3:::mail/in/\"", BOTH)), "bucket-arn-without-objects" },
+    { "a prefix with and without", DOC(SES_("s3:PutObject", "[\"arn:aws:s3:::mail/in/\",\"arn:aws:s3:::mail/in/*\"]", BOTH)), "" },
+    { "one object",                DOC(SES_("s3:PutObject", "\"arn:aws:s3:::mail/in/one\"", BOTH)), "" },
     { "what is about buckets",     DOC("{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"111122223333\"},\"Action\":\"s3:ListBucket\",\"Resource\":\"arn:aws:s3:::mail\"}"), "" },
 
     { "no SourceAccount",          DOC(">" PUT(ARN("\"" RULE "\""))), "missing-source-account" },
@@ -91,6 +116,15 @@ static const struct hint_case buckets[] = { /* read for the rule store of the se
     { "a variable in an old document", OLD(SES_("s3:PutObject", ">\"arn:aws:s3:::mail/${aws:SourceAccount}/*\"", BOTH)), "variables-need-2012-10-17" },
     { "in one of today",           DOC(SES_("s3:PutObject", "\"arn:aws:s3:::mail/${aws:SourceAccount}/*\"", BOTH)), "" },
 
+    { "a letter of a key lost",    DOC(PUT(BOTH ",\"StringEqualsIfExists\":{>\"aws:SourceAcount\":\"111122223333\"}")), "misspelt-name" },
+    { "instead of the key",        DOC(">" PUT("\"StringLike\":{\"AWS:SorceAccounts\":\"111122223333\"}," ARN("\"" RULE "\""))), "missing-source-account misspelt-name" },
+    { "a key without its aws:",    DOC(PUT(BOTH ",\"StringEqualsIfExists\":{>\"sourceAccount\":\"111122223333\"}")), "misspelt-name" },
+    { "a key in capitals",         DOC(PUT("\"StringEquals\":{\"AWS:SOURCEACCOUNT\":\"111122223333\"}," ARN("\"" RULE "\""))), "" },
+    { "a key of tomorrow",         DOC(PUT(BOTH ",\"StringEqualsIfExists\":{\"aws:SourceMoonPhase\":\"full\"}")), "" },
+    { "three letters off",         DOC(PUT(BOTH ",\"StringEqualsIfExists\":{\"aws:SourceXYZ\":\"o-1\"}")), "" },
+    { "two keys that are near",    DOC(PUT(BOTH ",\"StringEqualsIfExists\":{\"aws:SourceVpc\":\"v\",\"aws:SourceVpce\":\"v\"}")), "" },
+    { "an action that is another", DOC("{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"111122223333\"},\"Action\":\"s3:GetObject\",\"Resource\":\"arn:aws:s3:::mail/*\"}"), "" },
+
     { "the page's bucket",         DOC(SES_("s3:PutObject", ">\"arn:aws:s3:::amzn-s3-demo-bucket/*\"", BOTH)), "placeholder-left" },
     { "the page's Region",         DOC(PUT(ACCOUNT "," ARN(">\"arn:aws:ses:region:111122223333:receipt-rule-set/main:receipt-rule/store\""))), "source-arn-names-another-rule placeholder-left" },
 };
@@ -108,6 +142,13 @@ static const struct hint_case identities[] = {
     { "source keys, if any",       DOC("{\"Effect\":\"Allow\",\"Action\":\"s3:PutObject\",\"Resource\":\"arn:aws:s3:::mail/*\",\"Condition\":{\"ArnLikeIfExists\":{\"aws:SourceArn\":\"" RULE "\"}}}"), "" },
     { "the page's typing error",   DOC("{\"Effect\":\"Allow\",\"Action\":\"kms:GenerateDataKey*\",\"Resource\":>\"arn:aws:kms:us-east-1::111122223333:key/k\"}"), "arn-one-colon-too-many" },
     { "the key as it should be",   DOC("{\"Effect\":\"Allow\",\"Action\":\"kms:GenerateDataKey*\",\"Resource\":\"" KEY "\"}"), "" },
+    { "no account where none is", DOC("{\"Effect\":\"Allow\",\"Action\":\"kms:Decrypt\",\"Resource\":\"arn:aws:kms:us-east-1::key/k\"}"), "" },
+    { "no account, and a colon in the name", DOC("{\"Effect\":\"Allow\",\"Action\":\"lambda:InvokeFunction\",\"Resource\":\"arn:aws:lambda:us-east-1::function:f\"}"), "" },
+    { "a bucket of four colons",   DOC("{\"Effect\":\"Allow\",\"Action\":\"s3:PutObject\",\"Resource\":>\"arn:aws:s3::::mail/*\"}"), "arn-one-colon-too-many" },
+    { "a topic with two before its name", DOC("{\"Effect\":\"Allow\",\"Action\":\"sns:Publish\",\"Resource\":>\"arn:aws:sns:us-east-1:111122223333::t\"}"), "arn-one-colon-too-many" },
+    { "a service nobody knows",    DOC("{\"Effect\":\"Allow\",\"Action\":\"x:y\",\"Resource\":\"arn:aws:x::111122223333::t\"}"), "" },
+    { "an action misspelt",        DOC("{\"Effect\":\"Allow\",\"Action\":[\"s3:GetObject\",>\"s3:PutObjct\"],\"Resource\":\"arn:aws:s3:::mail/*\"}"), "misspelt-name" },
+    { "actions that are near one another", DOC("{\"Effect\":\"Allow\",\"Action\":[\"kms:Encrypt\",\"kms:Decrypt\",\"sts:AssumeRoot\",\"s3:putobject\",\"kms:GenerateDataKeyPair\",\"lambda:Invoke*\"],\"Resource\":\"*\"}"), "" },
     { "two colons that belong",    DOC("{\"Effect\":\"Allow\",\"Action\":\"iam:PassRole\",\"Resource\":\"arn:aws:iam::111122223333:role/r\"}"), "" },
 };
 
@@ -185,6 +226,27 @@ static void a_document_for_no_rule_in_particular(void **state)
     assert_null(policy_parse(STR(DOC(PUT(BOTH))), arena, &document));
     assert_true(hints_of_document(&document, &home, STR_NONE, arena, &hints));
     assert_int_equal(hints.count, 0);
+}
+
+static void hints_stand_in_the_order_of_the_text(void **state)
+{
+    (void)state;
+    AUTO_ARENA *arena = arena_new(8 << 20);
+    struct hints hints = { 0 };
+    static const struct { enum hint_kind kind; uint32_t from; } given[] = {
+        { HINT_COMMENTS, 9 }, { HINT_MISSPELT, 2 }, { HINT_NO_KEEPER, 0 }, { HINT_COMMENTS, 2 }, { HINT_PLACEHOLDER, 9 },
+    }, wanted[] = {
+        { HINT_NO_KEEPER, 0 }, { HINT_MISSPELT, 2 }, { HINT_COMMENTS, 2 }, { HINT_COMMENTS, 9 }, { HINT_PLACEHOLDER, 9 },
+    };
+    for (size_t i = 0; i < sizeof(given) / sizeof(*given); i++) {
+        const struct hint one = { .kind = given[i].kind, .source = STR("{}"), .span = { given[i].from, 10 } };
+        assert_true(hints_add(&hints, arena, &one));
+    }
+    hints_sort(&hints);
+    for (size_t i = 0; i < hints.count; i++) {
+        assert_int_equal(hints.of[i].kind, wanted[i].kind);
+        assert_int_equal(hints.of[i].span.from, wanted[i].from);
+    }
 }
 
 /* ---- of a decision ---- */
@@ -273,6 +335,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_hint_is_raised_where_it_should_be_and_nowhere_else),
         cmocka_unit_test(a_document_for_no_rule_in_particular),
+        cmocka_unit_test(hints_stand_in_the_order_of_the_text),
         cmocka_unit_test(a_decision_is_hinted_at_where_it_was_made),
         cmocka_unit_test(a_hint_is_written_with_its_place),
         cmocka_unit_test(no_more_hints_are_kept_than_their_bound),
