@@ -148,6 +148,54 @@ def test_the_same_words_about_another_place_are_told_too():
         ("Invalid parameter: Policy Error: null", 1), ("Invalid parameter: Policy Error: null", 2)]
 
 
+CALL = {"Action": "lambda:InvokeFunction", "Principal": "ses.amazonaws.com", "SourceAccount": "111122223333", "SourceArn": RULE, "StatementId": "S"}
+IN_CALL = {
+    "a value that is none": ('"111122223333"', '"1111"', '"1111"', "ValidationException"),
+    "a principal who is nobody": ('"ses.amazonaws.com"', '"ses.example"', '"ses.example"', "InvalidParameterValueException"),
+    "a parameter in lower case": ('"SourceAccount"', '"sourceAccount"', '"sourceAccount"', "misspelt-name"),
+    "a letter too many": ('"SourceArn"', '"SourceArns"', '"SourceArns"', "misspelt-name"),
+    "another rule": ("rule/store", "rule/other", '"arn:aws:ses', "source-arn-names-another-rule"),
+    "a placeholder": ("us-east-1", "region", '"arn:aws:ses', "placeholder-left"),
+}
+
+
+@pytest.mark.parametrize("what", IN_CALL)
+def test_a_fault_in_a_call_is_told_of_its_parameter(what):
+    right, wrong, place, name = IN_CALL[what]
+    text = json.dumps(CALL, indent=2).replace(right, wrong)
+    said = checked(text, "--rule-arn", RULE)
+    assert said["type"] == "function" and said["guessed"]
+    [at] = [offset(text, told) for told in said["errors"] + said["hints"] if name in (told.get("id"), told.get("code"))]
+    assert at == text.index(place), said
+
+
+NAMES = {
+    "trust": ("Statement", "Effect", "Principal", "Action", "Condition", "Service", "StringEquals"),
+    "bucket": ("Version", "Statement", "Sid", "Effect", "Principal", "Action", "Resource", "Condition", "Service", "StringEquals"),
+    "key": ("Version", "Statement", "Effect", "Principal", "Action", "Resource", "Condition", "Service", "StringEquals"),
+    "topic": ("Version", "Statement", "Effect", "Principal", "Action", "Resource", "Condition", "Service", "StringEquals"),
+    "identity": ("Version", "Statement", "Sid", "Effect", "Action", "Resource", "Condition", "StringEquals"),
+}
+ACTIONS = {"trust": "sts:AssumeRole", "bucket": "s3:PutObject", "key": "kms:Decrypt", "topic": "SNS:Publish", "identity": "s3:PutObject"}
+RESOURCES = {"bucket": "arn:aws:s3:::mail/*", "key": "*", "topic": "arn:aws:sns:us-east-1:111122223333:t", "identity": "arn:aws:s3:::mail/*"}
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_a_name_misspelt_is_blamed_and_not_its_value(kind):
+    statement = {"Sid": "A", "Effect": "Allow", "Principal": {"Service": "ses.amazonaws.com"}, "Action": ACTIONS[kind],
+                 "Resource": RESOURCES.get(kind), "Condition": {"StringEquals": {"aws:SourceAccount": "111122223333"}}}
+    for absent in {"trust": ["Resource"], "identity": ["Principal"]}.get(kind, []):
+        del statement[absent]
+    text = json.dumps({"Version": "2012-10-17", "Statement": [statement]}, indent=2)
+    assert checked(text, "--type", kind)["valid"]
+    for name in NAMES[kind]:
+        for wrong in (name.lower(), name + "s"):
+            faulty = text.replace(f'"{name}"', f'"{wrong}"')
+            [error] = checked(faulty, "--type", kind)["errors"]
+            assert offset(faulty, error) == faulty.index(f'"{wrong}"'), (name, error)
+            assert "line " not in error["message"], error
+
+
 # ---- the page's own policies, and each with one fault in it
 
 def pieces(text):

@@ -13,6 +13,7 @@ struct reader {
     str source;
     struct arena *arena;
     struct span *bad_at;
+    bool placed; /* a fault's sentence begins with the place */
 };
 
 enum { STATEMENTS_MAX = 4096 };
@@ -27,6 +28,8 @@ refuse(const struct reader *reader, const struct spans *at, const char *fmt, ...
     va_end(args);
     const struct spans_place place = spans_place(reader->source, at->from);
     *reader->bad_at = (struct span) { at->from, at->to };
+    if (!reader->placed)
+        return fault(reader->arena, FAULT_SYNTAX, NULL, "%s", says);
     return fault(reader->arena, FAULT_SYNTAX, NULL, "line %u, column %u: %s", (unsigned)place.line,
                  (unsigned)place.column, says);
 }
@@ -323,8 +326,8 @@ static const struct fault *read_document(const struct reader *reader, const stru
     return NULL;
 }
 
-const struct fault *policy_parse_at(str json, struct arena *arena, struct document *ret_document,
-                                    struct span *ret_bad_at)
+static const struct fault *parse(str json, struct arena *arena, bool placed,
+                                 struct document *ret_document, struct span *ret_bad_at)
 {
     struct document document = { .source = arena_str(arena, json) };
     if (str_is_none(document.source)) {
@@ -332,7 +335,7 @@ const struct fault *policy_parse_at(str json, struct arena *arena, struct docume
         return str_is_none(json) ? fault(arena, FAULT_SYNTAX, NULL, "there is no policy text")
                                  : &fault_no_memory;
     }
-    const struct reader reader = { document.source, arena, ret_bad_at };
+    const struct reader reader = { document.source, arena, ret_bad_at, placed };
     const struct spans *root;
     uint32_t bad_at;
     const struct fault *why =
@@ -354,7 +357,13 @@ const struct fault *policy_parse_at(str json, struct arena *arena, struct docume
 const struct fault *policy_parse(str json, struct arena *arena, struct document *ret_document)
 {
     struct span bad_at;
-    return policy_parse_at(json, arena, ret_document, &bad_at);
+    return parse(json, arena, true, ret_document, &bad_at);
+}
+
+const struct fault *policy_parse_at(str json, struct arena *arena, struct document *ret_document,
+                                    struct span *ret_bad_at)
+{
+    return parse(json, arena, false, ret_document, ret_bad_at);
 }
 
 void statement_place(const struct document *document, const struct statement *statement,

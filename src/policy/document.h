@@ -73,7 +73,8 @@ struct document {
  * grammar wanted. An unknown operator or element is refused, never skipped; an operator without a
  * key says nothing, whatever its name, and IAM lets it stand. */
 const struct fault *policy_parse(str json, struct arena *, struct document *ret_document);
-/* The same, and for those who point at the fault: its bytes in json, written on a FAULT_SYNTAX. */
+/* The same, and for those who point at the fault: its bytes in json, written on a FAULT_SYNTAX. What
+ * the grammar refuses is then said without line and column. */
 const struct fault *policy_parse_at(str json, struct arena *, struct document *ret_document,
                                     struct span *ret_bad_at);
 

@@ -3,9 +3,14 @@
 #include "policy/draft.h"
 
 #include "base/spans.h"
+#include "policy/hinting.h"
 #include "policy/permission.h"
 
 #include <stdio.h>
+
+/* What has room for a policy around it; a text between this and what is read at all is left as it
+ * is. */
+enum { TEXT_MAX = SPANS_SIZE_MAX - 100 };
 
 struct mending {
     char *bytes; /* being mended */
@@ -18,18 +23,25 @@ struct mending {
     bool full;
 };
 
-static void note(struct mending *m, enum hint_kind kind, size_t from, size_t to, const char *says)
+static void note(struct mending *m, enum hint_kind kind, size_t from, size_t to, str says)
 {
-    const struct hint found = { .kind = kind,
-                                .says = str_of(says),
-                                .source = m->original,
-                                .span = { (uint32_t)from, (uint32_t)to } };
-    m->full |= !hints_add(m->hints, m->arena, &found);
+    const struct hint found = {
+        .kind = kind, .says = says, .source = m->original, .span = { (uint32_t)from, (uint32_t)to }
+    };
+    m->full |= str_is_none(says) || !hints_add(m->hints, m->arena, &found);
 }
 
 /* ---- what it is meant to be ---- */
 
 enum likeness { LIKE_OTHER, LIKE_STATEMENT, LIKE_CALL };
+
+static const str params[] = {
+    STR_INIT("Action"),         STR_INIT("Principal"),        STR_INIT("StatementId"),
+    STR_INIT("FunctionName"),   STR_INIT("SourceArn"),        STR_INIT("SourceAccount"),
+    STR_INIT("PrincipalOrgID"), STR_INIT("Qualifier"),        STR_INIT("FunctionUrlAuthType"),
+    STR_INIT("RevisionId"),     STR_INIT("EventSourceToken"),
+};
+enum { PARAMS = sizeof(params) / sizeof(*params) };
 
 static size_t known_members(const struct spans *object, const str *names, size_t count)
 {
@@ -52,16 +64,11 @@ static enum likeness looks_like(const struct spans *root)
         STR_INIT("NotPrincipal"), STR_INIT("NotAction"), STR_INIT("NotResource"),
         STR_INIT("Condition"),
     };
-    static const str of_call[] = {
-        STR_INIT("StatementId"),         STR_INIT("FunctionName"),     STR_INIT("SourceArn"),
-        STR_INIT("SourceAccount"),       STR_INIT("PrincipalOrgID"),   STR_INIT("Qualifier"),
-        STR_INIT("FunctionUrlAuthType"), STR_INIT("EventSourceToken"), STR_INIT("RevisionId"),
-    };
 #define MEMBERS(names) known_members(root, names, sizeof(names) / sizeof(*names))
     if (root->kind != SPANS_OBJECT || MEMBERS(of_policy))
         return LIKE_OTHER;
     const size_t both = MEMBERS(of_both), statement = MEMBERS(of_statement),
-                 call = MEMBERS(of_call);
+                 call = MEMBERS(params) - both;
 #undef MEMBERS
     if (both + (statement > call ? statement : call) < 2)
         return LIKE_OTHER;
@@ -75,6 +82,20 @@ static bool are_statements(const struct spans *root)
     for (; item; item = item->next)
         all &= looks_like(item) == LIKE_STATEMENT;
     return all || looks_like(root) == LIKE_STATEMENT;
+}
+
+/* A NUL in between is kept: it makes the text no JSON. */
+static str around(struct arena *arena, const char *before, str text, const char *after)
+{
+    const size_t head = strlen(before), tail = strlen(after), len = head + text.len + tail;
+    char *bytes = arena_alloc(arena, len, 1);
+    if (!bytes)
+        return STR_NONE;
+    memcpy(bytes, before, head);
+    if (text.len)
+        memcpy(bytes + head, text.ptr, text.len);
+    memcpy(bytes + head + text.len, after, tail);
+    return (str) { bytes, len };
 }
 
 static bool reads_as(struct mending *m, str text, const struct spans **ret_root)
@@ -92,7 +113,9 @@ static bool reads(struct mending *m)
     m->several = false;
     if (reads_as(m, (str) { m->bytes, m->len }, &root))
         return true;
-    const str list = arena_strf(m->arena, "[" STR_FMT "]", (int)m->len, m->bytes);
+    if (m->len > TEXT_MAX)
+        return false;
+    const str list = around(m->arena, "[", (str) { m->bytes, m->len }, "]");
     m->several = reads_as(m, list, &root) && are_statements(root);
     return m->several;
 }
@@ -148,7 +171,7 @@ static void blank_comments(struct mending *m, enum comment_end ends, bool tell)
                                 m->bytes[behind - 2] == '*');
             if (tell)
                 note(m, HINT_COMMENTS, at, behind,
-                     "JSON has no comments, and AWS refuses them: take this one out");
+                     STR("JSON has no comments, and AWS refuses them: take this one out"));
             blank(m, at, behind);
             at = behind;
         } else {
@@ -179,13 +202,13 @@ static void put_comma(struct mending *m, size_t from, size_t to)
             at = i;
     }
     m->bytes[at] = ',';
-    note(m, HINT_MISSING_COMMA, from - 1, from, "a comma is missing behind this");
+    note(m, HINT_MISSING_COMMA, from - 1, from, STR("a comma is missing behind this"));
 }
 
 static void take_comma(struct mending *m, size_t at)
 {
     m->bytes[at] = ' ';
-    note(m, HINT_TRAILING_COMMA, at, at + 1, "nothing follows this comma: take it out");
+    note(m, HINT_TRAILING_COMMA, at, at + 1, STR("nothing follows this comma: take it out"));
 }
 
 static void mend_commas(struct mending *m)
@@ -219,11 +242,10 @@ static void wrap(struct mending *m, struct draft *draft)
                                     : "{\"Version\":\"2012-10-17\",\"Statement\":",
                *after = m->several ? "]}" : "}";
     size_t from = 0, to = m->len;
-    draft->as_is = arena_strf(m->arena, "%s" STR_FMT "%s", before, STR_ARG(draft->original), after);
-    draft->text =
-        memcmp(m->bytes, draft->original.ptr, m->len) == 0
-            ? draft->as_is
-            : arena_strf(m->arena, "%s" STR_FMT "%s", before, (int)m->len, m->bytes, after);
+    draft->as_is = around(m->arena, before, draft->original, after);
+    draft->text = memcmp(m->bytes, draft->original.ptr, m->len) == 0
+                      ? draft->as_is
+                      : around(m->arena, before, (str) { m->bytes, m->len }, after);
     draft->shift = (uint32_t)strlen(before);
     draft->part = true;
     while (is_space(m->bytes[from]))
@@ -232,10 +254,10 @@ static void wrap(struct mending *m, struct draft *draft)
         to--;
     note(m, HINT_BARE_STATEMENT, from, to,
          m->several
-             ? "these are statements, to be put among those of a policy: by themselves no service "
-               "takes them"
-             : "this is a statement, to be put among those of a policy: by itself no service takes "
-               "it");
+             ? STR("these are statements, to be put among those of a policy: by themselves no "
+                   "service takes them")
+             : STR("this is a statement, to be put among those of a policy: by itself no "
+                   "service takes it"));
 }
 
 /* ---- the parameters of a call ---- */
@@ -248,6 +270,23 @@ static const struct spans *param_of(const struct spans *call, str name)
     return param;
 }
 
+/* Lambda passes over a parameter that it does not know. */
+static void look_at_params(struct mending *m, const struct spans *call)
+{
+    for (const struct spans *param = call->first; param; param = param->next) {
+        str meant = name_meant(param->name, params, PARAMS);
+        for (size_t i = 0; i < PARAMS; i++) {
+            if (str_eq_nocase(param->name, params[i]))
+                meant = str_eq(param->name, params[i]) ? STR_NONE : params[i];
+        }
+        if (!str_is_none(meant))
+            note(m, HINT_MISSPELT, param->name_from, param->name_to,
+                 arena_strf(m->arena,
+                            "AddPermission has no parameter " STR_FMT ": is " STR_FMT " meant?",
+                            STR_ARG(param->name), STR_ARG(meant)));
+    }
+}
+
 static void make_call(struct mending *m, const struct spans *root, str target, struct draft *draft)
 {
     const struct permission call = permission_from(root);
@@ -258,6 +297,7 @@ static void make_call(struct mending *m, const struct spans *root, str target, s
     };
     str statement, param;
     draft->call = root;
+    look_at_params(m, root);
     draft->refused = permission_statement_at(&call, &home, m->arena, &statement, &param);
     if (draft->refused) {
         const struct spans *at = str_is_none(param) ? NULL : param_of(root, param);
@@ -325,7 +365,7 @@ bool draft_mend(str original, str target, struct arena *arena, struct hints *hin
     if (m.several)
         wrap(&m, &draft);
     else if (reads_as(&m, mended, &root)) {
-        if (are_statements(root))
+        if (m.len <= TEXT_MAX && are_statements(root))
             wrap(&m, &draft);
         else if (looks_like(root) == LIKE_CALL)
             make_call(&m, root, target, &draft);

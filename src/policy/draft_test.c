@@ -58,6 +58,40 @@ static const struct draft_case drafts[] = {
 };
 /* clang-format on */
 
+/* What no text can say in a C string. */
+static void a_nul_is_kept(void **state)
+{
+    (void)state;
+    AUTO_ARENA *arena = arena_new(4 << 20);
+    struct hints hints = { 0 };
+    struct draft draft;
+    const str original = STR(PUT "\0 and more");
+    assert_true(draft_mend(original, STR_NONE, arena, &hints, &draft));
+    assert_false(draft.part);
+    assert_true(draft.broken && str_eq(draft.text, original) && hints.count == 0);
+}
+
+static void a_text_of_any_size_is_mended_or_left(void **state)
+{
+    (void)state;
+    static const char head[] = "{\"Effect\":\"Allow\",\"Action\":\"s3:*\",\"Resource\":\"*\"";
+    for (size_t len = SPANS_SIZE_MAX - 200; len <= SPANS_SIZE_MAX; len += 50) {
+        AUTO_ARENA *arena = arena_new(256 << 20);
+        char *text = arena_alloc(arena, len, 1);
+        struct hints hints = { 0 };
+        struct draft draft;
+        const struct spans *root;
+        memset(text, ' ', len);
+        memcpy(text, head, sizeof(head) - 1);
+        for (int whole = 0; whole < 2; whole++) {
+            text[len - 1] = whole ? '}' : ' ';
+            assert_true(draft_mend((str) { text, len }, STR_NONE, arena, &hints, &draft));
+            assert_int_equal(draft.part, whole && len <= SPANS_SIZE_MAX - 100);
+            assert_int_equal(!spans_parse(draft.as_is, SPANS_STRICT, arena, &root), whole);
+        }
+    }
+}
+
 /* What is wanted may leave out the end of each item. */
 static bool tells(const struct hints *hints, str wants)
 {
@@ -198,6 +232,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_can_be_read_after_mending_is_mended),
+        cmocka_unit_test(a_nul_is_kept),
+        cmocka_unit_test(a_text_of_any_size_is_mended_or_left),
         cmocka_unit_test(a_place_in_the_mended_text_is_one_in_the_original),
         cmocka_unit_test(a_place_in_what_a_call_makes_is_its_parameter),
         cmocka_unit_test(a_call_that_lambda_refuses_is_refused_in_its_words),

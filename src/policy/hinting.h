@@ -43,6 +43,9 @@ bool covers_action(const struct statement *, str action);
 bool has_wildcard(str value);
 /* In its values a wildcard is one. */
 bool has_patterns(const struct condition *);
+/* Of the names the one that is at most two letters off, in any case of letters; STR_NONE: it is one of
+ * them, or near none. */
+str name_meant(str name, const str *names, size_t count);
 /* The ARN less the colon that it has too many; STR_NONE: it has not. */
 str one_colon_less(str arn, struct arena *);
 /* The condition asks for the key to be there with one of its values: the statement as a whole says

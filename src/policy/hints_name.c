@@ -29,8 +29,7 @@ static size_t slips(str a, str b)
     return row[b.len];
 }
 
-/* The nearest of the names; STR_NONE: it is one of them, or near none. */
-static str meant(str name, const str *names, size_t count)
+str name_meant(str name, const str *names, size_t count)
 {
     size_t least = SLIPS_MAX + 1;
     str nearest = STR_NONE;
@@ -108,24 +107,37 @@ static str key_meant(str key)
         if (str_starts(keys[i], STR("aws:")) && str_eq_nocase(str_from(keys[i], 4), key))
             return keys[i];
     }
-    return meant(key, keys, KEYS);
+    return name_meant(key, keys, KEYS);
 }
 
-/* What SES asks for. Other actions there are too many of to know them all; one that the table of
- * actions has is no slip. */
+/* What SES asks for. Other actions there are too many of to know them all. */
 static const str asked[] = {
-    STR_INIT("s3:PutObject"), STR_INIT("kms:GenerateDataKey"),   STR_INIT("kms:Decrypt"),
-    STR_INIT("sns:Publish"),  STR_INIT("lambda:InvokeFunction"), STR_INIT("sts:AssumeRole"),
+    STR_INIT("s3:PutObject"),   STR_INIT("kms:GenerateDataKey"), STR_INIT("kms:GenerateDataKey*"),
+    STR_INIT("kms:Decrypt"),    STR_INIT("sns:Publish"),         STR_INIT("lambda:InvokeFunction"),
+    STR_INIT("sts:AssumeRole"),
 };
+
+/* What covers an action of the table is no slip. */
+static bool covers_any(str item, struct arena *arena)
+{
+    uint64_t masks[ACTION_SERVICES] = { 0 };
+    struct action_pattern pattern;
+    if (!action_pattern_compile(item, arena, &pattern))
+        return true; /* nothing is said when memory is short */
+    action_pattern_mask(&pattern, masks);
+    for (size_t i = 0; i < ACTION_SERVICES; i++) {
+        if (masks[i])
+            return true;
+    }
+    return false;
+}
 
 void look_at_names(struct reading *r, const struct statement *statement)
 {
     for (size_t i = 0; i < statement->actions.count; i++) {
         const str action = statement->actions.values[i];
-        if (has_wildcard(action) || action_of(action).bit)
-            continue;
-        const str is = meant(action, asked, sizeof(asked) / sizeof(*asked));
-        if (!str_is_none(is))
+        const str is = name_meant(action, asked, sizeof(asked) / sizeof(*asked));
+        if (!str_is_none(is) && !covers_any(action, r->arena))
             hint(r, HINT_MISSPELT, statement, hint_item_span(r, statement->actions.span, action),
                  "no action is called " STR_FMT ": is " STR_FMT " meant?", STR_ARG(action),
                  STR_ARG(is));

@@ -107,11 +107,13 @@ const struct fault *vet_topic(struct vetting *v, const struct spans *root)
 {
     const struct spans *statements = spans_get(root, STR("Statement"));
     size_t principals = 0;
-    if (root->kind != SPANS_OBJECT || items_count(statements) == 0)
-        return vet_refuse(v, statements ? statements : root, error_null);
+    if (root->kind != SPANS_OBJECT)
+        return vet_refuse(v, root, error_null);
     const struct spans *stranger = vet_document_stranger(v, root);
-    if (stranger)
+    if (stranger) /* no matter in which order: the words are the same */
         return vet_refuse(v, stranger, error_null);
+    if (items_count(statements) == 0)
+        return vet_refuse(v, statements ? statements : root, error_null);
     if (!vet_version_ok(root))
         return vet_refuse(v, spans_get(root, STR("Version")), error_null);
     if (items_count(statements) > STATEMENTS_MAX)

@@ -32,6 +32,12 @@ static bool is_assume_action(str item)
     return false;
 }
 
+/* What lacks something may have it by a name that is no element: that name is to blame. */
+static const struct spans *lacking(const struct spans *stranger, const struct spans *whole)
+{
+    return stranger ? stranger : whole;
+}
+
 static const struct fault *vet_principal(struct vetting *v, const struct spans *statement)
 {
     const struct spans *principal = spans_get(statement, STR("Principal")),
@@ -43,7 +49,8 @@ static const struct fault *vet_principal(struct vetting *v, const struct spans *
                               ? "Allow with NotPrincipal is not allowed."
                               : "AssumeRole policy must not contain NotPrincipal field.");
     if (!principal)
-        return vet_refuse(v, statement, "Missing required field Principal");
+        return vet_refuse(v, lacking(vet_statement_stranger(v, statement), statement),
+                          "Missing required field Principal");
     if (principal->kind == SPANS_OBJECT && principal->count == 0)
         return vet_refuse(v, principal, "Missing required field Principal cannot be empty!");
     const struct spans *nobody = vet_principal_nobody(v, principal, &type);
@@ -64,13 +71,16 @@ static const struct fault *vet_statement(struct vetting *v, const struct spans *
         return vet_refuse(v, statement, "Could not parse the policy: Statement is empty!");
     const struct spans *effect = spans_get(statement, STR("Effect"));
     if (!effect)
-        return vet_refuse(v, statement, "Missing required field Effect");
+        return vet_refuse(v, lacking(vet_statement_stranger(v, statement), statement),
+                          "Missing required field Effect");
     if (!str_eq(effect->text, STR("Allow")) && !str_eq(effect->text, STR("Deny")))
         return vet_refuse(v, effect, "Invalid effect: " STR_FMT, STR_ARG(effect->text));
     TRY(vet_principal(v, statement));
     const struct spans *actions = vet_either(statement, "Action", "NotAction");
     if (items_count(actions) == 0)
-        return vet_refuse(v, actions ? actions : statement, "Missing required field Action");
+        return vet_refuse(
+            v, actions ? actions : lacking(vet_statement_stranger(v, statement), statement),
+            "Missing required field Action");
     for (const struct spans *i = items_first(actions); i; i = items_next(actions, i)) {
         if (!is_assume_action(i->text))
             return vet_refuse(v, i, "AssumeRole policy may only specify STS AssumeRole actions.");
@@ -91,7 +101,8 @@ const struct fault *vet_trust(struct vetting *v, const struct spans *root)
                           "The policy must contain a valid version string");
     const struct spans *statements = spans_get(root, STR("Statement"));
     if (items_count(statements) == 0)
-        return vet_refuse(v, statements ? statements : root,
+        return vet_refuse(v,
+                          statements ? statements : lacking(vet_document_stranger(v, root), root),
                           "Could not parse the policy: Statement is empty!");
     for (const struct spans *s = items_first(statements); s; s = items_next(statements, s))
         TRY(vet_statement(v, s));
