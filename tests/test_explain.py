@@ -4,6 +4,7 @@ import json
 import pathlib
 import subprocess
 
+import botocore.exceptions
 import pytest
 
 from conftest import (ACCOUNT, BINARY, REGION, ROOT, Receiving, bucket_policy, role_policy, rule_arn, s3_action,
@@ -202,13 +203,13 @@ def carry_out(step, remedies):
             step["policies"][remedy["policy"]] = remedy["document"]
 
 
-def take_away(step, denying):
-    for name in sorted(denying, reverse=True):
-        container, index = place_of(step["policies"], name["policy"])
+def take_away(step, denies):
+    for deny in sorted(denies, key=lambda one: -one["statement"]):  # from the back: the others keep their numbers
+        container, index = place_of(step["policies"], deny["policy"])
         document = container[index]
         if isinstance(document["Statement"], dict):
             document["Statement"] = [document["Statement"]]
-        del document["Statement"][name["statement"]]
+        del document["Statement"][deny["statement"]]
 
 
 def test_each_denied_flow_passes_when_its_explanations_are_followed():
@@ -234,10 +235,11 @@ def test_each_denied_flow_passes_when_its_explanations_are_followed():
                 mended += 1
             else:
                 assert "remedy" not in told and "remedies" not in told
-                denying = [t for t in told["trace"] if t["effect"] == "Deny" and t["applies"]]
-                assert denying and all(t.get("sid", "") in told["instead"] for t in denying), told["instead"]
-                for one in sorted(denying, key=lambda t: -t["statement"]):
-                    take_away(step, [one])
+                applying = [t for t in told["trace"] if t["effect"] == "Deny" and t["applies"]]
+                assert [(d["policy"], d["statement"]) for d in told["denies"]] == \
+                    [(t["policy"], t["statement"]) for t in applying], flow["id"]
+                assert told["denies"] and all(d.get("sid", "") in told["instead"] for d in told["denies"])
+                take_away(step, told["denies"])
                 removed += 1
             said = explained(flow)
     assert mended > 200 and removed > 20
@@ -273,7 +275,7 @@ def denied_as_rehearsed(receiving, rule="store"):
 
     def named(value):
         return json.loads(json.dumps(value).replace(zeros, message))
-    for member in ("action", "resource", "principal", "sentence", "remedy", "remedies", "instead"):
+    for member in ("action", "resource", "principal", "sentence", "remedy", "remedies", "instead", "denies"):
         assert named(told.get(member)) == denial.get(member), member
     for member, value in told["blame"].items():
         assert named(value) == denial[member], member
@@ -319,13 +321,65 @@ def test_a_rehearsal_and_a_delivery_agree_on_a_denial(stored, what, policy):
     told = said["actions"][0]["decisions"][0]
     if what == "a deny":
         assert told["expect"] == "ExplicitDeny" and "AllowSESPuts" in told["instead"]
-        return
-    # Following the remedy delivers the mail.
-    assert told["remedy"]["Resource"] == "arn:aws:s3:::mail/in/*"
-    repaired = (policy or {"Version": "2012-10-17", "Statement": []})
-    stored.policy("mail", {**repaired, "Statement": [*repaired["Statement"], told["remedy"]]})
-    assert rehearsed(stored.server, "main/store", denied=False)["allowed"] is True
+        assert told["denies"] == [{"policy": "resource", "sid": "AllowSESPuts", "statement": 0,
+                                   "attached_to": "arn:aws:s3:::mail"}]
+    else:
+        assert told["remedy"]["Resource"] == "arn:aws:s3:::mail/in/*"
+    # Following it delivers the mail.
+    assert follow(stored) == (["denies", "remedies"] if what == "a deny" else ["remedies"])
     stored.server.settled(stored.server.send(MAIL), ("delivered",))
+
+
+def edit_policy(receiving, place, arn, edit):
+    """What a script would do that knows AWS and nothing of Sesame: `place` and `arn` are all it has to go by."""
+    empty = {"Version": "2012-10-17", "Statement": []}
+    name = arn.rpartition(":")[2].rpartition("/")[2]
+    if place == "resource":
+        s3 = receiving.bucket_owner
+        try:
+            document = json.loads(s3.get_bucket_policy(Bucket=name)["Policy"])
+        except botocore.exceptions.ClientError:
+            document = empty
+        document = edit(document)
+        if document["Statement"]:
+            s3.put_bucket_policy(Bucket=name, Policy=json.dumps(document))
+        else:
+            s3.delete_bucket_policy(Bucket=name)
+    elif place == "trust":
+        document = receiving.iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
+        receiving.iam.update_assume_role_policy(RoleName=name, PolicyDocument=json.dumps(edit(document)))
+    elif place == "identity":
+        receiving.iam.put_role_policy(RoleName=name, PolicyName="more", PolicyDocument=json.dumps(edit(empty)))
+    else:
+        raise AssertionError(place)
+
+
+def follow(receiving, rule="main/store"):
+    """Asks and does as it is told until every action is allowed; which of the two ways it was told, in turn."""
+    receiving.bucket_owner = getattr(receiving, "bucket_owner", receiving.s3)
+    ways = []
+    while not (said := rehearsed(receiving.server, rule))["allowed"]:
+        told = said["actions"][0]["decisions"][-1]
+        ways += [way for way in ("denies", "remedies") if way in told]
+        assert len(ways) < 6, ways
+        for deny in told.get("denies", [])[::-1]:
+            edit_policy(receiving, deny["policy"].split("[")[0], deny["attached_to"], lambda document: {
+                **document, "Statement": [s for at, s in enumerate(document["Statement"]) if at != deny["statement"]]})
+        for remedy in told.get("remedies", []):
+            edit_policy(receiving, remedy["policy"].split("[")[0], remedy["attached_to"], lambda document: {
+                **document, "Statement": [*document["Statement"], remedy["statement"]]})
+    return ways
+
+
+def test_a_script_that_knows_only_the_json_opens_a_bucket_of_another_account(server):
+    receiving = with_role(server, bucket_account=OTHER)
+    receiving.iam.update_assume_role_policy(
+        RoleName="writer", PolicyDocument=json.dumps(trust_policy(rule_arn("clone", "store"))))
+    receiving.iam.delete_role_policy(RoleName="writer", PolicyName="p")
+    receiving.bucket_owner.delete_bucket_policy(Bucket="mail")
+    assert follow(receiving) == ["remedies", "remedies"]  # the trust; then the role's policy and the bucket's at once
+    server.settled(server.send(MAIL), ("delivered",))
+    assert len(json.loads(receiving.bucket_owner.get_bucket_policy(Bucket="mail")["Policy"])["Statement"]) == 1
 
 
 def with_role(server, trust=None, policy=None, bucket_account=None):
@@ -333,7 +387,11 @@ def with_role(server, trust=None, policy=None, bucket_account=None):
     role = f"arn:aws:iam::{ACCOUNT}:role/writer"
     receiving.iam.create_role(RoleName="writer", AssumeRolePolicyDocument=json.dumps(trust_policy(rule_arn("main", "store"))))
     receiving.iam.put_role_policy(RoleName="writer", PolicyName="p", PolicyDocument=json.dumps(role_policy("mail")))
-    receiving.bucket("mail")
+    receiving.bucket_owner = server.client("s3", account=bucket_account) if bucket_account else receiving.s3
+    receiving.bucket_owner.create_bucket(Bucket="mail")
+    if bucket_account:
+        receiving.bucket_owner.put_bucket_policy(Bucket="mail", Policy=json.dumps(
+            bucket_policy("mail", None, Sid="Role", Principal={"AWS": role}, Condition=None)))
     receiving.rule("store", s3_action("mail", IamRoleArn=role))
     if trust:
         receiving.iam.update_assume_role_policy(RoleName="writer", PolicyDocument=json.dumps(trust))

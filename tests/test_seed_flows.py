@@ -18,7 +18,7 @@ REGIONS = ["us-east-1", "us-west-2", "eu-west-1"]
 TITLES = {"S3 action through a bucket policy", "S3 action through a role", "role writes to a bucket of another account",
           "role session narrowed by a session policy"}
 MEMBERS = {"action", "resource", "principal", "policy", "sid", "element", "operator", "key", "wanted", "got", "sentence",
-           "remedy", "remedies", "instead", "hints"}
+           "remedy", "remedies", "instead", "denies", "hints"}
 REFUSED_WHEN_SAVED = {  # bucket policies that S3 does not take
     "wrong-bucket": "Policy has invalid resource", "bucket-case": "Policy has invalid resource",
     "bucket-without-slash-star": "Action does not apply to any resource(s) in statement"}

@@ -129,10 +129,11 @@ str denial_aws_sentence(const struct denial *, struct arena *);
 
 /* What mends one lack: the smallest statement that helps, and where it belongs. */
 struct remedy {
-    str policy;    /* "resource", "identity[0]", "scp[1][0]": in the vectors' words */
-    str statement; /* JSON */
-    str document;  /* a whole policy around it, where there is none to put it into; else STR_NONE */
-    str says;      /* where to put it, and who can, for a person */
+    str policy;      /* "resource", "identity[0]", "scp[1][0]": in the vectors' words */
+    str attached_to; /* ARN of the bucket, role, key that has the policy; STR_NONE: none is known */
+    str statement;   /* JSON */
+    str document;    /* a whole policy around it, where there is none to put it into; or STR_NONE */
+    str says;        /* where to put it, and who can, for a person */
 };
 /* One for each lack, in their order; all of them together allow the request, and each is needed.
  * None where no statement can help: see denial_instead. False: the arena is full. */
@@ -146,8 +147,9 @@ str denial_instead(const struct denial *, struct arena *);
  * {"action","resource","principal","policy","sid","element","operator","key","wanted","got",
  *  "sentence","remedy"}, with the words of the vectors' `blame` ("trust", "resource",
  * "identity[0]", ...; absent members left out, got null when the key was absent). Beside
- * them "remedies", the list of {"policy","says","statement","document"}, or "instead"; and "hints",
- * as policy/hints.h writes them. */
+ * them "remedies", the list of {"policy","attached_to","says","statement","document"}, or "instead"
+ * and "denies", the list of {"policy","sid","statement","attached_to"}; and "hints", as
+ * policy/hints.h writes them. */
 str denial_json(const struct denial *, struct arena *);
 
 #endif

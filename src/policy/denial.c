@@ -79,6 +79,36 @@ str policy_place(enum exhibit_kind kind, const struct exhibit *exhibit, size_t i
     return arena_strf(arena, "%s[%zu]", names[kind], index);
 }
 
+str policy_attached_to(enum exhibit_kind kind, const struct request *request)
+{
+    const struct caller *caller = request->caller;
+    const struct arn *resource = &request->resource;
+    str before, key;
+    switch (kind) {
+    case EXHIBIT_IDENTITY:
+    case EXHIBIT_BOUNDARY:
+        if (caller->kind == CALLER_ASSUMED_ROLE)
+            return caller->assumed_role.role.text;
+        return caller->kind == CALLER_USER ? caller->user.arn.text : STR_NONE;
+    case EXHIBIT_RESOURCE:
+        if (str_eq(resource->service, STR("s3"))) { /* an object's policy is its bucket's */
+            if (resource->account.len)
+                return STR_NONE; /* an access point: it has a policy, and its bucket another */
+            str_cut(resource->text, '/', &before, &key);
+            return before;
+        }
+        return str_is_none(resource->service) ? STR_NONE : resource->text;
+    case EXHIBIT_TRUST:
+        return resource->text;
+    case EXHIBIT_SESSION:
+    case EXHIBIT_ENDPOINT:
+    case EXHIBIT_SCP:
+    case EXHIBIT_RCP:
+        break;
+    }
+    return STR_NONE;
+}
+
 /* The document's own words, without the blanks between them. */
 static void put_source(struct json_writer *json, str source, struct span span, struct arena *arena)
 {
@@ -220,13 +250,21 @@ void denial_put_blame(struct json_writer *json, const struct denial *denial, str
     }
 }
 
-void denial_put_remedies(struct json_writer *json, const struct remedy *remedies, size_t count)
+static void put_attached_to(struct json_writer *json, str arn)
 {
+    if (!str_is_none(arn))
+        json_add_str(json, "attached_to", arn);
+}
+
+static void put_remedies(struct json_writer *json, const struct remedy *remedies, size_t count)
+{
+    json_add_raw(json, "remedy", remedies[0].statement);
     json_name(json, STR("remedies"));
     json_open(json, '[');
     for (size_t i = 0; i < count; i++) {
         json_open(json, '{');
         json_add_str(json, "policy", remedies[i].policy);
+        put_attached_to(json, remedies[i].attached_to);
         json_add_str(json, "says", remedies[i].says);
         json_add_raw(json, "statement", remedies[i].statement);
         if (!str_is_none(remedies[i].document))
@@ -234,6 +272,41 @@ void denial_put_remedies(struct json_writer *json, const struct remedy *remedies
         json_close(json, '}');
     }
     json_close(json, ']');
+}
+
+static void put_denies(struct json_writer *json, const struct denial *denial, struct arena *arena)
+{
+    const struct decision *decision = &denial->decision;
+    json_name(json, STR("denies"));
+    json_open(json, '[');
+    for (size_t i = 0; i < decision->denier_count; i++) {
+        const struct denier *denier = &decision->deniers[i];
+        const struct exhibit *exhibit = denier->exhibit;
+        json_open(json, '{');
+        denial_put_place(json, exhibit->kind, exhibit, denier->exhibit_index, denier->statement,
+                         arena);
+        json_add_int(json, "statement",
+                     (int64_t)(denier->statement - exhibit->document->statements));
+        put_attached_to(json, policy_attached_to(exhibit->kind, &denial->request));
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
+bool denial_put_ways_out(struct json_writer *json, const struct denial *denial, struct arena *arena)
+{
+    const struct remedy *remedies;
+    size_t count;
+    if (!denial_remedies(denial, arena, &remedies, &count))
+        return false;
+    if (count) {
+        put_remedies(json, remedies, count);
+        return true;
+    }
+    const str instead = denial_instead(denial, arena);
+    json_add_str(json, "instead", instead);
+    put_denies(json, denial, arena);
+    return !str_is_none(instead);
 }
 
 str denial_json(const struct denial *denial, struct arena *arena)
@@ -248,17 +321,7 @@ str denial_json(const struct denial *denial, struct arena *arena)
     denial_put_blame(&json, denial, arena);
     const str sentence = denial_sentence(denial, arena);
     json_add_str(&json, "sentence", sentence);
-    const struct remedy *remedies;
-    size_t count;
-    out.failed |= str_is_none(sentence) || !denial_remedies(denial, arena, &remedies, &count);
-    if (!out.failed && count) {
-        json_add_raw(&json, "remedy", remedies[0].statement);
-        denial_put_remedies(&json, remedies, count);
-    } else if (!out.failed) {
-        const str instead = denial_instead(denial, arena);
-        out.failed |= str_is_none(instead);
-        json_add_str(&json, "instead", instead);
-    }
+    out.failed |= str_is_none(sentence) || !denial_put_ways_out(&json, denial, arena);
     json_name(&json, STR("hints"));
     out.failed |= !hints_put_decision(&json, request, &denial->decision, arena);
     json_close(&json, '}');

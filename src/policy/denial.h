@@ -23,6 +23,10 @@ size_t exhibit_index(const struct exhibit *exhibits, size_t at);
 /* "trust", "resource", "identity[0]", "scp[1][0]"; "identity" when none is attached. */
 str policy_place(enum exhibit_kind, const struct exhibit *, size_t index, struct arena *);
 
+/* The ARN of what has a policy of this kind: the bucket, the key, the role, the user. STR_NONE
+ * where the request does not tell it: of ceilings over an account, a session, an access point. */
+str policy_attached_to(enum exhibit_kind, const struct request *);
+
 /* What a statement's trace code says of it; its kind is LACK_STATEMENT when it applies. */
 struct lack lack_of(const struct request *, const struct exhibit *, size_t index,
                     const struct statement *, uint32_t code);
@@ -40,7 +44,9 @@ void denial_put_blame(struct json_writer *, const struct denial *, struct arena 
 bool principals_are_accounts(const struct statement *); /* every principal is an account */
 str principal_account(str principal);                   /* its twelve digits, from either form */
 
-void denial_put_remedies(struct json_writer *, const struct remedy *, size_t count);
+/* "remedy" and "remedies"; where no statement can help, "instead" and "denies", every Deny that
+ * applies and has to go. False: the arena is full. */
+bool denial_put_ways_out(struct json_writer *, const struct denial *, struct arena *);
 
 /* The result of a rendering, in the arena. */
 str denial_text(struct buf *, struct arena *);

@@ -124,18 +124,7 @@ static void put_denial(struct json_writer *json, const struct told *t)
     json_close(json, '}');
     put_made(json, "sentence", denial_sentence(&denial, t->arena));
     put_made(json, "aws_sentence", denial_aws_sentence(&denial, t->arena));
-    const struct remedy *remedies;
-    size_t count;
-    if (!denial_remedies(&denial, t->arena, &remedies, &count)) {
-        json->out->failed = true;
-        return;
-    }
-    if (count) {
-        json_add_raw(json, "remedy", remedies[0].statement);
-        denial_put_remedies(json, remedies, count);
-    } else {
-        put_made(json, "instead", denial_instead(&denial, t->arena));
-    }
+    json->out->failed |= !denial_put_ways_out(json, &denial, t->arena);
     if (t->decision.lack_count)
         put_lacks(json, t);
 }

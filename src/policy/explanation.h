@@ -1,7 +1,7 @@
 /* policy/explanation.h - one decision told whole, allowed or denied, for somebody who asks why.
  *
  * {"expect","principal","action","resource","matched":{"allow","deny"},"blame","sentence",
- *  "aws_sentence","remedy","remedies","instead","lacks","hints","trace"}
+ *  "aws_sentence","remedy","remedies","instead","denies","lacks","hints","trace"}
  *
  * `expect`, `matched` and `blame` are the vectors' words and mean what they mean there. `lacks` is
  * everything that is missing, nearest first, each as `blame` is the first; `trace` tells of each

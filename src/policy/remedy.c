@@ -207,6 +207,7 @@ bool denial_remedies(const struct denial *denial, struct arena *arena,
         struct remedy *remedy = &remedies[i];
         *remedy = (struct remedy) {
             .policy = policy_place(lack->where, lack->exhibit, lack->exhibit_index, arena),
+            .attached_to = policy_attached_to(lack->where, &denial->request),
             .statement = remedy_statement(&denial->request, lack, arena),
             .document = STR_NONE,
             .says = remedy_says(denial, lack, arena),

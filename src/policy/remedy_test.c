@@ -466,27 +466,27 @@ static void a_missing_policy_is_given_whole_and_each_lack_says_where(void **stat
         "\"444455556666\"}",
         "{\"scp\":[[],[{\"Statement\":[]}]],\"boundary\":[]}", STR_NONE, arena);
     static const struct {
-        const char *policy, *says, *document;
+        const char *policy, *attached_to, *says, *document;
     } wanted[] = {
-        { "boundary[0]",
+        { "boundary[0]", "arn:aws:iam::111122223333:role/writer",
           "the permissions boundary is a ceiling that lets only through what it "
           "names: whoever set it has to add this statement",
           "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":"
           "\"s3:PutObject\",\"Resource\":\"arn:aws:s3:::mail/7f3a\"}]}" },
-        { "scp[0][0]",
+        { "scp[0][0]", NULL,
           "the service control policy is a ceiling: the organization has to add this "
           "statement at level 0, counted from its root",
           "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":"
           "\"s3:PutObject\",\"Resource\":\"arn:aws:s3:::mail/7f3a\"}]}" },
-        { "scp[1][0]",
+        { "scp[1][0]", NULL,
           "the service control policy scp[1][0] is a ceiling: the organization has to "
           "add this statement at level 1, counted from its root",
           NULL },
-        { "identity",
+        { "identity", "arn:aws:iam::111122223333:role/writer",
           "attach a policy with this statement to arn:aws:iam::111122223333:role/writer",
           "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Action\":"
           "\"s3:PutObject\",\"Resource\":\"arn:aws:s3:::mail/7f3a\"}]}" },
-        { "resource", "give the resource a policy with this statement",
+        { "resource", "arn:aws:s3:::mail", "give the resource a policy with this statement",
           "{\"Version\":\"2012-10-17\",\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":"
           "\"arn:aws:iam::111122223333:role/writer\"},\"Action\":\"s3:PutObject\",\"Resource\":"
           "\"arn:aws:s3:::mail/7f3a\"}]}" },
@@ -495,11 +495,64 @@ static void a_missing_policy_is_given_whole_and_each_lack_says_where(void **stat
     for (size_t i = 0; i < remedies.count; i++) {
         const struct remedy *got = &remedies.of[i];
         if (!str_eq(got->policy, str_of(wanted[i].policy)) ||
+            str_is_none(got->attached_to) != !wanted[i].attached_to ||
+            (wanted[i].attached_to && !str_eq(got->attached_to, str_of(wanted[i].attached_to))) ||
             !str_eq(got->says, str_of(wanted[i].says)) ||
             !str_eq(got->document.ptr ? got->document : STR("-"),
                     str_of(wanted[i].document ? wanted[i].document : "-")))
-            fail_msg("%zu: " STR_FMT ", " STR_FMT ", " STR_FMT, i, STR_ARG(got->policy),
-                     STR_ARG(got->says), STR_ARG(got->document));
+            fail_msg("%zu: " STR_FMT ", " STR_FMT ", " STR_FMT ", " STR_FMT, i,
+                     STR_ARG(got->policy), STR_ARG(got->attached_to), STR_ARG(got->says),
+                     STR_ARG(got->document));
+    }
+}
+
+/* A script that carries a remedy out calls the service that keeps the policy: with its ARN. */
+static void a_policy_is_attached_to_what_has_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *kind, *principal, *resource, *attached_to;
+        enum exhibit_kind where;
+    } cases[] = {
+        { "a bucket has the policy of its objects", "ses.amazonaws.com",
+          "arn:aws:s3:::mail/in/7f3a", "arn:aws:s3:::mail", EXHIBIT_RESOURCE },
+        { "and its own", "ses.amazonaws.com", "arn:aws:s3:::mail", "arn:aws:s3:::mail",
+          EXHIBIT_RESOURCE },
+        { "behind an access point there are two", "ses.amazonaws.com",
+          "arn:aws:s3:eu-west-1:111122223333:accesspoint/in/object/x", NULL, EXHIBIT_RESOURCE },
+        { "a key, though its ARN has a slash", "ses.amazonaws.com",
+          "arn:aws:kms:eu-west-1:111122223333:key/k", "arn:aws:kms:eu-west-1:111122223333:key/k",
+          EXHIBIT_RESOURCE },
+        { "a role, its trust", "ses.amazonaws.com", "arn:aws:iam::111122223333:role/mail/writer",
+          "arn:aws:iam::111122223333:role/mail/writer", EXHIBIT_TRUST },
+        { "what is no resource has no policy", "ses.amazonaws.com", "*", NULL, EXHIBIT_RESOURCE },
+        { "a role, those of its sessions", "arn:aws:sts::111122223333:assumed-role/writer/s",
+          "arn:aws:s3:::mail/x", "arn:aws:iam::111122223333:role/writer", EXHIBIT_IDENTITY },
+        { "a user, its boundary", "arn:aws:iam::111122223333:user/team/amber",
+          "arn:aws:s3:::mail/x", "arn:aws:iam::111122223333:user/team/amber", EXHIBIT_BOUNDARY },
+        { "of a federated user nothing tells whose",
+          "arn:aws:sts::111122223333:federated-user/amber", "arn:aws:s3:::mail/x", NULL,
+          EXHIBIT_IDENTITY },
+        { "a session's policy is kept nowhere", "arn:aws:sts::111122223333:assumed-role/writer/s",
+          "arn:aws:s3:::mail/x", NULL, EXHIBIT_SESSION },
+        { "an endpoint is not in the request", "ses.amazonaws.com", "arn:aws:s3:::mail/x", NULL,
+          EXHIBIT_ENDPOINT },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        AUTO_ARENA *arena = arena_new(1 << 20);
+        const str json = arena_strf(arena,
+                                    "{\"principal\":\"%s\",\"action\":\"s3:PutObject\","
+                                    "\"resource\":\"%s\",\"resource_account\":\"111122223333\"}",
+                                    cases[i].principal, cases[i].resource);
+        const struct spans *root;
+        struct question *q;
+        assert_null(spans_parse(json, SPANS_STRICT, arena, &root));
+        assert_null(
+            question_read((struct written) { json, root }, (struct written) { 0 }, arena, &q));
+        const str got = policy_attached_to(cases[i].where, &q->request);
+        if (str_is_none(got) != !cases[i].attached_to ||
+            (cases[i].attached_to && !str_eq(got, str_of(cases[i].attached_to))))
+            fail_msg("%s: " STR_FMT, cases[i].kind, STR_ARG(got));
     }
 }
 
@@ -531,6 +584,7 @@ int main(void)
         cmocka_unit_test(without_any_element_a_remedy_fails_or_grants_more),
         cmocka_unit_test(a_rules_prefix_is_as_wide_as_it_gets),
         cmocka_unit_test(a_missing_policy_is_given_whole_and_each_lack_says_where),
+        cmocka_unit_test(a_policy_is_attached_to_what_has_it),
         cmocka_unit_test(no_ceiling_is_raised_that_would_not_be_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
