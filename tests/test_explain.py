@@ -75,6 +75,10 @@ def test_request_and_policies_may_lie_in_files_of_their_own(tmp_path):
     apart = explain("--request", str(request), "--policies", str(policies), "--json")
     together = explain("--request", str(both), "--json")
     assert apart.returncode == together.returncode == 0, apart.stderr + together.stderr
+    # A whole line of the vectors serves as either file.
+    for one, other in ((both, both), (request, both), (both, policies)):
+        twice = explain("--request", str(one), "--policies", str(other), "--json")
+        assert twice.returncode == 0 and json.loads(twice.stdout)["blame"] == vector["blame"], twice.stderr
     said, beside = json.loads(apart.stdout), json.loads(together.stdout)
     for hint in said["hints"] + beside["hints"]:  # a place is that in the document, as it is laid out
         del hint["line"], hint["column"]

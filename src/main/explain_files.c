@@ -1,7 +1,8 @@
 /* main/explain_files.c - `sesame explain --request FILE [--policies FILE]`.
  *
- * The files are written in the vectors' words. A request file may also hold a whole line of the
- * vectors: the policies are taken from it then, and of a flow every step is explained. */
+ * The files are written in the vectors' words. Either may also hold a whole line of the vectors, of
+ * which it takes its part. A request file may stand alone then, and of a flow every step is
+ * explained. */
 #include "main/explain.h"
 
 #include "base/json.h"
@@ -38,6 +39,12 @@ static const struct fault *place_fault(const struct source *source, const struct
                  (unsigned)place.line, (unsigned)place.column, says);
 }
 
+static const struct spans *policies_in(const struct source *source)
+{
+    const struct spans *part = spans_get(source->root, STR("policies"));
+    return part ? part : source->root;
+}
+
 /* One question: the policies beside the request, or those of a file of their own. */
 static const struct fault *explain_one(const struct source *asks, const struct spans *step,
                                        const struct source *governs, struct arena *a,
@@ -56,7 +63,8 @@ static const struct fault *explain_one(const struct source *asks, const struct s
         return place_fault(asks, step,
                            "there are no policies here; name their file with --policies", a);
     const struct source *from = governs ? governs : asks;
-    why = question_read(asked, (struct written) { from->text, governs ? governs->root : beside }, a,
+    why = question_read(asked,
+                        (struct written) { from->text, governs ? policies_in(governs) : beside }, a,
                         &question);
     if (why)
         return in_file(from, why, a);
