@@ -1,3 +1,4 @@
+#include "wire/http_screen.h"
 #include "wire/http_server.h"
 
 #include <arpa/inet.h>
@@ -294,6 +295,28 @@ static void too_large_a_head_is_refused(void **state)
     close(fd);
 }
 
+static void a_query_has_as_many_parameters_as_the_target_has_room_for(void **state)
+{
+    static char request[HTTP_TARGET_MAX * 5];
+    static const size_t lengths[] = { HTTP_TARGET_MAX, HTTP_TARGET_MAX + 1, HTTP_TARGET_MAX * 4 };
+
+    for (size_t i = 0; i < 3; i++) {
+        int fd = dial(*state);
+        size_t n = (size_t)sprintf(request, "GET ");
+        memset(request + n, '&', lengths[i]);
+        memcpy(request + n, "/echo?", 6);
+        sprintf(request + n + lengths[i], " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        say(fd, str_of(request));
+        assert_true(hear(fd, NULL));
+        assert_true(strncmp(heard, i ? "HTTP/1.1 414 " : "HTTP/1.1 200 ", 13) == 0);
+        if (i == 0) {
+            request[n + lengths[i]] = '\0';
+            assert_non_null(strstr(heard, request)); /* and comes whole */
+        }
+        close(fd);
+    }
+}
+
 static void a_refusal_precedes_100_continue(void **state)
 {
     int fd = dial(*state);
@@ -567,6 +590,7 @@ int main(void)
         TEST(nothing_is_read_behind_a_chunked_body),
         TEST(ambiguous_requests_are_refused_and_the_connection_closed),
         TEST(too_large_a_head_is_refused),
+        TEST(a_query_has_as_many_parameters_as_the_target_has_room_for),
         TEST(a_refusal_precedes_100_continue),
         TEST(who_may_go_on_is_told_to),
         TEST(a_body_nobody_wants_is_read_before_the_answer),
