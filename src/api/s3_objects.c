@@ -346,6 +346,7 @@ static const struct fault *get_object(struct api *api, const struct api_call *ca
                                 .key = call->key,
                                 .with_body = with_body,
                                 .range = api_header(call, "range"),
+                                .if_range = api_header(call, "if-range"),
                                 .if_match = api_header(call, "if-match"),
                                 .if_none_match = api_header(call, "if-none-match"),
                                 .if_modified_since_ms = http_date(call, "if-modified-since"),

@@ -1,4 +1,5 @@
 /* services/s3/gets.c - GetObject, HeadObject and ListObjectsV2. */
+#include "base/when.h"
 #include "services/s3/embedded.h"
 
 enum { CHUNK = 128 * 1024, KEYS_MAX = 1000 };
@@ -84,6 +85,19 @@ static enum range cut_range(str text, uint64_t size, uint64_t *ret_from, uint64_
     return RANGE_PART;
 }
 
+/* RFC 9110 13.1.5: a part of what the client holds a part of, else all of it. */
+static bool is_part_of(const struct s3_get *get, const struct object_info *info)
+{
+    str wanted = get->if_range;
+    int64_t ms;
+    if (str_is_none(wanted))
+        return true;
+    if (wanted.len == info->etag.len + 2 && wanted.ptr[0] == '"' &&
+        wanted.ptr[wanted.len - 1] == '"')
+        return str_eq((str) { wanted.ptr + 1, wanted.len - 2 }, info->etag);
+    return when_parse_http(wanted, &ms) && ms == info->modified_ms / 1000 * 1000;
+}
+
 /* ---- the body ---- */
 
 struct object_body {
@@ -154,7 +168,9 @@ const struct fault *s3_get_object(struct s3_service *s3, const struct call *call
                            "At least one of the pre-conditions you specified did not hold");
     object.not_modified = precondition == PRECONDITION_NOT_MODIFIED;
     object.count = object.info.size;
-    enum range range = cut_range(get->range, object.info.size, &object.from, &object.count);
+    enum range range = RANGE_NONE;
+    if (is_part_of(get, &object.info))
+        range = cut_range(get->range, object.info.size, &object.from, &object.count);
     if (range == RANGE_UNSATISFIABLE && !object.not_modified)
         return fault_coded(call->arena, FAULT_SYNTAX, "InvalidRange",
                            "The requested range is not satisfiable");

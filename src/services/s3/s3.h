@@ -86,9 +86,10 @@ void s3_put_cancel(struct s3_upload *); /* NULL is fine */
 /* Reading one version of an object, whatever happens to its key meanwhile. */
 struct s3_get {
     str bucket, key;
-    bool with_body;               /* false: HeadObject */
-    str range;                    /* "bytes=0-9" or STR_NONE */
-    str if_match, if_none_match;  /* ETags with quotes, "*", lists; or STR_NONE */
+    bool with_body;              /* false: HeadObject */
+    str range;                   /* "bytes=0-9" or STR_NONE */
+    str if_range;                /* an ETag or a date, of what the range is asked of; or STR_NONE */
+    str if_match, if_none_match; /* ETags with quotes, "*", lists; or STR_NONE */
     int64_t if_modified_since_ms; /* 0: not asked */
     int64_t if_unmodified_since_ms;
 };
