@@ -97,6 +97,13 @@ const struct fault *run_s3_ListBuckets(struct api *api, const struct api_call *c
     return NULL;
 }
 
+static const struct fault *malformed_xml(const struct api_call *call)
+{
+    return fault_coded(call->call.arena, FAULT_SYNTAX, "MalformedXML",
+                       "The XML you provided was not well-formed or did not validate against our "
+                       "published schema");
+}
+
 /* The Region a CreateBucket names in its body. An endpoint makes buckets of its own Region only,
  * but that of us-east-1 makes all, and is the only one that needs no name (API Reference,
  * CreateBucket). */
@@ -108,16 +115,16 @@ static const struct fault *location_of(const struct api_call *call, str *ret_reg
     if (str_trim(call->text).len) {
         const struct fault *why = xml_parse(call->text, arena, &root);
         if (why || !str_eq(root->name, STR("CreateBucketConfiguration")))
-            return fault_coded(
-                arena, FAULT_SYNTAX, "MalformedXML",
-                "The XML you provided was not well-formed or did not validate against our "
-                "published schema");
+            return malformed_xml(call);
     }
     for (const struct xml_element *one = root ? root->first : NULL; one; one = one->next)
         if (!str_eq(one->name, STR("LocationConstraint"))) /* tags, or a bucket of another kind */
             return fault_coded(
                 arena, FAULT_UNBUILT, "NotImplemented",
                 "A header you provided implies functionality that is not implemented");
+    const struct xml_element *named = root ? xml_get(root, "LocationConstraint") : NULL;
+    if (named && xml_again(named))
+        return malformed_xml(call);
     str wanted = str_trim(xml_str(root, "LocationConstraint"));
     bool global = str_eq(here, STR("us-east-1"));
     if (str_eq(wanted, STR("EU")))

@@ -188,6 +188,7 @@ static const struct place_case places[] = {
     { "no Region at all",                "us-east-1", IN("a_b"),       "InvalidLocationConstraint: " },
     { "no XML",                          "us-east-1", "<Create",       "MalformedXML: " },
     { "another document",                "us-east-1", "<a/>",          "MalformedXML: " },
+    { "two Regions",                     "us-east-1", "<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint><LocationConstraint>eu-west-2</LocationConstraint></CreateBucketConfiguration>", "MalformedXML: " },
 };
 /* clang-format on */
 
