@@ -4,6 +4,7 @@
 #include "base/glob.h"
 #include "policy/denial.h"
 #include "policy/match.h"
+#include "policy/vetting.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -235,18 +236,13 @@ static bool mark_caught(const struct reading *r, str action, bool *caught)
     return true;
 }
 
-/* Somebody other than a service must be able to put the next key policy. */
 static void look_for_keeper(struct reading *r)
 {
-    for (size_t i = 0; i < r->document->statement_count; i++) {
-        const struct statement *s = &r->document->statements[i];
-        if (s->effect == EFFECT_ALLOW && !names_only(s, PRINCIPAL_SERVICE) &&
-            covers_action(s, STR("kms:PutKeyPolicy")))
-            return;
-    }
-    hint(r, HINT_NO_KEEPER, NULL, (struct span) { 0, 0 },
-         "no statement lets anybody change this key policy again, and KMS refuses it unless its "
-         "check is bypassed: keep the statement that gives kms:* to the account's root");
+    if (!key_policy_keeps(r->document))
+        hint(
+            r, HINT_NO_KEEPER, NULL, (struct span) { 0, 0 },
+            "no statement lets anybody change this key policy again, and KMS refuses it unless its "
+            "check is bypassed: keep the statement that gives kms:* to the account's root");
 }
 
 bool hints_of_document(const struct document *document, const struct policy_home *home,

@@ -37,7 +37,8 @@ struct policy_home {
     enum policy_holder holder; /* identity only */
     str target;   /* the ARN of the bucket, key, topic or function; the name of the role, user or
                      group; STR_NONE: unknown, then nothing is compared with it */
-    str caller;   /* key only: the ARN of who saves it, and must be able to again; STR_NONE: unknown */
+    str caller;   /* key only: the ARN of who saves it, and must be able to again; STR_NONE: unknown,
+                     then anybody but a service will do */
     const struct principal_register *principals; /* NULL: nobody is looked up */
     bool part; /* statements to be put beside others: what only a whole policy shows is not asked */
 };

@@ -245,12 +245,24 @@ static const struct refusal_case of_any_topic[] = {
     { "a colon too many",         MAIL(SES "," PUBLISH ",\"Resource\":>\"arn:aws:sns:us-east-1::111122223333:mail\""), PARAM "Policy statement must apply to a single resource!" },
     { "a bucket",                 MAIL(SES "," PUBLISH ",\"Resource\":>\"arn:aws:s3:::mail\""), PARAM "Policy statement must apply to a single resource!" },
 };
+static const struct refusal_case of_any_caller[] = {
+    { "the default and the page's", DOC("[" ROOT ",{\"Effect\":\"Allow\"," SES "," USE "}]"), NULL },
+    { "the page's alone",           DOC("[{\"Effect\":\"Allow\"," SES "," USE "}]"), LOCKED },
+    { "some role's",                DOC("{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"arn:aws:iam::111122223333:role/r\"},\"Action\":\"kms:PutKeyPolicy\",\"Resource\":\"*\"}"), NULL },
+    { "a service's",                DOC("{\"Effect\":\"Allow\"," SES ",\"Action\":\"kms:*\",\"Resource\":\"*\"}"), LOCKED },
+    { "all that is denied",         DOC("{\"Effect\":\"Deny\",\"Principal\":\"*\",\"Action\":\"kms:*\",\"Resource\":\"*\"}"), LOCKED },
+};
 /* clang-format on */
 static void a_resource_is_of_the_kind_even_when_nobody_says_which(void **state)
 {
     (void)state;
     CHECK(of_any_bucket, .type = POLICY_BUCKET);
     CHECK(of_any_topic, .type = POLICY_TOPIC);
+}
+static void a_key_policy_leaves_somebody_the_key_when_nobody_says_who_saves_it(void **state)
+{
+    (void)state;
+    CHECK(of_any_caller, .type = POLICY_KEY);
 }
 
 /* Each is fine at its largest and refused one byte later; blanks are free where the service says
@@ -278,7 +290,7 @@ static void every_kind_has_its_size(void **state)
           "LimitExceeded: Cannot exceed quota for ACLSizePerRole: 2048" },
         { { .type = POLICY_BUCKET }, DOC("{\"Sid\":\"%s\",\"Effect\":\"Allow\"," SES "," PUT "," OBJECTS "}"), 20480, true,
           "MalformedPolicy: Policy exceeds the maximum allowed document size." },
-        { { .type = POLICY_KEY }, DOC("{\"Sid\":\"%s\",\"Effect\":\"Allow\"," SES "," USE "}"), 32768, false,
+        { { .type = POLICY_KEY }, DOC("[{\"Sid\":\"%s\",\"Effect\":\"Allow\"," SES "," USE "}," ROOT "]"), 32768, false,
           "LimitExceededException: The policy exceeds the maximum size of 32768 bytes." },
         { { .type = POLICY_TOPIC }, DOC("{\"Sid\":\"%s\",\"Effect\":\"Allow\"," SES "," PUBLISH "," TOPIC "}"), 30720, false,
           "InvalidParameter: Invalid parameter: Policy is larger than 30720 bytes" },
@@ -335,6 +347,7 @@ int main(void)
         cmocka_unit_test(a_topic_policy_is_about_the_topic),
         cmocka_unit_test(a_function_policy_is_what_calls_add_up_to),
         cmocka_unit_test(a_resource_is_of_the_kind_even_when_nobody_says_which),
+        cmocka_unit_test(a_key_policy_leaves_somebody_the_key_when_nobody_says_who_saves_it),
         cmocka_unit_test(every_kind_has_its_size),
         cmocka_unit_test(the_kinds_go_by_the_words_of_the_command),
     };

@@ -1,7 +1,7 @@
 /* What KMS refuses when a key policy is saved (permissions spec 9). */
 #include "policy/vetting.h"
 
-#include "policy/decision.h"
+#include "policy/hinting.h"
 
 enum { KEY_MAX = 32768 };
 
@@ -84,16 +84,37 @@ static struct caller caller_of(struct arn arn, struct arena *arena)
     return caller;
 }
 
+bool key_policy_keeps(const struct document *policy)
+{
+    for (size_t i = 0; i < policy->statement_count; i++) {
+        const struct statement *s = &policy->statements[i];
+        if (s->effect == EFFECT_ALLOW && !names_only(s, PRINCIPAL_SERVICE) &&
+            covers_action(s, STR("kms:PutKeyPolicy")))
+            return true;
+    }
+    return false;
+}
+
+static const struct fault *locked_out(const struct vetting *v)
+{
+    return fault_coded(
+        v->arena, FAULT_SYNTAX, v->code,
+        "The new key policy will not allow you to update the key policy in the future.");
+}
+
 /* Who saves a key policy must be able to save the next one. What the caller's own policies say is
- * not asked: with all that they could grant, is it enough? */
+ * not asked: with all that they could grant, is it enough? When nobody says who saves it, it is
+ * enough that somebody could. */
 const struct fault *vet_key_lockout(struct vetting *v, const struct document *policy)
 {
     static const char everything[] =
         "{\"Version\":\"2012-10-17\",\"Statement\":{\"Effect\":\"Allow\",\"Action\":\"*\","
         "\"Resource\":\"*\"}}";
     struct arn who;
-    if (v->home->part || !arn_parse(v->home->caller, &who))
-        return NULL; /* nobody says who saves it */
+    if (v->home->part)
+        return NULL;
+    if (!arn_parse(v->home->caller, &who))
+        return key_policy_keeps(policy) ? NULL : locked_out(v);
     const struct caller caller = caller_of(who, v->arena);
     struct request request = {
         .caller = &caller,
@@ -112,9 +133,5 @@ const struct fault *vet_key_lockout(struct vetting *v, const struct document *po
     /* No clock: a policy that lets its keeper in at certain hours is taken for one that does not.
      */
     TRY(request_context(&caller, 0, NULL, 0, v->arena, &request.context, &request.context_count));
-    if (policy_decide(&request, exhibits, 2, NULL) == VERDICT_ALLOW)
-        return NULL;
-    return fault_coded(
-        v->arena, FAULT_SYNTAX, v->code,
-        "The new key policy will not allow you to update the key policy in the future.");
+    return policy_decide(&request, exhibits, 2, NULL) == VERDICT_ALLOW ? NULL : locked_out(v);
 }

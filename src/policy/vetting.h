@@ -32,6 +32,9 @@ vet_text_fn vet_identity_text, vet_trust_text, vet_bucket_text, vet_key_text, ve
 vet_tree_fn vet_identity, vet_trust, vet_bucket, vet_key, vet_topic, vet_function;
 vet_document_fn vet_key_lockout;
 
+/* Somebody other than a service may put the next key policy. */
+bool key_policy_keeps(const struct document *);
+
 /* One value or a list of them, as policies allow nearly everywhere:
  * for (item = items_first(value); item; item = items_next(value, item)). NULL has none. */
 static inline const struct spans *items_first(const struct spans *value) {
