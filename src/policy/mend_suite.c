@@ -126,3 +126,10 @@ enum verdict mend_decide(const struct question *q, struct arena *arena,
     *ret_decision = policy_explain(&q->request, q->exhibits, q->exhibit_count, NULL, arena);
     return ret_decision->verdict;
 }
+
+bool mend_remedies(const struct question *q, const struct decision *decision, struct arena *arena,
+                   struct remedies *ret_remedies)
+{
+    const struct denial denial = { .request = q->request, .decision = *decision };
+    return denial_remedies(&denial, arena, &ret_remedies->of, &ret_remedies->count);
+}

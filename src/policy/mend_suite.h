@@ -4,6 +4,14 @@
 
 #include "policy/question.h"
 
+struct remedies {
+    const struct remedy *of;
+    size_t count;
+};
+/* Of a denial that was explained. False: the arena is full. */
+bool mend_remedies(const struct question *, const struct decision *, struct arena *,
+                   struct remedies *ret_remedies);
+
 /* The same question, each remedy's statement put into the document that it names, or its document
  * where there was none. NULL when a remedy names no such place, or what comes out is no policy;
  * then *ret_says tells why. */

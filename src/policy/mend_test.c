@@ -70,17 +70,11 @@ static str id_of(const struct spans *root)
     return spans_get(root, STR("id"))->text;
 }
 
-struct remedies {
-    const struct remedy *of;
-    size_t count;
-};
-
 static struct remedies remedies_of(const struct question *q, const struct decision *decision,
                                    struct arena *arena)
 {
-    const struct denial denial = { .request = q->request, .decision = *decision };
     struct remedies remedies;
-    assert_true(denial_remedies(&denial, arena, &remedies.of, &remedies.count));
+    assert_true(mend_remedies(q, decision, arena, &remedies));
     return remedies;
 }
 

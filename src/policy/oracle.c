@@ -1,3 +1,5 @@
+/* The language once more, as one text: every rule beside the next, to be read against the User Guide from
+ * top to bottom. It stays whole. */
 #include "policy/oracle.h"
 
 #include "policy/oracle_values.h"

@@ -173,6 +173,22 @@ const struct spans *vet_statement_stranger(struct vetting *v, const struct spans
     return stranger(v, statement, known, sizeof(known) / sizeof(*known));
 }
 
+const struct fault *vet_statement_head(struct vetting *v, const struct spans *statement)
+{
+    if (statement->kind != SPANS_OBJECT)
+        return vet_refuse(v, statement,
+                          "Could not parse the policy: Statement is not an object!");
+    const struct spans *unknown = vet_statement_stranger(v, statement),
+                       *effect = spans_get(statement, STR("Effect"));
+    if (unknown)
+        return vet_refuse(v, unknown, "Unknown field " STR_FMT, STR_ARG(unknown->name));
+    if (!effect)
+        return vet_refuse(v, statement, "Missing required field Effect");
+    if (!str_eq(effect->text, STR("Allow")) && !str_eq(effect->text, STR("Deny")))
+        return vet_refuse(v, effect, "Invalid effect: " STR_FMT, STR_ARG(effect->text));
+    return NULL;
+}
+
 bool vet_version_ok(const struct spans *root)
 {
     const struct spans *version = spans_get(root, STR("Version"));

@@ -221,16 +221,7 @@ static const struct fault *vet_resources(struct vetting *v, const struct spans *
 
 static const struct fault *vet_statement(struct vetting *v, const struct spans *s)
 {
-    if (s->kind != SPANS_OBJECT)
-        return vet_refuse(v, s, "Could not parse the policy: Statement is not an object!");
-    const struct spans *stranger = vet_statement_stranger(v, s),
-                       *effect = spans_get(s, STR("Effect"));
-    if (stranger)
-        return vet_refuse(v, stranger, "Unknown field " STR_FMT, STR_ARG(stranger->name));
-    if (!effect)
-        return vet_refuse(v, s, "Missing required field Effect");
-    if (!str_eq(effect->text, STR("Allow")) && !str_eq(effect->text, STR("Deny")))
-        return vet_refuse(v, effect, "Invalid effect: " STR_FMT, STR_ARG(effect->text));
+    TRY(vet_statement_head(v, s));
     const struct spans *principal = vet_either(s, "Principal", "NotPrincipal");
     if (!principal)
         return vet_refuse(v, s, "Missing required field Principal");

@@ -53,6 +53,8 @@ const struct spans *vet_name(struct vetting *, const struct spans *member);
 /* The first member that is no element of a policy, or of a statement, as its name. */
 const struct spans *vet_document_stranger(struct vetting *, const struct spans *root);
 const struct spans *vet_statement_stranger(struct vetting *, const struct spans *statement);
+/* In S3's and KMS's words: a statement is an object of known members, and its Effect one of two. */
+const struct fault *vet_statement_head(struct vetting *, const struct spans *statement);
 bool vet_version_ok(const struct spans *root); /* absent, or one of the two */
 /* The first operator, key or value of a Condition that is not in the grammar; an operator or a key as
  * its name. */
