@@ -1,3 +1,4 @@
+/* Delivery from the queue to its end: attempts, retries, dead letters, on one stage that all of them share. */
 #include "receive/deliver.h"
 
 #include "receive/head.h"

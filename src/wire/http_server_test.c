@@ -1,3 +1,5 @@
+/* The HTTP server through sockets: requests whole, in pieces, hostile and slow. One fixture serves them all,
+ * so they stay together. */
 #include "wire/http_screen.h"
 #include "wire/http_server.h"
 
@@ -573,8 +575,11 @@ static void ipv6_is_served_as_well(void **unused)
     (void)unused;
     bool there = fd >= 0 && bind(fd, (struct sockaddr *)&probe, sizeof probe) == 0;
     close(fd);
-    if (!there) /* a machine without IPv6 */
-        skip();
+    if (!there) { /* a machine without IPv6: said, and nothing is left running */
+        const struct fault *why = http_server_start(&settings, arena, &server);
+        assert_true(why && why->says.len > 0);
+        return;
+    }
     assert_null(http_server_start(&settings, arena, &server));
     assert_true(str_starts(http_server_address(server), STR("[::1]:")));
     http_server_stop(server);
