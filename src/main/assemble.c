@@ -1,7 +1,6 @@
 /* main/assemble.c - which part stands on which. */
 #include "main/assemble.h"
 
-#include "base/digest.h"
 #include "base/json.h"
 #include "main/bindable.h"
 #include "main/keeper.h"
@@ -69,11 +68,8 @@ static str region_of(const struct config *c, const struct smtp_bind *bind)
 static const struct fault *open_secrets(struct server *s)
 {
     const struct config *c = s->config;
-    unsigned char root[32];
-    TRY(data_dir_root_key(&s->dir, s->outside.entropy, s->arena, root));
-    hmac_sha256((str) { (const char *)root, sizeof root }, STR("sesame X-SES-RECEIPT 1"),
-                s->stamp.receipt_key);
-    bytes_forget(root, sizeof root);
+    TRY(data_dir_root_key(&s->dir, s->outside.entropy, s->arena, s->root_key.octets));
+    root_key_derive(&s->root_key, STR("sesame X-SES-RECEIPT 1"), s->stamp.receipt_key);
     s->api.root_key_id = c->root_access_key_id;
     s->api.root_secret = c->root_secret_access_key;
     if (c->root_access_key_id.ptr)

@@ -11,6 +11,7 @@
 #include "receive/deliver.h"
 #include "receive/setup.h"
 #include "services/ports.h"
+#include "services/root_key.h"
 #include "services/s3/s3.h"
 #include "smtp/server.h"
 #include "store/objects.h"
@@ -20,6 +21,7 @@ struct server {
     struct arena *arena;
     struct data_dir dir;
     struct outside outside;
+    struct root_key root_key;
     struct metrics *metrics;
     struct state *state;
     struct worlds *worlds;

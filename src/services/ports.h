@@ -46,10 +46,78 @@ struct s3_port {
     const struct fault *(*put_object)(struct s3_port *, const struct call *, const struct put_object *);
 };
 
+/* What signs a session's requests (STS AssumeRole). */
+struct credentials {
+    str access_key_id, secret_access_key, session_token;
+    int64_t expires_ms;
+};
 struct sts_port {
     /* ret_session: a CALLER_ASSUMED_ROLE in the call's arena. */
     const struct fault *(*assume_role)(struct sts_port *, const struct call *, str role_arn, str session_name,
                                        struct caller *ret_session);
+    /* Credentials by which the API takes whoever has them for this session, until they expire. They
+     * need no state: a restart does not end them. Decides nothing. */
+    const struct fault *(*issue)(struct sts_port *, const struct call *, const struct caller *session,
+                                 int64_t expires_ms, struct credentials *ret_credentials);
+};
+
+/* KMS, as its callers mean it: API GenerateDataKey and Decrypt. An encryption context is a list of
+ * pairs, compared without order. Faults carry KMS's codes: NotFoundException, DisabledException,
+ * KMSInvalidStateException, InvalidCiphertextException, AccessDeniedException, ... */
+struct encryption_context {
+    const struct header *pairs;
+    size_t count;
+};
+enum { DATA_KEY_SIZE = 32 }; /* AES_256 */
+struct data_key {
+    unsigned char plaintext[DATA_KEY_SIZE]; /* the caller wipes it: bytes_forget */
+    str ciphertext;                         /* CiphertextBlob, in the call's arena */
+    str key_arn;                            /* of the key, whatever it was asked for by */
+};
+struct kms_port {
+    /* key_id: a key's id or ARN, an alias's name or ARN. "alias/aws/ses", "aws/s3" and "aws/sns" come
+     * into being by their first use. A key is looked for in the call's region; an ARN of another one is
+     * not found. */
+    const struct fault *(*generate_data_key)(struct kms_port *, const struct call *, str key_id,
+                                             const struct encryption_context *, struct data_key *ret_key);
+    /* key_id STR_NONE: the one the ciphertext names. ret_plaintext is wiped when the call's arena is
+     * reset. */
+    const struct fault *(*decrypt)(struct kms_port *, const struct call *, str key_id, str ciphertext,
+                                   const struct encryption_context *, str *ret_plaintext);
+};
+
+/* SNS: API Publish. Durable for every subscription when it returns; delivered later. */
+struct publish {
+    str topic_arn, subject, message; /* subject STR_NONE: none */
+};
+struct sns_port {
+    const struct fault *(*publish)(struct sns_port *, const struct call *, const struct publish *, str *ret_message_id);
+};
+
+/* SQS: API SendMessage, as SNS sends to a queue. */
+struct sqs_port {
+    const struct fault *(*send_message)(struct sqs_port *, const struct call *, str queue_arn, str message,
+                                        const struct header *attributes, size_t attribute_count);
+};
+
+/* Lambda: API Invoke. */
+enum invocation { INVOKE_REQUEST_RESPONSE, INVOKE_EVENT, INVOKE_DRY_RUN };
+struct invoke {
+    str function_arn; /* may end in :VERSION or :ALIAS */
+    enum invocation type;
+    str payload;        /* JSON */
+    int64_t timeout_ms; /* of the caller's patience with a RequestResponse; 0: the function's own */
+};
+struct invoked {
+    int status;         /* 200, 202 (Event: durable), 204 (DryRun) */
+    str function_error; /* X-Amz-Function-Error: "Unhandled"; STR_NONE: it answered */
+    str payload;        /* its answer, or the error as JSON */
+    str log_tail;       /* the last 4 KB of its log */
+    str version;        /* that ran */
+};
+struct lambda_port {
+    const struct fault *(*invoke)(struct lambda_port *, const struct call *, const struct invoke *,
+                                  struct invoked *ret_invoked);
 };
 
 /* Of each port there is a second one for rehearsals: it judges a call as the first does, with the
@@ -58,6 +126,10 @@ struct sts_port {
 struct ports { /* grows a member with each service an action calls */
     struct s3_port *s3;
     struct sts_port *sts;
+    struct kms_port *kms;
+    struct sns_port *sns;
+    struct sqs_port *sqs;
+    struct lambda_port *lambda;
 };
 
 #endif

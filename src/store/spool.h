@@ -20,7 +20,11 @@ struct spool_draft; /* a message still arriving */
 typedef void spool_committed_fn(void *context, const struct fault *);
 typedef void spool_resume_fn(void *context); /* a full draft has room again; on any thread */
 
-enum spool_kind { SPOOL_MAIL = 1 }; /* later work that is no mail gets further kinds */
+enum spool_kind {
+    SPOOL_MAIL = 1,
+    SPOOL_NOTIFICATION = 2, /* to one subscriber of a topic: services/errand.h */
+    SPOOL_INVOCATION = 3,   /* of a function, asynchronous */
+};
 
 struct spool_entry { /* of mail: one account's share of a transaction */
     str id;          /* the message id */
