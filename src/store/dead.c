@@ -78,14 +78,17 @@ struct fixed {
     int64_t died_ms;
     uint32_t attempt, head, rules, notes;
     uint16_t id;
+    enum spool_kind kind;
 };
 
 static bool fixed_read(const char *from, struct fixed *ret)
 {
+    enum spool_kind kind;
     if (memcmp(from, "SESADEAD", 8) != 0 || get_u32(from + 8) != 1 ||
-        get_u16(from + 46) != SPOOL_MAIL)
+        !spool_kind_read(get_u16(from + 46), &kind))
         return false;
-    *ret = (struct fixed) { .serial = get_u64(from + 16),
+    *ret = (struct fixed) { .kind = kind,
+                            .serial = get_u64(from + 16),
                             .died_ms = (int64_t)get_u64(from + 24),
                             .attempt = get_u32(from + 40),
                             .id = get_u16(from + 44),
@@ -126,7 +129,7 @@ static int letter_read(struct dead_letters *d, const char *name, struct arena *a
         const char *head = texts + f.id, *rules = head + f.head, *notes = rules + f.rules;
         *ret_record = (struct spool_record) {
             .entry = { .id = { texts, f.id },
-                       .kind = SPOOL_MAIL,
+                       .kind = f.kind,
                        .head = { head, f.head },
                        .rules = { rules, f.rules } },
             .state = SPOOL_DEAD,

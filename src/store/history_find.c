@@ -12,12 +12,14 @@ static bool record_parse(str head, struct spool_record *ret_record)
         return false;
     size_t id = get_u16(head.ptr + 12), said = get_u32(head.ptr + 16),
            notes = get_u32(head.ptr + 20);
-    if (id + said + notes != head.len - RECORD_FIXED || get_u16(head.ptr + 14) != SPOOL_MAIL)
+    enum spool_kind kind;
+    if (id + said + notes != head.len - RECORD_FIXED ||
+        !spool_kind_read(get_u16(head.ptr + 14), &kind))
         return false;
     const char *at = head.ptr + RECORD_FIXED;
     *ret_record = (struct spool_record) {
         .entry = { .id = { at, id },
-                   .kind = SPOOL_MAIL,
+                   .kind = kind,
                    .head = { at + id, said },
                    .rules = STR("") },
         .state = SPOOL_DONE,

@@ -7,6 +7,7 @@
 #define SESAME_STORE_SEGMENT_H
 
 #include "base/outside.h"
+#include "store/spool.h"
 
 enum {
     /* batches begin on a page: no page is ever half old, half promised */
@@ -155,7 +156,7 @@ struct commit_entry {
     uint64_t serial;
     int64_t due_ms;
     uint32_t rules_offset, attempt; /* rules: a frame of the same segment; 0: none */
-    uint16_t kind;
+    enum spool_kind kind;
     str id, head, notes;
 };
 bool commit_head_read(struct cursor *, struct commit_head *ret_head);

@@ -125,10 +125,19 @@ void commit_head_write(char to[COMMIT_FIXED], const struct commit_head *head)
     put_u64(to + 16, head->body_token);
 }
 
+bool spool_kind_read(unsigned number, enum spool_kind *ret_kind)
+{
+    if (number < SPOOL_MAIL || number > SPOOL_BOUNCE)
+        return false;
+    *ret_kind = (enum spool_kind)number;
+    return true;
+}
+
 bool commit_entry_read(struct cursor *in, struct commit_entry *ret_entry)
 {
     const char *at, *texts;
-    if (!cursor_take(in, ENTRY_FIXED, &at))
+    enum spool_kind kind;
+    if (!cursor_take(in, ENTRY_FIXED, &at) || !spool_kind_read(get_u16(at + 34), &kind))
         return false;
     size_t head = get_u32(at + 24), notes = get_u32(at + 28), id = get_u16(at + 32);
     if (!cursor_take(in, id + head + notes, &texts))
@@ -138,7 +147,7 @@ bool commit_entry_read(struct cursor *in, struct commit_entry *ret_entry)
         .due_ms = (int64_t)get_u64(at + 8),
         .rules_offset = get_u32(at + 16),
         .attempt = get_u32(at + 20),
-        .kind = get_u16(at + 34),
+        .kind = kind,
         .id = { texts, id },
         .head = { texts + id, head },
         .notes = { texts + id + head, notes },
@@ -167,7 +176,7 @@ void commit_entry_write(char *to, const struct commit_entry *entry)
     put_u32(to + 24, (uint32_t)entry->head.len);
     put_u32(to + 28, (uint32_t)entry->notes.len);
     put_u16(to + 32, (uint16_t)entry->id.len);
-    put_u16(to + 34, entry->kind);
+    put_u16(to + 34, (uint16_t)entry->kind);
     put_u32(to + 36, 0);
     copy(copy(copy(to + ENTRY_FIXED, entry->id), entry->head), entry->notes);
 }

@@ -22,9 +22,12 @@ typedef void spool_resume_fn(void *context); /* a full draft has room again; on 
 
 enum spool_kind {
     SPOOL_MAIL = 1,
-    SPOOL_NOTIFICATION = 2, /* to one subscriber of a topic: services/errand.h */
-    SPOOL_INVOCATION = 3,   /* of a function, asynchronous */
+    SPOOL_NOTIFICATION, /* to one subscriber of a topic: services/errand.h */
+    SPOOL_INVOCATION,   /* of a function, asynchronous */
+    SPOOL_BOUNCE,       /* of mail, to its sender */
 };
+/* A kind as it lies on disk. False: this program knows no such kind. */
+bool spool_kind_read(unsigned number, enum spool_kind *ret_kind);
 
 struct spool_entry { /* of mail: one account's share of a transaction */
     str id;          /* the message id */
@@ -57,7 +60,7 @@ struct spool_record { /* one entry as it stands, or as it ended */
 struct spool_health {
     bool accepting; /* false: the disk is full or failed; `says` tells */
     char says[160];
-    uint64_t queued, retrying, leased, dead;
+    uint64_t queued, retrying, leased, held, dead;
     uint64_t segments, disk_bytes, draft_bytes;
     uint64_t commits, batches, synced_bytes, damaged_frames; /* since the start */
 };
@@ -89,6 +92,11 @@ struct spool_ops {
     const struct fault *(*settle)(struct lease *, enum settlement, int64_t retry_at_ms, str note);
     /* gives the lease back unused: due at once, no attempt counted */
     void (*release)(struct lease *);
+    /* Gives the lease back, and nobody gets it before a resume of this group; no attempt counted.
+     * Held entries cost 16 bytes more than queued ones. After a restart none is held. */
+    void (*hold)(struct lease *, uint64_t group);
+    /* Lets the group's longest held entry be leased again; false: it has none. */
+    bool (*resume)(struct spool *, uint64_t group);
 
     /* Living, settled (as far back as the history goes) or dead. FAULT_ABSENT: unknown id. */
     const struct fault *(*find)(struct spool *, str id, struct arena *,

@@ -121,6 +121,7 @@ static void log_health(struct spool *spool, struct spool_health *ret_health)
         .queued = log->queued + log->set_aside,
         .retrying = log->retrying + log->moving,
         .leased = log->leased,
+        .held = log->held,
         .dead = dead,
         .segments = log->segment_count,
         .disk_bytes = log->segment_count * log->limits.segment_bytes + bodies + kept + dead_bytes,
@@ -179,6 +180,7 @@ static void memory_free(struct spool_log *log)
     for (size_t i = 0; i < SEGMENT_SLOTS; i++)
         segment_close(log->segments[i]);
     rules_free(log);
+    groups_free(log);
     free(log->buckets);
     free(log->heap);
     free(log->doomed);
@@ -216,6 +218,8 @@ static const struct spool_ops ops = {
     .note = log_note,
     .settle = log_settle,
     .release = log_release,
+    .hold = log_hold,
+    .resume = log_resume,
     .find = log_find,
     .recent = log_recent,
     .redrive = log_redrive,

@@ -47,6 +47,7 @@ enum entry_state {
     ENTRY_MOVING,  /* being copied forward; nobody may lease it */
     ENTRY_DYING,   /* settled; the disk is being told */
     ENTRY_DAMAGED, /* its frame cannot be read: set aside */
+    ENTRY_HELD,    /* until its group is resumed */
 };
 
 /* One living entry, in memory: where it lies and when it is due. 64 bytes. */
@@ -60,6 +61,18 @@ struct entry {
     uint16_t slot, note_slot, index;
     uint16_t attempt; /* attempts made */
     uint8_t state;
+    bool held; /* on a group's list, from hold to resume; its state says so a little later */
+};
+
+/* Those that wait together, the longest waiting first. */
+struct held {
+    struct held *next;
+    struct entry *entry;
+};
+struct held_group {
+    struct held_group *next;
+    uint64_t number;
+    struct held *first, **last;
 };
 
 /* A rule set's text as many commits share it, and where the open segment holds it. */
@@ -179,7 +192,8 @@ struct spool_log {
     struct entry **heap;
     size_t heap_count, heap_room;
     bool stopped;
-    uint64_t queued, retrying, leased, moving, dying, set_aside;
+    uint64_t queued, retrying, leased, held, moving, dying, set_aside;
+    struct held_group *groups[64];
     unsigned segment_count;
     _Atomic bool failed, full;
     char says[160];
@@ -302,6 +316,13 @@ const struct fault *log_note(struct lease *, str note);
 const struct fault *log_settle(struct lease *, enum settlement, int64_t retry_at_ms, str note);
 void log_release(struct lease *);
 void log_stop(struct spool *);
+
+/* spool_log_hold.c: leases given back until a group is resumed. */
+void log_hold(struct lease *, uint64_t group);
+bool log_resume(struct spool *, uint64_t group);
+/* it is gone, and its group does not know; queue lock held */
+void hold_forget(struct spool_log *, const struct entry *);
+void groups_free(struct spool_log *);
 void lease_free(struct lease_impl *);
 
 /* spool_log_read.c: frames back from the disk. */

@@ -218,7 +218,7 @@ static const struct fault *commit_encode(struct spool_draft *d, const struct spo
                               .due_ms = from->due_ms,
                               .index = (uint16_t)i };
         struct commit_entry to = { .due_ms = from->due_ms,
-                                   .kind = (uint16_t)from->kind,
+                                   .kind = from->kind,
                                    .id = from->id,
                                    .head = from->head,
                                    .notes = notes };

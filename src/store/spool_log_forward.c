@@ -40,7 +40,7 @@ static size_t choose(struct spool_log *log, struct entry *to[FORWARD_ENTRIES])
                  oldest->living_bytes <= oldest->bytes / FORWARD_SHARE;
     for (size_t i = 0; worth && i < log->bucket_count; i++)
         for (struct entry *e = log->buckets[i]; e; e = e->next) {
-            if (e->slot != oldest->slot || e->state != ENTRY_QUEUED)
+            if (e->slot != oldest->slot || (e->state != ENTRY_QUEUED && e->state != ENTRY_HELD))
                 continue;
             if (count == FORWARD_ENTRIES || bytes > FORWARD_BYTES) {
                 worth = false;

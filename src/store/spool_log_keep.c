@@ -83,7 +83,7 @@ static const struct fault *letter_put(struct spool_log *log, struct lease_impl *
         return &fault_no_memory;
     struct spool_record record = {
         .entry = { .id = stored.entry.id,
-                   .kind = SPOOL_MAIL,
+                   .kind = stored.entry.kind,
                    .head = stored.entry.head,
                    .rules = stored.rules },
         .state = SPOOL_DEAD,

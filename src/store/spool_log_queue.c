@@ -121,6 +121,8 @@ static uint64_t *state_count(struct spool_log *log, const struct entry *e)
         return &log->dying;
     case ENTRY_DAMAGED:
         return &log->set_aside;
+    case ENTRY_HELD:
+        return &log->held;
     }
     abort(); /* an entry is in one of its states */
 }
@@ -157,7 +159,9 @@ void queue_push(struct spool_log *log, struct entry *e)
 {
     assert(e->heap_at == NOT_IN_HEAP && "an entry is in the heap once");
     /* attempt may have changed while it was leased, so the count moves only now */
-    queue_state(log, e, ENTRY_QUEUED);
+    queue_state(log, e, e->held ? ENTRY_HELD : ENTRY_QUEUED);
+    if (e->held)
+        return;
     heap_set(log, log->heap_count, e);
     heap_rise(log, log->heap_count++);
     pthread_cond_signal(&log->queue_cond);
@@ -165,7 +169,8 @@ void queue_push(struct spool_log *log, struct entry *e)
 
 void queue_take(struct spool_log *log, struct entry *e, enum entry_state state)
 {
-    heap_remove(log, e);
+    if (e->state == ENTRY_QUEUED)
+        heap_remove(log, e);
     queue_state(log, e, state);
 }
 
@@ -193,6 +198,8 @@ void queue_forget_slot(struct spool_log *log, const struct segment *s)
                 continue;
             }
             *at = e->next;
+            if (e->held)
+                hold_forget(log, e);
             log->set_aside--;
             log->entry_count--;
             free(e);
@@ -318,7 +325,7 @@ static const struct fault *lease_make(struct spool_log *log, struct entry *e, st
         impl->chain = (struct chain) { noted->epoch, e->note_offset };
     *ret_lease = (struct lease) {
         .entry = { .id = stored.entry.id,
-                   .kind = SPOOL_MAIL,
+                   .kind = stored.entry.kind,
                    .head = stored.entry.head,
                    .rules = stored.rules,
                    .due_ms = e->due_ms },

@@ -180,7 +180,7 @@ static struct spool_record record_of(const struct entry *e, const struct stored 
 {
     return (struct spool_record) {
         .entry = { .id = stored->entry.id,
-                   .kind = SPOOL_MAIL,
+                   .kind = stored->entry.kind,
                    .head = stored->entry.head,
                    .rules = stored->rules,
                    .due_ms = stored->entry.due_ms },

@@ -319,6 +319,128 @@ static void recent_lists_living_dead_and_done_the_newest_first(void **state)
     spool->ops->close(spool);
 }
 
+static void kinds_are_told_apart_as_long_as_an_entry_is_known(void **state)
+{
+    (void)state;
+    AUTO_ARENA *arena = arena_new((size_t)64 << 20);
+    struct spool *spool = fresh(arena);
+    static const enum spool_kind kinds[] = { SPOOL_MAIL, SPOOL_NOTIFICATION, SPOOL_INVOCATION,
+                                             SPOOL_BOUNCE };
+    struct spool_entry entries[4];
+    for (unsigned i = 0; i < 4; i++)
+        entries[i] = (struct spool_entry) { .id = arena_strf(arena, "k%u", i),
+                                            .kind = kinds[i],
+                                            .head = STR("h"),
+                                            .rules = STR("") };
+    assert_true(step_commit_entries(spool, entries, 4, STR("shared")).committed);
+    for (int round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < 4; i++) {
+            struct lease lease = step_lease(spool, arena);
+            assert_int_equal(lease.entry.kind, kinds[step_number(&lease)]);
+            assert_int_equal(lease.entry.rules.len, 0);
+            if (round == 0)
+                settle(spool, &lease, SETTLE_RETRY, 0, STR("{}"));
+            else
+                settle(spool, &lease, i % 2 ? SETTLE_DEAD : SETTLE_DONE, 0, STR("{}"));
+        }
+        spool = again(spool, arena);
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        struct spool_record record;
+        assert_null(spool->ops->find(spool, entries[i].id, arena, &record));
+        assert_true(record.state == SPOOL_DONE || record.state == SPOOL_DEAD);
+        assert_int_equal(record.entry.kind, kinds[i]);
+        if (record.state == SPOOL_DEAD)
+            assert_null(spool->ops->redrive(spool, entries[i].id, STR("{\"redrive\":true}")));
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        struct lease lease = step_lease(spool, arena);
+        assert_int_equal(lease.entry.kind, kinds[step_number(&lease)]);
+        settle(spool, &lease, SETTLE_DONE, 0, STR(""));
+    }
+    spool->ops->close(spool);
+}
+
+static void what_is_held_comes_back_one_by_one_when_its_group_is_resumed(void **state)
+{
+    (void)state;
+    AUTO_ARENA *arena = arena_new((size_t)64 << 20);
+    struct spool *spool = fresh(arena);
+    struct spool_health health;
+    static const char *const ids[] = { "h0", "h1", "h2", "h3" };
+    for (unsigned i = 0; i < 4; i++)
+        assert_true(step_commit(spool, ids[i], STR("x")).committed);
+    assert_false(spool->ops->resume(spool, 7));
+    for (unsigned i = 0; i < 4; i++) {
+        struct lease lease = step_lease(spool, arena);
+        assert_str(lease.entry.id, str_of(ids[i]));
+        assert_null(spool->ops->note(&lease, STR("{\"before\":1}")));
+        spool->ops->hold(&lease, i == 3 ? 71 : 7); /* 71 and 7: one bucket of groups */
+    }
+    step_flush(spool);
+    step_lease_none(spool, arena);
+    spool->ops->health(spool, &health);
+    assert_int_equal(health.held, 4);
+    assert_true(spool->ops->resume(spool, 7));
+    struct lease lease = step_lease(spool, arena);
+    assert_str(lease.entry.id, STR("h0"));
+    assert_int_equal(lease.attempt, 1); /* none was made */
+    assert_str(lease.notes, STR("{\"before\":1}\n"));
+    step_lease_none(spool, arena);
+    spool->ops->hold(&lease, 7); /* behind the others */
+    assert_true(spool->ops->resume(spool, 71));
+    lease = step_lease(spool, arena);
+    assert_str(lease.entry.id, STR("h3"));
+    settle(spool, &lease, SETTLE_DONE, 0, STR(""));
+    /* A resume before the committer has seen the hold. */
+    assert_true(spool->ops->resume(spool, 7));
+    lease = step_lease(spool, arena);
+    assert_str(lease.entry.id, STR("h1"));
+    spool->ops->hold(&lease, 8);
+    assert_true(spool->ops->resume(spool, 8));
+    assert_false(spool->ops->resume(spool, 8));
+    lease = step_lease(spool, arena);
+    assert_str(lease.entry.id, STR("h1"));
+    settle(spool, &lease, SETTLE_RETRY, 0, STR(""));
+    assert_true(step_state_becomes(spool, "h1", SPOOL_RETRYING));
+    /* Only memory knows who is held. */
+    spool = again(spool, arena);
+    for (unsigned i = 0; i < 3; i++) {
+        lease = step_lease(spool, arena);
+        settle(spool, &lease, SETTLE_DONE, 0, STR(""));
+    }
+    step_lease_none(spool, arena);
+    spool->ops->close(spool);
+}
+
+static void what_is_held_is_no_reason_to_keep_a_segment(void **state)
+{
+    (void)state;
+    AUTO_ARENA *arena = arena_new((size_t)64 << 20);
+    struct spool *spool = fresh(arena);
+    struct spool_health before, after;
+    spool->ops->health(spool, &before);
+    assert_true(step_commit(spool, "h0", STR("the one that waits")).committed);
+    struct lease lease = step_lease(spool, arena);
+    spool->ops->hold(&lease, 1);
+    for (unsigned i = 0; i < 600; i++) {
+        arena_reset(arena);
+        assert_true(step_commit(spool, "n1", step_body(arena, 4000, i)).committed);
+        lease = step_lease(spool, arena);
+        assert_str(lease.entry.id, STR("n1"));
+        settle(spool, &lease, SETTLE_DONE, 0, STR(""));
+    }
+    spool->ops->health(spool, &after);
+    assert_true(after.segments <= before.segments + 6);
+    assert_int_equal(after.held, 1);
+    assert_true(spool->ops->resume(spool, 1));
+    lease = step_lease(spool, arena);
+    assert_str(lease.entry.id, STR("h0"));
+    assert_str(step_read_all(spool, &lease, arena), STR("the one that waits"));
+    settle(spool, &lease, SETTLE_DONE, 0, STR(""));
+    spool->ops->close(spool);
+}
+
 static void *lease_long(void *context)
 {
     struct spool *spool = context;
@@ -389,6 +511,9 @@ int spool_suite_run(const struct spool_maker *made)
         cmocka_unit_test(a_lease_is_memory_and_a_restart_returns_it),
         cmocka_unit_test(what_died_is_kept_whole_and_can_be_redriven),
         cmocka_unit_test(recent_lists_living_dead_and_done_the_newest_first),
+        cmocka_unit_test(kinds_are_told_apart_as_long_as_an_entry_is_known),
+        cmocka_unit_test(what_is_held_comes_back_one_by_one_when_its_group_is_resumed),
+        cmocka_unit_test(what_is_held_is_no_reason_to_keep_a_segment),
         cmocka_unit_test(stop_ends_waiting_leases_and_the_rest_still_works),
         cmocka_unit_test(thousands_pass_through_little_room),
     };

@@ -1,0 +1,102 @@
+/* store/spool_log_hold.c - leases given back for as long as their group is at its limit.
+ *
+ * Who holds an entry puts it on its group's list at once; the entry itself comes back by way of the
+ * committer, behind the notes of its lease, and is then queued or, while it is still on the list,
+ * held. So a resume may come before its entry does, and nothing is lost between the two. Only
+ * memory knows the lists: after a stop every entry is queued. */
+#include "store/spool_log.h"
+
+#include <stdlib.h>
+
+static struct held_group **find(struct spool_log *log, uint64_t number)
+{
+    struct held_group **at = &log->groups[number % 64];
+    while (*at && (*at)->number != number)
+        at = &(*at)->next;
+    return at;
+}
+
+static struct held_group *find_or_make(struct spool_log *log, uint64_t number)
+{
+    struct held_group **at = find(log, number);
+    if (!*at && (*at = calloc(1, sizeof **at))) {
+        (*at)->number = number;
+        (*at)->last = &(*at)->first;
+    }
+    return *at;
+}
+
+void log_hold(struct lease *lease, uint64_t group)
+{
+    struct lease_impl *impl = lease->impl;
+    struct spool_log *log = impl->log;
+    struct held *held = malloc(sizeof *held);
+    pthread_mutex_lock(&log->queue_lock);
+    struct held_group *g = held ? find_or_make(log, group) : NULL;
+    if (g) {
+        *held = (struct held) { .entry = impl->entry };
+        *g->last = held;
+        g->last = &held->next;
+        impl->entry->held = true;
+    } else { /* without memory it is looked at again in a second */
+        impl->entry->due_ms = log->outside->clock->wall_ms(log->outside->clock) + 1000;
+    }
+    pthread_mutex_unlock(&log->queue_lock);
+    if (!g)
+        free(held);
+    log_release(lease);
+}
+
+/* The entry at *at of the list; the group goes with its last. */
+static struct entry *take_out(struct held_group **group, struct held **at)
+{
+    struct held_group *g = *group;
+    struct held *held = *at;
+    struct entry *e = held->entry;
+    *at = held->next;
+    if (!held->next)
+        g->last = at;
+    free(held);
+    if (!g->first) {
+        *group = g->next;
+        free(g);
+    }
+    e->held = false;
+    return e;
+}
+
+bool log_resume(struct spool *spool, uint64_t group)
+{
+    struct spool_log *log = (struct spool_log *)spool;
+    bool resumed = false;
+    pthread_mutex_lock(&log->queue_lock);
+    for (struct held_group **g; !resumed && *(g = find(log, group));) {
+        struct entry *e = take_out(g, &(*g)->first);
+        resumed = e->state != ENTRY_DAMAGED; /* it can no longer be leased: the next one */
+        if (e->state == ENTRY_HELD)
+            queue_push(log, e); /* else it is on its way, and is queued when it comes */
+    }
+    pthread_mutex_unlock(&log->queue_lock);
+    return resumed;
+}
+
+void hold_forget(struct spool_log *log, const struct entry *e)
+{
+    for (size_t i = 0; i < 64; i++)
+        for (struct held_group **g = &log->groups[i]; *g; g = &(*g)->next)
+            for (struct held **at = &(*g)->first; *at; at = &(*at)->next)
+                if ((*at)->entry == e) {
+                    take_out(g, at);
+                    return;
+                }
+}
+
+void groups_free(struct spool_log *log)
+{
+    for (size_t i = 0; i < 64; i++)
+        for (struct held_group *g; (g = log->groups[i]); free(g)) {
+            log->groups[i] = g->next;
+            for (struct held *h; (h = g->first); free(h))
+                g->first = h->next;
+        }
+}
