@@ -89,6 +89,7 @@ struct kms_port {
 /* SNS: API Publish. Durable for every subscription when it returns; delivered later. */
 struct publish {
     str topic_arn, subject, message; /* subject STR_NONE: none */
+    str message_id; /* a UUID by which subscribers know a repetition; STR_NONE: a new one is made */
 };
 struct sns_port {
     const struct fault *(*publish)(struct sns_port *, const struct call *, const struct publish *, str *ret_message_id);
@@ -106,6 +107,7 @@ struct invoke {
     str function_arn; /* may end in :VERSION or :ALIAS */
     enum invocation type;
     str payload;        /* JSON */
+    str request_id;     /* a UUID by which the function knows a repetition; STR_NONE: a new one is made */
     int64_t timeout_ms; /* of the caller's patience with a RequestResponse; 0: the function's own */
 };
 struct invoked {
