@@ -1,0 +1,255 @@
+/* mail/words_test.c - header fields as a person reads them. */
+#include "mail/words.h"
+
+#include "base/buf.h"
+#include "base/utf8.h"
+
+#include <locale.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+struct word_case {
+    const char *says;
+    str in, out;
+};
+
+/* clang-format off */
+static const struct word_case words[] = {
+    { "plain text stays",               STR_INIT("Hello  there"),                           STR_INIT("Hello  there") },
+    { "an encoded word",                STR_INIT("=?utf-8?q?Angebot_f=C3=BCr?="),           STR_INIT("Angebot f\xc3\xbcr") },
+    { "blanks between two of them go",  STR_INIT("=?utf-8?q?a?= \t =?utf-8?b?Yg==?= c"),    STR_INIT("ab c") },
+    { "all other blanks stay",          STR_INIT("a  =?utf-8?q?b?=  c "),                   STR_INIT("a  b  c ") },
+    { "a character split between two",  STR_INIT("=?utf-8?q?=C3?= =?utf-8?q?=A9?="),        STR_INIT("\xc3\xa9") },
+    { "Japanese",                       STR_INIT("=?iso-2022-jp?B?GyRCRnxLXBsoQg==?="),     STR_INIT("\xe6\x97\xa5\xe6\x9c\xac") },
+    { "Latin 1",                        STR_INIT("=?ISO-8859-1?Q?Andr=E9?= X"),             STR_INIT("Andr\xc3\xa9 X") },
+    { "a language tag",                 STR_INIT("=?utf-8*en?q?x?="),                       STR_INIT("x") },
+    { "none inside a quoted string",    STR_INIT("\"=?utf-8?q?a?=\" <a@b.test>"),           STR_INIT("\"=?utf-8?q?a?=\" <a@b.test>") },
+    { "nor in the middle of one",       STR_INIT("\"x =?utf-8?q?a?= y\""),                  STR_INIT("\"x =?utf-8?q?a?= y\"") },
+    { "an escaped quote ends none",     STR_INIT("\"x\\\" =?utf-8?q?a?= y\" =?utf-8?q?b?="), STR_INIT("\"x\\\" =?utf-8?q?a?= y\" b") },
+    { "a quote that nothing closes",    STR_INIT("5\" and \" =?utf-8?q?a?="),               STR_INIT("5\" and \" a") },
+    { "none in the middle of a word",   STR_INIT("x=?utf-8?q?a?= =?utf-8?q?b?=y"),          STR_INIT("x=?utf-8?q?a?= =?utf-8?q?b?=y") },
+    { "none without its end",           STR_INIT("=?utf-8?q?abc"),                          STR_INIT("=?utf-8?q?abc") },
+    { "none of another encoding",       STR_INIT("=?utf-8?x?abc?="),                        STR_INIT("=?utf-8?x?abc?=") },
+    { "no charset with a slash",        STR_INIT("=?utf-8//IGNORE?q?abc?="),                STR_INIT("=?utf-8//IGNORE?q?abc?=") },
+    { "raw UTF-8",                      STR_INIT("M\xc3\xa4rz"),                            STR_INIT("M\xc3\xa4rz") },
+    { "octets that are no UTF-8",       STR_INIT("M\xe4rz =?utf-8?q?a?="),                  STR_INIT("M\xef\xbf\xbdrz a") },
+    { "NUL",                            STR_INIT("a\0b =?utf-8?q?c?="),                     STR_INIT("a\xef\xbf\xbd" "b c") },
+    { "nothing",                        STR_INIT(""),                                       STR_INIT("") },
+};
+
+struct list_case {
+    const char *says;
+    str in;
+    const char *shown, *bare; /* each followed by '|' */
+};
+static const struct list_case lists[] = {
+    { "an address",                 STR_INIT("a@b.test"),                            "a@b.test|", "a@b.test|" },
+    { "its case is kept",           STR_INIT("Ann <Ann@B.Test>"),                    "Ann <Ann@B.Test>|", "Ann@B.Test|" },
+    { "three, of each kind",        STR_INIT("=?utf-8?q?Caf=C3=A9?= Shop <n@s.test>, b@c.test (Bee), \"Q, x\" <q@r.test>"),
+      "Caf\xc3\xa9 Shop <n@s.test>|Bee <b@c.test>|\"Q, x\" <q@r.test>|", "n@s.test|b@c.test|q@r.test|" },
+    { "raw UTF-8",                  STR_INIT("Caf\xc3\xa9 <a@m\xc3\xbcnchen.test>"), "Caf\xc3\xa9 <a@m\xc3\xbcnchen.test>|", "a@m\xc3\xbcnchen.test|" },
+    { "quotes that none needs go",  STR_INIT("\"Ann Bee\" <a@b.test>"),              "Ann Bee <a@b.test>|", "a@b.test|" },
+    { "a dot wants quotes",         STR_INIT("John Q. Public <j@b.test>"),           "\"John Q. Public\" <j@b.test>|", "j@b.test|" },
+    { "quotes inside are escaped",  STR_INIT("\"J \\\"K\\\" L\" <j@b.test>"),        "\"J \\\"K\\\" L\" <j@b.test>|", "j@b.test|" },
+    { "a decoded comma wants them", STR_INIT("=?utf-8?q?a=2C_b?= <a@b.test>"),       "\"a, b\" <a@b.test>|", "a@b.test|" },
+    { "a group is its members",     STR_INIT("friends: a@b.test, Bob <b@c.test>;, z@y.test"), "a@b.test|Bob <b@c.test>|z@y.test|", "a@b.test|b@c.test|z@y.test|" },
+    { "an empty group is nobody",   STR_INIT("undisclosed-recipients:;"),            "", "" },
+    { "groups in groups",           STR_INIT("x: y: a@b.test;; c@d.test"),           "a@b.test|c@d.test|", "a@b.test|c@d.test|" },
+    { "semicolons of old Outlooks", STR_INIT("A <a@b.test>; B <b@c.test>"),          "A <a@b.test>|B <b@c.test>|", "a@b.test|b@c.test|" },
+    { "a source route is passed",   STR_INIT("<@x.test,@y.test:c@d.test>"),          "c@d.test|", "c@d.test|" },
+    { "a quoted local part",        STR_INIT("\"a b\"@c.test"),                      "\"a b\"@c.test|", "\"a b\"@c.test|" },
+    { "an address literal",         STR_INIT("a@[IPv6:2001:db8::1]"),                "a@[IPv6:2001:db8::1]|", "a@[IPv6:2001:db8::1]|" },
+    { "nested comments",            STR_INIT("(one (two, three)) a@b.test, c@d.test"), "a@b.test|c@d.test|", "a@b.test|c@d.test|" },
+    { "what is none is kept",       STR_INIT("a b@c.test, d@e.test"),                "a b@c.test|d@e.test|", "a b@c.test|d@e.test|" },
+    { "a name alone",               STR_INIT("root"),                                "root|", "root|" },
+    { "empty places",               STR_INIT(" ,, a@b.test ,"),                      "a@b.test|", "a@b.test|" },
+    { "nothing",                    STR_INIT(""),                                    "", "" },
+    { "quotes in an angle",         STR_INIT("<\"a>b,\"@c.test>, d@e.test"),         "\"a>b,\"@c.test|d@e.test|", "\"a>b,\"@c.test|d@e.test|" },
+    { "a quote that never closes",  STR_INIT("\"a, b@c.test"),                       "\"a|b@c.test|", "\"a|b@c.test|" },
+    { "NUL and bad octets",         STR_INIT("A\0B\xff <a@b.test>"),                 "A\xef\xbf\xbd" "B\xef\xbf\xbd <a@b.test>|", "a@b.test|" },
+};
+/* clang-format on */
+
+static void encoded_words_are_decoded(void **state)
+{
+    (void)state;
+    AUTO_ARENA *a = arena_new(1 << 20);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        str got = words_decode(words[i].in, a);
+        print_message("# %s: " STR_FMT "\n", words[i].says, STR_ARG(got));
+        assert_true(str_eq(got, words[i].out));
+    }
+}
+
+static void join(str text, bool bare, struct buf *out)
+{
+    AUTO_ARENA *a = arena_new(64 << 20);
+    struct listed *listed;
+    size_t count;
+    if (words_addresses(text, a, &listed, &count))
+        return;
+    for (size_t i = 0; i < count; i++) {
+        buf_add(out, bare ? listed[i].address : listed_text(&listed[i], a));
+        buf_addc(out, '|');
+    }
+}
+
+static void address_lists_are_read(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        AUTO_BUF shown = buf_new(1 << 16), bare = buf_new(1 << 16);
+        join(lists[i].in, false, &shown);
+        join(lists[i].in, true, &bare);
+        print_message("# %s: " STR_FMT "\n", lists[i].says, STR_ARG(buf_str(&shown)));
+        assert_true(str_eq(buf_str(&shown), str_of(lists[i].shown)));
+        assert_true(str_eq(buf_str(&bare), str_of(lists[i].bare)));
+    }
+}
+
+/* ---- hostile ---- */
+
+static const str units[] = {
+    STR_INIT("a:"),
+    STR_INIT("("),
+    STR_INIT(")"),
+    STR_INIT("<"),
+    STR_INIT("\""),
+    STR_INIT("\\\""),
+    STR_INIT("<\"\\\""),
+    STR_INIT("a@b.c,"),
+    STR_INIT("["),
+    STR_INIT("@a,"),
+    STR_INIT("a(b)"),
+    STR_INIT("a:;"),
+    STR_INIT(","),
+    STR_INIT("\\"),
+    STR_INIT("a <b"),
+    STR_INIT("=?utf-8?q?x?= "),
+    STR_INIT("=?"),
+    STR_INIT("\xff"),
+    STR_INIT("\0"),
+    STR_INIT("=?utf-8?b?/w==?="),
+    STR_INIT("\" \\"),
+    STR_INIT(" \""),
+    STR_INIT("=?x-n?q?\?= "),
+    STR_INIT("(a:b\"<["),
+};
+
+static int64_t cpu_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void *read_hostile(void *context)
+{
+    str text = *(str *)context;
+    AUTO_ARENA *a = arena_new(256 << 20);
+    struct listed *listed;
+    size_t count;
+    int64_t began_ms = cpu_ms();
+    str decoded = words_decode(text, a);
+    const struct fault *f = words_addresses(text, a, &listed, &count);
+    bool well = decoded.ptr && utf8_valid(decoded) && !f && cpu_ms() - began_ms < 3000;
+    return well ? context : NULL;
+}
+
+/* On a stack as small as a delivery worker's. */
+static void nothing_a_stranger_writes_takes_long_or_ends_the_stack(void **state)
+{
+    (void)state;
+    enum { SIZE = 200 * 1000 };
+    char *text = malloc(SIZE);
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+        size_t len = 0;
+        for (; len + units[i].len <= SIZE; len += units[i].len)
+            memcpy(text + len, units[i].ptr, units[i].len);
+        str all = { text, len };
+        pthread_attr_t attr;
+        pthread_attr_init(&attr);
+        pthread_attr_setstacksize(&attr, 256 * 1024);
+        pthread_t thread;
+        void *well;
+        assert_int_equal(pthread_create(&thread, &attr, read_hostile, &all), 0);
+        assert_int_equal(pthread_join(thread, &well), 0);
+        pthread_attr_destroy(&attr);
+        print_message("# " STR_FMT "\n", STR_ARG(units[i]));
+        assert_non_null(well);
+    }
+    free(text);
+}
+
+static void the_arenas_limit_is_said(void **state)
+{
+    (void)state;
+    AUTO_ARENA *a = arena_new(4096);
+    char text[6000];
+    memset(text, 0xff, sizeof text);
+    assert_true(str_is_none(words_decode((str) { text, sizeof text }, a)));
+    struct listed *listed;
+    size_t count;
+    assert_ptr_equal(words_addresses((str) { text, sizeof text }, a, &listed, &count),
+                     &fault_no_memory);
+}
+
+static void the_locale_has_no_say(void **state)
+{
+    (void)state;
+    setlocale(LC_ALL, "C");
+    AUTO_ARENA *a = arena_new(1 << 20);
+    str before = words_decode(STR("=?x-none?q?=E9?= \xe9"), a);
+    setlocale(LC_ALL, "de_DE.ISO-8859-1");
+    assert_true(str_eq(words_decode(STR("=?x-none?q?=E9?= \xe9"), a), before));
+    setlocale(LC_ALL, "C");
+}
+
+static void *decode_often(void *context)
+{
+    for (int round = 0; round < 200; round++) {
+        AUTO_ARENA *a = arena_new(1 << 20);
+        for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+            if (!str_eq(words_decode(words[i].in, a), words[i].out))
+                return NULL;
+        }
+        for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+            AUTO_BUF shown = buf_new(1 << 16);
+            join(lists[i].in, false, &shown);
+            if (!str_eq(buf_str(&shown), str_of(lists[i].shown)))
+                return NULL;
+        }
+    }
+    return context;
+}
+
+static void threads_do_not_meet(void **state)
+{
+    (void)state;
+    pthread_t threads[3];
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, decode_often, threads), 0);
+    for (size_t i = 0; i < 3; i++) {
+        void *well;
+        pthread_join(threads[i], &well);
+        assert_non_null(well);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(encoded_words_are_decoded),
+        cmocka_unit_test(address_lists_are_read),
+        cmocka_unit_test(nothing_a_stranger_writes_takes_long_or_ends_the_stack),
+        cmocka_unit_test(the_arenas_limit_is_said),
+        cmocka_unit_test(the_locale_has_no_say),
+        cmocka_unit_test(threads_do_not_meet),
+    };
+    return cmocka_run_group_tests_name("mail/words", tests, NULL, NULL);
+}
