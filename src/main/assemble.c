@@ -110,7 +110,10 @@ static const struct fault *open_services(struct server *s)
     /* Unless the operator gave a name, Received says SES's own, of the region the mail came in for:
      * own words stand by default only in the banner (ses-receiving spec 7.2, U20). */
     s->stamp.hostname = s->config->hostname;
+    TRY(shares_open(s->spool, (unsigned)s->config->workers, s->outside.entropy, s->arena,
+                    &s->delivery.shares));
     s->delivery = (struct delivery) {
+        .shares = s->delivery.shares,
         .spool = s->spool,
         .ports = &s->ports,
         .outside = &s->outside,
@@ -301,6 +304,7 @@ bool server_close(struct server *s, int64_t deadline_ms)
         return false;
     if (s->spool)
         s->spool->ops->close(s->spool);
+    shares_close(s->delivery.shares);
     if (s->objects)
         s->objects->ops->close(s->objects);
     if (s->worlds)

@@ -4,6 +4,8 @@
 
 #include "base/outside.h"
 #include "receive/head.h"
+#include "receive/history.h"
+#include "receive/notice.h"
 #include "receive/plan.h"
 #include "services/ports.h"
 
@@ -13,26 +15,51 @@ struct world;
 struct acting {
     const struct ports *ports;
     const struct world *world;
+    struct entropy *entropy;
     str account, region, rule_set;
     const struct receipt_rule *rule;
+    str message_id;
     int64_t now_ms;
     struct arena *arena;
     struct witness *witness; /* told of each decision; NULL: none */
 };
 
-/* Puts a body as the S3 action does: as ses.amazonaws.com in the rule's name, or as its role and
- * only the role. `message_id` becomes the key behind the prefix. Also the set-up test's way. */
-const struct fault *s3_action_put(const struct acting *, const struct action *, str message_id,
-                                  struct body *);
+/* actions/acting.c: the service in the rule's name; or, with a role, the role and only the role. Both
+ * live in the arena, since a denial goes on pointing to who was denied. */
+const struct fault *acting_caller(const struct acting *, str iam_role_arn, const struct caller **ret_caller);
+struct call acting_call(const struct acting *, const struct caller *);
+
+/* actions/s3.c: puts a body as the S3 action does, encrypted where the action says so; also the
+ * set-up test's way. What it was about when it failed is told beside the fault. */
+enum s3_part { S3_PART_ROLE, S3_PART_KEY, S3_PART_BUCKET };
+struct s3_put_answer {
+    const struct fault *fault;
+    enum s3_part part;
+};
+struct s3_put_answer s3_action_put(const struct acting *, const struct action *, struct body *);
 
 /* What a put that failed is told as: a denial names everything, other words may name nothing. */
-const struct fault *s3_action_fault(const struct action *, const struct fault *, struct arena *);
+const struct fault *s3_action_fault(const struct action *, struct s3_put_answer, struct arena *);
 
 /* prefix rule of ses-receiving spec 9.2: ("mail", id) -> mail/id. */
 str s3_action_key(str object_key_prefix, str message_id, struct arena *);
 
-/* Can this version run it? What it cannot, it neither delivers nor rehearses. */
-bool action_is_built(const struct step *);
+/* actions/sns.c: publishes to a topic of the rule's region, as the service, or as the role where the
+ * action has one (spec 13.2 row 13). `sns_message_id`: the same at each attempt. */
+const struct fault *sns_action_publish(const struct acting *, const struct action *, str message,
+                                       str sns_message_id);
+
+/* actions/lambda.c: invokes the function of a LambdaAction. Of a RequestResponse the answer's
+ * disposition says how to go on (spec 9.5). */
+const struct fault *lambda_action_invoke(const struct acting *, const struct action *, str event, str request_id,
+                                         enum flow *ret_flow);
+/* The permission alone, as the set-up test and rehearsals ask it. */
+const struct fault *lambda_action_may(const struct acting *, const struct action *);
+/* CONTINUE, STOP_RULE and STOP_RULE_SET; anything else goes on. */
+enum flow lambda_disposition(str payload, struct arena *);
+
+/* Can this version run it, with these ports? What it cannot, it neither delivers nor rehearses. */
+bool action_is_built(const struct ports *, const struct step *);
 /* What an action says whose kind is not built yet. Always a FAULT_UNBUILT. */
 const struct fault *action_unbuilt(const struct step *, struct arena *);
 

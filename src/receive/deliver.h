@@ -10,7 +10,9 @@
 #include "base/outside.h"
 #include "receive/history.h"
 #include "receive/plan.h"
+#include "receive/shares.h"
 #include "receive/stamp.h"
+#include "services/errand.h"
 #include "services/ports.h"
 #include "services/world.h"
 #include "store/spool.h"
@@ -23,9 +25,13 @@ struct delivery { /* what every attempt needs; shared by the workers */
     const struct stamp *stamp;
     struct worlds *worlds;
     const struct world *(*now)(struct worlds *); /* worlds_now; tests bring their own */
+    struct shares *shares;                       /* NULL: no target has a bound */
+    struct errand_runner *runners[SPOOL_BOUNCE + 1]; /* by kind; NULL: this program does none such */
 };
 
 struct delivered {
+    bool waits; /* the next step's target has all the workers it may have: not settled but held */
+    struct share share; /* what it waits for */
     enum settlement settlement;
     int64_t retry_at_ms; /* for SETTLE_RETRY */
     str note;            /* what settles it: not yet written */

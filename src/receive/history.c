@@ -20,6 +20,21 @@ const char *outcome_name(enum outcome_kind kind)
     return kinds[kind].name;
 }
 
+str flow_name(enum flow flow)
+{
+    static const str names[] = { [FLOW_ON] = STR_INIT("CONTINUE"),
+                                 [FLOW_STOP_RULE] = STR_INIT("STOP_RULE"),
+                                 [FLOW_STOP_RULE_SET] = STR_INIT("STOP_RULE_SET") };
+    return names[flow];
+}
+
+enum flow flow_named(str name)
+{
+    return str_eq(name, flow_name(FLOW_STOP_RULE))       ? FLOW_STOP_RULE
+           : str_eq(name, flow_name(FLOW_STOP_RULE_SET)) ? FLOW_STOP_RULE_SET
+                                                         : FLOW_ON;
+}
+
 static bool kind_read(str name, enum outcome_kind *ret_kind)
 {
     for (size_t i = 0; i < KINDS; i++) {
@@ -72,6 +87,7 @@ static const struct fault *read_event(const struct json *event, struct history *
                                 .action = json_str(event, "action"),
                                 .says = json_str(event, "says"),
                                 .denial = json_str(event, "denial") };
+        o->flow = flow_named(json_str(event, "flow"));
         if (!kind_read(json_str(event, "outcome"), &o->kind))
             return fault(a, FAULT_DEFECT, NULL, "a note has an outcome this program does not know");
     }
@@ -165,6 +181,8 @@ static void write_outcome(struct json_writer *w, const struct outcome *o, bool a
             json_add_str(w, "says", o->says);
         if (o->denial.ptr)
             json_add_str(w, "denial", o->denial);
+        if (o->flow != FLOW_ON)
+            json_add_str(w, "flow", flow_name(o->flow));
     }
     json_close(w, '}');
 }

@@ -4,6 +4,7 @@
  * A note is one line of JSON: an array of events. An event is a step's outcome,
  *   {"step":0,"at":1700000000000,"rule":"store","action":"S3","outcome":"retry","says":"...",
  *    "denial":"{...}"}                       (JSON as text: quoted, so that it stays as decided)
+ * of a function that said so with "flow":"STOP_RULE" or "STOP_RULE_SET";
  * or the same outcome with the same explanation once more, {"step":0,"at":...,"again":true}, or
  * {"redrive":true,"at":...}. Explanations are kept as decided and never computed again. When a
  * message is delivered its rule set is no longer kept beside it, so the last note of all tells how
@@ -14,6 +15,9 @@
 #include "base/buf.h"
 #include "base/fault.h"
 
+/* How evaluation goes on behind a step (ses-receiving spec 9.5). */
+enum flow { FLOW_ON, FLOW_STOP_RULE, FLOW_STOP_RULE_SET };
+
 enum outcome_kind { OUTCOME_DONE, OUTCOME_RETRY, OUTCOME_REFUSED, OUTCOME_EXPIRED };
 
 struct outcome {
@@ -23,6 +27,7 @@ struct outcome {
     enum outcome_kind kind;
     str says;   /* one sentence; STR_NONE when there is nothing to say */
     str denial; /* the denial as JSON; STR_NONE when it was none */
+    enum flow flow; /* what a function's disposition said */
 };
 
 struct step_history {           /* where one step stands */
@@ -54,6 +59,9 @@ struct history_note {
 void history_write(const struct history *before, const struct history_note *, struct buf *out);
 str history_redrive_note(int64_t now_ms, struct arena *);
 
+/* CONTINUE, STOP_RULE, STOP_RULE_SET: exactly; any other word goes on. */
+str flow_name(enum flow);
+enum flow flow_named(str name);
 const char *outcome_name(enum outcome_kind); /* "done", "retry", "refused", "expired" */
 
 #endif

@@ -37,44 +37,75 @@ struct rehearsed {
     str says;
 };
 
-static struct rehearsed s3_said(const struct acting *as, const struct action *action,
-                                const struct fault *f)
+static struct rehearsed failed(const struct acting *as, const struct fault *f)
 {
+    return (struct rehearsed) { denial_of(f) ? "denied" : "failed", fault_sentence(f, as->arena) };
+}
+
+static struct rehearsed allowed(str says)
+{
+    return (struct rehearsed) { "allowed", says };
+}
+
+static struct rehearsed rehearse_s3(const struct acting *as, const struct action *action)
+{
+    struct body nothing = { .read = read_nothing };
+    const struct fault *f =
+        s3_action_fault(action, s3_action_put(as, action, &nothing), as->arena);
     if (f)
-        return (
-            struct rehearsed) { denial_of(f) ? "denied" : "failed",
-                                fault_sentence(s3_action_fault(action, f, as->arena), as->arena) };
+        return failed(as, f);
     const str key = s3_action_key(action->s3.object_key_prefix, STR(REHEARSAL_ID), as->arena);
     const str role = action->s3.iam_role_arn;
-    return (struct rehearsed) {
-        "allowed", arena_strf(as->arena, "would write s3://" STR_FMT "/" STR_FMT " as " STR_FMT,
+    return allowed(arena_strf(as->arena, "would write s3://" STR_FMT "/" STR_FMT " as " STR_FMT "%s",
                               STR_ARG(action->s3.bucket_name), STR_ARG(key),
-                              STR_ARG(role.len ? role : STR("ses.amazonaws.com")))
-    };
+                              STR_ARG(role.len ? role : STR("ses.amazonaws.com")),
+                              action->s3.kms_key_arn.len ? ", encrypted" : ""));
+}
+
+static struct rehearsed rehearse_publish(const struct acting *as, const struct action *action)
+{
+    const struct fault *f = sns_action_publish(as, action, STR("{}"), STR_NONE);
+    return f ? failed(as, f)
+             : allowed(arena_strf(as->arena, "would publish to " STR_FMT,
+                                  STR_ARG(action->topic_arn)));
+}
+
+static struct rehearsed rehearse_lambda(const struct acting *as, const struct action *action)
+{
+    const struct fault *f = lambda_action_may(as, action);
+    return f ? failed(as, f)
+             : allowed(arena_strf(as->arena, "would invoke " STR_FMT,
+                                  STR_ARG(action->lambda.function_arn)));
+}
+
+static struct rehearsed unbuilt(const struct acting *as, const struct step *step)
+{
+    return (struct rehearsed) { "unbuilt",
+                                fault_sentence(action_unbuilt(step, as->arena), as->arena) };
 }
 
 static struct rehearsed rehearse_step(const struct acting *as, const struct step *step)
 {
-    if (!action_is_built(step))
-        return (struct rehearsed) { "unbuilt",
-                                    fault_sentence(action_unbuilt(step, as->arena), as->arena) };
-    struct body nothing = { .read = read_nothing };
+    if (!action_is_built(as->ports, step))
+        return unbuilt(as, step);
+    if (step->part == STEP_NOTICE)
+        return rehearse_publish(as, step->action);
     switch (step->action->kind) {
     case ACTION_S3:
-        return s3_said(as, step->action,
-                       s3_action_put(as, step->action, STR(REHEARSAL_ID), &nothing));
+        return rehearse_s3(as, step->action);
+    case ACTION_SNS:
+        return rehearse_publish(as, step->action);
+    case ACTION_LAMBDA:
+        return rehearse_lambda(as, step->action);
     case ACTION_ADD_HEADER:
     case ACTION_STOP:
         return (struct rehearsed) { "asks nobody", STR("needs no permission") };
-    case ACTION_SNS:
-    case ACTION_LAMBDA:
     case ACTION_BOUNCE:
     case ACTION_WORKMAIL:
     case ACTION_CONNECT:
         break;
     }
-    return (struct rehearsed) { "unbuilt",
-                                fault_sentence(action_unbuilt(step, as->arena), as->arena) };
+    return unbuilt(as, step);
 }
 
 static bool is_well(const struct rehearsed *r)
@@ -95,6 +126,7 @@ static const struct fault *write_steps(const struct acting *as, struct buf *out,
                                .decisions = buf_new(DECISIONS_MAX) };
         struct acting heard = *as;
         heard.witness = &clerk.witness;
+        heard.message_id = STR(REHEARSAL_ID);
         const struct rehearsed r = rehearse_step(&heard, &plan.steps[i]);
         *ret_allowed = *ret_allowed && is_well(&r);
         json_open(&json, '{');

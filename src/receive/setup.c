@@ -5,6 +5,7 @@
 #include "base/when.h"
 #include "policy/decision.h"
 #include "receive/actions.h"
+#include "receive/notice.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -58,14 +59,13 @@ static const struct fault *read_text(struct body *body, str *ret_chunk)
 
 /* Four fields in SES's order, CRLF line ends, and a bare LF behind the very last line, as SES's own
  * has it (ses-receiving spec 12.4). The words of the body are ours. */
-static struct body *setup_message(int64_t now_ms, struct arena *a)
+static str setup_message(int64_t now_ms, const char *target, struct arena *a)
 {
     char when[WHEN_SIZE];
     str date = when_mail(when, now_ms);
     if (str_ends(date, STR(" (UTC)"))) /* here SES writes the zone without its comment */
         date.len -= sizeof " (UTC)" - 1;
-    struct text_body *b = ARENA_NEW(a, struct text_body);
-    str text = arena_strf(
+    return arena_strf(
         a,
         "Date: " STR_FMT "\r\n"
         "To: recipient@example.com\r\n"
@@ -74,19 +74,49 @@ static struct body *setup_message(int64_t now_ms, struct arena *a)
         "\r\n"
         "Hello,\r\n"
         "\r\n"
-        "somebody is making a receipt rule that delivers mail to this S3 bucket. This\r\n"
-        "object was written to see whether the rule may do so. The rule exists only\r\n"
+        "somebody is making a receipt rule that delivers mail to this %s. This\r\n"
+        "message was sent to see whether the rule may do so. The rule exists only\r\n"
         "when the rest of its set-up succeeds too.\r\n"
         "\r\n"
         "What the permissions of a rule are is told here:\r\n"
         "https://docs.aws.amazon.com/ses/latest/dg/receiving-email-permissions.html\r\n"
         "\r\n"
         "Sesame\n",
-        STR_ARG(date));
+        STR_ARG(date), target);
+}
+
+static struct body *body_of(str text, struct arena *a)
+{
+    struct text_body *b = ARENA_NEW(a, struct text_body);
     if (!b || !text.ptr)
         return NULL;
     *b = (struct text_body) { .body = { .read = read_text, .size = text.len }, .text = text };
     return &b->body;
+}
+
+/* What a topic is sent: of the SNS action with the message, of an alert topic without. */
+static str setup_notice(int64_t now_ms, const struct receipt_rule *rule, const struct action *action,
+                        struct arena *a)
+{
+    static const struct forward_path recipient = { .text = STR_INIT("recipient@example.com") };
+    static const struct forward_path *const recipients[] = { &recipient };
+    const struct envelope envelope = { .message_id = message_id,
+                                       .mail_from = { .text = STR("no-reply-aws@amazon.com") },
+                                       .received_ms = now_ms };
+    const struct step step = {
+        .rule = rule, .action = action, .recipients = recipients, .recipient_count = 1
+    };
+    const struct notice notice = {
+        .envelope = &envelope,
+        .stored = setup_message(now_ms, action->kind == ACTION_S3 ? "S3 bucket" : "SNS topic", a),
+        .step = &step,
+        .verdicts = { 0 }, /* PASS */
+    };
+    AUTO_BUF text = buf_new(1 << 16);
+    if (!notice.stored.ptr || (action->kind == ACTION_SNS ? notice_write_content(&notice, &text)
+                                                          : notice_write(&notice, &text)))
+        return STR_NONE;
+    return arena_str(a, buf_str(&text));
 }
 
 /* ---- what is said when it fails ----------------------------------------------------------------
@@ -172,64 +202,138 @@ void setup_write_recent(struct setup *s, struct buf *out)
     json_close(&w, ']');
 }
 
-/* AWS's own words for a put that failed: ses-receiving spec 12.4. The reason goes beneath. */
-static const struct fault *s3_answer(const struct action *action, const struct fault *why,
-                                     struct arena *a)
+/* AWS's own words for what failed: ses-receiving spec 12.4. The reason goes beneath. */
+static const struct fault *answer(const char *code, str says, const struct fault *why,
+                                  struct arena *a)
 {
-    str bucket = action->s3.bucket_name;
-    const struct denial *denial = denial_of(why);
-    /* With a role, what is denied without a policy's say is the role: no role, or not its account.
-     */
-    bool unassumed = denial ? str_eq_nocase(denial->request.action, STR("sts:AssumeRole"))
-                            : why->kind == FAULT_DENIED && action->s3.iam_role_arn.len > 0;
-    struct fault *answer = ARENA_NEW(a, struct fault);
-    if (!answer)
+    struct fault *f = ARENA_NEW(a, struct fault);
+    if (!f || !says.ptr)
         return &fault_no_memory;
-    *answer =
-        (struct fault) { .kind = FAULT_DENIED, .code = "InvalidS3Configuration", .because = why };
-    if (unassumed) {
-        answer->code = "InvalidParameterValue";
-        answer->says = STR("Could not assume the provided IAM role");
-    } else if (why->code && strcmp(why->code, "NoSuchBucket") == 0) {
-        answer->says = arena_strf(a, "No such bucket: " STR_FMT, STR_ARG(bucket));
-    } else {
-        answer->says = arena_strf(a, "Could not write to bucket: " STR_FMT, STR_ARG(bucket));
-    }
-    return answer;
+    *f = (struct fault) { .kind = FAULT_DENIED, .code = code, .says = says, .because = why };
+    return f;
 }
 
-/* ---- the test ---- */
+static const struct fault *s3_answer(const struct action *action, struct s3_put_answer put,
+                                     struct arena *a)
+{
+    const struct fault *why = put.fault;
+    str bucket = action->s3.bucket_name;
+    switch (put.part) {
+    case S3_PART_ROLE:
+        return answer("InvalidParameterValue", STR("Could not assume the provided IAM role"), why,
+                      a);
+    case S3_PART_KEY:
+        return answer("InvalidS3Configuration",
+                      arena_strf(a, "Unable to use AWS KMS key: " STR_FMT,
+                                 STR_ARG(action->s3.kms_key_arn)),
+                      why, a);
+    case S3_PART_BUCKET:
+        break;
+    }
+    if (why->code && strcmp(why->code, "NoSuchBucket") == 0)
+        return answer("InvalidS3Configuration",
+                      arena_strf(a, "No such bucket: " STR_FMT, STR_ARG(bucket)), why, a);
+    return answer("InvalidS3Configuration",
+                  arena_strf(a, "Could not write to bucket: " STR_FMT, STR_ARG(bucket)), why, a);
+}
 
-static const struct fault *test_s3(const struct setup *s, const struct call *call, str rule_set,
-                                   const struct receipt_rule *rule, const struct action *action)
+/* ---- the tests ---- */
+
+static const struct fault *test_topic(const struct acting *as, const struct action *action)
+{
+    struct arn topic;
+    if (!as->ports->sns || (!action->topic_arn.len && action->kind != ACTION_SNS))
+        return NULL; /* not tested before it can run */
+    if (!arn_parse(action->topic_arn, &topic) || !str_eq(topic.service, STR("sns")) ||
+        str_ends(topic.resource, STR(".fifo"))) /* SES publishes to no FIFO topic: spec 9.4 */
+        return answer("InvalidSnsTopic",
+                      arena_strf(as->arena, "Invalid SNS topic: " STR_FMT,
+                                 STR_ARG(action->topic_arn)),
+                      NULL, as->arena);
+    str notice = setup_notice(as->now_ms, as->rule, action, as->arena);
+    const struct fault *why =
+        notice.ptr ? sns_action_publish(as, action, notice, STR_NONE) : &fault_no_memory;
+    return why ? answer("InvalidSnsTopic",
+                        arena_strf(as->arena, "Could not publish to SNS topic: " STR_FMT,
+                                   STR_ARG(action->topic_arn)),
+                        why, as->arena)
+               : NULL;
+}
+
+static const struct fault *test_bucket(const struct acting *as, const struct action *action)
 {
     if (!action->s3.bucket_name.len)
-        return fault_coded(call->arena, FAULT_SYNTAX, "InvalidParameterValue",
+        return fault_coded(as->arena, FAULT_SYNTAX, "InvalidParameterValue",
                            "Bucket name must not be empty");
-    if (action->s3.kms_key_arn.len)
-        return NULL; /* not tested before it can run: a plaintext object would prove nothing */
-    struct acting as = { .ports = s->ports,
-                         .world = call->world,
-                         .account = call->caller->account,
-                         .region = call->region,
-                         .rule_set = rule_set,
-                         .rule = rule,
-                         .now_ms = call->now_ms,
-                         .arena = call->arena };
-    struct body *body = setup_message(call->now_ms, call->arena);
-    const struct fault *why =
-        body ? s3_action_put(&as, action, message_id, body) : &fault_no_memory;
-    return why ? s3_answer(action, why, call->arena) : NULL;
+    if (action->s3.kms_key_arn.len && !as->ports->kms)
+        return NULL; /* a plaintext object would prove nothing */
+    struct body *body = body_of(setup_message(as->now_ms, "S3 bucket", as->arena), as->arena);
+    struct s3_put_answer put = { &fault_no_memory, S3_PART_BUCKET };
+    if (body)
+        put = s3_action_put(as, action, body);
+    return put.fault ? s3_answer(action, put, as->arena) : NULL;
+}
+
+static const struct fault *test_function(const struct acting *as, const struct action *action)
+{
+    struct arn function;
+    str arn = action->lambda.function_arn;
+    if (!as->ports->lambda)
+        return NULL;
+    if (!arn.len)
+        return fault_coded(as->arena, FAULT_SYNTAX, "InvalidParameterValue",
+                           "Lambda function ARN must not be empty");
+    if (!arn_parse(arn, &function) || !str_eq(function.service, STR("lambda")) ||
+        !str_starts(function.resource, STR("function:")) ||
+        !str_eq(function.region, as->region))
+        return answer("InvalidLambdaFunction",
+                      arena_strf(as->arena, "Invalid Lambda function: " STR_FMT, STR_ARG(arn)),
+                      NULL, as->arena);
+    const struct fault *why = lambda_action_may(as, action);
+    return why ? answer("InvalidLambdaFunction",
+                        arena_strf(as->arena, "Could not invoke Lambda function: " STR_FMT,
+                                   STR_ARG(arn)),
+                        why, as->arena)
+               : NULL;
+}
+
+static const struct fault *test_action(const struct acting *as, const struct action *action)
+{
+    TRY(test_topic(as, action));
+    switch (action->kind) {
+    case ACTION_S3:
+        return test_bucket(as, action);
+    case ACTION_LAMBDA:
+        return test_function(as, action);
+    case ACTION_SNS:
+    case ACTION_BOUNCE:
+    case ACTION_STOP:
+    case ACTION_ADD_HEADER:
+    case ACTION_WORKMAIL: /* AWS never checks it: spec 12.4 */
+    case ACTION_CONNECT:
+        break;
+    }
+    return NULL;
 }
 
 const struct fault *setup_test_rule(struct setup *s, const struct call *call, str rule_set,
                                     const struct receipt_rule *rule)
 {
+    const struct acting as = {
+        .ports = s->ports,
+        .world = call->world,
+        .entropy = s->outside->entropy,
+        .account = call->caller->account,
+        .region = call->region,
+        .rule_set = rule_set,
+        .rule = rule,
+        .message_id = message_id,
+        .now_ms = call->now_ms,
+        .arena = call->arena,
+    };
     for (size_t i = 0; i < rule->action_count; i++) {
         const struct action *action = &rule->actions[i];
-        if (action->kind != ACTION_S3)
-            continue; /* the other kinds' targets are tested once they can run */
-        const struct fault *f = test_s3(s, call, rule_set, rule, action);
+        const struct fault *f = test_action(&as, action);
         if (!f)
             continue;
         if (f->because)

@@ -165,6 +165,13 @@ void share_give(struct shares *s, const struct share *share)
     pthread_mutex_unlock(&s->lock);
 }
 
+void shares_nudge(struct shares *s)
+{
+    pthread_mutex_lock(&s->lock);
+    resume_some(s);
+    pthread_mutex_unlock(&s->lock);
+}
+
 void share_wait(struct shares *s, const struct share *share, struct lease *lease)
 {
     pthread_mutex_lock(&s->lock);

@@ -27,6 +27,8 @@ struct share {
 /* True: the caller works for this target until share_give. */
 bool share_take(struct shares *, const struct share *);
 void share_give(struct shares *, const struct share *);
+/* Lets go on who may; for work that was resumed and ended without taking its share. */
+void shares_nudge(struct shares *);
 /* After a refused take: the lease goes to the target's list, and comes back when it is its turn. */
 void share_wait(struct shares *, const struct share *, struct lease *);
 

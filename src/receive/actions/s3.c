@@ -1,8 +1,8 @@
-/* receive/actions/s3.c - the S3 action: ses-receiving spec 9.2, 13.2 rows 1 and 2. */
-#include "receive/actions.h"
-#include "services/ses/grants.h"
-
+/* receive/actions/s3.c - the S3 action: ses-receiving spec 9.2, 9.3, 13.2 rows 1 to 5 and 12. */
 #include "policy/decision.h"
+#include "receive/actions.h"
+#include "receive/encrypt.h"
+#include "services/ses/grants.h"
 
 str s3_action_key(str prefix, str message_id, struct arena *a)
 {
@@ -12,63 +12,54 @@ str s3_action_key(str prefix, str message_id, struct arena *a)
     return arena_strf(a, STR_FMT "%s" STR_FMT, STR_ARG(prefix), slash, STR_ARG(message_id));
 }
 
-const struct fault *s3_action_fault(const struct action *action, const struct fault *f,
+const struct fault *s3_action_fault(const struct action *action, struct s3_put_answer answer,
                                     struct arena *a)
 {
-    return !f || denial_of(f) ? f
-                              : fault(a, f->kind, f, "could not write to bucket " STR_FMT,
-                                      STR_ARG(action->s3.bucket_name));
+    const struct fault *f = answer.fault;
+    if (!f || denial_of(f))
+        return f;
+    switch (answer.part) {
+    case S3_PART_ROLE:
+        return fault(a, f->kind, f, "could not assume the role " STR_FMT,
+                     STR_ARG(action->s3.iam_role_arn));
+    case S3_PART_KEY:
+        return fault(a, f->kind, f, "could not use the key " STR_FMT,
+                     STR_ARG(action->s3.kms_key_arn));
+    case S3_PART_BUCKET:
+        break;
+    }
+    return fault(a, f->kind, f, "could not write to bucket " STR_FMT,
+                 STR_ARG(action->s3.bucket_name));
 }
 
-static struct call call_as(const struct acting *as, const struct caller *caller)
-{
-    return (struct call) { .caller = caller,
-                           .world = as->world,
-                           .region = as->region,
-                           .now_ms = as->now_ms,
-                           .arena = as->arena,
-                           .witness = as->witness };
-}
-
-/* Who puts: the service in the rule's name; or, with a role, the role and only the role. The trust
- * policy is asked with the rule's source keys, which the session no longer carries. Both live in
- * the arena, since a denial goes on pointing to who was denied. */
-static const struct fault *choose_caller(const struct acting *as, const struct action *action,
-                                         str message_id, const struct caller **ret_caller)
-{
-    struct arn rule_arn;
-    str text = receipt_rule_arn(as->arena, as->region, as->account, as->rule_set, as->rule->name);
-    struct caller *ses = ARENA_NEW(as->arena, struct caller),
-                  *session = ARENA_NEW(as->arena, struct caller);
-    if (!text.ptr || !ses || !session || !arn_parse(text, &rule_arn))
-        return &fault_no_memory;
-    *ses = caller_ses(as->account, rule_arn);
-    *ret_caller = ses;
-    if (!action->s3.iam_role_arn.len)
-        return NULL;
-    const struct call call = call_as(as, ses);
-    TRY(as->ports->sts->assume_role(as->ports->sts, &call, action->s3.iam_role_arn, message_id,
-                                    session));
-    *ret_caller = session;
-    return NULL;
-}
-
-const struct fault *s3_action_put(const struct acting *as, const struct action *action,
-                                  str message_id, struct body *body)
+struct s3_put_answer s3_action_put(const struct acting *as, const struct action *action,
+                                   struct body *body)
 {
     const struct caller *caller;
-    TRY(choose_caller(as, action, message_id, &caller));
+    const struct fault *why = acting_caller(as, action->s3.iam_role_arn, &caller);
+    if (why)
+        return (struct s3_put_answer) { why, S3_PART_ROLE };
+
+    struct encrypted encrypted = { .body = body };
+    const bool encrypts = action->s3.kms_key_arn.len > 0;
+    if (encrypts)
+        why = encrypt_body(as, caller, action->s3.kms_key_arn, body, &encrypted);
+    if (why)
+        return (struct s3_put_answer) { why, S3_PART_KEY };
 
     str bucket = action->s3.bucket_name, prefix = action->s3.object_key_prefix;
     struct put_object put = {
         .bucket = bucket,
-        .key = s3_action_key(prefix, message_id, as->arena),
+        .key = s3_action_key(prefix, as->message_id, as->arena),
         .content_type = STR("application/octet-stream"),
-        .body = body,
+        .metadata = encrypted.metadata,
+        .metadata_count = encrypts ? ENCRYPTED_METADATA : 0,
+        .body = encrypted.body,
         .remedy_resource = rule_objects_arn(as->arena, bucket, prefix),
     };
-    if (!put.key.ptr || !put.remedy_resource.ptr)
-        return &fault_no_memory;
-    const struct call call = call_as(as, caller);
-    return as->ports->s3->put_object(as->ports->s3, &call, &put);
+    const struct call call = acting_call(as, caller);
+    why = put.key.ptr && put.remedy_resource.ptr
+              ? as->ports->s3->put_object(as->ports->s3, &call, &put)
+              : &fault_no_memory;
+    return (struct s3_put_answer) { why, S3_PART_BUCKET };
 }

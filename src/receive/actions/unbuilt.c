@@ -2,8 +2,7 @@
 #include "receive/actions.h"
 
 static const char *const sentences[] = {
-    [ACTION_S3] =
-        "encrypting with a KMS key (KmsKeyArn of the S3 action) is not built in this version",
+    [ACTION_S3] = "encrypting with a KMS key (KmsKeyArn of the S3 action) is not built in this version",
     [ACTION_SNS] = "SNS actions are not built in this version",
     [ACTION_LAMBDA] = "Lambda actions are not built in this version",
     [ACTION_BOUNCE] = "Bounce actions are not built in this version",
@@ -13,19 +12,21 @@ static const char *const sentences[] = {
     [ACTION_ADD_HEADER] = NULL, /* always runs */
 };
 
-bool action_is_built(const struct step *step)
+bool action_is_built(const struct ports *ports, const struct step *step)
 {
     if (step->part == STEP_NOTICE)
-        return false;
+        return ports->sns != NULL;
     switch (step->action->kind) {
     case ACTION_S3:
         /* Never a plaintext object where an encrypted one was asked for. */
-        return !step->action->s3.kms_key_arn.len;
+        return !step->action->s3.kms_key_arn.len || ports->kms;
+    case ACTION_SNS:
+        return ports->sns != NULL;
+    case ACTION_LAMBDA:
+        return ports->lambda != NULL;
     case ACTION_ADD_HEADER:
     case ACTION_STOP:
         return true;
-    case ACTION_SNS:
-    case ACTION_LAMBDA:
     case ACTION_BOUNCE:
     case ACTION_WORKMAIL:
     case ACTION_CONNECT:

@@ -1,0 +1,236 @@
+/* receive/steps.c - what one step of a plan does: from the message in the spool to the action. */
+#include "base/json.h"
+#include "mail/field.h"
+#include "mail/message.h"
+#include "receive/attempt.h"
+#include "receive/shares.h"
+
+bool step_has_effect(const struct step *step)
+{
+    return step->part == STEP_NOTICE ||
+           (step->action->kind != ACTION_ADD_HEADER && step->action->kind != ACTION_STOP);
+}
+
+/* Buckets, topics and asynchronous invocations end on this machine's own disk and are quick; a
+ * function that is waited for may take its thirty seconds. */
+struct share step_share(const struct step *step, struct arena *a)
+{
+    enum { QUICK = 7, SLOW = 1 };
+    const struct action *action = step->action;
+    if (step->part == STEP_NOTICE || action->kind == ACTION_SNS)
+        return (struct share) { .target = action->topic_arn, .weight = QUICK };
+    if (action->kind == ACTION_S3)
+        return (struct share) { .target = bucket_arn(a, action->s3.bucket_name), .weight = QUICK };
+    if (action->kind == ACTION_LAMBDA)
+        return (struct share) {
+            .target = action->lambda.function_arn,
+            .weight =
+                action->lambda.invocation_type == INVOCATION_REQUEST_RESPONSE ? SLOW : QUICK,
+        };
+    return (struct share) { .target = STR("") };
+}
+
+static struct acting acting_of(const struct attempt *t, const struct step *step, int64_t now_ms)
+{
+    return (struct acting) {
+        .ports = t->d->ports,
+        .world = t->world,
+        .entropy = t->d->outside->entropy,
+        .account = t->head.account,
+        .region = t->head.region,
+        .rule_set = t->set.name,
+        .rule = step->rule,
+        .message_id = t->lease->entry.id,
+        .now_ms = now_ms,
+        .arena = t->work,
+    };
+}
+
+/* ---- the stored form: SES's block, added fields, the message ---- */
+
+/* What AddHeader actions before this step have added: visible to later actions only (spec 7.1). */
+static const struct fault *added_before(const struct attempt *t, size_t step,
+                                        struct header **ret_added, size_t *ret_count)
+{
+    struct header *added = ARENA_ARRAY(t->work, struct header, step ? step : 1);
+    if (!added)
+        return &fault_no_memory;
+    size_t count = 0;
+    for (size_t i = 0; i < step; i++) {
+        const struct action *action = t->plan.steps[i].action;
+        if (action->kind == ACTION_ADD_HEADER && field_name_valid(action->add_header.header_name) &&
+            field_value_valid(action->add_header.header_value))
+            added[count++] =
+                (struct header) { action->add_header.header_name, action->add_header.header_value };
+    }
+    *ret_added = added;
+    *ret_count = count;
+    return NULL;
+}
+
+/* Readable once; lives in t->work. */
+static const struct fault *stored_form(const struct attempt *t, size_t index,
+                                       struct body **ret_body)
+{
+    struct header *added;
+    size_t added_count;
+    TRY(added_before(t, index, &added, &added_count));
+    struct stamp stamp = *t->d->stamp;
+    if (!stamp.hostname.ptr)
+        stamp.hostname =
+            arena_strf(t->work, "inbound-smtp." STR_FMT ".amazonaws.com", STR_ARG(t->head.region));
+    AUTO_BUF block = buf_new(1 << 20);
+    stamp_write(&stamp, &t->head, added, added_count, &block);
+    str text = block.failed ? STR_NONE : arena_str(t->work, buf_str(&block));
+    *ret_body = text.ptr ? stamp_body(text, t->d->spool, t->lease, t->work) : NULL;
+    return *ret_body ? NULL : &fault_no_memory;
+}
+
+/* Its first octets: all of them up to `most`, or no more than hold the header section. */
+static const struct fault *stored_front(const struct attempt *t, size_t index, size_t most,
+                                        bool head_only, str *ret_front)
+{
+    struct body *body;
+    TRY(stored_form(t, index, &body));
+    AUTO_BUF front = buf_new(most);
+    while (front.len < most) {
+        str chunk;
+        TRY(body->read(body, &chunk));
+        if (!chunk.len)
+            break;
+        const size_t seen = front.len > 3 ? front.len - 3 : 0;
+        buf_add(&front, str_head(chunk, most - front.len));
+        const str new = str_from(buf_str(&front), seen);
+        if (head_only && str_find_str(new, STR("\r\n\r\n")) < new.len)
+            break;
+    }
+    *ret_front = front.failed ? STR_NONE : arena_str(t->work, buf_str(&front));
+    return ret_front->ptr ? NULL : &fault_no_memory;
+}
+
+/* ---- what is told of it ---- */
+
+enum { NOTICE_ROOM = 3 << 20 };
+
+static struct notice notice_of(const struct attempt *t, const struct step *step, str stored,
+                               int64_t now_ms)
+{
+    const int64_t took = now_ms - t->head.envelope.received_ms;
+    return (struct notice) {
+        .envelope = &t->head.envelope,
+        .stored = stored,
+        .step = step,
+        .verdicts = verdicts_unverified(step->rule->scan_enabled),
+        .processing_ms = took > 0 ? took : 0,
+    };
+}
+
+typedef const struct fault *notice_writer(const struct notice *, struct buf *out);
+
+static const struct fault *write_notice(const struct attempt *t, size_t index, int64_t now_ms,
+                                        notice_writer *write, bool whole, str *ret_text)
+{
+    str stored;
+    TRY(stored_front(t, index, whole ? NOTICE_CONTENT_MAX + 1 : MESSAGE_HEAD_MAX, !whole, &stored));
+    if (whole && stored.len > NOTICE_CONTENT_MAX)
+        return fault(t->work, FAULT_SYNTAX, NULL,
+                     "the message was not published: with its added fields it is longer than the "
+                     "%d octets that SES publishes",
+                     NOTICE_CONTENT_MAX);
+    const struct notice notice = notice_of(t, &t->plan.steps[index], stored, now_ms);
+    AUTO_BUF text = buf_new(NOTICE_ROOM);
+    TRY(write(&notice, &text));
+    *ret_text = text.failed ? STR_NONE : arena_str(t->work, buf_str(&text));
+    return ret_text->ptr ? NULL : &fault_no_memory;
+}
+
+/* ---- the actions ---- */
+
+static const struct fault *run_s3(struct attempt *t, size_t index, int64_t now_ms,
+                                  struct step_said *said)
+{
+    const struct step *step = &t->plan.steps[index];
+    struct body *body;
+    TRY(stored_form(t, index, &body));
+    const struct acting as = acting_of(t, step, now_ms);
+    TRY(s3_action_fault(step->action, s3_action_put(&as, step->action, body), t->work));
+    str key = s3_action_key(step->action->s3.object_key_prefix, t->lease->entry.id, t->work);
+    said->says = arena_strf(t->work, "wrote s3://" STR_FMT "/" STR_FMT "%s",
+                            STR_ARG(step->action->s3.bucket_name), STR_ARG(key),
+                            step->action->s3.kms_key_arn.len ? ", encrypted" : "");
+    return NULL;
+}
+
+static const struct fault *run_add_header(const struct attempt *t, const struct step *step,
+                                          struct step_said *said)
+{
+    str name = step->action->add_header.header_name, value = step->action->add_header.header_value;
+    if (!field_name_valid(name) || !field_value_valid(value))
+        return fault(t->work, FAULT_SYNTAX, NULL,
+                     "the header field " STR_FMT " cannot stand in a message", STR_ARG(name));
+    said->says = arena_strf(t->work, "added the header field " STR_FMT, STR_ARG(name));
+    return NULL;
+}
+
+static const struct fault *run_publish(struct attempt *t, size_t index, int64_t now_ms,
+                                       notice_writer *write, bool whole, struct step_said *said)
+{
+    const struct step *step = &t->plan.steps[index];
+    char id[REQUEST_ID_LEN + 1];
+    str message;
+    TRY(write_notice(t, index, now_ms, write, whole, &message));
+    const struct acting as = acting_of(t, step, now_ms);
+    const str message_id = notice_dedupe_id(t->lease->entry.id, index, id);
+    TRY(sns_action_publish(&as, step->action, message, message_id));
+    said->says = arena_strf(t->work, "published to " STR_FMT " as " STR_FMT,
+                            STR_ARG(step->action->topic_arn), STR_ARG(message_id));
+    return NULL;
+}
+
+static const struct fault *run_lambda(struct attempt *t, size_t index, int64_t now_ms,
+                                      struct step_said *said)
+{
+    static const char *const ends[] = { [FLOW_ON] = "",
+                                        [FLOW_STOP_RULE] = "; it answered STOP_RULE",
+                                        [FLOW_STOP_RULE_SET] = "; it answered STOP_RULE_SET" };
+    const struct step *step = &t->plan.steps[index];
+    char id[REQUEST_ID_LEN + 1];
+    str event;
+    TRY(write_notice(t, index, now_ms, notice_write_event, false, &event));
+    const struct acting as = acting_of(t, step, now_ms);
+    TRY(lambda_action_invoke(&as, step->action, event,
+                             notice_dedupe_id(t->lease->entry.id, index, id), &said->flow));
+    said->says = arena_strf(t->work, "invoked " STR_FMT " as request " STR_FMT "%s",
+                            STR_ARG(step->action->lambda.function_arn), STR_ARG(str_of(id)),
+                            ends[said->flow]);
+    return NULL;
+}
+
+const struct fault *step_run(struct attempt *t, size_t index, int64_t now_ms,
+                             struct step_said *said)
+{
+    const struct step *step = &t->plan.steps[index];
+    *said = (struct step_said) { .says = STR_NONE, .flow = FLOW_ON };
+    if (!action_is_built(t->d->ports, step))
+        return action_unbuilt(step, t->work);
+    if (step->part == STEP_NOTICE)
+        return run_publish(t, index, now_ms, notice_write, false, said);
+    switch (step->action->kind) {
+    case ACTION_S3:
+        return run_s3(t, index, now_ms, said);
+    case ACTION_SNS:
+        return run_publish(t, index, now_ms, notice_write_content, true, said);
+    case ACTION_LAMBDA:
+        return run_lambda(t, index, now_ms, said);
+    case ACTION_ADD_HEADER:
+        return run_add_header(t, step, said);
+    case ACTION_STOP: /* the plan holds nothing behind it */
+        said->says = STR("ended the evaluation of the rule set");
+        return NULL;
+    case ACTION_BOUNCE:
+    case ACTION_WORKMAIL:
+    case ACTION_CONNECT:
+        break;
+    }
+    return action_unbuilt(step, t->work);
+}
