@@ -121,21 +121,37 @@ static size_t wanted_count(str query, struct arena *a)
     return max < LIST_MAX ? (size_t)max : LIST_MAX;
 }
 
+/* Of the newest entries, those that are mail or those that are not. */
+static const struct fault *list_entries(struct server *s, const struct own_page *page, bool mail,
+                                        struct arena *a, struct buf *out)
+{
+    struct spool_record *records;
+    size_t count, listed = 0, wanted = wanted_count(page->query, a);
+    TRY(s->spool->ops->recent(s->spool, LIST_MAX, a, &records, &count));
+    buf_addf(out, "{\"%s\":[", mail ? "messages" : "errands");
+    for (size_t i = 0; i < count && listed < wanted; i++) {
+        if ((records[i].entry.kind == SPOOL_MAIL) != mail)
+            continue;
+        if (listed++)
+            buf_addc(out, ',');
+        TRY(timeline_write_brief(&records[i], a, out));
+    }
+    buf_add(out, STR("]}"));
+    return NULL;
+}
+
 static const struct fault *on_messages(struct server *s, const struct own_page *page, str segment,
                                        struct arena *a, struct own_answer *answer)
 {
     (void)segment;
-    struct spool_record *records;
-    size_t count;
-    TRY(s->spool->ops->recent(s->spool, wanted_count(page->query, a), a, &records, &count));
-    buf_add(&answer->text, STR("{\"messages\":["));
-    for (size_t i = 0; i < count; i++) {
-        if (i)
-            buf_addc(&answer->text, ',');
-        TRY(timeline_write_brief(&records[i], a, &answer->text));
-    }
-    buf_add(&answer->text, STR("]}"));
-    return NULL;
+    return list_entries(s, page, true, a, &answer->text);
+}
+
+static const struct fault *on_errands(struct server *s, const struct own_page *page, str segment,
+                                      struct arena *a, struct own_answer *answer)
+{
+    (void)segment;
+    return list_entries(s, page, false, a, &answer->text);
 }
 
 static const struct fault *on_message(struct server *s, const struct own_page *page, str id,
@@ -284,6 +300,7 @@ static const struct fault *on_explain(struct server *s, const struct own_page *p
 static const struct page pages[] = {
     { "GET",  "health",             true,  on_health   },
     { "GET",  "metrics",            false, on_metrics  },
+    { "GET",  "errands",            false, on_errands  },
     { "GET",  "messages",           false, on_messages },
     { "GET",  "messages/*",         false, on_message  },
     { "POST", "messages/*/redrive", false, on_redrive  },

@@ -36,7 +36,7 @@ void tell_received(const struct attempt *);
 void tell_outcome(const struct attempt *, const struct outcome *);
 void tell_settled(const struct delivery *, const struct lease *, const struct delivered *, str id);
 void tell_trouble(const struct delivery *, const char *event, str id, str says); /* an error of our own */
-void tell_errand(const struct delivery *, const struct lease *, const char *kind, str target, const struct outcome *);
+void tell_errand(const struct delivery *, const struct lease *, str target, const struct outcome *);
 
 /* errands.c */
 struct delivered errand_attempt_run(const struct delivery *, struct lease *, struct arena *);

@@ -5,11 +5,6 @@
 #include "receive/retry.h"
 #include "receive/shares.h"
 
-static const char *const kind_names[] = { [SPOOL_MAIL] = "Mail",
-                                          [SPOOL_NOTIFICATION] = "Notification",
-                                          [SPOOL_INVOCATION] = "Invocation",
-                                          [SPOOL_BOUNCE] = "Bounce" };
-
 struct errand_work {
     const struct delivery *d;
     struct lease *lease;
@@ -64,7 +59,7 @@ static struct outcome outcome_of(const struct errand_work *w, const struct erran
     return (struct outcome) {
         .at_ms = w->began_ms,
         .rule = w->errand.target,
-        .action = str_of(kind_names[w->lease->entry.kind]),
+        .action = errand_kind_name(w->lease->entry.kind),
         .kind = kinds[end->settlement],
         .says = end->why ? fault_sentence(end->why, w->arena) : end->says,
         .denial = denial ? denial_json(denial, w->arena) : STR_NONE,
@@ -98,8 +93,8 @@ struct delivered errand_attempt_run(const struct delivery *d, struct lease *leas
     str body = STR("");
     const struct fault *f = open_errand(&w, &body);
     if (!f && !runner)
-        f = fault(a, FAULT_UNBUILT, NULL, "this program does no errands of the kind %s",
-                  kind_names[lease->entry.kind]);
+        f = fault(a, FAULT_UNBUILT, NULL, "this program does no errands of the kind " STR_FMT,
+                  STR_ARG(errand_kind_name(lease->entry.kind)));
     if (f)
         return cannot(&w, f);
 
@@ -116,7 +111,7 @@ struct delivered errand_attempt_run(const struct delivery *d, struct lease *leas
     world_unref(world);
     if (d->shares)
         share_give(d->shares, &share);
-    tell_errand(d, lease, kind_names[lease->entry.kind], w.errand.target, &o);
+    tell_errand(d, lease, w.errand.target, &o);
     return (struct delivered) { .settlement = end.settlement,
                                 .retry_at_ms = end.retry_at_ms,
                                 .note = note_of(&w, &o) };

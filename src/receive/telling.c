@@ -108,12 +108,13 @@ void tell_trouble(const struct delivery *d, const char *event, str id, str says)
                               buf_str(&line));
 }
 
-void tell_errand(const struct delivery *d, const struct lease *lease, const char *kind, str target,
+void tell_errand(const struct delivery *d, const struct lease *lease, str target,
                  const struct outcome *o)
 {
+    const str kind = errand_kind_name(lease->entry.kind);
     if (d->metrics) {
         AUTO_BUF labels = buf_new(256);
-        metric_label(&labels, "kind", str_of(kind));
+        metric_label(&labels, "kind", kind);
         metric_label(&labels, "outcome", str_of(outcome_name(o->kind)));
         metric_add(metrics_counter(d->metrics, STR("sesame_errand_attempts_total"),
                                    STR("Attempts to deliver notifications, asynchronous invocations "
@@ -124,7 +125,7 @@ void tell_errand(const struct delivery *d, const struct lease *lease, const char
     AUTO_BUF line = buf_new(LOG_MEMBERS_MAX);
     struct json_writer w = json_writer(&line);
     json_add_str(&w, "id", lease->entry.id);
-    json_add_str(&w, "kind", str_of(kind));
+    json_add_str(&w, "kind", kind);
     json_add_str(&w, "target", target);
     json_add_int(&w, "attempt", lease->attempt);
     json_add_str(&w, "outcome", str_of(outcome_name(o->kind)));

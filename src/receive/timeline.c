@@ -6,6 +6,7 @@
 #include "receive/head.h"
 #include "receive/history.h"
 #include "receive/plan.h"
+#include "services/errand.h"
 
 static const char *const state_names[] = { [SPOOL_QUEUED] = "queued",
                                            [SPOOL_RETRYING] = "retrying",
@@ -129,10 +130,41 @@ static void write_attempts(struct json_writer *w, const struct history *history)
     json_close(w, ']');
 }
 
+/* {"errandId","kind","account","region","target","about","state","takenAt"}: what a service does
+ * later. */
+static const struct fault *write_errand(struct json_writer *w, const struct spool_record *r,
+                                        struct arena *a)
+{
+    struct errand errand;
+    int64_t taken_ms;
+    TRY(errand_read(&r->entry, a, &errand, &taken_ms));
+    json_add_str(w, "errandId", r->entry.id);
+    json_add_str(w, "kind", errand_kind_name(r->entry.kind));
+    json_add_str(w, "account", errand.account);
+    json_add_str(w, "region", errand.region);
+    json_add_str(w, "target", errand.target);
+    if (errand.about.ptr)
+        json_add_str(w, "about", errand.about);
+    json_add_str(w, "state", str_of(state_names[r->state]));
+    add_when(w, "takenAt", taken_ms);
+    if (r->state == SPOOL_RETRYING)
+        add_when(w, "dueAt", r->due_ms);
+    return NULL;
+}
+
 const struct fault *timeline_write(const struct spool_record *r, struct arena *a, struct buf *out)
 {
     struct head head;
     struct history history;
+    if (r->entry.kind != SPOOL_MAIL) {
+        struct json_writer errand = json_writer(out);
+        TRY(history_read(r->notes, a, &history));
+        json_open(&errand, '{');
+        TRY(write_errand(&errand, r, a));
+        write_attempts(&errand, &history);
+        json_close(&errand, '}');
+        return out->failed ? &fault_no_memory : NULL;
+    }
     TRY(head_decode(r->entry.head, a, &head));
     TRY(history_read(r->notes, a, &history));
     struct json_writer w = json_writer(out);
@@ -148,10 +180,14 @@ const struct fault *timeline_write_brief(const struct spool_record *r, struct ar
                                          struct buf *out)
 {
     struct head head;
-    TRY(head_decode(r->entry.head, a, &head));
     struct json_writer w = json_writer(out);
     json_open(&w, '{');
-    write_beginning(&w, r, &head);
+    if (r->entry.kind != SPOOL_MAIL) {
+        TRY(write_errand(&w, r, a));
+    } else {
+        TRY(head_decode(r->entry.head, a, &head));
+        write_beginning(&w, r, &head);
+    }
     json_close(&w, '}');
     return out->failed ? &fault_no_memory : NULL;
 }
@@ -250,9 +286,11 @@ static void print_attempts(const struct json *message, struct buf *out)
     for (size_t i = 0; i < json_size(attempts); i++) {
         const struct json *attempt = json_at(attempts, i);
         str says = json_str(attempt, "says");
-        buf_addf(out, "    " STR_FMT "  rule " STR_FMT ", " STR_FMT ": " STR_FMT "\n",
-                 STR_ARG(json_str(attempt, "at")), STR_ARG(json_str(attempt, "rule")),
-                 STR_ARG(json_str(attempt, "action")), STR_ARG(json_str(attempt, "outcome")));
+        buf_addf(out, "    " STR_FMT "  ", STR_ARG(json_str(attempt, "at")));
+        if (!json_get(message, "errandId"))
+            buf_addf(out, "rule " STR_FMT ", " STR_FMT ": ", STR_ARG(json_str(attempt, "rule")),
+                     STR_ARG(json_str(attempt, "action")));
+        buf_addf(out, STR_FMT "\n", STR_ARG(json_str(attempt, "outcome")));
         if (str_eq(says, said)) /* the same once more: said above */
             continue;
         said = says;
@@ -264,10 +302,26 @@ static void print_attempts(const struct json *message, struct buf *out)
     }
 }
 
+static void print_errand(const struct json *errand, struct buf *out)
+{
+    buf_addf(out, STR_FMT " " STR_FMT " of account " STR_FMT ": " STR_FMT "\n",
+             STR_ARG(json_str(errand, "kind")), STR_ARG(json_str(errand, "errandId")),
+             STR_ARG(json_str(errand, "account")), STR_ARG(json_str(errand, "state")));
+    buf_addf(out, "  taken on " STR_FMT ", for " STR_FMT "\n",
+             STR_ARG(json_str(errand, "takenAt")), STR_ARG(json_str(errand, "target")));
+    if (json_str(errand, "about").len)
+        buf_addf(out, "  " STR_FMT "\n", STR_ARG(json_str(errand, "about")));
+}
+
 const struct fault *timeline_print(str text, struct arena *a, struct buf *out)
 {
     const struct json *message;
     TRY(json_parse(text, a, &message));
+    if (json_get(message, "errandId")) {
+        print_errand(message, out);
+        print_attempts(message, out);
+        return out->failed ? &fault_no_memory : NULL;
+    }
     buf_addf(out, "message " STR_FMT " of account " STR_FMT ": " STR_FMT "\n",
              STR_ARG(json_str(message, "messageId")), STR_ARG(json_str(message, "account")),
              STR_ARG(json_str(message, "state")));

@@ -10,7 +10,8 @@
 #include "services/ses/ruleset.h"
 #include "store/spool.h"
 
-/* {"messageId","account","state",...}: the object of design.md, "The faces of the program". */
+/* {"messageId","account","state",...}: the object of design.md, "The faces of the program". Of an
+ * errand: {"errandId","kind","account","region","target","about","state","takenAt","attempts"}. */
 const struct fault *timeline_write(const struct spool_record *, struct arena *, struct buf *out);
 
 /* Its "rules": a JSON array that tells of each rule whether it matched, and why; of a long set in a

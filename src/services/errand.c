@@ -1,6 +1,6 @@
 /* services/errand.c - errands put into the spool, and read back.
  *
- * The head of an entry is JSON: {"account","region","target","taken_ms","head":"..."}. */
+ * The head of an entry is JSON: {"account","region","target","taken_ms","about","head":"..."}. */
 #include "services/errand.h"
 
 #include "base/json.h"
@@ -75,6 +75,8 @@ static const struct fault *write_head(const struct errand *e, int64_t now_ms, st
     json_add_str(&w, "region", e->region);
     json_add_str(&w, "target", e->target);
     json_add_int(&w, "taken_ms", now_ms);
+    if (e->about.ptr)
+        json_add_str(&w, "about", e->about);
     json_add_str(&w, "head", e->head);
     json_close(&w, '}');
     *ret_head = text.failed ? STR_NONE : arena_str(arena, buf_str(&text));
@@ -106,6 +108,15 @@ const struct fault *errands_put(struct spool *spool, const struct errand *errand
     return why;
 }
 
+str errand_kind_name(enum spool_kind kind)
+{
+    static const str names[] = { [SPOOL_MAIL] = STR_INIT("mail"),
+                                 [SPOOL_NOTIFICATION] = STR_INIT("notification"),
+                                 [SPOOL_INVOCATION] = STR_INIT("invocation"),
+                                 [SPOOL_BOUNCE] = STR_INIT("bounce") };
+    return names[kind];
+}
+
 const struct fault *errand_read(const struct spool_entry *entry, struct arena *arena,
                                 struct errand *ret_errand, int64_t *ret_taken_ms)
 {
@@ -116,6 +127,7 @@ const struct fault *errand_read(const struct spool_entry *entry, struct arena *a
                                     .account = json_str(root, "account"),
                                     .region = json_str(root, "region"),
                                     .target = json_str(root, "target"),
+                                    .about = json_str(root, "about"),
                                     .head = json_str(root, "head"),
                                     .due_ms = entry->due_ms };
     *ret_taken_ms = json_int(root, "taken_ms", 0);

@@ -8,7 +8,6 @@
 #ifndef SESAME_SERVICES_ERRAND_H
 #define SESAME_SERVICES_ERRAND_H
 
-#include "base/outside.h"
 #include "services/ports.h"
 #include "store/spool.h"
 
@@ -17,7 +16,8 @@ struct errand {
     str id;               /* as random_message_id makes them: 40 characters */
     str account, region;  /* in whose name */
     str target;           /* whom it may hold up: a function's ARN, "http://host:port", a queue's ARN */
-    str head;             /* JSON, the kind's own: what to do, the attempts it has had */
+    str about;            /* what its timeline shows of it: an SNS MessageId, a request id; STR_NONE: nothing */
+    str head;             /* JSON, the kind's own: what to do */
     int64_t due_ms;       /* 0: at once */
 };
 
@@ -27,6 +27,9 @@ const struct fault *errands_put(struct spool *, const struct errand *, size_t co
 /* What a spool entry of such a kind carries; it lives as long as entry and arena. */
 const struct fault *errand_read(const struct spool_entry *, struct arena *, struct errand *ret_errand,
                                 int64_t *ret_taken_ms);
+
+/* "mail", "notification", "invocation", "bounce". */
+str errand_kind_name(enum spool_kind);
 
 /* How an attempt ended. */
 struct errand_end {
