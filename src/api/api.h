@@ -11,6 +11,7 @@
 
 struct s3_service;   /* services/s3/s3.h */
 struct setup;        /* receive/setup.h */
+struct sts_service;  /* services/sts/sts.h */
 
 struct api {
     struct outside *outside;
@@ -19,6 +20,7 @@ struct api {
     struct worlds *worlds;
     struct s3_service *s3;
     struct setup *setup;
+    struct sts_service *sts;
     struct spool *spool;
     str root_account, default_region;
     str root_key_id, root_secret;

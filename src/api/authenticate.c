@@ -1,13 +1,8 @@
 #include "api/authenticate.h"
 
 #include "base/hex.h"
+#include "services/sts/sts.h"
 
-static bool is_secret_known(const struct api *api, const struct sigv4_claim *claim)
-{
-    return str_eq(claim->access_key_id, api->root_key_id) || account_id_ok(claim->access_key_id);
-}
-
-/* Sessions are not signed in here yet, and a token beside the root key belongs to another key. */
 static const struct fault *refuse_token(const struct sigv4_claim *claim, struct arena *arena)
 {
     if (str_eq(claim->service, STR("s3")))
@@ -17,11 +12,65 @@ static const struct fault *refuse_token(const struct sigv4_claim *claim, struct 
                        "The security token included in the request is invalid.");
 }
 
+static const struct fault *refuse_expired(const struct sigv4_claim *claim, struct arena *arena)
+{
+    return str_eq(claim->service, STR("s3"))
+               ? fault_coded(arena, FAULT_DENIED, "ExpiredToken", "The provided token has expired.")
+               : fault_coded(arena, FAULT_DENIED, "ExpiredToken",
+                             "The security token included in the request is expired");
+}
+
 static const struct fault *refuse_region(const struct sigv4_claim *claim, struct arena *arena)
 {
     return fault_coded(arena, FAULT_DENIED, "SignatureDoesNotMatch",
                        "Credential should be scoped to a valid region, not '" STR_FMT "'.",
                        STR_ARG(claim->region));
+}
+
+/* Root users have no sessions: a token beside one of their keys belongs to another key. */
+static const struct fault *find_root(const struct api *api, struct identity *who,
+                                     struct arena *arena)
+{
+    const struct sigv4_claim *claim = &who->claim;
+    bool default_account = str_eq(claim->access_key_id, api->root_key_id);
+
+    if (!default_account && !account_id_ok(claim->access_key_id))
+        return sigv4_unknown_key(claim, arena);
+    if (!str_is_none(claim->security_token))
+        return refuse_token(claim, arena);
+    who->secret = api->root_secret;
+    who->root = true;
+    who->caller = caller_root(default_account ? api->root_account : claim->access_key_id);
+    return NULL;
+}
+
+static const struct fault *find_session(const struct api *api, int64_t now_ms, struct identity *who,
+                                        struct arena *arena)
+{
+    const struct sigv4_claim *claim = &who->claim;
+
+    if (str_is_none(claim->security_token))
+        return sigv4_unknown_key(claim, arena);
+    switch (sts_token_read(api->sts, claim->access_key_id, claim->security_token, now_ms, arena,
+                           &who->caller, &who->secret)) {
+    case TOKEN_GOOD:
+        return NULL;
+    case TOKEN_EXPIRED:
+        return refuse_expired(claim, arena);
+    case TOKEN_DAMAGED:
+        break;
+    }
+    return refuse_token(claim, arena);
+}
+
+/* Access key ids say by their first letters what they are: IAM User Guide, "Understanding unique ID
+ * prefixes". */
+static const struct fault *find_key(const struct api *api, int64_t now_ms, struct identity *who,
+                                    struct arena *arena)
+{
+    if (str_starts(who->claim.access_key_id, STR("ASIA")))
+        return find_session(api, now_ms, who, arena);
+    return find_root(api, who, arena);
 }
 
 const struct fault *authenticate(const struct api *api, const struct sigv4_request *request,
@@ -35,18 +84,11 @@ const struct fault *authenticate(const struct api *api, const struct sigv4_reque
     TRY(sigv4_read(request, now_ms, arena, claim));
     if (claim->form == SIGV4_ANONYMOUS)
         return NULL;
-    if (!is_secret_known(api, claim))
-        return sigv4_unknown_key(claim, arena);
+    TRY(find_key(api, now_ms, who, arena));
     if (!region_name_ok(claim->region))
         return refuse_region(claim, arena);
-    if (!str_is_none(claim->security_token))
-        return refuse_token(claim, arena);
     if (claim->payload != SIGV4_PAYLOAD_BODY)
-        TRY(sigv4_check(request, claim, api->root_secret, STR_NONE, keys, arena));
-    who->secret = api->root_secret;
-    who->root = true;
-    who->caller = caller_root(
-        str_eq(claim->access_key_id, api->root_key_id) ? api->root_account : claim->access_key_id);
+        TRY(sigv4_check(request, claim, who->secret, STR_NONE, keys, arena));
     return NULL;
 }
 

@@ -49,6 +49,12 @@ static const struct { const char *code; int status; } statuses[] = {
     { "InternalError",                500 }, { "InternalFailure",              500 },
 };
 
+/* Codes whose status differs with the service. */
+static const struct { str service; const char *code; int status; } own_statuses[] = {
+    { STR_INIT("iam"), "LimitExceeded", 409 }, /* SES's is 400 */
+    { STR_INIT("s3"),  "ExpiredToken",  400 },
+};
+
 /* The JSON services have words of their own for what goes wrong before an operation. */
 static const struct { const char *code, *json; } json_words[] = {
     { "MissingAuthenticationToken", "MissingAuthenticationTokenException" },
@@ -56,6 +62,7 @@ static const struct { const char *code, *json; } json_words[] = {
     { "SignatureDoesNotMatch",      "InvalidSignatureException"           },
     { "IncompleteSignature",        "IncompleteSignatureException"        },
     { "AccessDenied",               "AccessDeniedException"               },
+    { "ExpiredToken",               "ExpiredTokenException"               },
 };
 /* clang-format on */
 
@@ -67,8 +74,12 @@ static const char *json_word(const char *code)
     return code;
 }
 
-static int status_of(const char *code, int otherwise)
+static int status_of(const struct service *service, const char *code, int otherwise)
 {
+    for (size_t i = 0; i < sizeof own_statuses / sizeof own_statuses[0]; i++)
+        if (str_eq(own_statuses[i].service, service->name) &&
+            strcmp(own_statuses[i].code, code) == 0)
+            return own_statuses[i].status;
     for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++)
         if (strcmp(statuses[i].code, code) == 0)
             return statuses[i].status;
@@ -110,20 +121,17 @@ struct error_words error_words(const struct service *service, const struct fault
     int status;
     const char *word = word_of(&kinds[why->kind], service->dialect, &status);
 
-    /* LimitExceeded is IAM's 409 and SES's 400. */
-    if (str_eq(service->name, STR("iam")) && why->code && strcmp(why->code, "LimitExceeded") == 0)
-        return (struct error_words) { why->code, 409, message_of(service, why, arena) };
     const char *code = why->code;
     if (code && why->kind == FAULT_LIMIT)
         status = 400; /* a limit with a name is the client's; one without is ours */
     if (code && (service->dialect == DIALECT_JSON || service->dialect == DIALECT_REST_JSON)) {
         code = json_word(code);
         if (service->dialect == DIALECT_REST_JSON)
-            status = status_of(why->code, status);
+            status = status_of(service, why->code, status);
     } else if (code)
-        status = status_of(code, status);
+        status = status_of(service, code, status);
     else if (service->dialect == DIALECT_QUERY_XML)
-        status = status_of(word, status);
+        status = status_of(service, word, status);
     return (struct error_words) { code ? code : word, status, message_of(service, why, arena) };
 }
 

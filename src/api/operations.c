@@ -61,6 +61,7 @@ const struct operation operations[] = {
     QUERY(iam, SimulateCustomPolicy),
     QUERY(iam, SimulatePrincipalPolicy),
 
+    QUERY(sts, AssumeRole),
     QUERY(sts, GetCallerIdentity),
 };
 /* clang-format on */

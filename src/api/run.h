@@ -31,6 +31,6 @@ operation_fn run_iam_PutRolePolicy, run_iam_GetRolePolicy, run_iam_ListRolePolic
 operation_fn run_iam_SimulateCustomPolicy, run_iam_SimulatePrincipalPolicy;
 
 /* sts.c */
-operation_fn run_sts_GetCallerIdentity;
+operation_fn run_sts_AssumeRole, run_sts_GetCallerIdentity;
 
 #endif

@@ -13,9 +13,13 @@ enum caller_kind {
     CALLER_SERVICE,      /* ses.amazonaws.com, for a receipt rule */
 };
 
+struct session; /* services/sts/session.h: what temporary credentials carry besides the caller */
+
 struct caller {
     enum caller_kind kind;
     str account;     /* the account that is asking; STR_NONE when anonymous */
+    str user_id;     /* "AIDA...", "AROA...:session": aws:userid; STR_NONE: known by its name alone */
+    const struct session *session; /* NULL: no temporary credentials */
     str via_service; /* "s3.us-east-1.amazonaws.com": kms:ViaService; else STR_NONE */
     str source_ip;   /* aws:SourceIp; STR_NONE for services */
     bool secure_transport;

@@ -28,6 +28,7 @@ struct server {
     struct objects *objects;
     struct spool *spool;
     struct s3_service *s3;
+    struct sts_service *sts;
     struct ports ports, rehearsal_ports;
     struct setup *setup;
     struct stamp stamp;

@@ -62,7 +62,9 @@ static void stores_open(struct scene *s)
     scene_must(s, s3_embedded_open(s->objects, s->state, s->worlds, &s->outside, a, &s->s3), "s3");
     scene_must(s, spool_log_open(in_folder(s, "spool"), &limits, &s->outside, a, &s->spool),
                "spool");
-    s->ports = (struct ports) { .s3 = &s->s3->port, .sts = sts_embedded_open(a) };
+    s->sts = sts_embedded_open(&s->root_key, &s->outside, a);
+    assert(s->sts && "an arena has room for one service more");
+    s->ports = (struct ports) { .s3 = &s->s3->port, .sts = &s->sts->port };
     s->delivery = (struct delivery) { .spool = s->spool,
                                       .ports = &s->ports,
                                       .outside = &s->outside,

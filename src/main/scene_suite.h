@@ -5,6 +5,7 @@
 #define SESAME_MAIN_SCENE_SUITE_H
 
 #include "receive/deliver.h"
+#include "services/root_key.h"
 #include "services/s3/s3.h"
 #include "smtp/session.h"
 #include "testing/clock.h"
@@ -27,6 +28,8 @@ struct scene {
     struct worlds *worlds;
     struct objects *objects;
     struct s3_service *s3;
+    struct sts_service *sts;
+    struct root_key root_key;
     struct ports ports;
     struct spool *spool;
     struct stamp stamp;

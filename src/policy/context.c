@@ -84,11 +84,13 @@ static void add_principal(struct keys *keys, const struct caller *caller)
         ADD(keys, "aws:PrincipalArn", caller->user.arn.text);
         ADD(keys, "aws:PrincipalType", STR("User"));
         ADD(keys, "aws:username", name_of(caller->user.arn.resource));
+        ADD(keys, "aws:userid", caller->user_id);
         break;
     case CALLER_ASSUMED_ROLE: /* the role's ARN, not the session's:
                                  reference_policies_condition-keys */
         ADD(keys, "aws:PrincipalArn", caller->assumed_role.role.text);
         ADD(keys, "aws:PrincipalType", STR("AssumedRole"));
+        ADD(keys, "aws:userid", caller->user_id);
         break;
     case CALLER_FEDERATED:
         ADD(keys, "aws:PrincipalArn", caller->federated.session.text);
