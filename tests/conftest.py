@@ -294,8 +294,10 @@ class Receiving:
     def policy(self, bucket, policy):
         self.s3.put_bucket_policy(Bucket=bucket, Policy=policy if isinstance(policy, str) else json.dumps(policy))
 
-    def rule(self, name, *actions, recipients=None, after=None, enabled=True, tls=None):
+    def rule(self, name, *actions, recipients=None, after=None, enabled=True, tls=None, scan=False):
         rule = {"Name": name, "Enabled": enabled, "Actions": list(actions)}
+        if scan:
+            rule["ScanEnabled"] = True
         if recipients is not None:
             rule["Recipients"] = recipients
         if tls:

@@ -102,3 +102,16 @@ def test_receipts_differ_and_hold_no_secret_of_the_recipients(receiving):
     assert len(tokens) == 2
     for token in tokens:
         assert b"user" not in base64.b64decode(base64.b64decode(token)[1:])
+
+
+def test_a_message_that_was_to_be_scanned_says_so(make_server):
+    """Spec 7.1 and 8: GRAY without a scanner, in every object of that message; else no such field."""
+    receiving = Receiving(make_server())
+    receiving.store()
+    receiving.store("scan", "scanned", recipients=["scan@example.com"], scan=True)
+    for recipient, fields in (("user@example.com", b""),
+                              ("scan@example.com", b"X-SES-Spam-Verdict: GRAY\r\nX-SES-Virus-Verdict: GRAY\r\n")):
+        message = send(receiving.server, [recipient])
+        receiving.server.settled(message, ["delivered"])
+        for bucket in ["mail"] + ["scanned"] * bool(fields):
+            assert re.search(rb" \(UTC\)\r\n" + fields + rb"X-SES-RECEIPT: ", receiving.object(message, bucket))

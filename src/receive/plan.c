@@ -55,7 +55,7 @@ const struct fault *plan_make(const struct receipt_rule_set *set, const struct e
     if (!steps)
         return &fault_no_memory;
     size_t count = 0;
-    bool stopped = false;
+    bool stopped = false, scan = false;
     for (size_t r = 0; r < set->rule_count && !stopped; r++) {
         const struct receipt_rule *rule = &set->rules[r];
         if (!rule->enabled || !rule->action_count)
@@ -72,8 +72,9 @@ const struct fault *plan_make(const struct receipt_rule_set *set, const struct e
                                    .recipients = matched,
                                    .recipient_count = matched_count };
         stopped = add_steps(step, steps, &count);
+        scan = scan || rule->scan_enabled;
     }
-    *ret_plan = (struct plan) { .steps = steps, .count = count };
+    *ret_plan = (struct plan) { .steps = steps, .count = count, .scan = scan };
     return NULL;
 }
 
@@ -85,7 +86,7 @@ const struct fault *plan_rule(const struct receipt_rule *rule, struct arena *a,
         return &fault_no_memory;
     size_t count = 0;
     add_steps((struct step) { .rule = rule }, steps, &count);
-    *ret_plan = (struct plan) { .steps = steps, .count = count };
+    *ret_plan = (struct plan) { .steps = steps, .count = count, .scan = rule->scan_enabled };
     return NULL;
 }
 

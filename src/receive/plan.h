@@ -22,6 +22,7 @@ struct step {
 struct plan {
     const struct step *steps;
     size_t count;
+    bool scan; /* a rule of it has ScanEnabled: the message is to be scanned, once for all */
 };
 
 /* All enabled rules that match a recipient, in order; nothing behind a Stop action. */

@@ -74,6 +74,29 @@ static void the_plan_is_what_the_rule_set_says(void **state)
     }
 }
 
+static void one_rule_that_scans_scans_the_message(void **state)
+{
+    (void)state;
+#define SCAN(recipient) "{\"Name\":\"scan\",\"Enabled\":true,\"ScanEnabled\":true,\"Recipients\":[\"" recipient "\"],\"Actions\":[" S3("y") "]}"
+    static const struct {
+        const char *set;
+        bool scan;
+    } sets[] = {
+        { SET(RULE("one", "true", "", S3("x"))), false },
+        { SET(RULE("one", "true", "", S3("x")) "," SCAN("a@example.com")), true },
+        { SET(RULE("one", "true", "", S3("x")) "," SCAN("other@example.com")), false },
+        { SET(RULE("one", "true", "", "{\"StopAction\":{\"Scope\":\"RuleSet\"}}") "," SCAN("a@example.com")), false },
+    };
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+        AUTO_ARENA *a = arena_new(1 << 20);
+        struct receipt_rule_set set;
+        struct plan plan;
+        assert_null(rule_set_read(str_of(sets[i].set), a, &set));
+        assert_null(plan_make(&set, &envelope, a, &plan));
+        assert_int_equal(plan.scan, sets[i].scan);
+    }
+}
+
 static void every_rule_says_why_it_ran_or_did_not(void **state)
 {
     (void)state;
@@ -107,6 +130,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_plan_is_what_the_rule_set_says),
+        cmocka_unit_test(one_rule_that_scans_scans_the_message),
         cmocka_unit_test(every_rule_says_why_it_ran_or_did_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 
 #include "base/base64.h"
 #include "base/digest.h"
+#include "mail/message.h"
 #include "mail/received.h"
 
 /* X-SES-RECEIPT is base64(00 || base64(key id || HMAC-SHA-256)): the outer form SES's own have,
@@ -31,25 +32,37 @@ static void receipt_token(const struct stamp *stamp, const struct head *head, st
     out->failed = out->failed || signed_text.failed;
 }
 
-void stamp_write(const struct stamp *stamp, const struct head *head, const struct header *added,
-                 size_t count, struct buf *out)
+static void add_field(struct buf *out, str name, str value)
 {
-    return_path_field(&head->envelope, out);
-    received_field(&head->envelope, stamp->hostname, out);
-    buf_add(out, STR("X-SES-RECEIPT: "));
-    receipt_token(stamp, head, out);
+    buf_add(out, name);
+    buf_add(out, STR(": "));
+    buf_add(out, value);
     buf_add(out, STR("\r\n"));
-    for (size_t i = 0; i < count; i++) {
-        buf_add(out, added[i].name);
-        buf_add(out, STR(": "));
-        buf_add(out, added[i].value);
-        buf_add(out, STR("\r\n"));
-    }
+}
+
+/* Of a message that was not to be scanned they are absent, not DISABLED: spec 7.1. */
+static void add_verdict(struct buf *out, str name, enum checked verdict)
+{
+    if (verdict != CHECKED_DISABLED)
+        add_field(out, name, checked_name(verdict));
+}
+
+void stamp_write(const struct stamp *stamp, const struct stamped *of, struct buf *out)
+{
+    return_path_field(&of->head->envelope, out);
+    received_field(&of->head->envelope, stamp->hostname, out);
+    add_verdict(out, STR("X-SES-Spam-Verdict"), of->verdicts.spam);
+    add_verdict(out, STR("X-SES-Virus-Verdict"), of->verdicts.virus);
+    buf_add(out, STR("X-SES-RECEIPT: "));
+    receipt_token(stamp, of->head, out);
+    buf_add(out, STR("\r\n"));
+    for (size_t i = 0; i < of->added_count; i++)
+        add_field(out, of->added[i].name, of->added[i].value);
 }
 
 enum { CHUNK_SIZE = 256 * 1024 };
 
-struct stamped {
+struct reading {
     struct body body;
     str block;
     bool block_given;
@@ -61,7 +74,7 @@ struct stamped {
 
 static const struct fault *read_chunk(struct body *body, str *ret_chunk)
 {
-    struct stamped *s = (struct stamped *)body;
+    struct reading *s = (struct reading *)body;
     if (!s->block_given) {
         s->block_given = true;
         *ret_chunk = s->block;
@@ -89,7 +102,7 @@ static void free_chunk(void *chunk)
 
 struct body *stamp_body(str block, struct spool *spool, const struct lease *lease, struct arena *a)
 {
-    struct stamped *s = ARENA_NEW(a, struct stamped);
+    struct reading *s = ARENA_NEW(a, struct reading);
     struct arena *chunk = s ? arena_new(CHUNK_SIZE + (64 << 10)) : NULL;
     if (!chunk)
         return NULL;
@@ -97,10 +110,28 @@ struct body *stamp_body(str block, struct spool *spool, const struct lease *leas
         arena_free(chunk);
         return NULL;
     }
-    *s = (struct stamped) { .body = { .read = read_chunk, .size = block.len + lease->body_size },
+    *s = (struct reading) { .body = { .read = read_chunk, .size = block.len + lease->body_size },
                             .block = block,
                             .spool = spool,
                             .lease = lease,
                             .chunk = chunk };
     return &s->body;
+}
+
+const struct fault *stamp_head(struct body *body, size_t whole, struct arena *a, str *ret_stored)
+{
+    static const struct field_limits bounds = { .count_max = MESSAGE_FIELDS_MAX,
+                                                .size_max = MESSAGE_HEAD_MAX };
+    bool all = body->size <= whole;
+    AUTO_BUF front = buf_new((all ? whole : MESSAGE_HEAD_MAX) + CHUNK_SIZE);
+    for (size_t ignored;;) {
+        str chunk;
+        TRY(body->read(body, &chunk));
+        buf_add(&front, chunk);
+        if (!chunk.len ||
+            (!all && fields_end_find(buf_str(&front), &bounds, &ignored) != PARSE_MORE))
+            break;
+    }
+    *ret_stored = front.failed ? STR_NONE : arena_str(a, buf_str(&front));
+    return ret_stored->ptr ? NULL : &fault_no_memory;
 }

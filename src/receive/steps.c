@@ -1,7 +1,6 @@
 /* receive/steps.c - what one step of a plan does: from the message in the spool to the action. */
 #include "base/json.h"
 #include "mail/field.h"
-#include "mail/message.h"
 #include "receive/attempt.h"
 #include "receive/shares.h"
 
@@ -80,32 +79,15 @@ static const struct fault *stored_form(const struct attempt *t, size_t index,
         stamp.hostname =
             arena_strf(t->work, "inbound-smtp." STR_FMT ".amazonaws.com", STR_ARG(t->head.region));
     AUTO_BUF block = buf_new(1 << 20);
-    stamp_write(&stamp, &t->head, added, added_count, &block);
+    stamp_write(&stamp,
+                &(struct stamped) { .head = &t->head,
+                                    .verdicts = verdicts_unverified(t->plan.scan),
+                                    .added = added,
+                                    .added_count = added_count },
+                &block);
     str text = block.failed ? STR_NONE : arena_str(t->work, buf_str(&block));
     *ret_body = text.ptr ? stamp_body(text, t->d->spool, t->lease, t->work) : NULL;
     return *ret_body ? NULL : &fault_no_memory;
-}
-
-/* Its first octets: all of them up to `most`, or no more than hold the header section. */
-static const struct fault *stored_front(const struct attempt *t, size_t index, size_t most,
-                                        bool head_only, str *ret_front)
-{
-    struct body *body;
-    TRY(stored_form(t, index, &body));
-    AUTO_BUF front = buf_new(most);
-    while (front.len < most) {
-        str chunk;
-        TRY(body->read(body, &chunk));
-        if (!chunk.len)
-            break;
-        const size_t seen = front.len > 3 ? front.len - 3 : 0;
-        buf_add(&front, str_head(chunk, most - front.len));
-        const str new = str_from(buf_str(&front), seen);
-        if (head_only && str_find_str(new, STR("\r\n\r\n")) < new.len)
-            break;
-    }
-    *ret_front = front.failed ? STR_NONE : arena_str(t->work, buf_str(&front));
-    return ret_front->ptr ? NULL : &fault_no_memory;
 }
 
 /* ---- what is told of it ---- */
@@ -130,13 +112,15 @@ typedef const struct fault *notice_writer(const struct notice *, struct buf *out
 static const struct fault *write_notice(const struct attempt *t, size_t index, int64_t now_ms,
                                         notice_writer *write, bool whole, str *ret_text)
 {
+    struct body *body;
     str stored;
-    TRY(stored_front(t, index, whole ? NOTICE_CONTENT_MAX + 1 : MESSAGE_HEAD_MAX, !whole, &stored));
-    if (whole && stored.len > NOTICE_CONTENT_MAX)
+    TRY(stored_form(t, index, &body));
+    if (whole && body->size > NOTICE_CONTENT_MAX)
         return fault(t->work, FAULT_SYNTAX, NULL,
                      "the message was not published: with its added fields it is longer than the "
                      "%d octets that SES publishes",
                      NOTICE_CONTENT_MAX);
+    TRY(stamp_head(body, whole ? NOTICE_CONTENT_MAX : 0, t->work, &stored));
     const struct notice notice = notice_of(t, &t->plan.steps[index], stored, now_ms);
     AUTO_BUF text = buf_new(NOTICE_ROOM);
     TRY(write(&notice, &text));
