@@ -63,7 +63,7 @@ static void stores_open(struct scene *s)
     scene_must(s, spool_log_open(in_folder(s, "spool"), &limits, &s->outside, a, &s->spool),
                "spool");
     s->sts = sts_embedded_open(&s->root_key, &s->outside, a);
-    assert(s->sts && "an arena has room for one service more");
+    assert_non_null(s->sts);
     s->ports = (struct ports) { .s3 = &s->s3->port, .sts = &s->sts->port };
     s->delivery = (struct delivery) { .spool = s->spool,
                                       .ports = &s->ports,
