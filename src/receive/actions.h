@@ -24,9 +24,10 @@ struct acting {
     struct witness *witness; /* told of each decision; NULL: none */
 };
 
-/* actions/acting.c: the service in the rule's name; or, with a role, the role and only the role. Both
- * live in the arena, since a denial goes on pointing to who was denied. */
-const struct fault *acting_caller(const struct acting *, str iam_role_arn, const struct caller **ret_caller);
+/* actions/acting.c: the service in the rule's name; or, with a role, the role and only the role.
+ * Both live in the arena, since a denial goes on pointing to who was denied. */
+const struct fault *acting_caller(const struct acting *, str iam_role_arn,
+                                  const struct caller **ret_caller);
 struct call acting_call(const struct acting *, const struct caller *);
 
 /* actions/s3.c: puts a body as the S3 action does, encrypted where the action says so; also the
@@ -44,15 +45,15 @@ const struct fault *s3_action_fault(const struct action *, struct s3_put_answer,
 /* prefix rule of ses-receiving spec 9.2: ("mail", id) -> mail/id. */
 str s3_action_key(str object_key_prefix, str message_id, struct arena *);
 
-/* actions/sns.c: publishes to a topic of the rule's region, as the service, or as the role where the
- * action has one (spec 13.2 row 13). `sns_message_id`: the same at each attempt. */
+/* actions/sns.c: publishes to a topic of the rule's region, as the service, or as the role where
+ * the action has one (spec 13.2 row 13). `sns_message_id`: the same at each attempt. */
 const struct fault *sns_action_publish(const struct acting *, const struct action *, str message,
                                        str sns_message_id);
 
 /* actions/lambda.c: invokes the function of a LambdaAction. Of a RequestResponse the answer's
  * disposition says how to go on (spec 9.5). */
-const struct fault *lambda_action_invoke(const struct acting *, const struct action *, str event, str request_id,
-                                         enum flow *ret_flow);
+const struct fault *lambda_action_invoke(const struct acting *, const struct action *, str event,
+                                         str request_id, enum flow *ret_flow);
 /* The permission alone, as the set-up test and rehearsals ask it. */
 const struct fault *lambda_action_may(const struct acting *, const struct action *);
 /* CONTINUE, STOP_RULE and STOP_RULE_SET; anything else goes on. */

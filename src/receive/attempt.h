@@ -25,7 +25,8 @@ struct step_said {
     str says; /* of a step that is done; in t->work */
     enum flow flow;
 };
-const struct fault *step_run(struct attempt *, size_t index, int64_t now_ms, struct step_said *ret_said);
+const struct fault *step_run(struct attempt *, size_t index, int64_t now_ms,
+                             struct step_said *ret_said);
 /* Whom the step may keep waiting; an empty target: nobody. */
 struct share step_share(const struct step *, struct arena *);
 /* Does it do anything outside of the message itself? */
@@ -35,7 +36,8 @@ bool step_has_effect(const struct step *);
 void tell_received(const struct attempt *);
 void tell_outcome(const struct attempt *, const struct outcome *);
 void tell_settled(const struct delivery *, const struct lease *, const struct delivered *, str id);
-void tell_trouble(const struct delivery *, const char *event, str id, str says); /* an error of our own */
+void tell_trouble(const struct delivery *, const char *event, str id,
+                  str says); /* an error of our own */
 void tell_errand(const struct delivery *, const struct lease *, str target, const struct outcome *);
 
 /* errands.c */

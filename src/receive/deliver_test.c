@@ -1,11 +1,8 @@
-/* Delivery from the queue to its end: attempts, retries, dead letters, on one stage that all of them share. */
-#include "receive/deliver.h"
+/* Delivery from the queue to its end: attempts, retries, dead letters. */
+#include "receive/post_suite.h"
 
-#include "receive/head.h"
 #include "receive/retry.h"
 #include "receive/timeline.h"
-#include "testing/clock.h"
-#include "testing/journal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,232 +13,13 @@
 #include <string.h>
 #include <cmocka.h>
 
-/* ---- a spool with one message, and a bucket that can say no ---- */
-
-struct one_spool {
-    struct spool spool;
-    struct fake_clock *clock;
-    struct spool_record record;
-    str body;
-    struct buf notes;
-    unsigned notes_written; /* by note, not by settle */
-    bool leased;
-};
-
-static const struct fault *fake_lease(struct spool *spool, int64_t hold_ms, struct arena *a,
-                                      struct lease *ret)
-{
-    struct one_spool *s = (struct one_spool *)spool;
-    (void)hold_ms;
-    *ret = (struct lease) { 0 };
-    bool lives = s->record.state == SPOOL_QUEUED || s->record.state == SPOOL_RETRYING;
-    if (!lives || s->leased || s->record.due_ms > s->clock->wall_ms)
-        return NULL;
-    s->leased = true;
-    *ret = (struct lease) { .entry = s->record.entry,
-                            .body_size = s->body.len,
-                            .attempt = ++s->record.attempt,
-                            .notes = arena_str(a, buf_str(&s->notes)),
-                            .impl = s };
-    return NULL;
-}
-
-static const struct fault *fake_read(const struct lease *lease, uint64_t offset, size_t wanted,
-                                     struct arena *a, str *ret)
-{
-    const struct one_spool *s = lease->impl;
-    *ret = arena_str(a, str_head(str_from(s->body, (size_t)offset),
-                                 wanted < 7 ? wanted : 7)); /* in small pieces */
-    return NULL;
-}
-
-static void add_note(struct one_spool *s, str note)
-{
-    if (note.len) {
-        buf_add(&s->notes, note);
-        buf_addc(&s->notes, '\n');
-    }
-}
-
-static const struct fault *fake_note(struct lease *lease, str note)
-{
-    struct one_spool *s = lease->impl;
-    s->notes_written++;
-    add_note(s, note);
-    return NULL;
-}
-
-static const struct fault *fake_settle(struct lease *lease, enum settlement how,
-                                       int64_t retry_at_ms, str note)
-{
-    static const enum spool_state states[] = {
-        [SETTLE_DONE] = SPOOL_DONE, [SETTLE_RETRY] = SPOOL_RETRYING, [SETTLE_DEAD] = SPOOL_DEAD
-    };
-    struct one_spool *s = lease->impl;
-    add_note(s, note);
-    s->record.state = states[how];
-    s->record.due_ms = retry_at_ms;
-    s->leased = false;
-    return NULL;
-}
-
-static const struct spool_ops fake_ops = {
-    .lease = fake_lease, .read = fake_read, .note = fake_note, .settle = fake_settle
-};
-
-struct bucket_port {
-    struct s3_port port;
-    struct buf object;
-    char key[256];
-    unsigned puts;
-    const struct fault *says; /* NULL: takes it */
-    size_t needs;             /* octets of the call's arena */
-    char caller[256];
-};
-
-static const struct fault *fake_put(struct s3_port *port, const struct call *call,
-                                    const struct put_object *put)
-{
-    struct bucket_port *b = (struct bucket_port *)port;
-    b->puts++;
-    snprintf(b->caller, sizeof b->caller, STR_FMT " " STR_FMT " " STR_FMT,
-             STR_ARG(caller_name(call->caller, call->arena)),
-             STR_ARG(call->caller->service.source_account),
-             STR_ARG(call->caller->service.source_arn.text));
-    if (b->needs && !arena_alloc(call->arena, b->needs, 1))
-        return &fault_no_memory;
-    if (b->says)
-        return b->says;
-    buf_clear(&b->object);
-    for (str chunk;;) {
-        TRY(put->body->read(put->body, &chunk));
-        if (!chunk.len)
-            break;
-        buf_add(&b->object, chunk);
-    }
-    assert_int_equal(b->object.len, put->body->size);
-    snprintf(b->key, sizeof b->key, STR_FMT "/" STR_FMT, STR_ARG(put->bucket), STR_ARG(put->key));
-    return NULL;
-}
-
-static const struct world *no_world(struct worlds *worlds)
-{
-    (void)worlds;
-    return NULL; /* the fake bucket asks no policy */
-}
-
-struct post { /* all of it */
-    struct arena *arena;
-    struct fake_clock clock;
-    struct captured_journal *journal;
-    struct outside outside;
-    struct one_spool spool;
-    struct bucket_port bucket;
-    struct ports ports;
-    struct stamp stamp;
-    struct metrics *metrics;
-    struct delivery delivery;
-};
-
-#define ID "0bj6h9o5vlt5t6hug8b40eo1q4o9fk5ql6gj23o1"
-static const struct fault denied = { .kind = FAULT_DENIED, .says = STR_INIT("the bucket says no") };
-
-static struct post *post_open(const char *actions)
-{
-    struct arena *a = arena_new(16 << 20);
-    struct post *p = ARENA_NEW(a, struct post);
-    p->arena = a;
-    p->clock = fake_clock_at("2026-03-02T09:15:42Z");
-    p->journal = captured_journal_new();
-    p->metrics = metrics_new(100);
-    p->outside =
-        (struct outside) { .clock = &p->clock.clock, .journal = captured_journal(p->journal) };
-    p->bucket = (struct bucket_port) { .port = { fake_put }, .object = buf_new(1 << 20) };
-    p->ports.s3 = &p->bucket.port;
-    p->stamp.hostname = STR("mx.example");
-
-    static struct forward_path rcpt = { .text = STR_INIT("you@example.com"),
-                                        .mailbox = { STR_INIT("you"), STR_INIT("example.com") } };
-    struct head head = { .account = STR("111122223333"),
-                         .region = STR("us-east-1"),
-                         .envelope = {
-                             .message_id = STR(ID),
-                             .rcpt_to = &rcpt,
-                             .rcpt_count = 1,
-                             .peer = { .address = STR("192.0.2.1"), .ehlo = STR("client.example") },
-                             .mail_from = { .text = STR("me@sender.example") },
-                             .received_ms = p->clock.wall_ms } };
-    struct buf bytes = buf_new(4096);
-    head_encode(&head, &bytes);
-    p->spool = (struct one_spool) {
-        .spool = { &fake_ops },
-        .clock = &p->clock,
-        .body = STR("Subject: x\r\n\r\nhello\0\r\n"),
-        .notes = buf_new(1 << 20),
-        .record = { .entry = { .id = STR(ID),
-                               .kind = SPOOL_MAIL,
-                               .head = arena_str(a, buf_str(&bytes)),
-                               .rules = arena_strf(a,
-                                                   "{\"Name\":\"main\",\"Account\":"
-                                                   "\"111122223333\",\"Region\":\"us-east-1\","
-                                                   "\"Rules\":[{\"Name\":\"store\",\"Enabled\":"
-                                                   "true,\"Actions\":[%s]}]}",
-                                                   actions) } },
-    };
-    buf_free(&bytes);
-    p->delivery = (struct delivery) { .spool = &p->spool.spool,
-                                      .ports = &p->ports,
-                                      .outside = &p->outside,
-                                      .metrics = p->metrics,
-                                      .stamp = &p->stamp,
-                                      .now = no_world };
-    return p;
-}
-
-static void post_close(struct post *p)
-{
-    buf_free(&p->spool.notes);
-    buf_free(&p->bucket.object);
-    captured_journal_free(p->journal);
-    metrics_free(p->metrics);
-    arena_free(p->arena);
-}
-
-/* Waits, by the fake clock, until the entry is due; then one attempt. False: it has ended. */
-static bool attempt(struct post *p)
-{
-    AUTO_ARENA *a = arena_new(4 << 20);
-    bool any;
-    if (p->spool.record.state == SPOOL_RETRYING && p->spool.record.due_ms > p->clock.wall_ms)
-        fake_clock_turn(&p->clock, p->spool.record.due_ms - p->clock.wall_ms);
-    assert_null(deliver_one(&p->delivery, 0, a, &any));
-    return any;
-}
-
-static str timeline(struct post *p)
-{
-    struct buf out = buf_new(1 << 20);
-    p->spool.record.notes = buf_str(&p->spool.notes);
-    assert_null(timeline_write(&p->spool.record, p->arena, &out));
-    str text = arena_str(p->arena, buf_str(&out));
-    buf_free(&out);
-    return text;
-}
-
-#define assert_holds(text, what) assert_true(str_find_str((text), STR(what)) < (text).len)
-
-#define S3            "{\"S3Action\":{\"BucketName\":\"mail\"}}"
-#define S3_IN(prefix) "{\"S3Action\":{\"BucketName\":\"mail\",\"ObjectKeyPrefix\":\"" prefix "\"}}"
-#define HEADER(name, value)                                                                        \
-    "{\"AddHeaderAction\":{\"HeaderName\":\"" name "\",\"HeaderValue\":\"" value "\"}}"
-
 /* ---- the tests ---- */
 
 static void a_message_becomes_an_object_with_the_block_above_its_bytes(void **state)
 {
     (void)state;
     struct post *p = post_open(HEADER("X-One", "1") "," S3_IN("in") "," HEADER("X-Two", "2"));
-    assert_true(attempt(p));
+    assert_true(post_attempt(p));
     assert_int_equal(p->spool.record.state, SPOOL_DONE);
     assert_string_equal(p->bucket.key, "mail/in/" ID);
     assert_string_equal(
@@ -271,7 +49,7 @@ static void the_whole_four_hours(void **state)
     unsigned attempts = 0;
     p->bucket.says = &denied;
     for (; p->spool.record.state != SPOOL_DEAD; attempts++) {
-        assert_true(attempt(p));
+        assert_true(post_attempt(p));
         if (attempts > 0 && attempts <= 6)
             assert_int_equal(p->clock.wall_ms - last, waits_s[attempts - 1] * 1000);
         else if (attempts > 6)
@@ -283,7 +61,7 @@ static void the_whole_four_hours(void **state)
     assert_int_equal(p->bucket.puts, attempts);
     /* the explanation is written when it is new: at first, and when it is the last */
     assert_int_equal(captured_journal_count(p->journal, "expired"), 1);
-    str story = timeline(p);
+    str story = post_timeline(p);
     assert_holds(story, "\"state\":\"dead\"");
     assert_holds(
         story,
@@ -297,13 +75,13 @@ static void a_mended_policy_delivers_at_the_next_attempt(void **state)
     (void)state;
     struct post *p = post_open(S3);
     p->bucket.says = &denied;
-    assert_true(attempt(p));
-    assert_true(attempt(p));
+    assert_true(post_attempt(p));
+    assert_true(post_attempt(p));
     assert_int_equal(p->spool.record.state, SPOOL_RETRYING);
     p->bucket.says = NULL;
-    assert_true(attempt(p));
+    assert_true(post_attempt(p));
     assert_int_equal(p->spool.record.state, SPOOL_DONE);
-    assert_holds(timeline(p), "\"outcome\":\"done\",\"says\":\"wrote s3://mail/" ID "\"");
+    assert_holds(post_timeline(p), "\"outcome\":\"done\",\"says\":\"wrote s3://mail/" ID "\"");
     post_close(p);
 }
 
@@ -312,10 +90,10 @@ static void a_day_of_standing_still_does_not_expire_mail_untried(void **state)
     (void)state;
     struct post *p = post_open(S3);
     p->bucket.says = &denied;
-    assert_true(attempt(p));
+    assert_true(post_attempt(p));
     fake_clock_turn(&p->clock, 24 * 3600 * 1000LL);
     p->bucket.says = NULL;
-    assert_true(attempt(p));
+    assert_true(post_attempt(p));
     assert_int_equal(p->spool.record.state, SPOOL_DONE);
     post_close(p);
 }
@@ -325,11 +103,11 @@ static void a_step_in_retry_holds_up_the_later_ones_until_it_is_given_up(void **
     (void)state;
     struct post *p = post_open("{\"LambdaAction\":{\"FunctionArn\":\"arn:aws:lambda:us-east-1:"
                                "111122223333:function:f\"}}," S3);
-    assert_true(attempt(p));
+    assert_true(post_attempt(p));
     assert_int_equal(p->bucket.puts, 0);
-    assert_holds(timeline(p), "Lambda actions are not built in this version");
+    assert_holds(post_timeline(p), "Lambda actions are not built in this version");
     while (p->spool.record.state != SPOOL_DEAD)
-        assert_true(attempt(p));
+        assert_true(post_attempt(p));
     assert_int_equal(p->bucket.puts, 1); /* it had its turn */
     assert_string_equal(p->bucket.key, "mail/" ID);
     post_close(p);
@@ -341,30 +119,30 @@ static void a_redrive_runs_just_what_was_given_up_with_four_fresh_hours(void **s
     struct post *p = post_open(
         "{\"SNSAction\":{\"TopicArn\":\"arn:aws:sns:us-east-1:111122223333:t\"}}," S3_IN("two"));
     while (p->spool.record.state != SPOOL_DEAD)
-        assert_true(attempt(p));
+        assert_true(post_attempt(p));
     assert_int_equal(p->bucket.puts, 1);
-    add_note(&p->spool, history_redrive_note(p->clock.wall_ms, p->arena));
+    post_note(&p->spool, history_redrive_note(p->clock.wall_ms, p->arena));
     p->spool.record.state = SPOOL_QUEUED;
     while (p->spool.record.state != SPOOL_DEAD)
-        assert_true(attempt(p));
+        assert_true(post_attempt(p));
     assert_int_equal(p->bucket.puts, 1); /* done stays done */
     post_close(p);
 
     p = post_open(S3);
     p->bucket.says = &denied;
     while (p->spool.record.state != SPOOL_DEAD)
-        assert_true(attempt(p));
+        assert_true(post_attempt(p));
     unsigned puts = p->bucket.puts;
     fake_clock_turn(&p->clock, 3600 * 1000);
-    add_note(&p->spool, history_redrive_note(p->clock.wall_ms, p->arena));
+    post_note(&p->spool, history_redrive_note(p->clock.wall_ms, p->arena));
     p->spool.record.state = SPOOL_QUEUED;
     p->spool.record.due_ms = 0;
     int64_t redriven = p->clock.wall_ms;
-    assert_true(attempt(p));
+    assert_true(post_attempt(p));
     assert_int_equal(p->spool.record.state, SPOOL_RETRYING);
     assert_int_equal(p->spool.record.due_ms - redriven, 10 * 1000);
     while (p->spool.record.state != SPOOL_DEAD)
-        assert_true(attempt(p));
+        assert_true(post_attempt(p));
     assert_int_equal(p->clock.wall_ms - redriven, RETRY_FOR_MS);
     assert_true(p->bucket.puts > puts);
     post_close(p);
@@ -375,13 +153,13 @@ static void a_notice_that_fails_never_writes_the_object_again(void **state)
     (void)state;
     struct post *p = post_open("{\"S3Action\":{\"BucketName\":\"mail\",\"TopicArn\":\"arn:aws:sns:"
                                "us-east-1:111122223333:t\"}}");
-    assert_true(attempt(p));
+    assert_true(post_attempt(p));
     assert_int_equal(p->spool.notes_written,
                      1); /* before the next step: the object is not to be written again */
     while (p->spool.record.state != SPOOL_DEAD)
-        assert_true(attempt(p));
+        assert_true(post_attempt(p));
     assert_int_equal(p->bucket.puts, 1);
-    str story = timeline(p);
+    str story = post_timeline(p);
     assert_holds(story, "\"action\":\"S3 notice\",\"outcome\":\"expired\"");
     assert_holds(story, "SNS notices (TopicArn) are not built in this version");
     post_close(p);
@@ -393,9 +171,9 @@ static void an_action_with_a_key_leaves_no_plaintext(void **state)
     struct post *p = post_open("{\"S3Action\":{\"BucketName\":\"mail\",\"KmsKeyArn\":\"arn:aws:kms:"
                                "us-east-1:111122223333:key/k\"}}");
     while (p->spool.record.state != SPOOL_DEAD)
-        assert_true(attempt(p));
+        assert_true(post_attempt(p));
     assert_int_equal(p->bucket.puts, 0);
-    assert_holds(timeline(p), "KmsKeyArn");
+    assert_holds(post_timeline(p), "KmsKeyArn");
     post_close(p);
 }
 
@@ -406,17 +184,17 @@ static void nobody_is_told_of_an_effect_that_was_given_up(void **state)
                                "us-east-1:111122223333:t\"}}");
     p->bucket.says = &denied;
     while (p->spool.record.state != SPOOL_DEAD)
-        assert_true(attempt(p));
-    str story = timeline(p);
+        assert_true(post_attempt(p));
+    str story = post_timeline(p);
     assert_true(str_find_str(story, STR("S3 notice")) == story.len);
     p->bucket.says = NULL; /* redriven, the effect is done, and now the notice has its turn */
-    add_note(&p->spool, history_redrive_note(p->clock.wall_ms, p->arena));
+    post_note(&p->spool, history_redrive_note(p->clock.wall_ms, p->arena));
     p->spool.record.state = SPOOL_QUEUED;
     p->spool.record.attempt = 0;
     p->spool.record.due_ms = 0;
-    assert_true(attempt(p));
+    assert_true(post_attempt(p));
     assert_int_equal(p->spool.record.state, SPOOL_RETRYING);
-    assert_holds(timeline(p), "\"action\":\"S3 notice\",\"outcome\":\"retry\"");
+    assert_holds(post_timeline(p), "\"action\":\"S3 notice\",\"outcome\":\"retry\"");
     AUTO_BUF text = buf_new(1 << 16);
     metrics_text(p->metrics, &text);
     assert_holds(buf_str(&text),
@@ -428,9 +206,9 @@ static void a_stop_ends_the_evaluation(void **state)
 {
     (void)state;
     struct post *p = post_open(S3 ",{\"StopAction\":{\"Scope\":\"RuleSet\"}}");
-    assert_true(attempt(p));
+    assert_true(post_attempt(p));
     assert_int_equal(p->spool.record.state, SPOOL_DONE);
-    assert_holds(timeline(p), "\"action\":\"Stop\",\"outcome\":\"done\"");
+    assert_holds(post_timeline(p), "\"action\":\"Stop\",\"outcome\":\"done\"");
     post_close(p);
 }
 
@@ -439,7 +217,7 @@ static void what_cannot_be_read_is_kept_for_a_person(void **state)
     (void)state;
     struct post *p = post_open(S3);
     p->spool.record.entry.rules = STR("{");
-    assert_true(attempt(p));
+    assert_true(post_attempt(p));
     assert_int_equal(p->spool.record.state, SPOOL_DEAD);
     assert_int_equal(captured_journal_count(p->journal, "unreadable"), 1);
     post_close(p);
@@ -450,9 +228,9 @@ static void the_timeline_is_told_exactly(void **state)
     (void)state;
     struct post *p = post_open(S3);
     p->bucket.says = &denied;
-    assert_true(attempt(p));
+    assert_true(post_attempt(p));
     assert_true(
-        str_eq(timeline(p),
+        str_eq(post_timeline(p),
                STR("{\"messageId\":\"" ID "\",\"account\":\"111122223333\",\"state\":\"retrying\","
                    "\"receivedAt\":\"2026-03-02T09:15:42.000Z\",\"region\":\"us-east-1\","
                    "\"peer\":\"192.0.2.1\","
@@ -465,7 +243,7 @@ static void the_timeline_is_told_exactly(void **state)
                    "\"action\":\"S3\",\"outcome\":\"retry\","
                    "\"says\":\"could not write to bucket mail: the bucket says no\"}]}")));
     AUTO_BUF text = buf_new(1 << 16);
-    assert_null(timeline_print(timeline(p), p->arena, &text));
+    assert_null(timeline_print(post_timeline(p), p->arena, &text));
     assert_true(
         str_eq(buf_str(&text), STR("message " ID " of account 111122223333: retrying\n"
                                    "  received 2026-03-02T09:15:42.000Z from 192.0.2.1 "
@@ -520,9 +298,9 @@ static void a_long_rule_set_tells_of_every_rule(void **state)
                  i ? "," : "", i, i == 7 ? "false" : "true", i == 150 ? "you+" : "other", i);
     buf_add(&set, STR(",{\"Name\":\"last\",\"Enabled\":true,\"Actions\":[" S3 "]}]}"));
     p->spool.record.entry.rules = buf_str(&set);
-    assert_true(attempt(p));
+    assert_true(post_attempt(p));
     assert_int_equal(p->spool.record.state, SPOOL_DONE);
-    str story = timeline(p), rest = story;
+    str story = post_timeline(p), rest = story;
     size_t rules = 0;
     for (size_t at; (at = str_find_str(rest, STR("\"rule\":\"r"))) < rest.len; rules++)
         rest = str_from(rest, at + 1);
@@ -543,13 +321,13 @@ static void the_log_names_the_message_whatever_is_said(void **state)
     memset(words, 'w', 100 * 1000);
     struct fault long_words = { .kind = FAULT_DENIED, .says = { words, 100 * 1000 } };
     p->bucket.says = &long_words;
-    assert_true(attempt(p));
+    assert_true(post_attempt(p));
     str log = captured_journal_text(p->journal, p->arena);
     assert_holds(log, "\"id\":\"" ID "\"");
     assert_holds(log, "\"outcome\":\"retry\",\"says\":\"could not write to bucket mail: www");
     assert_holds(log, "www\",\"cut\":true");
     assert_true(log.len < 8000);
-    assert_true(timeline(p).len > 100 * 1000);
+    assert_true(post_timeline(p).len > 100 * 1000);
     free(words);
     post_close(p);
 }
@@ -564,7 +342,7 @@ static void each_step_has_memory_of_its_own(void **state)
     buf_addc(&actions, '\0');
     struct post *p = post_open(actions.ptr);
     p->bucket.needs = 1 << 20;
-    assert_true(attempt(p));
+    assert_true(post_attempt(p));
     assert_int_equal(p->spool.record.state, SPOOL_DONE);
     assert_int_equal(p->bucket.puts, 100);
     buf_free(&actions);
@@ -581,10 +359,10 @@ static void what_never_fits_is_not_tried_for_ever(void **state)
     for (unsigned i = 0; i < 40 * 1000; i++)
         buf_addf(&p->spool.notes, "%s{\"step\":0,\"at\":1,\"outcome\":\"retry\"}", i ? "," : "[");
     buf_add(&p->spool.notes, STR("]\n"));
-    assert_true(attempt(p));
+    assert_true(post_attempt(p));
     assert_int_equal(p->spool.record.state, SPOOL_RETRYING);
     while (p->spool.record.state != SPOOL_DEAD)
-        assert_true(attempt(p));
+        assert_true(post_attempt(p));
     int64_t ended = p->clock.wall_ms;
     assert_true(ended - received >= RETRY_FOR_MS);
     post_close(p);
@@ -595,9 +373,9 @@ static void attempts_are_counted(void **state)
     (void)state;
     struct post *p = post_open(S3);
     p->bucket.says = &denied;
-    attempt(p);
+    post_attempt(p);
     p->bucket.says = NULL;
-    attempt(p);
+    post_attempt(p);
     AUTO_BUF text = buf_new(1 << 16);
     metrics_text(p->metrics, &text);
     str t = buf_str(&text);

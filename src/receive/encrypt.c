@@ -11,7 +11,7 @@ struct ciphertext {
     struct body body;
     struct body *plain;
     struct cipher *cipher;
-    str unread; /* of the plaintext's last chunk */
+    str unread;    /* of the plaintext's last chunk */
     uint64_t left; /* of the plaintext */
     bool tagged;
     unsigned char piece[PIECE];

@@ -1,5 +1,5 @@
-/* receive/errands.c - one attempt of what a service does later: leased and noted as mail is, done by
- * its service's runner. */
+/* receive/errands.c - one attempt of what a service does later: leased and noted as mail is, done
+ * by its service's runner. */
 #include "policy/decision.h"
 #include "receive/attempt.h"
 #include "receive/retry.h"

@@ -50,13 +50,13 @@ static struct rehearsed allowed(str says)
 static struct rehearsed rehearse_s3(const struct acting *as, const struct action *action)
 {
     struct body nothing = { .read = read_nothing };
-    const struct fault *f =
-        s3_action_fault(action, s3_action_put(as, action, &nothing), as->arena);
+    const struct fault *f = s3_action_fault(action, s3_action_put(as, action, &nothing), as->arena);
     if (f)
         return failed(as, f);
     const str key = s3_action_key(action->s3.object_key_prefix, STR(REHEARSAL_ID), as->arena);
     const str role = action->s3.iam_role_arn;
-    return allowed(arena_strf(as->arena, "would write s3://" STR_FMT "/" STR_FMT " as " STR_FMT "%s",
+    return allowed(arena_strf(as->arena,
+                              "would write s3://" STR_FMT "/" STR_FMT " as " STR_FMT "%s",
                               STR_ARG(action->s3.bucket_name), STR_ARG(key),
                               STR_ARG(role.len ? role : STR("ses.amazonaws.com")),
                               action->s3.kms_key_arn.len ? ", encrypted" : ""));
@@ -66,8 +66,8 @@ static struct rehearsed rehearse_publish(const struct acting *as, const struct a
 {
     const struct fault *f = sns_action_publish(as, action, STR("{}"), STR_NONE);
     return f ? failed(as, f)
-             : allowed(arena_strf(as->arena, "would publish to " STR_FMT,
-                                  STR_ARG(action->topic_arn)));
+             : allowed(
+                   arena_strf(as->arena, "would publish to " STR_FMT, STR_ARG(action->topic_arn)));
 }
 
 static struct rehearsed rehearse_lambda(const struct acting *as, const struct action *action)

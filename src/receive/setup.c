@@ -95,8 +95,8 @@ static struct body *body_of(str text, struct arena *a)
 }
 
 /* What a topic is sent: of the SNS action with the message, of an alert topic without. */
-static str setup_notice(int64_t now_ms, const struct receipt_rule *rule, const struct action *action,
-                        struct arena *a)
+static str setup_notice(int64_t now_ms, const struct receipt_rule *rule,
+                        const struct action *action, struct arena *a)
 {
     static const struct forward_path recipient = { .text = STR_INIT("recipient@example.com") };
     static const struct forward_path *const recipients[] = { &recipient };
@@ -223,10 +223,10 @@ static const struct fault *s3_answer(const struct action *action, struct s3_put_
         return answer("InvalidParameterValue", STR("Could not assume the provided IAM role"), why,
                       a);
     case S3_PART_KEY:
-        return answer("InvalidS3Configuration",
-                      arena_strf(a, "Unable to use AWS KMS key: " STR_FMT,
-                                 STR_ARG(action->s3.kms_key_arn)),
-                      why, a);
+        return answer(
+            "InvalidS3Configuration",
+            arena_strf(a, "Unable to use AWS KMS key: " STR_FMT, STR_ARG(action->s3.kms_key_arn)),
+            why, a);
     case S3_PART_BUCKET:
         break;
     }
@@ -246,10 +246,10 @@ static const struct fault *test_topic(const struct acting *as, const struct acti
         return NULL; /* not tested before it can run */
     if (!arn_parse(action->topic_arn, &topic) || !str_eq(topic.service, STR("sns")) ||
         str_ends(topic.resource, STR(".fifo"))) /* SES publishes to no FIFO topic: spec 9.4 */
-        return answer("InvalidSnsTopic",
-                      arena_strf(as->arena, "Invalid SNS topic: " STR_FMT,
-                                 STR_ARG(action->topic_arn)),
-                      NULL, as->arena);
+        return answer(
+            "InvalidSnsTopic",
+            arena_strf(as->arena, "Invalid SNS topic: " STR_FMT, STR_ARG(action->topic_arn)), NULL,
+            as->arena);
     str notice = setup_notice(as->now_ms, as->rule, action, as->arena);
     const struct fault *why =
         notice.ptr ? sns_action_publish(as, action, notice, STR_NONE) : &fault_no_memory;
@@ -284,8 +284,7 @@ static const struct fault *test_function(const struct acting *as, const struct a
         return fault_coded(as->arena, FAULT_SYNTAX, "InvalidParameterValue",
                            "Lambda function ARN must not be empty");
     if (!arn_parse(arn, &function) || !str_eq(function.service, STR("lambda")) ||
-        !str_starts(function.resource, STR("function:")) ||
-        !str_eq(function.region, as->region))
+        !str_starts(function.resource, STR("function:")) || !str_eq(function.region, as->region))
         return answer("InvalidLambdaFunction",
                       arena_strf(as->arena, "Invalid Lambda function: " STR_FMT, STR_ARG(arn)),
                       NULL, as->arena);

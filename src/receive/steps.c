@@ -23,8 +23,7 @@ struct share step_share(const struct step *step, struct arena *a)
     if (action->kind == ACTION_LAMBDA)
         return (struct share) {
             .target = action->lambda.function_arn,
-            .weight =
-                action->lambda.invocation_type == INVOCATION_REQUEST_RESPONSE ? SLOW : QUICK,
+            .weight = action->lambda.invocation_type == INVOCATION_REQUEST_RESPONSE ? SLOW : QUICK,
         };
     return (struct share) { .target = STR("") };
 }

@@ -81,8 +81,8 @@ void tell_outcome(const struct attempt *t, const struct outcome *o)
                                  STR("receive"), STR("action"), buf_str(&line));
 }
 
-void tell_settled(const struct delivery *d, const struct lease *lease,
-                        const struct delivered *done, str id)
+void tell_settled(const struct delivery *d, const struct lease *lease, const struct delivered *done,
+                  str id)
 {
     static const char *const events[] = {
         [SETTLE_DONE] = "delivered", [SETTLE_RETRY] = "retrying", [SETTLE_DEAD] = "dead"
@@ -116,11 +116,12 @@ void tell_errand(const struct delivery *d, const struct lease *lease, str target
         AUTO_BUF labels = buf_new(256);
         metric_label(&labels, "kind", kind);
         metric_label(&labels, "outcome", str_of(outcome_name(o->kind)));
-        metric_add(metrics_counter(d->metrics, STR("sesame_errand_attempts_total"),
-                                   STR("Attempts to deliver notifications, asynchronous invocations "
-                                       "and bounces."),
-                                   buf_str(&labels)),
-                   1);
+        metric_add(
+            metrics_counter(d->metrics, STR("sesame_errand_attempts_total"),
+                            STR("Attempts to deliver notifications, asynchronous invocations "
+                                "and bounces."),
+                            buf_str(&labels)),
+            1);
     }
     AUTO_BUF line = buf_new(LOG_MEMBERS_MAX);
     struct json_writer w = json_writer(&line);

@@ -307,8 +307,8 @@ static void print_errand(const struct json *errand, struct buf *out)
     buf_addf(out, STR_FMT " " STR_FMT " of account " STR_FMT ": " STR_FMT "\n",
              STR_ARG(json_str(errand, "kind")), STR_ARG(json_str(errand, "errandId")),
              STR_ARG(json_str(errand, "account")), STR_ARG(json_str(errand, "state")));
-    buf_addf(out, "  taken on " STR_FMT ", for " STR_FMT "\n",
-             STR_ARG(json_str(errand, "takenAt")), STR_ARG(json_str(errand, "target")));
+    buf_addf(out, "  taken on " STR_FMT ", for " STR_FMT "\n", STR_ARG(json_str(errand, "takenAt")),
+             STR_ARG(json_str(errand, "target")));
     if (json_str(errand, "about").len)
         buf_addf(out, "  " STR_FMT "\n", STR_ARG(json_str(errand, "about")));
 }

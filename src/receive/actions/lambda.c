@@ -55,9 +55,9 @@ const struct fault *lambda_action_invoke(const struct acting *as, const struct a
     struct invoked done = { 0 };
     const struct fault *why = invoke(as, action, &what, &done);
     if (!why && done.function_error.len)
-        why = fault(as->arena, FAULT_UNAVAILABLE, NULL,
-                    "the function failed (" STR_FMT "): " STR_FMT, STR_ARG(done.function_error),
-                    STR_ARG(str_head(done.payload, ERROR_TOLD)));
+        why =
+            fault(as->arena, FAULT_UNAVAILABLE, NULL, "the function failed (" STR_FMT "): " STR_FMT,
+                  STR_ARG(done.function_error), STR_ARG(str_head(done.payload, ERROR_TOLD)));
     if (why)
         return told(action, why, as->arena);
     *ret_flow = waits ? lambda_disposition(done.payload, as->arena) : FLOW_ON;

@@ -1,5 +1,5 @@
-/* receive/actions/sns.c - the SNS action, and the notice of any other: ses-receiving spec 9.4, 11.1,
- * 13.2 rows 6 to 8 and 13. */
+/* receive/actions/sns.c - the SNS action, and the notice of any other: ses-receiving
+ * spec 9.4, 11.1, 13.2 rows 6 to 8 and 13. */
 #include "policy/decision.h"
 #include "receive/actions.h"
 
@@ -17,8 +17,8 @@ static const struct fault *ask_region(const struct acting *as, const struct acti
     if (!arn_parse(action->topic_arn, &topic) || str_eq(topic.region, as->region))
         return NULL;
     return fault_coded(as->arena, FAULT_DENIED, "InvalidParameter",
-                       "the topic is in the Region " STR_FMT
-                       ", and the rule is in " STR_FMT ": a rule publishes in its own Region only",
+                       "the topic is in the Region " STR_FMT ", and the rule is in " STR_FMT
+                       ": a rule publishes in its own Region only",
                        STR_ARG(topic.region), STR_ARG(as->region));
 }
 

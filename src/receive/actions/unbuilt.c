@@ -2,7 +2,8 @@
 #include "receive/actions.h"
 
 static const char *const sentences[] = {
-    [ACTION_S3] = "encrypting with a KMS key (KmsKeyArn of the S3 action) is not built in this version",
+    [ACTION_S3] =
+        "encrypting with a KMS key (KmsKeyArn of the S3 action) is not built in this version",
     [ACTION_SNS] = "SNS actions are not built in this version",
     [ACTION_LAMBDA] = "Lambda actions are not built in this version",
     [ACTION_BOUNCE] = "Bounce actions are not built in this version",
