@@ -13,11 +13,12 @@ operation_fn run_ses_CreateReceiptRule, run_ses_UpdateReceiptRule, run_ses_Delet
     run_ses_DescribeReceiptRule;
 operation_fn run_ses_VerifyDomainIdentity;
 
-/* s3.c, s3_objects.c */
+/* s3.c, s3_objects.c, s3_encryption.c */
 operation_fn run_s3_ListBuckets;
 operation_fn run_s3_CreateBucket, run_s3_HeadBucket, run_s3_DeleteBucket,
     run_s3_GetBucketLocation, run_s3_ListObjects, run_s3_ListObjectsV2;
 operation_fn run_s3_PutBucketPolicy, run_s3_GetBucketPolicy, run_s3_DeleteBucketPolicy;
+operation_fn run_s3_PutBucketEncryption, run_s3_GetBucketEncryption, run_s3_DeleteBucketEncryption;
 operation_fn run_s3_GetObject, run_s3_HeadObject, run_s3_DeleteObject;
 extern const struct operation_stream stream_s3_PutObject;
 

@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "base/when.h"
-#include "services/s3/s3.h"
+#include "services/s3/encryption.h"
 
 enum {
     NO_CONTENT = 204,
@@ -31,6 +31,8 @@ static const struct { str name; const char *override; const char *shown; } kept[
 static const struct { const char *header; str key; } conditions[] = {
     { "x-amz-acl",           STR_INIT("s3:x-amz-acl")           },
     { "x-amz-storage-class", STR_INIT("s3:x-amz-storage-class") },
+    { SSE_HEADER,            STR_INIT("s3:x-amz-server-side-encryption") },
+    { SSE_KEY_HEADER,        STR_INIT("s3:x-amz-server-side-encryption-aws-kms-key-id") },
 };
 /* clang-format on */
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -158,7 +160,7 @@ static const struct fault *check_put(const struct api_call *call)
 {
     struct arena *arena = call->call.arena;
     str if_none_match = api_header(call, "if-none-match");
-    TRY(s3_check_headers(call));
+    TRY(s3_check_put_headers(call));
     if (call->body_size == UINT64_MAX)
         return fault_coded(arena, FAULT_SYNTAX, "MissingContentLength",
                            "You must provide the Content-Length HTTP header.");
@@ -182,6 +184,7 @@ static const struct fault *open_put(struct api *api, const struct api_call *call
         return &fault_no_memory;
     s->call = call;
     TRY(check_put(call));
+    TRY(s3_read_encryption(call, &put.encryption));
     TRY(keep_headers(call, &put));
     TRY(gather_conditions(call, &put));
     TRY(s3_find_checksum(call, &s->checksum));
@@ -254,6 +257,7 @@ static const struct fault *finish_put(void *stream, const struct api_call *call,
         return why;
     }
     TRY(s3_put_finish(s->upload, &call->call, &info));
+    TRY(s3_add_encryption(call, &info, answer));
     add_checksum(answer, s->checksum.algorithm, s->checksum.value);
     return add_etag(answer, &info, call->call.arena);
 }
@@ -325,6 +329,7 @@ static const struct fault *describe(const struct api_call *call, const struct s3
     }
     api_add_header(answer, "Accept-Ranges", STR("bytes"));
     TRY(add_kept(call, &object->info, answer));
+    TRY(s3_add_encryption(call, &object->info, answer));
     if (!object->partial) {
         add_stored_checksums(call, &object->info, answer);
         return NULL;

@@ -23,10 +23,7 @@ void s3_write_owner(struct buf *out, str account, struct arena *arena)
 
 /* clang-format off */
 static const struct { str name, harmless; } unserved[] = { /* harmless: the value that asks for nothing */
-    { STR_INIT("x-amz-server-side-encryption"),                    STR_INIT("")         },
-    { STR_INIT("x-amz-server-side-encryption-aws-kms-key-id"),     STR_INIT("")         },
     { STR_INIT("x-amz-server-side-encryption-customer-algorithm"), STR_INIT("")         },
-    { STR_INIT("x-amz-server-side-encryption-context"),            STR_INIT("")         },
     { STR_INIT("x-amz-storage-class"),                             STR_INIT("STANDARD") },
     { STR_INIT("x-amz-tagging"),                                   STR_INIT("")         },
     { STR_INIT("x-amz-object-lock-mode"),                          STR_INIT("")         },
@@ -43,7 +40,18 @@ static const struct { str name, harmless; } unserved[] = { /* harmless: the valu
     { STR_INIT("x-amz-if-match-last-modified-time"),               STR_INIT("")         },
     { STR_INIT("x-amz-if-match-size"),                             STR_INIT("")         },
 };
+static const str of_puts[] = {
+    STR_INIT("x-amz-server-side-encryption"),
+    STR_INIT("x-amz-server-side-encryption-aws-kms-key-id"),
+    STR_INIT("x-amz-server-side-encryption-context"),
+};
 /* clang-format on */
+
+static const struct fault *not_implemented(const struct api_call *call)
+{
+    return fault_coded(call->call.arena, FAULT_UNBUILT, "NotImplemented",
+                       "A header you provided implies functionality that is not implemented");
+}
 
 static const struct fault *check_acl(const struct api_call *call)
 {
@@ -91,13 +99,19 @@ static const struct fault *check_fields(const struct api_call *call)
 
 const struct fault *s3_check_headers(const struct api_call *call)
 {
+    for (size_t i = 0; i < sizeof of_puts / sizeof *of_puts; i++)
+        if (api_header(call, of_puts[i].ptr).len)
+            return not_implemented(call);
+    return s3_check_put_headers(call);
+}
+
+const struct fault *s3_check_put_headers(const struct api_call *call)
+{
     TRY(check_fields(call));
     for (size_t i = 0; i < sizeof unserved / sizeof *unserved; i++) {
         str value = api_header(call, unserved[i].name.ptr);
         if (value.len && !str_eq_nocase(value, unserved[i].harmless))
-            return fault_coded(
-                call->call.arena, FAULT_UNBUILT, "NotImplemented",
-                "A header you provided implies functionality that is not implemented");
+            return not_implemented(call);
     }
     str wanted = api_header(call, "x-amz-expected-bucket-owner");
     const struct bucket *bucket = wanted.len ? bucket_find(call->call.world, call->bucket) : NULL;

@@ -16,6 +16,13 @@ void s3_write_owner(struct buf *out, str account, struct arena *); /* <Owner> */
  * other than the owner's own is refused as a bucket without ACLs refuses it. And
  * x-amz-expected-bucket-owner. */
 const struct fault *s3_check_headers(const struct api_call *);
+const struct fault *s3_check_put_headers(const struct api_call *); /* of a put, which may wish to be encrypted */
+
+/* s3_encryption.c: the encryption a put wishes for, and what a put, get or head tells of an object's. */
+struct object_encryption;
+struct object_info;
+const struct fault *s3_read_encryption(const struct api_call *, struct object_encryption *ret_encryption);
+const struct fault *s3_add_encryption(const struct api_call *, const struct object_info *, struct api_answer *);
 
 /* Which checksum the client declares of its body, less Content-MD5: by a field with its value, or by
  * the name of a trailer, whose value comes behind the body (STR_NONE here). Neither: both STR_NONE.

@@ -102,6 +102,7 @@ static const struct fault *open_services(struct server *s)
 {
     TRY(s3_embedded_open(s->objects, s->state, s->worlds, &s->outside, s->arena, &s->s3));
     s->ports.s3 = &s->s3->port;
+    root_key_derive(&s->root_key, STR("s3 1"), s->s3->seal_key);
     s->sts = sts_embedded_open(&s->root_key, &s->outside, s->arena);
     if (!s->sts)
         return &fault_no_memory;

@@ -40,6 +40,9 @@ struct put_object {
     const struct header *metadata; /* names without x-amz-meta- */
     size_t metadata_count;
     struct body *body;
+    /* Large mail may go up in parts, which S3 reads again to join them: so of a bucket with SSE-KMS the
+     * caller must be allowed kms:Decrypt too (ses-receiving spec 9.2). */
+    bool may_be_multipart;
     str remedy_resource; /* what a mending statement should name: the rule's prefix and slash-star */
 };
 struct s3_port {

@@ -117,7 +117,12 @@ const struct fault *object_read_open(const struct object_root *root, struct obje
         return &fault_no_memory;
     reader->disk = root->disk;
     TRY(open_version(root, index, bucket, key, arena, ret_info, &reader->fd));
-    reader->size = ret_info->size;
+    int64_t size = reader->disk->size(reader->disk, reader->fd); /* the bytes', not what is shown */
+    if (size < 0) {
+        reader_close(reader);
+        return object_disk_fault(arena, (int)size, "could not read an object");
+    }
+    reader->size = (uint64_t)size;
     if (!arena_on_reset(arena, reader_close, reader)) {
         reader_close(reader);
         return &fault_no_memory;

@@ -41,6 +41,9 @@ struct objects_ops {
                                  struct arena *, struct object_upload **ret_upload);
     const struct fault *(*write)(struct object_upload *, str chunk,
                                  struct arena *); /* keeps nothing of chunk */
+    /* Before finish: what head and list tell of the object instead of its bytes' own size and MD5, where
+     * its owner has transformed them (encrypted, say). An empty etag: the bytes' own. */
+    void (*show)(struct object_upload *, uint64_t size, str etag);
     /* Durable and visible when it returns; the wait is shared with all who finish now. The upload
      * is gone in every case. FAULT_LIMIT: the disk is full. */
     const struct fault *(*finish)(struct object_upload *, enum object_condition, struct arena *,
@@ -56,7 +59,7 @@ struct objects_ops {
      * meanwhile does not disturb it. One thread at a time. */
     const struct fault *(*open)(struct objects *, str bucket, str key, struct arena *,
                                 struct object_info *ret_info, struct object_reader **ret_reader);
-    /* Up to `size` bytes into `to`; fewer only at the end of the object. */
+    /* Up to `size` bytes into `to`; fewer only at the end of the bytes that were written. */
     const struct fault *(*read_into)(struct object_reader *, uint64_t offset, void *to, size_t size,
                                      struct arena *, size_t *ret_size);
     const struct fault *(*list)(struct objects *, const struct object_range *, struct arena *,

@@ -60,6 +60,9 @@ struct object_upload {
     struct digest *md5;
     uint64_t size;
     size_t buffered;
+    bool shown;           /* by other words than its bytes' own */
+    uint64_t shown_size;
+    str shown_etag;
     uint64_t lost_before; /* losses when it began */
     bool orphaned;        /* its bucket is being removed; under `open_lock` */
     char buffer[UPLOAD_BUFFER];
@@ -427,6 +430,13 @@ static void commit_batch(void *context, struct batch_job *batch, struct arena *a
     pthread_mutex_unlock(&self->commit_lock);
 }
 
+static void files_show(struct object_upload *u, uint64_t size, str etag)
+{
+    u->shown = true;
+    u->shown_size = size;
+    u->shown_etag = arena_str(u->arena, etag);
+}
+
 static const struct fault *files_finish(struct object_upload *u, enum object_condition condition,
                                         struct arena *arena, struct object_info *ret_info)
 {
@@ -447,6 +457,7 @@ static const struct fault *files_finish(struct object_upload *u, enum object_con
     char etag[2 * MD5_SIZE];
     digest_end(u->md5, md5);
     hex_encode(etag, md5, sizeof md5);
+    const bool other_etag = u->shown && u->shown_etag.len;
     struct job job = {
         .kind = JOB_PUT,
         .upload = u,
@@ -454,9 +465,9 @@ static const struct fault *files_finish(struct object_upload *u, enum object_con
         .row = { .bucket = u->bucket,
                  .key = u->key,
                  .path = u->path,
-                 .info = { .size = u->size,
+                 .info = { .size = u->shown ? u->shown_size : u->size,
                            .modified_ms = self->outside->clock->wall_ms(self->outside->clock),
-                           .etag = { etag, sizeof etag },
+                           .etag = other_etag ? u->shown_etag : (str) { etag, sizeof etag },
                            .headers_json = u->headers_json } },
     };
     if (str_eq(u->path, object_path(u->key, u->arena)))
@@ -612,6 +623,7 @@ static void files_close(struct objects *objects)
 static const struct objects_ops ops = {
     .begin = files_begin,
     .write = files_write,
+    .show = files_show,
     .finish = files_finish,
     .cancel = files_cancel,
     .read = files_read,

@@ -55,6 +55,7 @@ struct s3_put_answer s3_action_put(const struct acting *as, const struct action 
         .metadata = encrypted.metadata,
         .metadata_count = encrypts ? ENCRYPTED_METADATA : 0,
         .body = encrypted.body,
+        .may_be_multipart = true,
         .remedy_resource = rule_objects_arn(as->arena, bucket, prefix),
     };
     const struct call call = acting_call(as, caller);

@@ -53,6 +53,15 @@ void bucket_encode(const struct bucket *bucket, struct buf *out)
     json_add_int(&w, "created_ms", bucket->created_ms);
     if (!str_is_none(bucket->policy_text))
         json_add_str(&w, "policy", bucket->policy_text);
+    if (bucket->encryption.kind != SSE_NONE) {
+        json_name(&w, STR("encryption"));
+        json_open(&w, '{');
+        json_add_str(&w, "algorithm", sse_kind_name(bucket->encryption.kind));
+        if (bucket->encryption.kms_key_id.len)
+            json_add_str(&w, "key", bucket->encryption.kms_key_id);
+        json_add_bool(&w, "bucket_key", bucket->encryption.bucket_key);
+        json_close(&w, '}');
+    }
     json_close(&w, '}');
 }
 
@@ -71,6 +80,14 @@ const struct fault *bucket_compile(const struct record *record, struct arena *ar
         .created_ms = json_int(json, "created_ms", 0),
         .policy_text = arena_str(arena, json_str(json, "policy")),
     };
+    const struct json *encryption = json_get(json, "encryption");
+    bucket->encryption = (struct bucket_encryption) {
+        .kind = sse_kind_named(json_str(encryption, "algorithm")),
+        .kms_key_id = arena_str(arena, json_str(encryption, "key")),
+        .bucket_key = json_bool(encryption, "bucket_key", false),
+    };
+    if (encryption && bucket->encryption.kind == SSE_NONE)
+        return fault(arena, FAULT_SYNTAX, NULL, "a bucket's record has an encryption unknown here");
     if (!account_id_ok(bucket->owner) || !region_name_ok(bucket->region))
         return fault(arena, FAULT_SYNTAX, NULL, "a bucket's record names no owner or no region");
     if (!str_is_none(bucket->policy_text)) {

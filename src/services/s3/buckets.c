@@ -166,8 +166,11 @@ static const struct fault *ask_about_policy(const struct call *call, const struc
     return NULL;
 }
 
-static const struct fault *set_policy(struct s3_service *s3, const struct call *call, str name,
-                                      str text)
+/* Changes what `from` holds of one part, whatever else was changed meanwhile. */
+typedef void bucket_change(struct bucket *, const void *from);
+
+static const struct fault *change_bucket(struct s3_service *s3, const struct call *call, str name,
+                                         bucket_change *change, const void *from)
 {
     str key = bucket_state_key(call->arena, name);
     if (str_is_none(key))
@@ -180,12 +183,23 @@ static const struct fault *set_policy(struct s3_service *s3, const struct call *
             return why->kind == FAULT_ABSENT ? s3_no_such_bucket(call) : why;
         TRY(bucket_compile(&record, call->arena, &stored));
         struct bucket bucket = *(const struct bucket *)stored;
-        bucket.policy_text = text;
+        change(&bucket, from);
         why = put_bucket(s3, call, &bucket, record.revision);
         if (!why || why->kind != FAULT_CONFLICT)
             return why;
     }
     return in_between(call);
+}
+
+static void change_policy(struct bucket *bucket, const void *from)
+{
+    bucket->policy_text = *(const str *)from;
+}
+
+static const struct fault *set_policy(struct s3_service *s3, const struct call *call, str name,
+                                      str text)
+{
+    return change_bucket(s3, call, name, change_policy, &text);
 }
 
 const struct fault *s3_put_bucket_policy(struct s3_service *s3, const struct call *call, str name,
@@ -219,4 +233,59 @@ const struct fault *s3_delete_bucket_policy(struct s3_service *s3, const struct 
     TRY(s3_find_bucket(call, name, &bucket));
     TRY(ask_about_policy(call, bucket, STR("s3:DeleteBucketPolicy")));
     return set_policy(s3, call, name, STR_NONE);
+}
+
+/* ---- default encryption ---- */
+
+static void change_encryption(struct bucket *bucket, const void *from)
+{
+    bucket->encryption = *(const struct bucket_encryption *)from;
+}
+
+/* A bucket and the key of its objects are in one Region (API Reference, PutBucketEncryption). */
+static const struct fault *check_key(const struct call *call, const struct bucket *bucket,
+                                     const struct bucket_encryption *e)
+{
+    struct arn key;
+    if (!e->kms_key_id.len || !arn_parse(e->kms_key_id, &key))
+        return NULL;
+    if (!str_eq(key.service, STR("kms")) || !str_eq(key.region, bucket->region))
+        return fault_coded(call->arena, FAULT_SYNTAX, "KMS.NotFoundException",
+                           "Invalid arn " STR_FMT, STR_ARG(key.region));
+    return NULL;
+}
+
+const struct fault *s3_put_bucket_encryption(struct s3_service *s3, const struct call *call,
+                                             str name, const struct bucket_encryption *encryption)
+{
+    const struct bucket *bucket;
+    TRY(s3_find_bucket(call, name, &bucket));
+    TRY(s3_ask_bucket(call, bucket, STR("s3:PutEncryptionConfiguration")));
+    TRY(check_key(call, bucket, encryption));
+    return change_bucket(s3, call, name, change_encryption, encryption);
+}
+
+const struct fault *s3_get_bucket_encryption(struct s3_service *s3, const struct call *call,
+                                             str name, struct bucket_encryption *ret_encryption)
+{
+    (void)s3;
+    const struct bucket *bucket;
+    TRY(s3_find_bucket(call, name, &bucket));
+    TRY(s3_ask_bucket(call, bucket, STR("s3:GetEncryptionConfiguration")));
+    if (bucket->encryption.kind == SSE_NONE)
+        return fault_coded(call->arena, FAULT_ABSENT,
+                           "ServerSideEncryptionConfigurationNotFoundError",
+                           "The server side encryption configuration was not found");
+    *ret_encryption = bucket->encryption;
+    return NULL;
+}
+
+const struct fault *s3_delete_bucket_encryption(struct s3_service *s3, const struct call *call,
+                                                str name)
+{
+    static const struct bucket_encryption none = { .kind = SSE_NONE };
+    const struct bucket *bucket;
+    TRY(s3_find_bucket(call, name, &bucket));
+    TRY(s3_ask_bucket(call, bucket, STR("s3:PutEncryptionConfiguration")));
+    return change_bucket(s3, call, name, change_encryption, &none);
 }

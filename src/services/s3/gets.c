@@ -1,6 +1,8 @@
 /* services/s3/gets.c - GetObject, HeadObject and ListObjectsV2. */
+#include "base/digest.h"
 #include "base/when.h"
 #include "services/s3/embedded.h"
+#include "services/s3/encryption.h"
 
 enum { CHUNK = 128 * 1024, KEYS_MAX = 1000 };
 
@@ -102,25 +104,76 @@ static bool is_part_of(const struct s3_get *get, const struct object_info *info)
 
 struct object_body {
     struct body body;
+    struct sealed_source source; /* of an encrypted one */
     struct objects *objects;
     struct object_reader *reader;
     struct arena *arena;
     uint64_t at, end;
+    struct opener *opener; /* NULL: it lies in the clear */
     char chunk[CHUNK];
 };
+
+/* Exactly so many: an object that has become shorter on the disk is never given as if it were
+ * whole. */
+static const struct fault *read_bytes(struct object_body *b, uint64_t offset, void *to, size_t size)
+{
+    size_t got;
+    TRY(b->objects->ops->read_into(b->reader, offset, to, size, b->arena, &got));
+    if (got == size)
+        return NULL;
+    return fault(b->arena, FAULT_DEFECT, NULL, "an object is shorter on the disk than it was");
+}
+
+static const struct fault *read_sealed(struct sealed_source *source, uint64_t offset, void *to,
+                                       size_t size)
+{
+    char *at = (char *)source - offsetof(struct object_body, source);
+    return read_bytes((struct object_body *)at, offset, to, size);
+}
 
 static const struct fault *read_body(struct body *body, str *ret_chunk)
 {
     struct object_body *b = (struct object_body *)body;
-    size_t size = b->end - b->at < CHUNK ? (size_t)(b->end - b->at) : CHUNK;
-    if (size)
-        TRY(b->objects->ops->read_into(b->reader, b->at, b->chunk, size, b->arena, &size));
-    b->at += size;
-    *ret_chunk = (str) { b->chunk, size };
+    const uint64_t left = b->end - b->at;
+    str chunk = { b->chunk, left < CHUNK ? (size_t)left : CHUNK };
+    if (b->opener && left)
+        TRY(opener_read(b->opener, b->at, &b->source, b->arena, &chunk));
+    else if (left)
+        TRY(read_bytes(b, b->at, b->chunk, chunk.len));
+    *ret_chunk = chunk.len > left ? str_head(chunk, (size_t)left) : chunk;
+    b->at += ret_chunk->len;
     return NULL;
 }
 
+static void wipe(void *opener)
+{
+    opener_end(opener);
+}
+
+/* The key is asked for as whoever reads: encryption.h. */
+static const struct fault *open_sealed(struct s3_service *s3, const struct call *call,
+                                       const struct bucket *bucket, str key,
+                                       const struct s3_object *object, struct object_body *b)
+{
+    enum sse_kind kind;
+    unsigned char plaintext[CIPHER_KEY_SIZE];
+    TRY(encryption_open(s3, call, bucket, key, object->info.headers_json, &kind, plaintext));
+    if (kind == SSE_NONE)
+        return NULL;
+    b->opener = ARENA_NEW(call->arena, struct opener);
+    if (b->opener && !arena_on_reset(call->arena, wipe, b->opener))
+        b->opener = NULL;
+    if (b->opener) {
+        memcpy(b->opener->key, plaintext, sizeof plaintext);
+        b->opener->size = object->info.size;
+        b->opener->piece = UINT64_MAX;
+    }
+    bytes_forget(plaintext, sizeof plaintext);
+    return b->opener ? NULL : &fault_no_memory;
+}
+
 static const struct fault *open_body(struct s3_service *s3, const struct call *call,
+                                     const struct bucket *bucket, str key,
                                      const struct s3_object *object, struct object_reader *reader,
                                      struct body **ret_body)
 {
@@ -133,6 +186,8 @@ static const struct fault *open_body(struct s3_service *s3, const struct call *c
     b->arena = call->arena;
     b->at = object->from;
     b->end = object->from + object->count;
+    b->source = (struct sealed_source) { read_sealed };
+    TRY(open_sealed(s3, call, bucket, key, object, b));
     *ret_body = &b->body;
     return NULL;
 }
@@ -176,7 +231,7 @@ const struct fault *s3_get_object(struct s3_service *s3, const struct call *call
                            "The requested range is not satisfiable");
     object.partial = range == RANGE_PART;
     if (get->with_body && !object.not_modified)
-        TRY(open_body(s3, call, &object, reader, &object.body));
+        TRY(open_body(s3, call, bucket, get->key, &object, reader, &object.body));
     *ret_object = object;
     return NULL;
 }

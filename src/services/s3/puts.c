@@ -1,8 +1,11 @@
 /* services/s3/puts.c - PutObject, pushed by the API or pulled from an action's body; DeleteObject.
  */
+#include "base/digest.h"
+#include "base/hex.h"
 #include "base/json.h"
 #include "services/s3/checksums.h"
 #include "services/s3/embedded.h"
+#include "services/s3/encryption.h"
 
 enum {
     USER_METADATA_MAX = 2048, /* names and values together: User Guide, "Working with metadata" */
@@ -17,6 +20,10 @@ struct s3_upload {
     int64_t bucket_created_ms;
     bool if_none_match;
     struct checksums checksums;
+    struct sealed_sink sink;
+    struct sealer *sealer; /* NULL: the bytes lie in the clear */
+    struct digest *md5;    /* of the plaintext, which is the ETag of SSE-S3; else NULL */
+    struct arena *arena;
 };
 
 /* SES writes without a role only to Regions in which it receives (ses-receiving spec 13.2 row 12).
@@ -91,11 +98,16 @@ static const struct fault *must_be_new(struct s3_service *s3, const struct call 
 }
 
 /* {"content-type":"...","x-amz-meta-a":"..."}: names in lower case, one member a name. */
-static str headers_json(const struct s3_put *put, struct arena *arena)
+static str headers_json(const struct s3_put *put, const struct object_key *object_key,
+                        struct arena *arena)
 {
     AUTO_BUF out = buf_new(HEADERS_MAX);
     struct json_writer w = json_writer(&out);
     json_open(&w, '{');
+    for (size_t i = 0; i < object_key->header_count; i++) {
+        json_name(&w, object_key->headers[i].name);
+        json_put_str(&w, object_key->headers[i].value);
+    }
     for (size_t i = 0; i < put->header_count; i++) {
         str name = arena_str(arena, put->headers[i].name);
         for (size_t c = 0; c < name.len; c++)
@@ -108,41 +120,82 @@ static str headers_json(const struct s3_put *put, struct arena *arena)
     return out.failed ? STR_NONE : arena_str(arena, buf_str(&out));
 }
 
-/* All that is decided before the first byte. Nothing is changed by it. */
-static const struct fault *judge_put(struct s3_service *s3, const struct call *call,
-                                     const struct s3_put *put, const struct bucket **ret_bucket)
+/* All that is decided before the first byte. Nothing is changed by it. The caller wipes the key. */
+static const struct fault *judge_put(struct s3_service *s3, struct kms_port *kms,
+                                     const struct call *call, const struct s3_put *put,
+                                     const struct bucket **ret_bucket,
+                                     enum sse_kind *ret_encryption, struct object_key *ret_key)
 {
     TRY(s3_find_bucket(call, put->bucket, ret_bucket));
     TRY(ask_put(call, *ret_bucket, put));
     TRY(ask_region(s3, call, *ret_bucket));
     TRY(check_put(call, put));
-    return put->if_none_match ? must_be_new(s3, call, put->bucket, put->key) : NULL;
+    if (put->if_none_match)
+        TRY(must_be_new(s3, call, put->bucket, put->key));
+    const struct object_encryption encryption = encryption_of(*ret_bucket, put);
+    *ret_encryption = encryption.kind;
+    return encryption_key(s3, kms, call, *ret_bucket, put, &encryption, ret_key);
+}
+
+static const struct fault *write_sealed(struct sealed_sink *sink, str bytes)
+{
+    char *at = (char *)sink - offsetof(struct s3_upload, sink);
+    const struct s3_upload *u = (const struct s3_upload *)at;
+    return u->service->objects->ops->write(u->upload, bytes, u->arena);
+}
+
+static void wipe(void *sealer)
+{
+    sealer_end(sealer);
+}
+
+static const struct fault *begin_sealing(struct s3_upload *u, enum sse_kind kind,
+                                         const struct object_key *key, struct arena *arena)
+{
+    if (kind == SSE_NONE)
+        return NULL;
+    u->sealer = ARENA_NEW(arena, struct sealer);
+    if (!u->sealer || !arena_on_reset(arena, wipe, u->sealer))
+        return &fault_no_memory;
+    memcpy(u->sealer->key, key->plaintext, sizeof u->sealer->key);
+    u->sink = (struct sealed_sink) { write_sealed };
+    u->arena = arena;
+    if (kind == SSE_S3)
+        u->md5 = digest_new(DIGEST_MD5);
+    return NULL;
 }
 
 const struct fault *s3_put_begin(struct s3_service *s3, const struct call *call,
                                  const struct s3_put *put, struct s3_upload **ret_upload)
 {
     const struct bucket *bucket;
-    TRY(judge_put(s3, call, put, &bucket));
+    enum sse_kind encryption;
+    struct object_key key;
+    TRY(judge_put(s3, s3->kms, call, put, &bucket, &encryption, &key));
     struct s3_upload *u = ARENA_NEW(call->arena, struct s3_upload);
-    str headers = headers_json(put, call->arena);
-    if (!u || str_is_none(headers))
+    str headers = headers_json(put, &key, call->arena);
+    bool ready = u && headers.ptr && !begin_sealing(u, encryption, &key, call->arena);
+    bytes_forget(key.plaintext, sizeof key.plaintext);
+    if (!ready)
         return &fault_no_memory;
-    *u = (struct s3_upload) { .service = s3,
-                              .bucket = bucket->name,
-                              .key = arena_str(call->arena, put->key),
-                              .bucket_created_ms = bucket->created_ms,
-                              .if_none_match = put->if_none_match };
+    u->service = s3;
+    u->bucket = bucket->name;
+    u->key = arena_str(call->arena, put->key);
+    u->bucket_created_ms = bucket->created_ms;
+    u->if_none_match = put->if_none_match;
     if (!str_is_none(put->content_md5)) {
-        if (!checksums_expect(&u->checksums, CHECKSUM_MD5, put->content_md5))
+        if (!checksums_expect(&u->checksums, CHECKSUM_MD5, put->content_md5)) {
+            digest_free(u->md5);
             return fault_coded(call->arena, FAULT_SYNTAX, "InvalidDigest",
                                "The Content-MD5 you specified was invalid.");
+        }
         checksums_count(&u->checksums, CHECKSUM_MD5);
     }
     const struct fault *why = s3->objects->ops->begin(s3->objects, bucket->name, put->key, headers,
                                                       call->arena, &u->upload);
     if (why) {
         checksums_free(&u->checksums);
+        digest_free(u->md5);
         return why;
     }
     *ret_upload = u;
@@ -181,6 +234,10 @@ const struct fault *s3_put_expect(struct s3_upload *u, const struct call *call, 
 const struct fault *s3_put_write(struct s3_upload *u, const struct call *call, str chunk)
 {
     checksums_add(&u->checksums, chunk);
+    if (u->md5)
+        digest_add(u->md5, chunk);
+    if (u->sealer)
+        return sealer_add(u->sealer, chunk, &u->sink);
     return u->service->objects->ops->write(u->upload, chunk, call->arena);
 }
 
@@ -189,7 +246,27 @@ void s3_put_cancel(struct s3_upload *u)
     if (!u)
         return;
     checksums_free(&u->checksums);
+    digest_free(u->md5);
     u->service->objects->ops->cancel(u->upload);
+}
+
+/* The last piece, and what is told of the object: its own size, and of SSE-S3 its own MD5. */
+static const struct fault *end_sealing(struct s3_upload *u)
+{
+    unsigned char md5[MD5_SIZE];
+    char etag[2 * MD5_SIZE];
+    str shown = STR("");
+    if (!u->sealer)
+        return NULL;
+    if (u->md5) {
+        digest_end(u->md5, md5);
+        hex_encode(etag, md5, sizeof md5);
+        shown = (str) { etag, sizeof etag };
+    }
+    digest_free(u->md5);
+    u->md5 = NULL;
+    u->service->objects->ops->show(u->upload, u->sealer->size, shown);
+    return sealer_last(u->sealer, &u->sink);
 }
 
 /* The bucket may have gone, or gone and come again as another's, while the bytes arrived. Asked
@@ -208,6 +285,9 @@ const struct fault *s3_put_finish(struct s3_upload *u, const struct call *call,
 {
     struct objects *objects = u->service->objects;
     const struct fault *why = checksums_end(&u->checksums, call->arena);
+    const struct fault *unsealed = end_sealing(u);
+    if (!why)
+        why = unsealed;
     if (why) {
         objects->ops->cancel(u->upload);
         return why;
@@ -249,14 +329,15 @@ static const struct fault *put_of(const struct put_object *from, struct arena *a
                                                             ? STR("binary/octet-stream")
                                                             : from->content_type };
     for (size_t i = 0; i < from->metadata_count; i++)
-        headers[1 + i] = (struct header) { arena_strf(a, "x-amz-meta-" STR_FMT,
-                                                      STR_ARG(from->metadata[i].name)),
-                                           from->metadata[i].value };
+        headers[1 + i] =
+            (struct header) { arena_strf(a, "x-amz-meta-" STR_FMT, STR_ARG(from->metadata[i].name)),
+                              from->metadata[i].value };
     *ret_put = (struct s3_put) { .bucket = from->bucket,
                                  .key = from->key,
                                  .headers = headers,
                                  .header_count = from->metadata_count + 1,
                                  .content_md5 = STR_NONE,
+                                 .multipart = from->may_be_multipart,
                                  .remedy_resource = from->remedy_resource };
     return NULL;
 }
@@ -283,9 +364,13 @@ const struct fault *s3_rehearse_put(struct s3_port *port, const struct call *cal
 {
     struct s3_service *s3 = ((struct s3_rehearsal *)port)->service;
     const struct bucket *bucket;
+    enum sse_kind encryption;
+    struct object_key key;
     struct s3_put put;
     TRY(put_of(from, call->arena, &put));
-    return judge_put(s3, call, &put, &bucket);
+    TRY(judge_put(s3, s3->rehearsal_kms, call, &put, &bucket, &encryption, &key));
+    bytes_forget(key.plaintext, sizeof key.plaintext);
+    return NULL;
 }
 
 const struct fault *s3_delete_object(struct s3_service *s3, const struct call *call, str name,

@@ -30,6 +30,9 @@ struct s3_service {
      * the seven of SES and the region of the call. */
     const str *receiving_regions;
     size_t receiving_region_count;
+    /* For server-side encryption. Without a KMS, aws:kms is refused. */
+    struct kms_port *kms, *rehearsal_kms;
+    unsigned char seal_key[32]; /* seals the keys of SSE-S3; derived from the root key */
 };
 
 /* Lives in the arena; borrows all it is given. */
@@ -45,6 +48,14 @@ const struct fault *s3_head_bucket(struct s3_service *, const struct call *, str
                                    const struct bucket **ret_bucket);
 const struct fault *s3_get_bucket_location(struct s3_service *, const struct call *, str bucket,
                                            str *ret_region);
+/* What is done to objects that do not say. FAULT_ABSENT, ServerSideEncryptionConfigurationNotFoundError:
+ * nothing. A key's ARN of another Region than the bucket's is refused. */
+const struct fault *s3_put_bucket_encryption(struct s3_service *, const struct call *, str bucket,
+                                             const struct bucket_encryption *);
+const struct fault *s3_get_bucket_encryption(struct s3_service *, const struct call *, str bucket,
+                                             struct bucket_encryption *ret_encryption);
+const struct fault *s3_delete_bucket_encryption(struct s3_service *, const struct call *, str bucket);
+
 /* The buckets of the caller's account, by name. */
 const struct fault *s3_list_buckets(struct s3_service *, const struct call *,
                                     const struct bucket *const **ret_buckets, size_t *ret_count);
@@ -58,6 +69,13 @@ const struct fault *s3_delete_bucket_policy(struct s3_service *, const struct ca
 /* A put, pushed: begin authorises and opens, write takes bytes as they come, finish checks the
  * digests and makes the object. The upload is gone after finish (in every case) and after cancel.
  * One thread at a time. */
+struct object_encryption { /* the encryption a put comes to: see encryption.h */
+    enum sse_kind kind;
+    str kms_key_id; /* as asked for; SSE_KMS without one: alias/aws/s3 */
+    bool bucket_key;
+    const struct header *context; /* further pairs, the caller's own */
+    size_t context_count;
+};
 struct s3_put {
     str bucket, key;
     const struct header
@@ -68,6 +86,8 @@ struct s3_put {
     str content_md5;     /* base64, as in Content-MD5; or STR_NONE */
     bool if_none_match;  /* "If-None-Match: *": only when there is no such key */
     str remedy_resource; /* as in put_object */
+    struct object_encryption encryption; /* as the put asks; SSE_NONE: the bucket's default */
+    bool multipart; /* as put_object's may_be_multipart */
 };
 struct s3_upload;
 const struct fault *s3_put_begin(struct s3_service *, const struct call *, const struct s3_put *,
