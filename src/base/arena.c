@@ -23,6 +23,7 @@ struct release {
 struct arena {
     size_t limit, held; /* held: bytes of all blocks, counted against the limit */
     size_t used;
+    bool wipes;
     struct block *blocks; /* newest first */
     struct release *releases;
 };
@@ -91,12 +92,20 @@ bool arena_on_reset(struct arena *a, void (*release)(void *), void *owned)
     return true;
 }
 
+void arena_wipes(struct arena *a)
+{
+    a->wipes = true;
+}
+
 static void release_all(struct arena *a)
 {
     for (struct release *r = a->releases; r; r = a->releases) {
         a->releases = r->next;
         r->run(r->owned);
     }
+    for (struct block *b = a->wipes ? a->blocks : NULL; b; b = b->next)
+        explicit_bzero(b->bytes, b->used);
+    a->wipes = false;
 }
 
 /* The first block is kept when it is small: a connection's next transaction needs it at once. */

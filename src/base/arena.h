@@ -22,6 +22,9 @@ void *arena_array(struct arena *, size_t size, size_t count, size_t align); /* z
  * work. False at the limit: then nothing was registered and the caller still owns it. */
 bool arena_on_reset(struct arena *, void (*release)(void *), void *owned);
 
+/* What is in it is secret: zeroed at the next reset or free, before the memory goes back. */
+void arena_wipes(struct arena *);
+
 #define ARENA_NEW(a, type)      ((type *)arena_alloc((a), sizeof(type), _Alignof(type)))
 #define ARENA_ARRAY(a, type, n) ((type *)arena_array((a), sizeof(type), (n), _Alignof(type)))
 

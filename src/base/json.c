@@ -5,6 +5,8 @@
 #include "base/utf8.h"
 
 #include <inttypes.h>
+#include <malloc.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 /* Both sides number their kinds, with the same words. */
@@ -118,9 +120,24 @@ static const struct fault *copy(const json_t *from, struct arena *arena, unsigne
     return fault(arena, FAULT_DEFECT, NULL, "the JSON holds a value of no kind");
 }
 
+/* A request's Plaintext or secret key passes through jansson's own memory. */
+static void wipe_and_free(void *memory)
+{
+    if (memory)
+        explicit_bzero(memory, malloc_usable_size(memory));
+    free(memory);
+}
+
+static void set_memory(void)
+{
+    json_set_alloc_funcs(malloc, wipe_and_free);
+}
+
 const struct fault *json_parse(str text, struct arena *arena, const struct json **ret_value)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     json_error_t error;
+    pthread_once(&once, set_memory);
     json_t *read = json_loadb(text.ptr ? text.ptr : "", text.len,
                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (!read)
