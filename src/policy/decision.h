@@ -49,6 +49,7 @@ struct exhibit {
     enum exhibit_kind kind;
     str name; /* for people: "bucket policy of demo-mail", "inline policy p of role r" */
     const struct document *document; /* NULL: a ceiling that is present and silent */
+    str fixed; /* nobody can change it: what to do instead; STR_NONE: whoever keeps it can */
     unsigned level;                  /* SCP, RCP: levels from the organization's root down */
 };
 
@@ -136,7 +137,7 @@ struct remedy {
     str says;        /* where to put it, and who can, for a person */
 };
 /* One for each lack, in their order; all of them together allow the request, and each is needed.
- * None where no statement can help: see denial_instead. False: the arena is full. */
+ * None where no statement can help, or none can be put where it would: see denial_instead. False: the arena is full. */
 bool denial_remedies(const struct denial *, struct arena *, const struct remedy **ret_remedies,
                      size_t *ret_count);
 str denial_remedy(const struct denial *, struct arena *); /* the first one's statement */

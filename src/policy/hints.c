@@ -344,6 +344,29 @@ static bool hint_lacking_context(const struct request *request, const struct lac
     return !r.full && !str_is_none(r.policy);
 }
 
+/* What S3 or SNS ask for in the name of a service principal, nobody's account asks for. */
+static bool hint_no_account(const struct request *request, const struct lack *lack,
+                            struct arena *arena, struct hints *hints)
+{
+    if (lack->kind != LACK_CONDITION || lack->got || request->caller->kind != CALLER_SERVICE ||
+        !str_eq_nocase(lack->condition->key, STR("kms:CallerAccount")))
+        return true;
+    struct reading r = {
+        .document = lack->exhibit->document,
+        .policy = policy_place(lack->exhibit->kind, lack->exhibit, lack->exhibit_index, arena),
+        .arena = arena,
+        .to = hints,
+    };
+    hint(&r, HINT_NEVER_MET, lack->statement, lack->condition->span,
+         "the statement opens the key to principals of an account, and " STR_FMT
+         " is none: what " STR_FMT " asks for on its behalf has no kms:CallerAccount, so the key "
+         "of a bucket or topic that it shall reach has to name it",
+         STR_ARG(request->caller->service.principal),
+         STR_ARG(str_is_none(request->caller->via_service) ? STR("another service")
+                                                           : request->caller->via_service));
+    return !r.full && !str_is_none(r.policy);
+}
+
 bool hints_of_decision(const struct request *request, const struct decision *decision,
                        struct arena *arena, struct hints *hints)
 {
@@ -354,7 +377,8 @@ bool hints_of_decision(const struct request *request, const struct decision *dec
         const struct lack *lack = &decision->lacks[i];
         ok = look_at_exhibit(request, lack->exhibit, lack->exhibit_index, lack->statement, false,
                              arena, hints) &&
-             hint_lacking_context(request, lack, arena, hints);
+             hint_lacking_context(request, lack, arena, hints) &&
+             hint_no_account(request, lack, arena, hints);
     }
     return ok;
 }

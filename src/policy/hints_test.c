@@ -269,6 +269,8 @@ static const struct asking askings[] = {
       "s3:PutObject", "arn:aws:s3:::mail/m", VERDICT_EXPLICIT_DENY, "deny-catches-the-service" },
     { "a key asked for without the context", DOC("[" KEEPER "," SES_("kms:GenerateDataKey*", "\"*\"", BOTH ",\"StringLike\":{\"kms:EncryptionContext:aws:ses:rule-name\":\"store\"}") "]"),
       "kms:GenerateDataKey", KEY, VERDICT_IMPLICIT_DENY, "ses-context-on-bucket-key" },
+    { "a key for principals of the account", DOC("{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"*\"},\"Action\":\"kms:GenerateDataKey*\",\"Resource\":\"*\",\"Condition\":{\"StringEquals\":{\"kms:CallerAccount\":\"111122223333\"}}}"),
+      "kms:GenerateDataKey", KEY, VERDICT_IMPLICIT_DENY, "service-cannot-meet-condition" },
 };
 /* clang-format on */
 

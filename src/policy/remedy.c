@@ -200,7 +200,8 @@ bool denial_remedies(const struct denial *denial, struct arena *arena,
     size_t count = decision->verdict == VERDICT_IMPLICIT_DENY ? decision->lack_count : 0;
     for (size_t i = 0; i < count; i++) {
         const struct lack *lack = &decision->lacks[i];
-        if (lack->where == EXHIBIT_SCP && !lack->exhibit) { /* the levels themselves are too many */
+        const bool fixed = lack->exhibit && !str_is_none(lack->exhibit->fixed);
+        if (fixed || (lack->where == EXHIBIT_SCP && !lack->exhibit)) { /* or too many levels */
             count = 0;
             break;
         }

@@ -251,7 +251,10 @@ str denial_instead(const struct denial *denial, struct arena *arena)
         return denial_text(&out, arena);
     }
     for (size_t i = 0; i < decision->lack_count; i++) {
-        if (decision->lacks[i].where == EXHIBIT_SCP && !decision->lacks[i].exhibit)
+        const struct exhibit *exhibit = decision->lacks[i].exhibit;
+        if (exhibit && !str_is_none(exhibit->fixed))
+            return exhibit->fixed;
+        if (decision->lacks[i].where == EXHIBIT_SCP && !exhibit)
             return STR("move the account nearer to the organization's root: its service control "
                        "policies have more levels than AWS has");
     }
