@@ -25,7 +25,7 @@ static const struct fault *gather(const struct call *call, const struct ask *ask
 {
     const struct role *role = role_of(call);
     const struct session *session = call->caller->session;
-    size_t most = (role ? role->policy_count : 0) + 2, count = 0;
+    size_t most = (role ? role->policy_count : 0) + 3, count = 0;
     struct exhibit *exhibits = ARENA_ARRAY(call->arena, struct exhibit, most);
     if (!exhibits)
         return &fault_no_memory;
@@ -38,7 +38,12 @@ static const struct fault *gather(const struct call *call, const struct ask *ask
     if (ask->resource_policy)
         exhibits[count++] = (struct exhibit) { .kind = ask->resource_kind,
                                                .name = ask->resource_policy_name,
-                                               .document = ask->resource_policy };
+                                               .document = ask->resource_policy,
+                                               .fixed = ask->resource_policy_fixed };
+    if (ask->grants)
+        exhibits[count++] = (struct exhibit) { .kind = ask->resource_kind,
+                                               .name = ask->grants_name,
+                                               .document = ask->grants };
     *ret_exhibits = exhibits;
     *ret_count = count;
     return NULL;

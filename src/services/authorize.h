@@ -15,6 +15,9 @@ struct ask {
     const struct document *resource_policy; /* NULL: it has none */
     enum exhibit_kind resource_kind;        /* EXHIBIT_RESOURCE, or EXHIBIT_TRUST for a role */
     str resource_policy_name;               /* "bucket policy of demo-mail" */
+    str resource_policy_fixed; /* nobody can change it: exhibit.fixed */
+    const struct document *grants;          /* a key's grants, beside its policy; NULL: none */
+    str grants_name;
     const struct context_key *context;      /* beyond what every request carries */
     size_t context_count;
     str remedy_resource;

@@ -14,6 +14,7 @@
 #include "base/pmap.h"
 #include "services/account.h"
 #include "services/iam/role.h"
+#include "services/kms/key.h"
 #include "services/s3/bucket.h"
 #include "services/ses/identities.h"
 #include "services/ses/rule_sets.h"
@@ -29,6 +30,8 @@ static const struct world_kind kinds[] = {
     { STR_INIT("active-rule-set/"), active_rule_set_compile },
     { STR_INIT("bucket/"),          bucket_compile          },
     { STR_INIT("identity/"),        identity_compile        },
+    { STR_INIT("kms-alias/"),       kms_alias_compile       },
+    { STR_INIT("kms-key/"),         kms_key_compile         },
     { STR_INIT("role/"),            role_compile            },
     { STR_INIT("rule-set/"),        rule_set_compile        },
 };
