@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from conftest import ACCOUNT, Raw, Receiving, bucket_policy, data, message_id, rule_arn, s3_action
+from conftest import ACCOUNT, Raw, Receiving, bucket_policy, data, message_id, refused, rule_arn, s3_action
 
 MAIL = b"From: a@sender.example\r\nSubject: rules\r\n\r\nbody\r\n"
 OTHER = "444455556666"
@@ -137,11 +137,27 @@ def test_what_is_not_built_is_kept_and_fails_with_its_reason(server, receiving, 
 
 
 def test_a_key_never_becomes_a_plaintext_object(server, receiving):
+    kms = server.client("kms")
     receiving.bucket("mail", bucket_policy("mail", receiving.arn("r")))
-    receiving.rule("r", s3_action("mail", KmsKeyArn=f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1"))
+    refused(lambda: receiving.rule("r", s3_action("mail", KmsKeyArn=f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1")),
+            "InvalidS3Configuration", f"Unable to use AWS KMS key: arn:aws:kms:us-east-1:{ACCOUNT}:key/1")
+    key = kms.create_key()["KeyMetadata"]
+    before = kms.get_key_policy(KeyId=key["KeyId"], PolicyName="default")["Policy"]
+    after = json.loads(before)
+    after["Statement"].append({"Sid": "AllowSESToEncrypt", "Effect": "Allow", "Principal": {"Service": "ses.amazonaws.com"},
+                               "Action": "kms:GenerateDataKey*", "Resource": "*", "Condition": {"StringEquals": {
+                                   "AWS:SourceAccount": ACCOUNT, "AWS:SourceArn": receiving.arn("r")}}})
+    kms.put_key_policy(KeyId=key["KeyId"], PolicyName="default", Policy=json.dumps(after))
+    receiving.rule("r", s3_action("mail", KmsKeyArn=key["Arn"]))
+    kms.put_key_policy(KeyId=key["KeyId"], PolicyName="default", Policy=before)
     message = server.send(MAIL)
     attempt = server.attempted(message)["attempts"][0]
-    assert attempt["outcome"] == "retry" and "KmsKeyArn" in attempt["says"] and "not built" in attempt["says"], attempt
+    assert attempt["outcome"] == "retry" and attempt["denial"]["action"] == "kms:GenerateDataKey", attempt
+    kms.disable_key(KeyId=key["KeyId"])
+    kms.put_key_policy(KeyId=key["KeyId"], PolicyName="default", Policy=json.dumps(after))
+    message = server.send(MAIL)
+    attempt = server.attempted(message)["attempts"][0]
+    assert attempt["outcome"] == "retry" and f"{key['Arn']} is disabled" in attempt["says"], attempt
     assert receiving.keys() == []
 
 

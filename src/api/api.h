@@ -9,6 +9,7 @@
 #include "store/spool.h"
 #include "store/state.h"
 
+struct kms_service;  /* services/kms/kms.h */
 struct s3_service;   /* services/s3/s3.h */
 struct setup;        /* receive/setup.h */
 struct sts_service;  /* services/sts/sts.h */
@@ -19,6 +20,7 @@ struct api {
     struct state *state;
     struct worlds *worlds;
     struct s3_service *s3;
+    struct kms_service *kms;
     struct setup *setup;
     struct sts_service *sts;
     struct spool *spool;

@@ -53,6 +53,7 @@ static const struct { const char *code; int status; } statuses[] = {
 static const struct { str service; const char *code; int status; } own_statuses[] = {
     { STR_INIT("iam"), "LimitExceeded", 409 }, /* SES's is 400 */
     { STR_INIT("s3"),  "ExpiredToken",  400 },
+    { STR_INIT("kms"), "DryRunOperationException", 412 },
 };
 
 /* The JSON services have words of their own for what goes wrong before an operation. */
@@ -74,16 +75,21 @@ static const char *json_word(const char *code)
     return code;
 }
 
-static int status_of(const struct service *service, const char *code, int otherwise)
+static int own_status_of(const struct service *service, const char *code, int otherwise)
 {
     for (size_t i = 0; i < sizeof own_statuses / sizeof own_statuses[0]; i++)
         if (str_eq(own_statuses[i].service, service->name) &&
             strcmp(own_statuses[i].code, code) == 0)
             return own_statuses[i].status;
+    return otherwise;
+}
+
+static int status_of(const struct service *service, const char *code, int otherwise)
+{
     for (size_t i = 0; i < sizeof statuses / sizeof statuses[0]; i++)
         if (strcmp(statuses[i].code, code) == 0)
-            return statuses[i].status;
-    return otherwise;
+            return own_status_of(service, code, statuses[i].status);
+    return own_status_of(service, code, otherwise);
 }
 
 static const char *word_of(const struct kind_row *row, enum dialect dialect, int *ret_status)
@@ -126,8 +132,9 @@ struct error_words error_words(const struct service *service, const struct fault
         status = 400; /* a limit with a name is the client's; one without is ours */
     if (code && (service->dialect == DIALECT_JSON || service->dialect == DIALECT_REST_JSON)) {
         code = json_word(code);
-        if (service->dialect == DIALECT_REST_JSON)
-            status = status_of(service, why->code, status);
+        status = service->dialect == DIALECT_REST_JSON
+                     ? status_of(service, why->code, status)
+                     : own_status_of(service, why->code, status); /* else a 400, mostly */
     } else if (code)
         status = status_of(service, code, status);
     else if (service->dialect == DIALECT_QUERY_XML)

@@ -7,6 +7,11 @@
         .service = STR_INIT(#svc), .name = STR_INIT(#op), .dialect = DIALECT_QUERY_XML,            \
         .iam_action = STR_INIT(#svc ":" #op), .run = run_##svc##_##op                              \
     }
+#define JSON(svc, op)                                                                              \
+    {                                                                                              \
+        .service = STR_INIT(#svc), .name = STR_INIT(#op), .dialect = DIALECT_JSON,                 \
+        .iam_action = STR_INIT(#svc ":" #op), .run = run_##svc##_##op                              \
+    }
 #define S3(op, action, verb, on, sub)                                                              \
     {                                                                                              \
         .service = STR_INIT("s3"), .name = STR_INIT(#op), .dialect = DIALECT_REST_XML,             \
@@ -63,6 +68,41 @@ const struct operation operations[] = {
     QUERY(iam, DeleteRole),
     QUERY(iam, SimulateCustomPolicy),
     QUERY(iam, SimulatePrincipalPolicy),
+
+    JSON(kms, CancelKeyDeletion),
+    JSON(kms, CreateAlias),
+    JSON(kms, CreateGrant),
+    JSON(kms, CreateKey),
+    JSON(kms, Decrypt),
+    JSON(kms, DeleteAlias),
+    JSON(kms, DescribeKey),
+    JSON(kms, DisableKey),
+    JSON(kms, DisableKeyRotation),
+    JSON(kms, EnableKey),
+    JSON(kms, EnableKeyRotation),
+    JSON(kms, Encrypt),
+    JSON(kms, GenerateDataKey),
+    JSON(kms, GenerateDataKeyWithoutPlaintext),
+    JSON(kms, GenerateRandom),
+    JSON(kms, GetKeyPolicy),
+    JSON(kms, GetKeyRotationStatus),
+    JSON(kms, ListAliases),
+    JSON(kms, ListGrants),
+    JSON(kms, ListKeyPolicies),
+    JSON(kms, ListKeyRotations),
+    JSON(kms, ListKeys),
+    JSON(kms, ListResourceTags),
+    JSON(kms, ListRetirableGrants),
+    JSON(kms, PutKeyPolicy),
+    JSON(kms, ReEncrypt),
+    JSON(kms, RetireGrant),
+    JSON(kms, RevokeGrant),
+    JSON(kms, RotateKeyOnDemand),
+    JSON(kms, ScheduleKeyDeletion),
+    JSON(kms, TagResource),
+    JSON(kms, UntagResource),
+    JSON(kms, UpdateAlias),
+    JSON(kms, UpdateKeyDescription),
 
     QUERY(sts, AssumeRole),
     QUERY(sts, GetCallerIdentity),

@@ -1,17 +1,26 @@
 #include "api/request.h"
 
 #include "api/query.h"
+#include "base/digest.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
+
+/* Either may hold a data key or a secret. */
+static void forget(struct buf *buf)
+{
+    if (buf->len)
+        bytes_forget(buf->ptr, buf->len);
+    buf_free(buf);
+}
 
 void request_release(void *request)
 {
     struct api_request *r = request;
 
     assert(!r->stream_open && "a stream is finished or cancelled before its memory goes");
-    buf_free(&r->text);
-    buf_free(&r->answer.text);
+    forget(&r->text);
+    forget(&r->answer.text);
     if (r->call.call.world)
         world_unref(r->call.call.world);
 }

@@ -31,6 +31,23 @@ operation_fn run_iam_PutRolePolicy, run_iam_GetRolePolicy, run_iam_ListRolePolic
 /* iam_simulate.c */
 operation_fn run_iam_SimulateCustomPolicy, run_iam_SimulatePrincipalPolicy;
 
+/* kms.c */
+operation_fn run_kms_CancelKeyDeletion, run_kms_CreateAlias, run_kms_CreateKey,
+    run_kms_DeleteAlias, run_kms_DescribeKey, run_kms_DisableKey, run_kms_DisableKeyRotation,
+    run_kms_EnableKey, run_kms_EnableKeyRotation, run_kms_GetKeyPolicy,
+    run_kms_GetKeyRotationStatus, run_kms_ListAliases, run_kms_ListKeyPolicies,
+    run_kms_ListKeyRotations, run_kms_ListKeys, run_kms_ListResourceTags, run_kms_PutKeyPolicy,
+    run_kms_RotateKeyOnDemand, run_kms_ScheduleKeyDeletion, run_kms_TagResource,
+    run_kms_UntagResource, run_kms_UpdateAlias, run_kms_UpdateKeyDescription;
+
+/* kms_use.c */
+operation_fn run_kms_Encrypt, run_kms_Decrypt, run_kms_ReEncrypt, run_kms_GenerateDataKey,
+    run_kms_GenerateDataKeyWithoutPlaintext, run_kms_GenerateRandom;
+
+/* kms_grants.c */
+operation_fn run_kms_CreateGrant, run_kms_ListGrants, run_kms_ListRetirableGrants,
+    run_kms_RetireGrant, run_kms_RevokeGrant;
+
 /* sts.c */
 operation_fn run_sts_AssumeRole, run_sts_GetCallerIdentity;
 

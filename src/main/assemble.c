@@ -101,13 +101,17 @@ static const struct fault *open_stores(struct server *s)
 static const struct fault *open_services(struct server *s)
 {
     TRY(s3_embedded_open(s->objects, s->state, s->worlds, &s->outside, s->arena, &s->s3));
+    TRY(kms_embedded_open(s->state, s->worlds, &s->outside, &s->root_key, s->arena, &s->kms));
     s->ports.s3 = &s->s3->port;
     root_key_derive(&s->root_key, STR("s3 1"), s->s3->seal_key);
+    s->ports.kms = &s->kms->port;
     s->sts = sts_embedded_open(&s->root_key, &s->outside, s->arena);
     if (!s->sts)
         return &fault_no_memory;
     s->ports.sts = &s->sts->port;
-    s->rehearsal_ports = (struct ports) { .s3 = &s->s3->rehearsal.port, .sts = s->ports.sts };
+    s->rehearsal_ports = (struct ports) { .s3 = &s->s3->rehearsal.port,
+                                          .kms = &s->kms->rehearsal.port,
+                                          .sts = s->ports.sts };
     TRY(setup_open(&s->ports, &s->outside, s->metrics, s->arena, &s->setup));
     /* Unless the operator gave a name, Received says SES's own, of the region the mail came in for:
      * own words stand by default only in the banner (ses-receiving spec 7.2, U20). */
@@ -204,6 +208,7 @@ static const struct fault *start_api(struct server *s)
     s->api.state = s->state;
     s->api.worlds = s->worlds;
     s->api.s3 = s->s3;
+    s->api.kms = s->kms;
     s->api.setup = s->setup;
     s->api.sts = s->sts;
     s->api.spool = s->spool;

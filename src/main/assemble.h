@@ -10,6 +10,7 @@
 #include "main/data_dir.h"
 #include "receive/deliver.h"
 #include "receive/setup.h"
+#include "services/kms/kms.h"
 #include "services/ports.h"
 #include "services/root_key.h"
 #include "services/s3/s3.h"
@@ -28,6 +29,7 @@ struct server {
     struct objects *objects;
     struct spool *spool;
     struct s3_service *s3;
+    struct kms_service *kms;
     struct sts_service *sts;
     struct ports ports, rehearsal_ports;
     struct setup *setup;
