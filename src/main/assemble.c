@@ -104,7 +104,8 @@ static const struct fault *open_services(struct server *s)
     TRY(kms_embedded_open(s->state, s->worlds, &s->outside, &s->root_key, s->arena, &s->kms));
     s->ports.s3 = &s->s3->port;
     root_key_derive(&s->root_key, STR("s3 1"), s->s3->seal_key);
-    s->ports.kms = &s->kms->port;
+    s->ports.kms = s->s3->kms = &s->kms->port;
+    s->s3->rehearsal_kms = &s->kms->rehearsal.port;
     s->sts = sts_embedded_open(&s->root_key, &s->outside, s->arena);
     if (!s->sts)
         return &fault_no_memory;
