@@ -2,6 +2,7 @@
 #include "main/assemble.h"
 
 #include "base/json.h"
+#include "base/secret.h"
 #include "main/bindable.h"
 #include "main/keeper.h"
 #include "main/privileges.h"
@@ -9,6 +10,7 @@
 #include "services/world.h"
 #include "wire/tls.h"
 
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -68,7 +70,9 @@ static str region_of(const struct config *c, const struct smtp_bind *bind)
 static const struct fault *open_secrets(struct server *s)
 {
     const struct config *c = s->config;
-    TRY(data_dir_root_key(&s->dir, s->outside.entropy, s->arena, s->root_key.octets));
+    if (str_is_none(s->root_key_file.path))
+        TRY(root_key_file_inside(s->dir.path, s->outside.entropy, s->arena, &s->root_key,
+                                 &s->root_key_file));
     root_key_derive(&s->root_key, STR("sesame X-SES-RECEIPT 1"), s->stamp.receipt_key);
     s->api.root_key_id = c->root_access_key_id;
     s->api.root_secret = c->root_secret_access_key;
@@ -77,6 +81,20 @@ static const struct fault *open_secrets(struct server *s)
     s->root_key_made = true;
     return data_dir_root_credentials(&s->dir, s->outside.entropy, s->arena, &s->api.root_key_id,
                                      &s->api.root_secret);
+}
+
+/* Never in silence: under another key nothing that is wrapped could be read, and what is wrapped
+ * from now on would be lost with it. */
+static const struct fault *check_root_key(struct server *s)
+{
+    const struct fault *why = root_key_check(&s->root_key, s->state, s->arena);
+    if (!why || why->kind != FAULT_CONFLICT)
+        return why;
+    root_key_file_take_back(&s->root_key_file, s->arena);
+    return fault(s->arena, FAULT_CONFLICT, why,
+                 STR_FMT " is not the root key of " STR_FMT ": name the right one with --root-key, "
+                         "or put it back",
+                 STR_ARG(s->root_key_file.path), STR_ARG(s->dir.path));
 }
 
 static const struct fault *open_stores(struct server *s)
@@ -91,6 +109,7 @@ static const struct fault *open_stores(struct server *s)
     };
     TRY(state_sqlite_open(data_dir_at(&s->dir, s->arena, "state.sqlite"), &s->outside, s->arena,
                           &s->state));
+    TRY(check_root_key(s));
     TRY(worlds_open(s->state, &s->outside, s->arena, &s->worlds));
     TRY(objects_files_open(data_dir_at(&s->dir, s->arena, "objects"), &s->outside, s->arena,
                            &s->objects));
@@ -250,6 +269,8 @@ static const struct fault *open_all(struct server *s)
     TRY(data_dir_open(s->config->data, s->arena, &s->dir));
     umask(077); /* what lies in it is nobody else's business */
     TRY(check_addresses(s->config, s->arena));
+    TRY(root_key_file_outside(s->config->root_key, getenv("CREDENTIALS_DIRECTORY"),
+                              s->outside.entropy, s->arena, &s->root_key, &s->root_key_file));
     TRY(privileges_give(&privileges, s->dir.path, s->arena));
     TRY(privileges_give(&privileges, data_dir_at(&s->dir, s->arena, "lock"), s->arena));
     TRY(privileges_lower(&privileges, s->arena));
@@ -274,7 +295,8 @@ static const struct fault *open_all(struct server *s)
 const struct fault *server_open(const struct config *config, struct arena *a,
                                 struct server **ret_server)
 {
-    struct server *s = ARENA_NEW(a, struct server);
+    privileges_no_dumps();
+    struct server *s = secret_new(a, sizeof *s); /* it holds the root key */
     if (!s)
         return &fault_no_memory;
     s->config = config;

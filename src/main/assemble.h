@@ -8,6 +8,7 @@
 #include "base/outside.h"
 #include "main/config.h"
 #include "main/data_dir.h"
+#include "main/root_key_file.h"
 #include "receive/deliver.h"
 #include "receive/setup.h"
 #include "services/kms/kms.h"
@@ -23,6 +24,7 @@ struct server {
     struct data_dir dir;
     struct outside outside;
     struct root_key root_key;
+    struct root_key_file root_key_file;
     struct metrics *metrics;
     struct state *state;
     struct worlds *worlds;

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FILE_MAX_SIZE = 64 * 1024, ROOT_KEY_SIZE = 32 };
+enum { FILE_MAX_SIZE = 64 * 1024 };
 
 static const struct fault *cannot(struct arena *a, const char *what, const char *path)
 {
@@ -43,8 +43,8 @@ static const struct fault *read_file(struct arena *a, const char *path, str *ret
 
 /* Whole or not at all, and on disk before anybody relies on it: a key that is lost with the power
  * is worse than none. */
-static const struct fault *write_file(struct arena *a, str directory, const char *name, str bytes,
-                                      mode_t mode, bool durable)
+const struct fault *data_dir_write(struct arena *a, str directory, const char *name, str bytes,
+                                   unsigned mode, bool durable)
 {
     const char *path = join(a, directory, name);
     const char *fresh = path ? arena_cstr(a, arena_strf(a, "%s.new", path)) : NULL;
@@ -137,31 +137,6 @@ str data_dir_at(const struct data_dir *dir, struct arena *a, const char *name)
 
 /* ---- secrets ---- */
 
-const struct fault *data_dir_root_key(const struct data_dir *dir, struct entropy *entropy,
-                                      struct arena *a, unsigned char ret_key[32])
-{
-    str keys = data_dir_at(dir, a, "keys"), bytes;
-    const char *folder = arena_cstr(a, keys);
-    if (!folder)
-        return &fault_no_memory;
-    if (mkdir(folder, 0700) != 0 && errno != EEXIST)
-        return cannot(a, "cannot make", folder);
-    const struct fault *f = read_file(a, join(a, keys, "root"), &bytes);
-    if (f && f->kind == FAULT_ABSENT) {
-        unsigned char key[ROOT_KEY_SIZE];
-        entropy->fill(entropy, key, sizeof key);
-        bytes = arena_str(a, (str) { (const char *)key, sizeof key });
-        f = bytes.ptr ? write_file(a, keys, "root", bytes, 0600, true) : &fault_no_memory;
-    }
-    if (f)
-        return f;
-    if (bytes.len != ROOT_KEY_SIZE)
-        return fault(a, FAULT_SYNTAX, NULL, "%s/root does not hold the 32 octets of a root key",
-                     folder);
-    memcpy(ret_key, bytes.ptr, ROOT_KEY_SIZE);
-    return NULL;
-}
-
 /* The value of `name = value` in an AWS shared credentials file; the first profile that has it. */
 static str credential(str text, str name)
 {
@@ -204,7 +179,7 @@ const struct fault *data_dir_root_credentials(const struct data_dir *dir, struct
     str text = arena_strf(
         a, "[default]\naws_access_key_id = " STR_FMT "\naws_secret_access_key = " STR_FMT "\n",
         STR_ARG(*ret_id), STR_ARG(*ret_secret));
-    return text.ptr ? write_file(a, dir->path, "root-credentials", text, 0600, true)
+    return text.ptr ? data_dir_write(a, dir->path, "root-credentials", text, 0600, true)
                     : &fault_no_memory;
 }
 
@@ -212,7 +187,7 @@ const struct fault *data_dir_root_credentials(const struct data_dir *dir, struct
 
 const struct fault *data_dir_put_ready(const struct data_dir *dir, struct arena *a, str line)
 {
-    return write_file(a, dir->path, "ready.json", line, 0644, false);
+    return data_dir_write(a, dir->path, "ready.json", line, 0644, false);
 }
 
 void data_dir_remove_ready(const struct data_dir *dir, struct arena *a)

@@ -2,7 +2,7 @@
  *
  *   lock               held while a server uses the directory
  *   root-credentials   the root's access key, as an AWS shared credentials file (0600)
- *   keys/root          32 octets from which other keys are derived (0600)
+ *   keys/root          32 octets from which other keys are derived: main/root_key_file.h
  *   ready.json         the ready line, while a server serves
  *
  * The rest belongs to the stores: state.sqlite, spool/, objects/, tls/. */
@@ -22,9 +22,11 @@ void data_dir_close(struct data_dir *);
 
 str data_dir_at(const struct data_dir *, struct arena *, const char *name); /* DIR/name */
 
-/* Each is made at the first start. */
-const struct fault *data_dir_root_key(const struct data_dir *, struct entropy *, struct arena *,
-                                      unsigned char ret_key[32]);
+/* Whole or not at all, and on disk when `durable`. */
+const struct fault *data_dir_write(struct arena *, str directory, const char *name, str bytes,
+                                   unsigned mode, bool durable);
+
+/* Made at the first start. */
 const struct fault *data_dir_root_credentials(const struct data_dir *, struct entropy *,
                                               struct arena *, str *ret_id, str *ret_secret);
 

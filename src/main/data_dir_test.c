@@ -46,19 +46,14 @@ static void secrets_are_made_once_and_readable_by_their_owner_only(void **state)
     struct seeded_entropy entropy = seeded_entropy(3);
     struct data_dir dir;
     str id, secret, id_again, secret_again;
-    unsigned char key[32], key_again[32];
     assert_null(data_dir_open(str_of(folder.path), a, &dir));
     assert_null(data_dir_root_credentials(&dir, &entropy.entropy, a, &id, &secret));
-    assert_null(data_dir_root_key(&dir, &entropy.entropy, a, key));
     assert_int_equal(id.len, 20);
     assert_int_equal(secret.len, 40);
     assert_int_equal(mode_of(a, data_dir_at(&dir, a, "root-credentials")), 0600);
-    assert_int_equal(mode_of(a, data_dir_at(&dir, a, "keys/root")), 0600);
     assert_null(data_dir_root_credentials(&dir, &entropy.entropy, a, &id_again, &secret_again));
-    assert_null(data_dir_root_key(&dir, &entropy.entropy, a, key_again));
     assert_true(str_eq(id, id_again));
     assert_true(str_eq(secret, secret_again));
-    assert_memory_equal(key, key_again, 32);
     data_dir_close(&dir);
 }
 
@@ -69,12 +64,8 @@ static void a_damaged_secret_is_never_replaced_in_silence(void **state)
     AUTO_ARENA *a = arena_new(1 << 20);
     struct seeded_entropy entropy = seeded_entropy(3);
     struct data_dir dir;
-    unsigned char key[32];
     str id, secret;
     assert_null(data_dir_open(str_of(folder.path), a, &dir));
-    assert_null(data_dir_root_key(&dir, &entropy.entropy, a, key));
-    assert_int_equal(truncate(arena_cstr(a, data_dir_at(&dir, a, "keys/root")), 31), 0);
-    assert_non_null(data_dir_root_key(&dir, &entropy.entropy, a, key));
     FILE *file = fopen(arena_cstr(a, data_dir_at(&dir, a, "root-credentials")), "w");
     fputs("[default]\naws_access_key_id = A\n", file);
     fclose(file);

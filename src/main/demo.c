@@ -91,8 +91,10 @@ static const struct fault *is_empty(struct server *s, bool *ret_empty)
 {
     struct record *records;
     size_t count;
-    TRY(s->state->ops->list(s->state, STR(""), STR(""), 1, s->arena, &records, &count));
-    *ret_empty = count == 0;
+    TRY(s->state->ops->list(s->state, STR(""), STR(""), 2, s->arena, &records, &count));
+    *ret_empty = true;
+    for (size_t i = 0; i < count; i++)
+        *ret_empty = *ret_empty && str_eq(records[i].key, ROOT_KEY_CHECK);
     return NULL;
 }
 

@@ -63,6 +63,12 @@ const struct fault *privileges_raise(const struct privileges *p, struct arena *a
 #define DUMPABLE 0
 #endif
 
+void privileges_no_dumps(void)
+{
+    setrlimit(RLIMIT_CORE, &(struct rlimit) { 0, 0 });
+    prctl(PR_SET_DUMPABLE, DUMPABLE, 0, 0, 0);
+}
+
 const struct fault *privileges_drop(const struct privileges *p, struct arena *a)
 {
     if (p->changes) {
@@ -73,8 +79,7 @@ const struct fault *privileges_drop(const struct privileges *p, struct arena *a)
         if (setuid(0) == 0 || seteuid(0) == 0 || getuid() != p->uid || getgid() != p->gid)
             return fault(a, FAULT_DEFECT, NULL, "the privileges of root could be taken back");
     }
-    setrlimit(RLIMIT_CORE, &(struct rlimit) { 0, 0 });
-    prctl(PR_SET_DUMPABLE, DUMPABLE, 0, 0, 0);
+    privileges_no_dumps(); /* a change of user may have undone it */
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     return NULL;
 }

@@ -19,6 +19,7 @@ const struct fault *privileges_give(const struct privileges *, str path,
                                     struct arena *); /* chown */
 const struct fault *privileges_lower(const struct privileges *, struct arena *);
 const struct fault *privileges_raise(const struct privileges *, struct arena *);
+void privileges_no_dumps(void); /* no core dumps from here on; first of all, before a key is read */
 /* For all threads and for good, checked; no core dumps, no new privileges. */
 const struct fault *privileges_drop(const struct privileges *, struct arena *);
 
