@@ -99,9 +99,12 @@ struct sns_port {
 };
 
 /* SQS: API SendMessage, as SNS sends to a queue. */
+struct message_attribute { /* of SNS and SQS alike */
+    str name, type, value; /* type: "String", "Number", "String.Array", "Binary" (value in base64), ... */
+};
 struct sqs_port {
     const struct fault *(*send_message)(struct sqs_port *, const struct call *, str queue_arn, str message,
-                                        const struct header *attributes, size_t attribute_count);
+                                        const struct message_attribute *attributes, size_t attribute_count);
 };
 
 /* Lambda: API Invoke. */
