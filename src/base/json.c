@@ -180,6 +180,28 @@ bool json_bool(const struct json *object, const char *member, bool otherwise)
     return value && value->kind == JSON_BOOL ? value->boolean : otherwise;
 }
 
+double json_number(const struct json *j, double otherwise)
+{
+    switch (json_kind(j)) {
+    case JSON_INTEGER:
+        return (double)j->integer;
+    case JSON_REAL:
+        return j->real;
+    case JSON_NULL:
+    case JSON_BOOL:
+    case JSON_STRING:
+    case JSON_ARRAY:
+    case JSON_OBJECT:
+        break;
+    }
+    return otherwise;
+}
+
+bool json_truth(const struct json *j)
+{
+    return json_kind(j) == JSON_BOOL && j->boolean;
+}
+
 int64_t json_int(const struct json *object, const char *member, int64_t otherwise)
 {
     const struct json *value = json_get(object, member);

@@ -22,6 +22,8 @@ str json_text(const struct json *);                                   /* a strin
 str json_str(const struct json *, const char *member);                /* json_text(json_get()) */
 bool json_bool(const struct json *, const char *member, bool otherwise);
 int64_t json_int(const struct json *, const char *member, int64_t otherwise);
+double json_number(const struct json *, double otherwise);             /* an integer's or a real's value */
+bool json_truth(const struct json *);
 size_t json_size(const struct json *);                                /* items or members; else 0 */
 const struct json *json_at(const struct json *, size_t index);        /* array item */
 /* Members of an object in the order written: for (i = 0; json_member(o, i, &name, &value); i++). */
