@@ -1,4 +1,11 @@
+/* wire/http_client.c - curl's easy interface, one handle a thread and kind of question.
+ *
+ * A handle keeps its connections when it is reset, so a worker that asks the same host again pays for
+ * no handshake. Those of questions that may go anywhere and of those that may not are kept apart: a
+ * connection is judged when it is made, and one made without judgement must not be found again. */
 #include "wire/http_client.h"
+
+#include "wire/address.h"
 
 #include <curl/curl.h>
 #include <pthread.h>
@@ -6,9 +13,42 @@
 
 enum { DEADLINE_MS = 30000, BODY_MAX = 16 * 1024 * 1024, HEADERS = 64 };
 
+struct handles {
+    CURL *anywhere, *public_only;
+};
+
+static pthread_key_t handles_key;
+static bool handles_kept;
+
+static void close_handles(void *owned)
+{
+    struct handles *handles = owned;
+    curl_easy_cleanup(handles->anywhere);
+    curl_easy_cleanup(handles->public_only);
+    free(handles);
+}
+
 static void initialise(void)
 {
     curl_global_init(CURL_GLOBAL_DEFAULT);
+    handles_kept = pthread_key_create(&handles_key, close_handles) == 0;
+}
+
+/* The thread's own handle, as new but for its connections; NULL: no memory. */
+static CURL *take_handle(bool public_only)
+{
+    struct handles *handles = handles_kept ? pthread_getspecific(handles_key) : NULL;
+    if (!handles) {
+        handles = calloc(1, sizeof *handles);
+        if (!handles || !handles_kept || pthread_setspecific(handles_key, handles) != 0) {
+            free(handles);
+            return NULL;
+        }
+    }
+    CURL **handle = public_only ? &handles->public_only : &handles->anywhere;
+    if (!*handle)
+        *handle = curl_easy_init();
+    return *handle;
 }
 
 /* What the signature is about: the pieces of http[s]://host/path?query. */
@@ -39,6 +79,24 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *self)
 
     buf_add(body, (str) { bytes, size * count });
     return body->failed ? 0 : size * count;
+}
+
+static size_t drop_body(char *bytes, size_t size, size_t count, void *self)
+{
+    (void)bytes, (void)self;
+    return size * count;
+}
+
+/* Asked for each address that a name leads to, before a byte is sent to it. */
+static curl_socket_t open_public(void *self, curlsocktype purpose, struct curl_sockaddr *to)
+{
+    bool *refused = self;
+    (void)purpose;
+    if (!address_is_public(&to->addr)) {
+        *refused = true;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
 }
 
 struct headers_out {
@@ -107,7 +165,7 @@ static const struct fault *collect_headers(const struct http_question *q,
 }
 
 static void set_options(CURL *curl, const struct http_question *q, struct arena *arena,
-                        struct headers_out *headers, struct buf *body)
+                        struct headers_out *headers, struct buf *body, bool *refused)
 {
     curl_easy_setopt(curl, CURLOPT_URL, arena_cstr(arena, q->url));
     curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
@@ -119,7 +177,11 @@ static void set_options(CURL *curl, const struct http_question *q, struct arena 
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
                      (long)(q->deadline_ms ? q->deadline_ms : DEADLINE_MS));
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers->list);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, q->drop_body ? drop_body : on_body);
+    if (q->public_only) {
+        curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_public);
+        curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, refused);
+    }
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, body);
     if (str_eq(q->method, STR("HEAD")))
         curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
@@ -131,7 +193,8 @@ static void set_options(CURL *curl, const struct http_question *q, struct arena 
 }
 
 static const struct fault *perform(CURL *curl, const struct http_question *q, struct buf *body,
-                                   struct arena *arena, struct http_reply *ret_reply)
+                                   const bool *refused, struct arena *arena,
+                                   struct http_reply *ret_reply)
 {
     char why[CURL_ERROR_SIZE] = "";
     char *type = NULL;
@@ -141,6 +204,10 @@ static const struct fault *perform(CURL *curl, const struct http_question *q, st
     CURLcode code = curl_easy_perform(curl);
     if (body->failed)
         return fault(arena, FAULT_LIMIT, NULL, "the answer of " STR_FMT " is too large",
+                     STR_ARG(q->url));
+    if (code != CURLE_OK && *refused)
+        return fault(arena, FAULT_DENIED, NULL,
+                     STR_FMT " has a private, loopback or link-local address, which is not allowed",
                      STR_ARG(q->url));
     if (code != CURLE_OK) {
         bool malformed = code == CURLE_URL_MALFORMAT || code == CURLE_WEIRD_SERVER_REPLY ||
@@ -174,11 +241,12 @@ const struct fault *http_ask(const struct http_question *q, struct arena *arena,
         return fault(arena, FAULT_SYNTAX, NULL, "\"" STR_FMT "\" is not an http URL",
                      STR_ARG(q->url));
     const struct fault *failed = collect_headers(q, &pieces, arena, &headers);
-    CURL *curl = failed ? NULL : curl_easy_init();
+    CURL *curl = failed ? NULL : take_handle(q->public_only);
+    bool refused = false;
     if (curl) {
-        set_options(curl, q, arena, &headers, &body);
-        failed = perform(curl, q, &body, arena, ret_reply);
-        curl_easy_cleanup(curl);
+        set_options(curl, q, arena, &headers, &body, &refused);
+        failed = perform(curl, q, &body, &refused, arena, ret_reply);
+        curl_easy_reset(curl); /* it points into this call */
     } else if (!failed)
         failed = &fault_no_memory;
     curl_slist_free_all(headers.list);

@@ -16,11 +16,13 @@ struct far {
     struct arena *arena;
     struct http_server *server;
     _Atomic bool stop;
+    _Atomic unsigned heads;
 };
 
 static enum http_next on_begin(void *context, struct http_exchange *x)
 {
     x->own = context;
+    ((struct far *)context)->heads++;
     return HTTP_READ;
 }
 static enum http_next on_chunk(struct http_exchange *x, str chunk)
@@ -199,6 +201,41 @@ static void limits_end_what_takes_too_long_or_too_much(void **state)
     assert_int_equal(http_ask(&q, far->arena, &reply)->kind, FAULT_UNAVAILABLE);
 }
 
+static void a_body_nobody_wants_is_read_past(void **state)
+{
+    struct far *far = *state;
+    struct http_question q = {
+        .method = STR("POST"), .url = url(far, "/large"), .drop_body = true, .body_max = 10
+    };
+    struct http_reply reply;
+
+    for (int i = 0; i < 3; i++) {
+        assert_null(http_ask(&q, far->arena, &reply));
+        assert_int_equal(reply.status, 200);
+        assert_int_equal(reply.body.len, 0);
+    }
+    q.drop_body = false;
+    assert_int_equal(http_ask(&q, far->arena, &reply)->kind, FAULT_LIMIT);
+}
+
+static void a_private_address_is_refused_where_only_public_ones_are_wanted(void **state)
+{
+    struct far *far = *state;
+    struct http_question q = { .method = STR("GET"), .url = url(far, "/"), .public_only = true };
+    struct http_question anywhere = { .method = STR("GET"), .url = url(far, "/") };
+    struct http_reply reply;
+
+    assert_int_equal(http_ask(&q, far->arena, &reply)->kind, FAULT_DENIED);
+    /* What another question connected is no way in either. */
+    assert_null(http_ask(&anywhere, far->arena, &reply));
+    assert_int_equal(http_ask(&q, far->arena, &reply)->kind, FAULT_DENIED);
+    str address = http_server_address(far->server);
+    q.url = arena_strf(far->arena, "http://localhost" STR_FMT "/",
+                       STR_ARG(str_from(address, str_find(address, ':'))));
+    assert_int_equal(http_ask(&q, far->arena, &reply)->kind, FAULT_DENIED);
+    assert_int_equal(far->heads, 1);
+}
+
 static void malformed_questions_go_nowhere(void **state)
 {
     static const char *const urls[] = { "",
@@ -236,6 +273,8 @@ int main(void)
         TEST(what_we_sign_our_verifier_accepts),
         TEST(redirects_are_answers),
         TEST(limits_end_what_takes_too_long_or_too_much),
+        TEST(a_body_nobody_wants_is_read_past),
+        TEST(a_private_address_is_refused_where_only_public_ones_are_wanted),
         TEST(malformed_questions_go_nowhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
