@@ -18,6 +18,8 @@
 #include "services/s3/bucket.h"
 #include "services/ses/identities.h"
 #include "services/ses/rule_sets.h"
+#include "services/sns/subscription.h"
+#include "services/sns/topic.h"
 #include "services/world_kinds.h"
 
 #include <pthread.h>
@@ -34,6 +36,8 @@ static const struct world_kind kinds[] = {
     { STR_INIT("kms-key/"),         kms_key_compile         },
     { STR_INIT("role/"),            role_compile            },
     { STR_INIT("rule-set/"),        rule_set_compile        },
+    { STR_INIT("subscription/"),    subscription_compile    },
+    { STR_INIT("topic/"),           topic_compile           },
 };
 /* clang-format on */
 
