@@ -12,6 +12,7 @@
 struct kms_service;  /* services/kms/kms.h */
 struct s3_service;   /* services/s3/s3.h */
 struct setup;        /* receive/setup.h */
+struct sns_service;  /* services/sns/sns.h */
 struct sts_service;  /* services/sts/sts.h */
 
 struct api {
@@ -22,6 +23,7 @@ struct api {
     struct s3_service *s3;
     struct kms_service *kms;
     struct setup *setup;
+    struct sns_service *sns;
     struct sts_service *sts;
     struct spool *spool;
     str root_account, default_region;
@@ -29,11 +31,11 @@ struct api {
     bool verify_identities_auto; /* VerifyDomainIdentity answers and is Success at once */
 };
 
-/* Sesame's own pages (/_sesame/...): called on a worker thread. `local`: the peer is on loopback,
+/* Sesame's own pages (/_sesame/..., and the certificate of SNS at the path that is its name): called on a worker thread. `local`: the peer is on loopback,
  * not through a proxy, and asks for localhost or an address; `root`: signed by the root
  * credentials. Fills status, type and text. */
 struct own_page {
-    str method, path, query; /* path below /_sesame/, decoded */
+    str method, path, query; /* path below /_sesame/, decoded; the certificate's is whole */
     str body;
     bool local, root;
 };

@@ -45,6 +45,11 @@ static const struct { const char *code; int status; } statuses[] = {
     { "BucketNotEmpty",               409 }, { "OperationAborted",             409 },
     { "EntityAlreadyExists",          409 }, { "DeleteConflict",               409 },
     { "ConcurrentModification",       409 }, { "LimitExceeded",                400 },
+    { "NotFound",                     404 }, { "ResourceNotFound",             404 },
+    { "InvalidParameter",             400 }, { "AuthorizationError",           403 },
+    { "ConcurrentAccess",             400 }, { "KMSAccessDenied",              400 },
+    { "KMSDisabled",                  400 }, { "KMSInvalidState",              400 },
+    { "KMSNotFound",                  400 }, { "KMSThrottling",                400 },
     { "SlowDown",                     503 }, { "ServiceUnavailable",           503 },
     { "InternalError",                500 }, { "InternalFailure",              500 },
 };
@@ -65,7 +70,21 @@ static const struct { const char *code, *json; } json_words[] = {
     { "AccessDenied",               "AccessDeniedException"               },
     { "ExpiredToken",               "ExpiredTokenException"               },
 };
+
+/* What a service calls a policy's no in the Query dialect, where it is not AccessDenied. */
+static const struct { const char *service, *code, *word; } own_words[] = {
+    { "sns", "AccessDenied", "AuthorizationError" },
+};
 /* clang-format on */
+
+static const char *own_word(const struct service *service, const char *code)
+{
+    for (size_t i = 0; i < sizeof own_words / sizeof own_words[0]; i++)
+        if (str_eq(service->name, str_of(own_words[i].service)) &&
+            strcmp(own_words[i].code, code) == 0)
+            return own_words[i].word;
+    return code;
+}
 
 static const char *json_word(const char *code)
 {
@@ -127,7 +146,7 @@ struct error_words error_words(const struct service *service, const struct fault
     int status;
     const char *word = word_of(&kinds[why->kind], service->dialect, &status);
 
-    const char *code = why->code;
+    const char *code = why->code ? own_word(service, why->code) : NULL;
     if (code && why->kind == FAULT_LIMIT)
         status = 400; /* a limit with a name is the client's; one without is ours */
     if (code && (service->dialect == DIALECT_JSON || service->dialect == DIALECT_REST_JSON)) {

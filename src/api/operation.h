@@ -86,6 +86,7 @@ struct operation {
     operation_fn *run;       /* NULL where stream is set */
     const struct operation_stream *stream; /* NULL: the body is gathered */
     size_t text_max;         /* 0: OPERATION_TEXT_MAX */
+    bool open; /* a link in a message: GET without a signature is taken, and the operation judges */
 };
 extern const struct operation operations[];
 extern const size_t operation_count;

@@ -12,6 +12,11 @@
         .service = STR_INIT(#svc), .name = STR_INIT(#op), .dialect = DIALECT_JSON,                 \
         .iam_action = STR_INIT(#svc ":" #op), .run = run_##svc##_##op                              \
     }
+#define QUERY_OPEN(svc, op)                                                                        \
+    {                                                                                              \
+        .service = STR_INIT(#svc), .name = STR_INIT(#op), .dialect = DIALECT_QUERY_XML,            \
+        .iam_action = STR_INIT(#svc ":" #op), .run = run_##svc##_##op, .open = true                \
+    }
 #define S3(op, action, verb, on, sub)                                                              \
     {                                                                                              \
         .service = STR_INIT("s3"), .name = STR_INIT(#op), .dialect = DIALECT_REST_XML,             \
@@ -103,6 +108,25 @@ const struct operation operations[] = {
     JSON(kms, UntagResource),
     JSON(kms, UpdateAlias),
     JSON(kms, UpdateKeyDescription),
+    QUERY(sns, AddPermission),
+    QUERY_OPEN(sns, ConfirmSubscription),
+    QUERY(sns, CreateTopic),
+    QUERY(sns, DeleteTopic),
+    QUERY(sns, GetSubscriptionAttributes),
+    QUERY(sns, GetTopicAttributes),
+    QUERY(sns, ListSubscriptions),
+    QUERY(sns, ListSubscriptionsByTopic),
+    QUERY(sns, ListTagsForResource),
+    QUERY(sns, ListTopics),
+    QUERY(sns, Publish),
+    QUERY(sns, PublishBatch),
+    QUERY(sns, RemovePermission),
+    QUERY(sns, SetSubscriptionAttributes),
+    QUERY(sns, SetTopicAttributes),
+    QUERY(sns, Subscribe),
+    QUERY(sns, TagResource),
+    QUERY_OPEN(sns, Unsubscribe),
+    QUERY(sns, UntagResource),
 
     QUERY(sts, AssumeRole),
     QUERY(sts, GetCallerIdentity),

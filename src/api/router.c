@@ -5,6 +5,9 @@
 #include "base/utf8.h"
 #include "base/xml.h"
 
+/* A message of 256 KB, each octet escaped, and its attributes. */
+enum { MESSAGE_TEXT_MAX = 2 * 1024 * 1024 };
+
 /* clang-format off */
 static const struct service services[] = {
     /* Rows that want a path or a target stand before those that do not. */
@@ -16,7 +19,7 @@ static const struct service services[] = {
     { .name = STR_INIT("sts"),    .dialect = DIALECT_QUERY_XML, .version = STR_INIT("2011-06-15"),
       .xmlns = "https://sts.amazonaws.com/doc/2011-06-15/" },
     { .name = STR_INIT("sns"),    .dialect = DIALECT_QUERY_XML, .version = STR_INIT("2010-03-31"),
-      .xmlns = "http://sns.amazonaws.com/doc/2010-03-31/" },
+      .xmlns = "http://sns.amazonaws.com/doc/2010-03-31/", .empty_result = true, .text_max = MESSAGE_TEXT_MAX },
     { .name = STR_INIT("sqs"),    .dialect = DIALECT_JSON,      .target = STR_INIT("AmazonSQS.") },
     { .name = STR_INIT("sqs"),    .dialect = DIALECT_QUERY_XML, .version = STR_INIT("2012-11-05"),
       .xmlns = "http://queue.amazonaws.com/doc/2012-11-05/" },
@@ -100,9 +103,40 @@ static bool looks_like_query(const struct route_ask *ask)
            str_find_str(ask->raw_query, STR("&Action=")) < ask->raw_query.len;
 }
 
+/* "/?Action=Unsubscribe&...": the value is a word, so it needs no decoding to be known. */
+const struct operation *route_open(const struct route_ask *ask)
+{
+    str rest = ask->raw_query, pair, name, action;
+    if (!str_eq(ask->method, STR("GET")) || !str_eq(ask->raw_path, STR("/")) ||
+        !str_is_none(ask->scope_service))
+        return NULL;
+    while (rest.len > 0) {
+        str_cut(rest, '&', &pair, &rest);
+        if (!str_cut(pair, '=', &name, &action) || !str_eq(name, STR("Action")))
+            continue;
+        for (size_t i = 0; i < operation_count; i++)
+            if (operations[i].open && str_eq(operations[i].name, action))
+                return &operations[i];
+        return NULL;
+    }
+    return NULL;
+}
+
+static const struct service *service_of(const struct operation *row)
+{
+    for (size_t i = 0; i < COUNT(services); i++)
+        if (services[i].dialect == row->dialect && str_eq(services[i].name, row->service))
+            return &services[i];
+    return &unknown_query;
+}
+
 static const struct service *route_unsigned(const struct route_ask *ask)
 {
+    const struct operation *open = route_open(ask);
     str first_label, rest;
+
+    if (open)
+        return service_of(open);
 
     str_cut(host_of(ask), '.', &first_label, &rest);
     for (size_t i = 0; i < COUNT(services); i++)

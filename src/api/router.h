@@ -16,6 +16,7 @@ struct service {
     str also;          /* another name in scopes and hosts: "email" */
     str target;        /* JSON: how X-Amz-Target begins */
     str path;          /* REST: how the path begins, where the name is not enough */
+    size_t text_max;   /* of a body, where more than OPERATION_TEXT_MAX is usual; 0: it is not */
 };
 
 struct route_ask {
@@ -27,6 +28,9 @@ struct route_ask {
 
 /* Never NULL: a service nobody knows gets a row that has no operations. */
 const struct service *route_service(const struct route_ask *);
+
+/* The row of a link that people and programs open unsigned; NULL: the request is none. */
+const struct operation *route_open(const struct route_ask *);
 
 /* The row of an action; NULL: there is none. */
 const struct operation *route_action(const struct service *, str action);

@@ -47,6 +47,15 @@ operation_fn run_kms_Encrypt, run_kms_Decrypt, run_kms_ReEncrypt, run_kms_Genera
 /* kms_grants.c */
 operation_fn run_kms_CreateGrant, run_kms_ListGrants, run_kms_ListRetirableGrants,
     run_kms_RetireGrant, run_kms_RevokeGrant;
+/* sns.c */
+operation_fn run_sns_CreateTopic, run_sns_DeleteTopic, run_sns_ListTopics,
+    run_sns_GetTopicAttributes, run_sns_SetTopicAttributes, run_sns_AddPermission,
+    run_sns_RemovePermission, run_sns_TagResource, run_sns_UntagResource,
+    run_sns_ListTagsForResource;
+operation_fn run_sns_Subscribe, run_sns_ConfirmSubscription, run_sns_Unsubscribe,
+    run_sns_ListSubscriptions, run_sns_ListSubscriptionsByTopic,
+    run_sns_GetSubscriptionAttributes, run_sns_SetSubscriptionAttributes;
+operation_fn run_sns_Publish, run_sns_PublishBatch;
 
 /* sts.c */
 operation_fn run_sts_AssumeRole, run_sts_GetCallerIdentity;

@@ -82,7 +82,8 @@ static struct api_request *request_new(struct api_server *server, struct http_ex
     r->signed_request = (struct sigv4_request) { .method = x->method,
                                                  .raw_path = r->ask.raw_path,
                                                  .raw_query = r->ask.raw_query };
-    r->own_page = str_starts(r->ask.raw_path, STR("/_sesame/"));
+    r->own_page = str_starts(r->ask.raw_path, STR("/_sesame/")) ||
+                  str_starts(r->ask.raw_path, STR("/SimpleNotificationService-")); /* no bucket's */
     r->text = buf_new(r->own_page ? OWN_TEXT_MAX : OPERATION_TEXT_MAX);
     r->answer.text = buf_new(OPERATION_ANSWER_MAX);
     x->own = r;
@@ -112,7 +113,8 @@ static const struct fault *identify(struct api_request *r)
     r->call.call.region = claim->form == SIGV4_ANONYMOUS ? api->default_region : claim->region;
     r->call.account = r->who.caller.kind == CALLER_ANONYMOUS ? STR_NONE : r->who.caller.account;
     /* S3 lets its policies judge strangers; the others do not talk to them. */
-    if (claim->form == SIGV4_ANONYMOUS && !r->own_page && r->service->dialect != DIALECT_REST_XML)
+    if (claim->form == SIGV4_ANONYMOUS && !r->own_page && r->service->dialect != DIALECT_REST_XML &&
+        !route_open(&r->ask))
         return sigv4_unsigned(false, arena);
     return NULL;
 }
@@ -179,6 +181,8 @@ static const struct fault *need_length(const struct api_request *r)
 static const struct fault *prepare(struct api_request *r)
 {
     TRY(identify(r));
+    if (r->service->text_max)
+        r->text.max = r->service->text_max;
     if (r->service->dialect == DIALECT_REST_XML)
         TRY(find_s3_operation(r));
     TRY(need_length(r));
@@ -345,7 +349,8 @@ static enum http_next run_own_page(struct api_request *r)
                              .body = r->call.text,
                              .local = request_is_local(r->x),
                              .root = r->who.root };
-    str path = str_from(r->ask.raw_path, sizeof "/_sesame/" - 1);
+    bool below = str_starts(r->ask.raw_path, STR("/_sesame/"));
+    str path = str_from(r->ask.raw_path, below ? sizeof "/_sesame/" - 1 : 0);
 
     if (!percent_decode(path, false, r->x->arena, &page.path))
         return answer_fault(r, fault(r->x->arena, FAULT_SYNTAX, NULL, "the path is malformed"));

@@ -6,6 +6,7 @@
 #include "main/bindable.h"
 #include "main/keeper.h"
 #include "main/privileges.h"
+#include "services/sns/sns.h"
 #include "services/sts/sts.h"
 #include "services/world.h"
 #include "wire/tls.h"
@@ -117,6 +118,43 @@ static const struct fault *open_stores(struct server *s)
                           &s->spool);
 }
 
+static const struct fault *open_sns(struct server *s)
+{
+    const struct config *c = s->config;
+    struct sns_settings settings = {
+        .spool = s->spool,
+        .state = s->state,
+        .worlds = s->worlds,
+        .outside = &s->outside,
+        .ports = &s->ports,
+        .rehearsal_ports = &s->rehearsal_ports,
+        .directory = data_dir_at(&s->dir, s->arena, "sns"),
+        .private_targets =
+            c->sns_targets.ptr ? str_eq(c->sns_targets, STR("any")) : all_on_loopback(c),
+    };
+    TRY(sns_embedded_open(&settings, s->arena, &s->sns));
+    s->ports.sns = &s->sns->port;
+    s->rehearsal_ports.sns = &s->sns->rehearsal.port;
+    return NULL;
+}
+
+/* Who listens everywhere is reached by name. */
+static str public_url(const struct server *s)
+{
+    const struct config *c = s->config;
+    str address = api_server_address(s->api_server);
+    bool everywhere = str_starts(address, STR("0.0.0.0:")) || str_starts(address, STR("[::]:"));
+    size_t colon = address.len;
+    while (colon > 0 && address.ptr[colon - 1] != ':')
+        colon--;
+    if (c->public_url.ptr)
+        return c->public_url;
+    return everywhere ? arena_strf(s->arena, "http://" STR_FMT ":" STR_FMT,
+                                   STR_ARG(hostname_of(c, c->region, s->arena)),
+                                   STR_ARG(str_from(address, colon)))
+                      : arena_strf(s->arena, "http://" STR_FMT, STR_ARG(address));
+}
+
 static const struct fault *open_services(struct server *s)
 {
     TRY(s3_embedded_open(s->objects, s->state, s->worlds, &s->outside, s->arena, &s->s3));
@@ -132,6 +170,7 @@ static const struct fault *open_services(struct server *s)
     s->rehearsal_ports = (struct ports) { .s3 = &s->s3->rehearsal.port,
                                           .kms = &s->kms->rehearsal.port,
                                           .sts = s->ports.sts };
+    TRY(open_sns(s));
     TRY(setup_open(&s->ports, &s->outside, s->metrics, s->arena, &s->setup));
     /* Unless the operator gave a name, Received says SES's own, of the region the mail came in for:
      * own words stand by default only in the banner (ses-receiving spec 7.2, U20). */
@@ -147,6 +186,9 @@ static const struct fault *open_services(struct server *s)
         .stamp = &s->stamp,
         .worlds = s->worlds,
         .now = worlds_now,
+        .runners = {
+            [SPOOL_NOTIFICATION] = &s->sns->runner.runner,
+        },
     };
     return NULL;
 }
@@ -231,6 +273,7 @@ static const struct fault *start_api(struct server *s)
     s->api.kms = s->kms;
     s->api.setup = s->setup;
     s->api.sts = s->sts;
+    s->api.sns = s->sns;
     s->api.spool = s->spool;
     s->api.root_account = c->account;
     s->api.default_region = c->region;
@@ -240,7 +283,9 @@ static const struct fault *start_api(struct server *s)
                                             .workers = (unsigned)c->api_workers,
                                             .own_pages = pages_answer,
                                             .own_context = s };
-    return api_server_start(&settings, s->arena, &s->api_server);
+    TRY(api_server_start(&settings, s->arena, &s->api_server));
+    sns_tell_url(s->sns, public_url(s));
+    return NULL;
 }
 
 /* ---- in order ---- */
@@ -325,6 +370,8 @@ bool server_close(struct server *s, int64_t deadline_ms)
         s->spool->ops->stop(s->spool);
     if (s->smtp_server)
         smtp_server_drain(s->smtp_server, deadline_ms);
+    if (s->sns && !s->api_server) /* the start failed: nobody shall wait for where it would have been */
+        sns_tell_url(s->sns, STR(""));
     bool ended = !s->deliverers || deliverers_stop(s->deliverers, deadline_ms);
     if (s->smtp_server)
         smtp_server_stop(s->smtp_server);
@@ -333,6 +380,7 @@ bool server_close(struct server *s, int64_t deadline_ms)
     if (!ended) /* a step still runs and uses what follows; the process ends now, the message is
                    queued */
         return false;
+    sns_embedded_close(s->sns);
     if (s->spool)
         s->spool->ops->close(s->spool);
     shares_close(s->delivery.shares);

@@ -32,6 +32,7 @@ struct server {
     struct spool *spool;
     struct s3_service *s3;
     struct kms_service *kms;
+    struct sns_service *sns;
     struct sts_service *sts;
     struct ports ports, rehearsal_ports;
     struct setup *setup;

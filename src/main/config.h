@@ -35,6 +35,7 @@ struct config {
         connections_per_address; /* NUMBER_UNSET: none while all listeners are on loopback */
     uint64_t command_timeout, message_timeout; /* seconds */
     uint64_t workers, api_workers, loops;
+    str public_url, sns_targets;
     uint64_t spool_segment, spool_drafts, history_max, dead_max, dead_days;
 };
 #define NUMBER_UNSET UINT64_MAX

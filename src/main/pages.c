@@ -10,6 +10,7 @@
 #include "services/s3/bucket.h"
 #include "services/ses/grants.h"
 #include "services/ses/rule_sets.h"
+#include "services/sns/sns.h"
 
 enum { LIST_MAX = 1000, LIST_USUAL = 100 };
 
@@ -353,6 +354,18 @@ static int status_of(const struct fault *f)
     return 500;
 }
 
+/* What SigningCertURL leads to: for everybody, as subscribers may be anywhere. */
+static bool answer_certificate(const struct server *s, const struct own_page *page,
+                               struct own_answer *answer)
+{
+    bool read = str_eq(page->method, STR("GET")) || str_eq(page->method, STR("HEAD"));
+    if (!read || !str_eq(page->path, sns_signer_path(s->sns->signer)))
+        return false;
+    answer->content_type = STR("application/x-pem-file");
+    buf_add(&answer->text, sns_signer_certificate(s->sns->signer));
+    return true;
+}
+
 void pages_answer(void *context, const struct own_page *page, struct arena *a,
                   struct own_answer *ret_answer)
 {
@@ -361,6 +374,8 @@ void pages_answer(void *context, const struct own_page *page, struct arena *a,
     ret_answer->content_type = STR("application/json");
     if (!ret_answer->text.max)
         ret_answer->text = buf_new(16 << 20);
+    if (answer_certificate(s, page, ret_answer))
+        return;
     bool path_known = false;
     for (size_t i = 0; i < PAGES; i++) {
         str segment;

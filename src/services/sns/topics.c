@@ -2,29 +2,15 @@
 #include "services/sns/embedded.h"
 
 #include "policy/validate.h"
-#include "services/iam/role.h"
+#include "services/iam/principals.h"
 
 enum { TAGS_MAX = 50, TAG_KEY_MAX = 128, TAG_VALUE_MAX = 256, DISPLAY_NAME_MAX = 100 };
 
 /* ---- attributes ---- */
 
-/* Users do not exist here yet, so an ARN of one names nobody; sessions go by their role. */
-static bool exists(const void *self, const struct arn *principal)
-{
-    const struct world *world = self;
-    str kind, name, session;
-    str_cut(principal->resource, '/', &kind, &name);
-    if (str_eq(kind, STR("role")))
-        return role_find_arn(world, principal->text);
-    if (!str_eq(kind, STR("assumed-role")))
-        return false;
-    str_cut(name, '/', &name, &session);
-    return role_find(world, principal->account, name);
-}
-
 static const struct fault *set_policy(const struct call *call, struct topic *topic, str value)
 {
-    const struct principal_register principals = { exists, call->world };
+    const struct principal_register principals = principals_of(call->world);
     const struct policy_home home = { .type = POLICY_TOPIC,
                                       .target = topic->arn.text,
                                       .principals = &principals };
