@@ -1,0 +1,28 @@
+/* services/lambda/sandbox.h - what stands between a function's process and the machine.
+ *
+ * Called in the new process, between fork and exec; docs/functions.md says what each layer is worth.
+ * Every layer that the kernel or our rights do not give is left out, except the system call filter
+ * and "no new privileges", without which nothing is run. */
+#ifndef SESAME_SERVICES_LAMBDA_SANDBOX_H
+#define SESAME_SERVICES_LAMBDA_SANDBOX_H
+
+#include "base/str.h"
+
+struct sandbox {
+    const char *code;      /* its folder: read and run */
+    const char *scratch;   /* its own: everything */
+    const char *modules;   /* NULL: none; a folder of the operator's: read */
+    const char *bootstrap; /* ours: read */
+    unsigned uid;          /* 0: stay who we are */
+    uint64_t memory;       /* in bytes: RLIMIT_DATA where no cgroup bounds it; 0: a cgroup does */
+    bool own_mounts;       /* we are in a mount namespace of our own */
+    bool own_pids;         /* we are process 1 of a process namespace of our own */
+};
+
+/* NULL, or the name of what failed; then the process must end. */
+const char *sandbox_enter(const struct sandbox *);
+
+/* For the process that unpacks: its user, no new privileges, the filter. */
+const char *sandbox_enter_bare(unsigned uid);
+
+#endif
