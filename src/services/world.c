@@ -15,6 +15,7 @@
 #include "services/account.h"
 #include "services/iam/role.h"
 #include "services/kms/key.h"
+#include "services/lambda/function.h"
 #include "services/s3/bucket.h"
 #include "services/ses/identities.h"
 #include "services/ses/rule_sets.h"
@@ -31,6 +32,7 @@ static const struct world_kind kinds[] = {
     { STR_INIT("account/"),         account_compile         },
     { STR_INIT("active-rule-set/"), active_rule_set_compile },
     { STR_INIT("bucket/"),          bucket_compile          },
+    { STR_INIT("function/"),        function_compile        },
     { STR_INIT("identity/"),        identity_compile        },
     { STR_INIT("kms-alias/"),       kms_alias_compile       },
     { STR_INIT("kms-key/"),         kms_key_compile         },
