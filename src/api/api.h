@@ -10,6 +10,7 @@
 #include "store/state.h"
 
 struct kms_service;  /* services/kms/kms.h */
+struct lambda_service; /* services/lambda/lambda.h */
 struct s3_service;   /* services/s3/s3.h */
 struct setup;        /* receive/setup.h */
 struct sns_service;  /* services/sns/sns.h */
@@ -20,6 +21,7 @@ struct api {
     struct metrics *metrics;
     struct state *state;
     struct worlds *worlds;
+    struct lambda_service *lambda;
     struct s3_service *s3;
     struct kms_service *kms;
     struct setup *setup;

@@ -52,6 +52,11 @@ static const struct { const char *code; int status; } statuses[] = {
     { "KMSNotFound",                  400 }, { "KMSThrottling",                400 },
     { "SlowDown",                     503 }, { "ServiceUnavailable",           503 },
     { "InternalError",                500 }, { "InternalFailure",              500 },
+    /* Lambda API Reference, "Errors" of the operations; the other JSON services say 400 to all. */
+    { "ResourceNotFoundException",    404 }, { "ResourceConflictException",    409 },
+    { "TooManyRequestsException",     429 }, { "PreconditionFailedException",  412 },
+    { "AccessDeniedException",        403 }, { "InvalidRequestContentException", 400 },
+    { "RequestEntityTooLargeException", 413 }, { "UnrecognizedClientException", 403 },
 };
 
 /* Codes whose status differs with the service. */

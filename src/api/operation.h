@@ -24,6 +24,7 @@ struct api_call {
     size_t header_count;
     const struct header *params; /* decoded: a form's pairs, or the query's (?acl: STR_NONE) */
     size_t param_count;
+    str place[2];       /* REST JSON: what stood for each {} of the row's path, decoded */
     str bucket, key;    /* S3: decoded from path or host; key STR_NONE for a bucket call */
     str text;           /* the gathered body (aws-chunked removed), where the row gathers it */
     uint64_t body_size; /* decoded; of a streamed body as declared; UINT64_MAX: unknown */
@@ -69,12 +70,14 @@ struct operation_stream {
     void (*cancel)(void *stream);
 };
 
-/* How a REST row is chosen: method, what the path names, and the sub-resource in the query. */
+/* How a REST row is chosen: method, what the path names, and the sub-resource in the query; a REST
+ * JSON row by method and path. */
 enum rest_target { REST_NONE, REST_SERVICE, REST_BUCKET, REST_OBJECT };
 struct rest_route {
     str method;
     enum rest_target target;
     str sub_resource; /* "policy": ?policy is there; "list-type=2": with this value; empty: none */
+    str path;         /* REST JSON: "/2015-03-31/functions/{}/policy"; a {} is one segment */
 };
 
 struct operation {

@@ -30,6 +30,17 @@
         .stream = &stream_s3_##op                                                                  \
     }
 
+#define LAMBDA(op, action, verb, at, most)                                                         \
+    {                                                                                              \
+        .service = STR_INIT("lambda"), .name = STR_INIT(#op), .dialect = DIALECT_REST_JSON,        \
+        .iam_action = STR_INIT("lambda:" action),                                                  \
+        .route = { .method = STR_INIT(verb), .path = STR_INIT(at) }, .run = run_lambda_##op,       \
+        .text_max = most                                                                           \
+    }
+/* A zip of 50 MB as Base64 in JSON; an event of 6 MB. */
+enum { ZIP_TEXT_MAX = 70 * 1024 * 1024, EVENT_TEXT_MAX = 6 * 1024 * 1024 + 1024 };
+#define FUNCTION "/2015-03-31/functions/{}"
+
 /* clang-format off */
 const struct operation operations[] = {
     QUERY(ses, CreateReceiptRuleSet),
@@ -127,6 +138,36 @@ const struct operation operations[] = {
     QUERY(sns, TagResource),
     QUERY_OPEN(sns, Unsubscribe),
     QUERY(sns, UntagResource),
+    /* operation                        IAM action                          method    path                                                   text_max */
+    LAMBDA(CreateFunction,                "CreateFunction",                   "POST",   "/2015-03-31/functions",                               ZIP_TEXT_MAX),
+    LAMBDA(ListFunctions,                 "ListFunctions",                    "GET",    "/2015-03-31/functions",                               0),
+    LAMBDA(GetFunction,                   "GetFunction",                      "GET",    FUNCTION,                                              0),
+    LAMBDA(DeleteFunction,                "DeleteFunction",                   "DELETE", FUNCTION,                                              0),
+    LAMBDA(GetFunctionConfiguration,      "GetFunctionConfiguration",         "GET",    FUNCTION "/configuration",                             0),
+    LAMBDA(UpdateFunctionConfiguration,   "UpdateFunctionConfiguration",      "PUT",    FUNCTION "/configuration",                             0),
+    LAMBDA(UpdateFunctionCode,            "UpdateFunctionCode",               "PUT",    FUNCTION "/code",                                      ZIP_TEXT_MAX),
+    LAMBDA(PublishVersion,                "PublishVersion",                   "POST",   FUNCTION "/versions",                                  0),
+    LAMBDA(ListVersionsByFunction,        "ListVersionsByFunction",           "GET",    FUNCTION "/versions",                                  0),
+    LAMBDA(CreateAlias,                   "CreateAlias",                      "POST",   FUNCTION "/aliases",                                   0),
+    LAMBDA(ListAliases,                   "ListAliases",                      "GET",    FUNCTION "/aliases",                                   0),
+    LAMBDA(GetAlias,                      "GetAlias",                         "GET",    FUNCTION "/aliases/{}",                                0),
+    LAMBDA(UpdateAlias,                   "UpdateAlias",                      "PUT",    FUNCTION "/aliases/{}",                                0),
+    LAMBDA(DeleteAlias,                   "DeleteAlias",                      "DELETE", FUNCTION "/aliases/{}",                                0),
+    LAMBDA(AddPermission,                 "AddPermission",                    "POST",   FUNCTION "/policy",                                    0),
+    LAMBDA(GetPolicy,                     "GetPolicy",                        "GET",    FUNCTION "/policy",                                    0),
+    LAMBDA(RemovePermission,              "RemovePermission",                 "DELETE", FUNCTION "/policy/{}",                                 0),
+    LAMBDA(Invoke,                        "InvokeFunction",                   "POST",   FUNCTION "/invocations",                               EVENT_TEXT_MAX),
+    LAMBDA(PutFunctionConcurrency,        "PutFunctionConcurrency",           "PUT",    "/2017-10-31/functions/{}/concurrency",                0),
+    LAMBDA(DeleteFunctionConcurrency,     "DeleteFunctionConcurrency",        "DELETE", "/2017-10-31/functions/{}/concurrency",                0),
+    LAMBDA(GetFunctionConcurrency,        "GetFunctionConcurrency",           "GET",    "/2019-09-30/functions/{}/concurrency",                0),
+    LAMBDA(PutFunctionEventInvokeConfig,  "PutFunctionEventInvokeConfig",     "PUT",    "/2019-09-25/functions/{}/event-invoke-config",        0),
+    LAMBDA(GetFunctionEventInvokeConfig,  "GetFunctionEventInvokeConfig",     "GET",    "/2019-09-25/functions/{}/event-invoke-config",        0),
+    LAMBDA(UpdateFunctionEventInvokeConfig, "UpdateFunctionEventInvokeConfig", "POST",  "/2019-09-25/functions/{}/event-invoke-config",        0),
+    LAMBDA(DeleteFunctionEventInvokeConfig, "DeleteFunctionEventInvokeConfig", "DELETE", "/2019-09-25/functions/{}/event-invoke-config",       0),
+    LAMBDA(ListFunctionEventInvokeConfigs, "ListFunctionEventInvokeConfigs",  "GET",    "/2019-09-25/functions/{}/event-invoke-config/list",   0),
+    LAMBDA(TagResource,                   "TagResource",                      "POST",   "/2017-03-31/tags/{}",                                 0),
+    LAMBDA(UntagResource,                 "UntagResource",                    "DELETE", "/2017-03-31/tags/{}",                                 0),
+    LAMBDA(ListTags,                      "ListTags",                         "GET",    "/2017-03-31/tags/{}",                                 0),
 
     QUERY(sts, AssumeRole),
     QUERY(sts, GetCallerIdentity),

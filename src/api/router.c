@@ -293,6 +293,46 @@ const struct fault *route_s3(const struct route_ask *ask, const struct s3_place 
                        "The specified method is not allowed against this resource.");
 }
 
+/* Segment by segment; a {} takes any that is not empty. */
+static bool path_fits(str pattern, str path, struct arena *arena, str ret_place[2])
+{
+    size_t places = 0;
+    for (;;) {
+        str want, have, want_rest, have_rest;
+        bool more_wanted = str_cut(pattern, '/', &want, &want_rest);
+        bool more = str_cut(path, '/', &have, &have_rest);
+        if (more != more_wanted)
+            return false;
+        if (!str_eq(want, STR("{}"))) {
+            if (!str_eq(want, have))
+                return false;
+        } else if (places == 2 || !have.len ||
+                   !percent_decode(have, false, arena, &ret_place[places++]))
+            return false;
+        if (!more)
+            return true;
+        pattern = want_rest;
+        path = have_rest;
+    }
+}
+
+const struct operation *route_rest_json(const struct service *service, const struct route_ask *ask,
+                                        struct arena *arena, str ret_place[2])
+{
+    str path = ask->raw_path;
+    if (path.len > 1 && path.ptr[path.len - 1] == '/')
+        path = str_head(path, path.len - 1);
+    for (size_t i = 0; i < operation_count; i++) {
+        const struct operation *row = &operations[i];
+        ret_place[0] = ret_place[1] = STR_NONE;
+        if (row->dialect == DIALECT_REST_JSON && str_eq(row->service, service->name) &&
+            str_eq(row->route.method, ask->method) &&
+            path_fits(row->route.path, path, arena, ret_place))
+            return row;
+    }
+    return NULL;
+}
+
 void query_wrap(const struct service *service, str operation, str inside, str request_id,
                 struct buf *out)
 {

@@ -50,6 +50,11 @@ const struct fault *route_s3(const struct route_ask *, const struct s3_place *,
                              const struct header *params, size_t param_count, struct arena *,
                              const struct operation **ret_operation);
 
+/* The REST JSON row of a method and a path, and what stood in the path's places. NULL: there is none. A
+ * slash at the end of the path says nothing. */
+const struct operation *route_rest_json(const struct service *, const struct route_ask *, struct arena *,
+                                        str ret_place[2]);
+
 /* The body of a Query answer around what the operation wrote. */
 void query_wrap(const struct service *, str operation, str inside, str request_id, struct buf *out);
 

@@ -56,6 +56,23 @@ operation_fn run_sns_Subscribe, run_sns_ConfirmSubscription, run_sns_Unsubscribe
     run_sns_ListSubscriptions, run_sns_ListSubscriptionsByTopic,
     run_sns_GetSubscriptionAttributes, run_sns_SetSubscriptionAttributes;
 operation_fn run_sns_Publish, run_sns_PublishBatch;
+/* lambda.c */
+operation_fn run_lambda_CreateFunction, run_lambda_UpdateFunctionCode, run_lambda_UpdateFunctionConfiguration,
+    run_lambda_GetFunction, run_lambda_GetFunctionConfiguration, run_lambda_ListFunctions, run_lambda_DeleteFunction;
+
+/* lambda_versions.c */
+operation_fn run_lambda_PublishVersion, run_lambda_ListVersionsByFunction;
+operation_fn run_lambda_CreateAlias, run_lambda_GetAlias, run_lambda_UpdateAlias, run_lambda_DeleteAlias,
+    run_lambda_ListAliases;
+
+/* lambda_calls.c */
+operation_fn run_lambda_Invoke, run_lambda_AddPermission, run_lambda_RemovePermission, run_lambda_GetPolicy;
+operation_fn run_lambda_PutFunctionConcurrency, run_lambda_GetFunctionConcurrency,
+    run_lambda_DeleteFunctionConcurrency;
+operation_fn run_lambda_PutFunctionEventInvokeConfig, run_lambda_GetFunctionEventInvokeConfig,
+    run_lambda_UpdateFunctionEventInvokeConfig, run_lambda_DeleteFunctionEventInvokeConfig,
+    run_lambda_ListFunctionEventInvokeConfigs;
+operation_fn run_lambda_TagResource, run_lambda_UntagResource, run_lambda_ListTags;
 
 /* sts.c */
 operation_fn run_sts_AssumeRole, run_sts_GetCallerIdentity;

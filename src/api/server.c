@@ -160,6 +160,16 @@ static const struct fault *find_s3_operation(struct api_request *r)
     return NULL;
 }
 
+/* None found is said on a worker, as for every other dialect. */
+static const struct fault *find_rest_operation(struct api_request *r)
+{
+    TRY(pairs_read(r->ask.raw_query, r->x->arena, &r->call.params, &r->call.param_count));
+    r->operation = route_rest_json(r->service, &r->ask, r->x->arena, r->call.place);
+    if (r->operation && r->operation->text_max)
+        r->text.max = r->operation->text_max;
+    return NULL;
+}
+
 static const struct fault *too_large(struct api_request *r)
 {
     bool s3 = r->service->dialect == DIALECT_REST_XML;
@@ -185,6 +195,8 @@ static const struct fault *prepare(struct api_request *r)
         r->text.max = r->service->text_max;
     if (r->service->dialect == DIALECT_REST_XML)
         TRY(find_s3_operation(r));
+    if (r->service->dialect == DIALECT_REST_JSON && !r->own_page)
+        TRY(find_rest_operation(r));
     TRY(need_length(r));
     TRY(intake_begin(&r->who, &r->signed_request, &r->server->keys, r->x->body_size, r->x->arena,
                      &r->intake));
@@ -288,7 +300,7 @@ static const struct fault *find_operation(struct api_request *r)
         r->operation = route_action(r->service, r->action);
         break;
     }
-    case DIALECT_REST_JSON: /* rows will come with a router for their paths */
+    case DIALECT_REST_JSON: /* found from the head, or not at all */
         break;
     }
     if (r->operation)

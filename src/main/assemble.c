@@ -155,6 +155,65 @@ static str public_url(const struct server *s)
                       : arena_strf(s->arena, "http://" STR_FMT, STR_ARG(address));
 }
 
+/* share/lambda beside build/ or bin/, or where a package puts it. */
+static const char *bootstraps_of(const struct config *c, struct arena *a)
+{
+    static const char *const places[] = { "../share/lambda", "../share/sesame/lambda" };
+    char self[4096];
+    if (c->function_bootstraps.len)
+        return arena_cstr(a, c->function_bootstraps);
+    ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
+    while (len > 0 && self[len - 1] != '/')
+        len--;
+    for (size_t i = 0; len > 0 && i < sizeof places / sizeof places[0]; i++) {
+        const char *path = arena_cstr(a, arena_strf(a, "%.*s%s", (int)len, self, places[i]));
+        if (path && access(path, R_OK) == 0)
+            return path;
+    }
+    return "/usr/share/sesame/lambda";
+}
+
+static unsigned function_processes(const struct config *c)
+{
+    enum { A_CORE = 4 };
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (c->function_processes)
+        return (unsigned)c->function_processes;
+    return A_CORE * (cores > 0 ? (unsigned)cores : 1);
+}
+
+/* Before there are threads, and while we are who we were started as. */
+static const struct fault *fork_runner(struct server *s)
+{
+    const struct config *c = s->config;
+    const struct runner_settings settings = {
+        .slots = function_processes(c),
+        .first_uid = (unsigned)c->function_uid,
+        .folder = arena_cstr(s->arena, c->function_folder),
+        .modules = c->function_modules.len ? arena_cstr(s->arena, c->function_modules) : NULL,
+        .bootstrap = bootstraps_of(c, s->arena),
+    };
+    return settings.folder ? runner_fork(&settings, s->arena, &s->runner) : &fault_no_memory;
+}
+
+static const struct fault *open_lambda(struct server *s)
+{
+    const struct lambda_settings settings = {
+        .state = s->state,
+        .worlds = s->worlds,
+        .outside = &s->outside,
+        .spool = s->spool,
+        .ports = &s->ports,
+        .runner = s->runner,
+        .directory = data_dir_at(&s->dir, s->arena, "functions"),
+        .slots = function_processes(s->config),
+        .first_uid = s->started_as_root ? (unsigned)s->config->function_uid : 0,
+    };
+    TRY(lambda_open(&settings, s->arena, &s->lambda));
+    s->ports.lambda = &s->lambda->port;
+    return NULL;
+}
+
 static const struct fault *open_services(struct server *s)
 {
     TRY(s3_embedded_open(s->objects, s->state, s->worlds, &s->outside, s->arena, &s->s3));
@@ -171,6 +230,8 @@ static const struct fault *open_services(struct server *s)
                                           .kms = &s->kms->rehearsal.port,
                                           .sts = s->ports.sts };
     TRY(open_sns(s));
+    TRY(open_lambda(s));
+    s->rehearsal_ports.lambda = &s->lambda->rehearsal.port;
     TRY(setup_open(&s->ports, &s->outside, s->metrics, s->arena, &s->setup));
     /* Unless the operator gave a name, Received says SES's own, of the region the mail came in for:
      * own words stand by default only in the banner (ses-receiving spec 7.2, U20). */
@@ -188,6 +249,7 @@ static const struct fault *open_services(struct server *s)
         .now = worlds_now,
         .runners = {
             [SPOOL_NOTIFICATION] = &s->sns->runner.runner,
+            [SPOOL_INVOCATION] = &s->lambda->errands.runner,
         },
     };
     return NULL;
@@ -260,6 +322,20 @@ static const struct fault *start_smtp(struct server *s)
     return smtp_server_start(&settings, s->arena, &s->smtp_server);
 }
 
+/* How a process of this machine reaches the API. By address, since SDKs then use path style for S3. */
+static str endpoint_within(str address, struct arena *a)
+{
+    size_t colon = address.len;
+    while (colon && address.ptr[colon - 1] != ':')
+        colon--;
+    str host = colon ? str_head(address, colon - 1) : address;
+    if (str_eq(host, STR("0.0.0.0")) || str_eq(host, STR("localhost")))
+        host = STR("127.0.0.1");
+    else if (str_eq(host, STR("[::]")))
+        host = STR("[::1]");
+    return arena_strf(a, "http://" STR_FMT ":" STR_FMT, STR_ARG(host), STR_ARG(str_from(address, colon)));
+}
+
 static const struct fault *start_api(struct server *s)
 {
     const struct config *c = s->config;
@@ -269,6 +345,7 @@ static const struct fault *start_api(struct server *s)
     s->api.metrics = s->metrics;
     s->api.state = s->state;
     s->api.worlds = s->worlds;
+    s->api.lambda = s->lambda;
     s->api.s3 = s->s3;
     s->api.kms = s->kms;
     s->api.setup = s->setup;
@@ -285,7 +362,8 @@ static const struct fault *start_api(struct server *s)
                                             .own_context = s };
     TRY(api_server_start(&settings, s->arena, &s->api_server));
     sns_tell_url(s->sns, public_url(s));
-    return NULL;
+    s->lambda->endpoint = endpoint_within(api_server_address(s->api_server), s->arena);
+    return s->lambda->endpoint.ptr ? NULL : &fault_no_memory;
 }
 
 /* ---- in order ---- */
@@ -312,6 +390,7 @@ static const struct fault *open_all(struct server *s)
     struct privileges privileges;
     TRY(privileges_of(s->config->user, s->arena, &privileges));
     TRY(data_dir_open(s->config->data, s->arena, &s->dir));
+    TRY(fork_runner(s));
     umask(077); /* what lies in it is nobody else's business */
     TRY(check_addresses(s->config, s->arena));
     TRY(root_key_file_outside(s->config->root_key, getenv("CREDENTIALS_DIRECTORY"),
@@ -324,7 +403,6 @@ static const struct fault *open_all(struct server *s)
     TRY(open_services(s));
     if (s->config->demo)
         TRY(demo_prepare(s));
-    TRY(deliverers_start(&s->delivery, (unsigned)s->config->workers, s->arena, &s->deliverers));
     bool own_pair =
         s->config->tls_cert.ptr != NULL; /* a key that root alone may read; ours is the user's */
     if (!own_pair)
@@ -334,7 +412,9 @@ static const struct fault *open_all(struct server *s)
         TRY(open_tls(s));
     TRY(start_api(s));
     TRY(start_smtp(s));
-    return privileges_drop(&privileges, s->arena);
+    TRY(privileges_drop(&privileges, s->arena));
+    /* Last: what lies in the spool may call functions, and they want to know where the API is. */
+    return deliverers_start(&s->delivery, (unsigned)s->config->workers, s->arena, &s->deliverers);
 }
 
 const struct fault *server_open(const struct config *config, struct arena *a,
@@ -354,6 +434,7 @@ const struct fault *server_open(const struct config *config, struct arena *a,
     if (!s->metrics)
         return &fault_no_memory;
     raise_descriptor_limit();
+    s->started_as_root = geteuid() == 0;
     const struct fault *f = open_all(s);
     if (f) {
         server_close(s, s->outside.clock->steady_ms(s->outside.clock) + 1000);
@@ -373,6 +454,8 @@ bool server_close(struct server *s, int64_t deadline_ms)
     if (s->sns && !s->api_server) /* the start failed: nobody shall wait for where it would have been */
         sns_tell_url(s->sns, STR(""));
     bool ended = !s->deliverers || deliverers_stop(s->deliverers, deadline_ms);
+    if (s->lambda)
+        lambda_stop(s->lambda, deadline_ms);
     if (s->smtp_server)
         smtp_server_stop(s->smtp_server);
     if (s->api_server)
@@ -381,6 +464,8 @@ bool server_close(struct server *s, int64_t deadline_ms)
                    queued */
         return false;
     sns_embedded_close(s->sns);
+    lambda_close(s->lambda);
+    runner_close(s->runner);
     if (s->spool)
         s->spool->ops->close(s->spool);
     shares_close(s->delivery.shares);

@@ -13,6 +13,7 @@
 #include "receive/setup.h"
 #include "services/kms/kms.h"
 #include "services/ports.h"
+#include "services/lambda/lambda.h"
 #include "services/root_key.h"
 #include "services/s3/s3.h"
 #include "smtp/server.h"
@@ -30,6 +31,8 @@ struct server {
     struct worlds *worlds;
     struct objects *objects;
     struct spool *spool;
+    struct runner *runner;
+    struct lambda_service *lambda;
     struct s3_service *s3;
     struct kms_service *kms;
     struct sns_service *sns;
@@ -44,6 +47,7 @@ struct server {
     struct deliverers *deliverers;
     struct smtp_server *smtp_server;
     struct api_server *api_server;
+    bool started_as_root;
     bool root_key_made; /* the root's credentials lie in DIR/root-credentials */
     bool verify_auto;
     bool demo_prepared;

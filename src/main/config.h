@@ -36,6 +36,8 @@ struct config {
     uint64_t command_timeout, message_timeout; /* seconds */
     uint64_t workers, api_workers, loops;
     str public_url, sns_targets;
+    uint64_t function_processes, function_uid;
+    str function_folder, function_modules, function_bootstraps;
     uint64_t spool_segment, spool_drafts, history_max, dead_max, dead_days;
 };
 #define NUMBER_UNSET UINT64_MAX

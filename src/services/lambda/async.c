@@ -39,9 +39,10 @@ const struct fault *lambda_leave_errand(struct lambda_service *s, const struct c
 
 /* ---- where a lost event goes ---- */
 
-static void add_attribute(struct header *list, size_t *count, const char *name, str value)
+static void add_attribute(struct message_attribute *list, size_t *count, const char *name,
+                          str type, str value)
 {
-    list[(*count)++] = (struct header) { str_of(name), value };
+    list[(*count)++] = (struct message_attribute) { str_of(name), type, value };
 }
 
 /* The event, with RequestID, ErrorCode and ErrorMessage beside it (Developer Guide, "Dead-letter
@@ -56,16 +57,16 @@ static const struct fault *send_dead(struct lambda_service *s, const struct call
                                                     .source_arn = run->function->arn } };
     str target = run->version->dead_letter_arn;
     struct call as = *call;
-    struct header attributes[3];
+    struct message_attribute attributes[3];
     size_t count = 0;
     struct arn arn;
     as.caller = &service;
     as.region = run->function->region;
     TRY(s->ports->sts->assume_role(s->ports->sts, &as, run->version->role, run->function->name, &session));
     as.caller = &session;
-    add_attribute(attributes, &count, "RequestID", run->request_id);
-    add_attribute(attributes, &count, "ErrorCode", STR("200"));
-    add_attribute(attributes, &count, "ErrorMessage", str_head(message, 1024));
+    add_attribute(attributes, &count, "RequestID", STR("String"), run->request_id);
+    add_attribute(attributes, &count, "ErrorCode", STR("Number"), STR("200"));
+    add_attribute(attributes, &count, "ErrorMessage", STR("String"), str_head(message, 1024));
     if (arn_parse(target, &arn) && str_eq(arn.service, STR("sqs")) && s->ports->sqs)
         return s->ports->sqs->send_message(s->ports->sqs, &as, target, run->payload, attributes, count);
     if (s->ports->sns) {
