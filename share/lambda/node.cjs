@@ -111,19 +111,18 @@ function fail(invocation, error) {
 }
 
 /* What nobody caught ends the process, as at AWS. */
-function die(type, error) {
+function die(error) {
   const said = describe(error);
-  said.errorType = said.errorType === 'Error' ? type : said.errorType;
   log('ERROR', 'Uncaught Exception', JSON.stringify({ ...said, stack: said.trace, trace: undefined }));
   const where = current ? `invocation/${current.id}/error` : 'init/error';
   socket.write(post(where, JSON.stringify(said), headerSafe(said.errorType)), () => process.exit(129));
 }
-process.on('uncaughtException', (error) => die('Runtime.UnhandledError', error));
+process.on('uncaughtException', die);
 process.on('unhandledRejection', (reason) => {
   const error = new Error(reason instanceof Error ? `${reason.name}: ${reason.message}` : format(reason));
   error.name = 'Runtime.UnhandledPromiseRejection';
   if (reason instanceof Error) error.stack = reason.stack;
-  die('Runtime.UnhandledPromiseRejection', error);
+  die(error);
 });
 
 /* ---- one invocation ---- */
@@ -276,4 +275,4 @@ async function loadHandler() {
   return handler;
 }
 
-loadHandler().then(listen, (error) => die('Runtime.UnhandledError', error));
+loadHandler().then(listen, die);

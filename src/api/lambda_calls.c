@@ -33,6 +33,22 @@ static const struct fault *read_type(const struct api_call *call, enum invocatio
                        "Unknown invocation type: " STR_FMT, STR_ARG(word));
 }
 
+/* Strangers' events; those of our own services are JSON. */
+static const struct fault *check_event(const struct api_call *call)
+{
+    const struct json *json;
+    if (!call->text.len)
+        return NULL;
+    AUTO_ARENA *arena = arena_new(64 * call->text.len + (1 << 20));
+    if (!arena)
+        return &fault_no_memory;
+    const struct fault *why = json_parse(call->text, arena, &json);
+    if (!why || why->kind != FAULT_SYNTAX)
+        return why ? fault_keep(call->call.arena, why) : NULL;
+    return fault_coded(call->call.arena, FAULT_SYNTAX, "InvalidRequestContentException",
+                       "Could not parse request body into json: " STR_FMT, STR_ARG(why->says));
+}
+
 const struct fault *run_lambda_Invoke(struct api *api, const struct api_call *call, struct api_answer *answer)
 {
     struct function_ref ref;
@@ -41,6 +57,7 @@ const struct fault *run_lambda_Invoke(struct api *api, const struct api_call *ca
     struct invoke invoke = { .payload = call->text, .request_id = call->request_id };
     TRY(lambda_function_named(call, &ref));
     TRY(read_type(call, &invoke.type));
+    TRY(check_event(call));
     invoke.function_arn = function_ref_arn(&ref, arena);
     struct lambda_port *port = &api->lambda->port;
     TRY(port->invoke(port, &call->call, &invoke, &invoked));

@@ -359,6 +359,9 @@ static void on_ended(struct exchange *x)
     struct runner_end end = runner_ended(x->i->runner, x->i->slot, END_WAIT_MS);
     char what[96] = "Runtime exited without providing a reason";
     x->i->gone = true;
+    if ((int64_t)end.peak > x->i->rss)
+        x->i->rss = (int64_t)end.peak;
+    x->i->rss_at_ms = steady_us() / 1000;
     read_output(x->i);
     if (x->done)
         return;

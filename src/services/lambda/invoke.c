@@ -1,5 +1,4 @@
 /* services/lambda/invoke.c - Invoke: who may, which version, a process, its answer, its log. */
-#include "base/json.h"
 #include "base/random_id.h"
 #include "services/lambda/change.h"
 #include "services/lambda/run.h"
@@ -119,22 +118,12 @@ const struct fault *function_run(struct lambda_service *s, const struct call *ca
 
 static const struct fault *check_payload(const struct call *call, const struct invoke *invoke)
 {
-    const struct json *json;
     size_t most = invoke->type == INVOKE_EVENT ? ASYNC_PAYLOAD_MAX : SYNC_PAYLOAD_MAX;
-    if (invoke->payload.len > most)
-        return fault_coded(call->arena, FAULT_LIMIT, "RequestEntityTooLargeException",
-                           "%zu byte payload is too large for the %s invocation type (limit %zu bytes)",
-                           invoke->payload.len, invoke->type == INVOKE_EVENT ? "Event" : "RequestResponse", most);
-    if (!invoke->payload.len)
+    if (invoke->payload.len <= most)
         return NULL;
-    AUTO_ARENA *arena = arena_new(32 * invoke->payload.len + (1 << 20));
-    if (!arena)
-        return &fault_no_memory;
-    const struct fault *why = json_parse(invoke->payload, arena, &json);
-    if (!why || why->kind != FAULT_SYNTAX)
-        return why ? fault_keep(call->arena, why) : NULL;
-    return fault_coded(call->arena, FAULT_SYNTAX, "InvalidRequestContentException",
-                       "Could not parse request body into json: " STR_FMT, STR_ARG(why->says));
+    return fault_coded(call->arena, FAULT_LIMIT, "RequestEntityTooLargeException",
+                       "%zu byte payload is too large for the %s invocation type (limit %zu bytes)",
+                       invoke->payload.len, invoke->type == INVOKE_EVENT ? "Event" : "RequestResponse", most);
 }
 
 /* Finds and judges; everything but the doing. */

@@ -606,6 +606,7 @@ static bool stand_apart(struct den *d)
     umask(022);
     prctl(PR_SET_NAME, "sesame-runner", 0, 0, 0);
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* what it was told may hold credentials */
     sigset_t all;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL);
