@@ -58,15 +58,6 @@ static struct timespec moment(int64_t ms)
     return (struct timespec) { .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 };
 }
 
-static void steady_cond(pthread_cond_t *cond)
-{
-    pthread_condattr_t steady;
-    pthread_condattr_init(&steady);
-    pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
-    pthread_cond_init(cond, &steady);
-    pthread_condattr_destroy(&steady);
-}
-
 static str key_of(const struct place *p)
 {
     return (str) { p->key, p->key_len };
@@ -125,13 +116,13 @@ static struct place *wait_for_place(struct pool *pool, str key, int64_t since_ms
 {
     struct waiter w = { .key = key, .since_ms = since_ms };
     const struct timespec until = moment(until_ms);
-    steady_cond(&w.changed);
+    pthread_cond_init(&w.changed, NULL);
     struct waiter **at = &pool->first; /* who looked in vain keeps the place in line */
     while (*at && (*at)->since_ms <= since_ms)
         at = &(*at)->next;
     w.next = *at;
     *at = &w;
-    while (!w.given && !w.woken && pthread_cond_timedwait(&w.changed, &pool->lock, &until) == 0)
+    while (!w.given && !w.woken && pthread_cond_clockwait(&w.changed, &pool->lock, CLOCK_MONOTONIC, &until) == 0)
         ;
     if (!w.given)
         unlink_waiter(pool, &w);
@@ -323,7 +314,7 @@ static void *keep_house(void *self)
     pthread_mutex_lock(&pool->lock);
     while (!pool->closing) {
         const struct timespec until = moment(steady_ms() + LOOK_MS);
-        pthread_cond_timedwait(&pool->closing_changed, &pool->lock, &until);
+        pthread_cond_clockwait(&pool->closing_changed, &pool->lock, CLOCK_MONOTONIC, &until);
         for (unsigned i = 0; i < pool->count && !pool->closing; i++) {
             struct place *p = &pool->places[i];
             int64_t now = steady_ms();
@@ -351,7 +342,7 @@ const struct fault *pool_open(struct runner *runner, struct outside *outside, un
                             .count = slots,
                             .cores = cores > 0 ? (unsigned)cores : 1 };
     pthread_mutex_init(&pool->lock, NULL);
-    steady_cond(&pool->closing_changed);
+    pthread_cond_init(&pool->closing_changed, NULL);
     int why = pthread_create(&pool->keeper, NULL, keep_house, pool);
     if (why)
         return fault(arena, FAULT_UNAVAILABLE, NULL, "no thread for the functions' processes: %s",

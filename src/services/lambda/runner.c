@@ -66,11 +66,7 @@ const struct fault *runner_fork(const struct runner_settings *settings, struct a
     for (unsigned i = 0; i < settings->slots; i++)
         slots[i].ended_fd = -1;
     pthread_mutex_init(&r->lock, NULL);
-    pthread_condattr_t steady;
-    pthread_condattr_init(&steady);
-    pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
-    pthread_cond_init(&r->changed, &steady);
-    pthread_condattr_destroy(&steady);
+    pthread_cond_init(&r->changed, NULL);
     *ret_runner = r;
     return NULL;
 }
@@ -236,7 +232,7 @@ static const struct fault *take_ticket(struct runner *r, struct arena *arena, st
             *ret_ticket = t;
             return NULL;
         }
-        if (pthread_cond_timedwait(&r->changed, &r->lock, &until) == ETIMEDOUT)
+        if (pthread_cond_clockwait(&r->changed, &r->lock, CLOCK_MONOTONIC, &until) == ETIMEDOUT)
             return fault(arena, FAULT_UNAVAILABLE, NULL, "the runner has too much to do");
     }
 }
@@ -256,7 +252,7 @@ static const struct fault *ask(struct runner *r, struct packet *f, const int *fd
     const struct timespec until = moment_in(ANSWER_WAIT_MS);
     pthread_mutex_lock(&r->lock);
     while (!why && !t->answered) {
-        if (pthread_cond_timedwait(&r->changed, &r->lock, &until) == ETIMEDOUT)
+        if (pthread_cond_clockwait(&r->changed, &r->lock, CLOCK_MONOTONIC, &until) == ETIMEDOUT)
             why = fault(arena, FAULT_UNAVAILABLE, NULL, "the runner does not answer");
     }
     str text = why || r->gone ? STR_NONE : arena_str(arena, (str) { t->text, t->len });
@@ -348,7 +344,7 @@ struct runner_end runner_ended(struct runner *r, unsigned slot, int64_t wait_ms)
     const struct timespec until = moment_in(wait_ms);
     pthread_mutex_lock(&r->lock);
     while (!r->slots[slot].end.ended && !r->gone) {
-        if (pthread_cond_timedwait(&r->changed, &r->lock, &until) == ETIMEDOUT)
+        if (pthread_cond_clockwait(&r->changed, &r->lock, CLOCK_MONOTONIC, &until) == ETIMEDOUT)
             break;
     }
     struct runner_end end = r->slots[slot].end;
