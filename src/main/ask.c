@@ -6,7 +6,7 @@
 #include "base/random_id.h"
 #include "main/data_dir.h"
 
-static const struct fault *find_server(const struct config *c, struct arena *a, str *ret_url)
+const struct fault *ask_url(const struct config *c, struct arena *a, str *ret_url)
 {
     if (c->api.ptr) {
         *ret_url = c->api.len && c->api.ptr[c->api.len - 1] == '/'
@@ -54,7 +54,7 @@ const struct fault *ask_server(const struct config *c, const char *method, str p
 {
     str url;
     struct sigv4_signer signer;
-    TRY(find_server(c, a, &url));
+    TRY(ask_url(c, a, &url));
     bool local = is_loopback_url(url);
     if (!local)
         TRY(find_signer(c, clock, a, &signer));

@@ -7,6 +7,9 @@
 #include "main/config.h"
 #include "wire/http_client.h"
 
+/* "http://host:port": --api, or the server of --data; no slash at the end. */
+const struct fault *ask_url(const struct config *, struct arena *, str *ret_url);
+
 /* method and path below /_sesame/, at --api or at the server of --data. Over loopback unsigned,
  * otherwise signed with the root credentials. */
 const struct fault *ask_server(const struct config *, const char *method, str path, struct clock *,

@@ -32,17 +32,21 @@ struct setting {
 };
 #define AT(member) offsetof(struct config, member)
 #define FOR_CLIENT (FOR_ASK | FOR_POLICY | FOR_EXPLAIN)
-#define FOR_ANY    (FOR_SERVE | FOR_CLIENT | FOR_CHECK)
+#define FOR_ANY    (FOR_SERVE | FOR_CLIENT | FOR_CHECK | FOR_DECRYPT)
 #define MB         (1024 * 1024ULL)
 
 /* clang-format off */
 static const struct setting settings[] = {
   /* name                       kind          where                        command              default             argument               help */
-  { "data",                     KIND_TEXT,    AT(data),                    FOR_SERVE | FOR_CLIENT, "./sesame-data",    "DIR",                 "where everything lies" },
+  { "data",                     KIND_TEXT,    AT(data),                    FOR_SERVE | FOR_CLIENT | FOR_DECRYPT, "./sesame-data",    "DIR",                 "where everything lies" },
   { "config",                   KIND_TEXT,    AT(config_file),             FOR_ANY,             NULL,               "FILE",                "lines of `name = value`; # begins a comment" },
   { "smtp",                     KIND_SMTP,    AT(smtp),                    FOR_SERVE,           "127.0.0.1:2525",   "[REGION=]ADDR:PORT",  "receive mail here, for one region; may be given again; port 0: a free one" },
   { "api",                      KIND_ADDRESS, AT(api),                     FOR_SERVE,           "127.0.0.1:4566",   "ADDR:PORT",           "the AWS endpoint, for every service and region" },
-  { "api",                      KIND_TEXT,    AT(api),                     FOR_CLIENT,          NULL,               "URL",                 "the server to ask; otherwise the one that serves DIR" },
+  { "api",                      KIND_TEXT,    AT(api),                     FOR_CLIENT | FOR_DECRYPT, NULL,          "URL",                 "the server to ask; otherwise the one that serves DIR" },
+  { "kms-api",                  KIND_TEXT,    AT(kms_api),                 FOR_DECRYPT,         NULL,               "URL",                 "where KMS is asked; otherwise where the object is" },
+  { "metadata",                 KIND_TEXT,    AT(metadata),                FOR_DECRYPT,         NULL,               "FILE",                "the object's metadata, as `aws s3api head-object` prints it; for an object in a file" },
+  { "output",                   KIND_TEXT,    AT(output),                  FOR_DECRYPT,         NULL,               "FILE",                "where the message goes, a new file; otherwise standard output" },
+  { "region",                   KIND_REGION,  AT(region),                  FOR_DECRYPT,         NULL,               "NAME",                "of bucket and key; otherwise AWS_REGION, AWS_DEFAULT_REGION, or the key's" },
   { "message",                  KIND_TEXT,    AT(message),                 FOR_ASK,             NULL,               "ID",                  "the message meant" },
   { "account",                  KIND_ACCOUNT, AT(account),                 FOR_EXPLAIN,         NULL,               "ID",                  "whose rule; otherwise the server's" },
   { "region",                   KIND_REGION,  AT(region),                  FOR_EXPLAIN,         NULL,               "NAME",                "where its rule set is; otherwise the server's" },
@@ -80,8 +84,8 @@ static const struct setting settings[] = {
   { "user",                     KIND_TEXT,    AT(user),                    FOR_SERVE,           NULL,               "NAME",                "when started as root, become this user once bound" },
   { "log-level",                KIND_WORD,    AT(log_level),               FOR_SERVE,           "info",             "WORD",                "error, warning, info or debug",                                          .words = "error warning info debug" },
   { "root-key",                 KIND_TEXT,    AT(root_key),                FOR_SERVE,           NULL,               "FILE",                "32 octets under which keys are wrapped, apart from DIR; otherwise the systemd credential sesame-root-key, or DIR/keys/root" },
-  { "root-access-key-id",       KIND_TEXT,    AT(root_access_key_id),      FOR_SERVE | FOR_CLIENT, NULL,               "KEY",                 "root credentials; otherwise in DIR/root-credentials",                    .no_flag = true },
-  { "root-secret-access-key",   KIND_TEXT,    AT(root_secret_access_key),  FOR_SERVE | FOR_CLIENT, NULL,               "SECRET",              "and their secret",                                                       .no_flag = true },
+  { "root-access-key-id",       KIND_TEXT,    AT(root_access_key_id),      FOR_SERVE | FOR_CLIENT | FOR_DECRYPT, NULL,               "KEY",                 "root credentials; otherwise in DIR/root-credentials",                    .no_flag = true },
+  { "root-secret-access-key",   KIND_TEXT,    AT(root_secret_access_key),  FOR_SERVE | FOR_CLIENT | FOR_DECRYPT, NULL,               "SECRET",              "and their secret",                                                       .no_flag = true },
   { "message-max",              KIND_NUMBER,  AT(message_max),             FOR_SERVE,           "41943040",         "BYTES",               "largest message",                                                        1024, 1024 * MB },
   { "rcpt-max",                 KIND_NUMBER,  AT(rcpt_max),                FOR_SERVE,           "100",              "N",                   "recipients of one message",                                              1, 10000 },
   { "line-max",                 KIND_NUMBER,  AT(line_max),                FOR_SERVE,           "2048",             "BYTES",               "longest SMTP command line",                                              512, 65536 },
@@ -275,7 +279,8 @@ static const struct fault *give(struct reading *r, const struct setting *s, str 
 
 static const struct fault *give_operand(struct reading *r, unsigned command, str word, size_t room)
 {
-    const size_t most = command & FOR_CHECK ? room : command & FOR_POLICY ? 1 : 0;
+    const size_t most =
+        command & FOR_CHECK ? room : command & (FOR_POLICY | FOR_DECRYPT) ? 1 : 0;
     if (r->operand_count >= most)
         return fault(r->arena, FAULT_SYNTAX, NULL,
                      "there is no place for \"" STR_FMT "\" here; flags begin with --",

@@ -26,7 +26,8 @@ struct config {
     str rule;                                       /* SET/RULE: explain, policy */
     str request, policies;                          /* explain */
     bool exit_code;
-    const str *operands; /* check: files; policy: at most one, the kind */
+    str kms_api, metadata, output; /* decrypt */
+    const str *operands; /* check: files; policy: at most one, the kind; decrypt: one object */
     size_t operand_count;
     str type, target, rule_arn; /* check */
     str kind, bucket, prefix, bucket_owner, bucket_key, role, key, topic, topic_key, function;
@@ -49,6 +50,7 @@ enum {
     FOR_POLICY = 4,
     FOR_EXPLAIN = 8,
     FOR_CHECK = 16,
+    FOR_DECRYPT = 32,
 };
 
 /* Reads argv behind the command's name, the environment and the config file. Everything lives in

@@ -21,10 +21,10 @@ const struct command commands[] = {
     { "explain", FOR_ASK | FOR_EXPLAIN, command_explain, "why a message went where it went, or did not: --message ID; what a rule would meet: --rule SET/RULE; what a request would: --request FILE --policies FILE" },
     { "policy",  FOR_POLICY, command_policy, "print the policies that a rule needs: [KIND] --rule SET/RULE, of a server or with --bucket NAME ..." },
     { "check",   FOR_CHECK, command_check,   "would AWS take these policies, and do they say what is meant: FILE..." },
+    { "decrypt", FOR_DECRYPT, command_decrypt, "open a message that the S3 action encrypted: s3://BUCKET/KEY, or FILE --metadata FILE" },
     { "redrive", FOR_ASK,   command_redrive, "put a dead letter back into the queue: --message ID" },
     { "version", 0,         command_version, "print the version" },
     { "help",    0,         command_help,    "print this, or with a command's name its settings" },
-    { "decrypt", 0,         NULL,            "read a message that the S3 action encrypted" },
     { "send",    0,         NULL,            "send a test message" },
     { "log",     0,         NULL,            "show refused connections and recipients" },
 };
@@ -73,6 +73,8 @@ static void print_tables(void)
     config_markdown(FOR_SERVE, &text);
     buf_add(&text, STR("[ask]\n"));
     config_markdown(FOR_ASK, &text);
+    buf_add(&text, STR("[decrypt]\n"));
+    config_markdown(FOR_DECRYPT, &text);
     fwrite(text.ptr, 1, text.len, stdout);
 }
 

@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { DEADLINE_MS = 30000, BODY_MAX = 16 * 1024 * 1024, HEADERS = 64 };
+enum { DEADLINE_MS = 30000, BODY_MAX = 16 * 1024 * 1024, HEADERS = 64, HEAD_MAX = 64 * 1024 };
 
 struct handles {
     CURL *anywhere, *public_only;
@@ -99,6 +99,46 @@ static curl_socket_t open_public(void *self, curlsocktype purpose, struct curl_s
     return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
 }
 
+/* One line a call; a status line begins the header section that counts. */
+static size_t on_header(char *bytes, size_t size, size_t count, void *self)
+{
+    struct buf *head = self;
+    const str line = { bytes, size * count };
+
+    if (str_starts(line, STR("HTTP/")))
+        buf_clear(head);
+    else
+        buf_add(head, line);
+    return head->failed ? 0 : line.len;
+}
+
+static const struct fault *split_headers(str head, struct arena *arena, struct http_reply *reply)
+{
+    size_t room = 1, count = 0;
+    for (size_t i = 0; i < head.len; i++)
+        room += head.ptr[i] == '\n';
+    struct header *headers = ARENA_ARRAY(arena, struct header, room);
+    head = arena_str(arena, head);
+    if (!headers || str_is_none(head))
+        return &fault_no_memory;
+    for (str line, name, value; head.len;) {
+        str_cut(head, '\n', &line, &head);
+        if (line.len && line.ptr[line.len - 1] == '\r')
+            line.len--;
+        if (str_cut(line, ':', &name, &value))
+            headers[count++] = (struct header) { name, str_trim(value) };
+    }
+    reply->headers = headers;
+    reply->header_count = count;
+    return NULL;
+}
+
+/* What one answer is gathered in. */
+struct taking {
+    struct buf head, body;
+    bool refused; /* it is not at a public address */
+};
+
 struct headers_out {
     struct curl_slist *list;
     bool failed;
@@ -165,7 +205,7 @@ static const struct fault *collect_headers(const struct http_question *q,
 }
 
 static void set_options(CURL *curl, const struct http_question *q, struct arena *arena,
-                        struct headers_out *headers, struct buf *body, bool *refused)
+                        struct headers_out *headers, struct taking *taking)
 {
     curl_easy_setopt(curl, CURLOPT_URL, arena_cstr(arena, q->url));
     curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
@@ -177,12 +217,14 @@ static void set_options(CURL *curl, const struct http_question *q, struct arena 
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
                      (long)(q->deadline_ms ? q->deadline_ms : DEADLINE_MS));
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers->list);
+    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(curl, CURLOPT_HEADERDATA, &taking->head);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, q->drop_body ? drop_body : on_body);
     if (q->public_only) {
         curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_public);
-        curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, refused);
+        curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, &taking->refused);
     }
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, body);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &taking->body);
     if (str_eq(q->method, STR("HEAD")))
         curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
     else if (q->body.len || str_eq(q->method, STR("POST")) || str_eq(q->method, STR("PUT"))) {
@@ -192,8 +234,8 @@ static void set_options(CURL *curl, const struct http_question *q, struct arena 
     curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, arena_cstr(arena, q->method));
 }
 
-static const struct fault *perform(CURL *curl, const struct http_question *q, struct buf *body,
-                                   const bool *refused, struct arena *arena,
+static const struct fault *perform(CURL *curl, const struct http_question *q,
+                                   const struct taking *taking, struct arena *arena,
                                    struct http_reply *ret_reply)
 {
     char why[CURL_ERROR_SIZE] = "";
@@ -202,10 +244,10 @@ static const struct fault *perform(CURL *curl, const struct http_question *q, st
 
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
     CURLcode code = curl_easy_perform(curl);
-    if (body->failed)
+    if (taking->head.failed || taking->body.failed)
         return fault(arena, FAULT_LIMIT, NULL, "the answer of " STR_FMT " is too large",
                      STR_ARG(q->url));
-    if (code != CURLE_OK && *refused)
+    if (code != CURLE_OK && taking->refused)
         return fault(arena, FAULT_DENIED, NULL,
                      STR_FMT " has a private, loopback or link-local address, which is not allowed",
                      STR_ARG(q->url));
@@ -220,9 +262,10 @@ static const struct fault *perform(CURL *curl, const struct http_question *q, st
     curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type);
     struct http_reply reply = { .status = (int)status,
                                 .content_type = arena_str(arena, str_of(type)),
-                                .body = arena_str(arena, buf_str(body)) };
+                                .body = arena_str(arena, buf_str(&taking->body)) };
     if (str_is_none(reply.body))
         return &fault_no_memory;
+    TRY(split_headers(buf_str(&taking->head), arena, &reply));
     *ret_reply = reply;
     return NULL;
 }
@@ -232,7 +275,8 @@ const struct fault *http_ask(const struct http_question *q, struct arena *arena,
 {
     static pthread_once_t once =
         PTHREAD_ONCE_INIT; /* curl's global state is made once, before any thread's own */
-    AUTO_BUF body = buf_new(q->body_max ? q->body_max : BODY_MAX);
+    struct taking taking = { .head = buf_new(HEAD_MAX),
+                             .body = buf_new(q->body_max ? q->body_max : BODY_MAX) };
     struct headers_out headers = { .list = NULL };
     struct pieces pieces;
 
@@ -242,13 +286,14 @@ const struct fault *http_ask(const struct http_question *q, struct arena *arena,
                      STR_ARG(q->url));
     const struct fault *failed = collect_headers(q, &pieces, arena, &headers);
     CURL *curl = failed ? NULL : take_handle(q->public_only);
-    bool refused = false;
     if (curl) {
-        set_options(curl, q, arena, &headers, &body, &refused);
-        failed = perform(curl, q, &body, &refused, arena, ret_reply);
+        set_options(curl, q, arena, &headers, &taking);
+        failed = perform(curl, q, &taking, arena, ret_reply);
         curl_easy_reset(curl); /* it points into this call */
     } else if (!failed)
         failed = &fault_no_memory;
     curl_slist_free_all(headers.list);
+    buf_free(&taking.head);
+    buf_free(&taking.body);
     return failed;
 }

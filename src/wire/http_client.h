@@ -25,6 +25,8 @@ struct http_reply {
     int status;
     str content_type; /* STR_NONE when absent */
     str body;
+    const struct header *headers; /* as sent, in their order; blanks around values are gone */
+    size_t header_count;
 };
 
 /* Any status is an answer; a fault means there was none. FAULT_UNAVAILABLE: no connection, or too

@@ -126,6 +126,11 @@ static void a_request_arrives_as_it_was_meant(void **state)
     assert_null(http_ask(&q, far->arena, &reply));
     assert_int_equal(reply.status, 200);
     assert_true(str_eq(reply.content_type, STR("text/x-far")));
+    size_t typed = 0;
+    for (size_t i = 0; i < reply.header_count; i++)
+        typed += str_eq_nocase(reply.headers[i].name, STR("Content-Type")) &&
+                 str_eq(reply.headers[i].value, STR("text/x-far"));
+    assert_int_equal(typed, 1);
     assert_true(str_eq(reply.body, STR("GET /a%2Fb/../c?q=%20&acl [] type= a= none")));
 
     q = (struct http_question) { .method = STR("POST"), .url = url(far, ""), .body = STR("hello") };
