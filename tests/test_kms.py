@@ -12,7 +12,7 @@ import botocore.awsrequest
 import botocore.credentials
 import pytest
 
-from conftest import ACCOUNT, BINARY, KEY, REGION, SECRET, Server, refused
+from conftest import ACCOUNT, KEY, REGION, SECRET, bucket_policy, refused, s3_action
 
 OTHER = "444455556666"
 CONTEXT = {"aws:ses:rule-name": "store", "aws:ses:message-id": "7f3a", "kms_cmk_id": "alias/mail"}
@@ -438,3 +438,18 @@ def test_a_key_goes_for_good_when_its_time_has_come(make_server):
     kms = server.client("kms")
     refused(lambda: kms.describe_key(KeyId=key["KeyId"]), "NotFoundException")
     assert kms.list_aliases()["Aliases"] == [] and kms.list_keys()["Keys"] == []
+
+
+def test_a_rehearsal_asks_for_the_key_and_makes_none(server, receiving):
+    """`sesame explain --rule` of a rule with the default key: judged, and nothing is there afterwards."""
+    kms = server.client("kms")
+    receiving.bucket("mail", bucket_policy("mail", receiving.arn("r")))
+    receiving.rule("r", s3_action("mail", KmsKeyArn=f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/aws/ses"))
+    [made] = kms.list_keys()["Keys"]  # by the set-up test
+    said = json.loads(server.explain("--rule", "main/r", "--json").stdout)
+    [action] = said["actions"]
+    assert action["decisions"][0]["action"] == "kms:GenerateDataKey", action
+    assert action["outcome"] == "allowed" and kms.list_keys()["Keys"] == [made]
+    key = kms.create_key()["KeyMetadata"]
+    refused(lambda: receiving.rule("denied", s3_action("mail", KmsKeyArn=key["Arn"]), after="r"), "InvalidS3Configuration",
+            f"Unable to use AWS KMS key: {key['Arn']}")

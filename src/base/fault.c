@@ -84,7 +84,8 @@ str fault_sentence(const struct fault *f, struct arena *a)
 {
     str text = f ? f->says : STR("no fault");
     for (f = f ? f->because : NULL; f; f = f->because) {
-        str longer = arena_strf(a, STR_FMT ": " STR_FMT, STR_ARG(text), STR_ARG(f->says));
+        str longer = arena_strf(a, STR_FMT "%s" STR_FMT, STR_ARG(text), text.len ? ": " : "",
+                                STR_ARG(f->says));
         if (!longer.ptr)
             return text;
         text = longer;

@@ -59,23 +59,31 @@ const struct fault *kms_invalid(const struct call *call, const char *path, const
 
 /* ---- deletion ---- */
 
-/* The aliases first: one that is left names a key that is not there, which every look-up expects.
- */
+static const struct fault *remove_as_seen(struct kms_service *kms, const struct world *world,
+                                          str name, struct arena *arena)
+{
+    return str_is_none(name)
+               ? &fault_no_memory
+               : kms->state->ops->remove(kms->state, name, world_revision(world, name), arena);
+}
+
+/* The key first, as this world saw it: one that was brought back meanwhile stays, aliases and all.
+ * A stop in between leaves aliases of no key, which the next start removes. */
 static void bury(struct kms_service *kms, const struct world *world, const struct kms_key *key,
                  struct arena *arena)
 {
     str after = STR_NONE;
+    if (remove_as_seen(kms, world, kms_key_state_key(arena, key->account, key->region, key->id),
+                       arena))
+        return;
     for (const struct kms_alias *alias;
-         (alias = kms_alias_next(world, key->account, key->region, after)); after = alias->name) {
-        const str name = kms_alias_state_key(arena, key->account, key->region, alias->name);
-        if (str_eq(alias->key_id, key->id) && !str_is_none(name))
-            kms->state->ops->remove(kms->state, name, world_revision(world, name), arena);
-    }
-    const str name = kms_key_state_key(arena, key->account, key->region, key->id);
-    if (!str_is_none(name) &&
-        !kms->state->ops->remove(kms->state, name, world_revision(world, name), arena))
-        journal_notef(kms->outside->journal, JOURNAL_INFO, STR("services"), STR("key-deleted"),
-                      "\"key\":\"" STR_FMT "\"", STR_ARG(key->arn.text));
+         (alias = kms_alias_next(world, key->account, key->region, after)); after = alias->name)
+        if (str_eq(alias->key_id, key->id))
+            remove_as_seen(kms, world,
+                           kms_alias_state_key(arena, key->account, key->region, alias->name),
+                           arena);
+    journal_notef(kms->outside->journal, JOURNAL_INFO, STR("services"), STR("key-deleted"),
+                  "\"key\":\"" STR_FMT "\"", STR_ARG(key->arn.text));
 }
 
 static bool is_due(const struct kms_key *key, int64_t now_ms)
@@ -84,17 +92,35 @@ static bool is_due(const struct kms_key *key, int64_t now_ms)
 }
 
 /* Nobody may have looked for them while their time came, or the server was down. */
-static const struct fault *bury_due(struct kms_service *kms, struct arena *arena)
+static void bury_due(struct kms_service *kms, const struct world *world, struct arena *arena)
 {
-    const struct world *world = worlds_now(kms->worlds);
     const int64_t now_ms = kms->outside->clock->wall_ms(kms->outside->clock);
     str at = STR_NONE;
     const void *key;
     while (world_next(world, STR("kms-key/"), at, &at, &key))
         if (is_due(key, now_ms))
             bury(kms, world, key, arena);
+}
+
+/* A managed alias may wait for its key: its next use makes it. */
+static void remove_dangling(struct kms_service *kms, const struct world *world, struct arena *arena)
+{
+    str at = STR_NONE;
+    const void *found;
+    while (world_next(world, STR("kms-alias/"), at, &at, &found)) {
+        const struct kms_alias *alias = found;
+        if (!kms_managed_name(alias->name) &&
+            !kms_key_find(world, alias->account, alias->region, alias->key_id))
+            remove_as_seen(kms, world, at, arena);
+    }
+}
+
+static void clean_up(struct kms_service *kms, struct arena *arena)
+{
+    const struct world *world = worlds_now(kms->worlds);
+    bury_due(kms, world, arena);
+    remove_dangling(kms, world, arena);
     world_unref(world);
-    return NULL;
 }
 
 /* ---- finding ---- */
@@ -439,6 +465,7 @@ const struct fault *kms_embedded_open(struct state *state, struct worlds *worlds
     };
     if (!kms->ring)
         return &fault_no_memory;
+    clean_up(kms, arena);
     *ret_service = kms;
-    return bury_due(kms, arena);
+    return NULL;
 }

@@ -524,9 +524,12 @@ static void a_key_that_nobody_looks_for_goes_at_the_next_start(void **state)
     struct call call = stage_call(&f->stage);
     assert_says(f, kms_schedule_deletion(f->kms, &call, key->id, 7, &key), "");
     fake_clock_turn(&f->clock, 7 * DAY);
+    stage_put(&f->stage, "kms-alias/" OWNER "/us-east-1/left",
+              STR("{\"key\":\"12345678-1234-1234-1234-123456789012\"}")); /* by a stop in between */
     assert_null(kms_embedded_open(f->stage.state, f->stage.worlds, &f->stage.outside, &f->root,
                                   f->stage.arena, &again));
     call = stage_call(&f->stage);
+    assert_null(kms_alias_find(call.world, STR(OWNER), STR("us-east-1"), STR("alias/left")));
     assert_null(kms_key_find(call.world, STR(OWNER), STR("us-east-1"), key->id));
     assert_non_null(kms_key_find(call.world, STR(OWNER), STR("us-east-1"), kept->id));
 }

@@ -81,7 +81,18 @@ const struct fault *kms_encrypt(struct kms_service *kms, const struct call *call
 
 static const struct fault *invalid_ciphertext(const struct call *call)
 {
-    return fault_coded(call->arena, FAULT_SYNTAX, "InvalidCiphertextException", "%s", "");
+    struct fault *why = ARENA_NEW(call->arena, struct fault);
+    if (!why)
+        return &fault_no_memory;
+    *why = (struct fault) {
+        .kind = FAULT_SYNTAX,
+        .says = STR(""), /* AWS says nothing; the journal and a person are told */
+        .code = "InvalidCiphertextException",
+        .because = fault(call->arena, FAULT_SYNTAX, NULL,
+                         "the ciphertext, its key or its encryption context is not the one it was "
+                         "made with"),
+    };
+    return why;
 }
 
 /* The key that a ciphertext names, which must be the one the caller names. */
