@@ -12,7 +12,7 @@ import botocore.awsrequest
 import botocore.credentials
 import pytest
 
-from conftest import ACCOUNT, KEY, REGION, SECRET, bucket_policy, refused, s3_action
+from conftest import ACCOUNT, BINARY, KEY, REGION, SECRET, bucket_policy, eventually, refused, s3_action
 
 OTHER = "444455556666"
 CONTEXT = {"aws:ses:rule-name": "store", "aws:ses:message-id": "7f3a", "kms_cmk_id": "alias/mail"}
@@ -423,6 +423,41 @@ def test_keys_survive_a_restart_and_their_secrets_are_in_no_file_and_no_log(make
         for form in secret, base64.b64encode(secret), secret.hex().encode():
             assert form not in kept
     assert key["KeyId"].encode() in kept  # it was the right haystack
+
+
+def held(pid, needles):
+    """Which of the texts lie in the memory of a process, and how often."""
+    found = {}
+    with open(f"/proc/{pid}/maps", encoding="ascii") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            place, rights = line.split()[:2]
+            if not rights.startswith("rw"):
+                continue
+            start, end = (int(x, 16) for x in place.split("-"))
+            memory.seek(start)
+            octets = memory.read(end - start)
+            for name, needle in needles.items():
+                found[name] = found.get(name, 0) + octets.count(needle)
+    return {name: count for name, count in found.items() if count}
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or "asan" in BINARY or "tsan" in BINARY,
+                    reason="only root reads a server's memory, and sanitizers keep what was freed")
+def test_no_plaintext_stays_in_memory_and_one_root_key(server):
+    kms = server.client("kms")
+    key = kms.create_key()["KeyMetadata"]["KeyId"]
+    text = b"a plaintext to look for in memory"
+    made = kms.generate_data_key(KeyId=key, KeySpec="AES_256")
+    assert kms.decrypt(CiphertextBlob=made["CiphertextBlob"])["Plaintext"] == made["Plaintext"]
+    blob = kms.encrypt(KeyId=key, Plaintext=text, EncryptionContext=CONTEXT)["CiphertextBlob"]
+    kms.decrypt(CiphertextBlob=blob, EncryptionContext=CONTEXT)
+    needles = {"root key": (server.data / "keys" / "root").read_bytes(), "where we look": key.encode()}
+    for name, secret in ("text", text), ("data key", made["Plaintext"]):
+        needles |= {name: secret, f"{name} in base64": base64.b64encode(secret)}
+    eventually(lambda: "text" not in held(server.process.pid, needles))  # the last answer is being let go
+    found = held(server.process.pid, needles)
+    assert found.pop("where we look") > 0
+    assert found == {"root key": 1}
 
 
 def test_a_key_goes_for_good_when_its_time_has_come(make_server):

@@ -120,6 +120,11 @@ void hmac_sha256(str key, str bytes, unsigned char to[SHA256_SIZE])
          EVP_MAC_final(c->hmac, to, NULL, SHA256_SIZE));
 }
 
+void hmac_forget(void)
+{
+    must(EVP_MAC_init(mine()->hmac, (const unsigned char *)"", 0, NULL));
+}
+
 struct digest *digest_new(enum digest_kind kind)
 {
     must(pthread_once(&fetched.once, fetch) == 0);

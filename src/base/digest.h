@@ -16,6 +16,8 @@ void sha256_of(str bytes, unsigned char to[SHA256_SIZE]);
 void sha256_hex(str bytes, char to[2 * SHA256_SIZE]); /* lower case, no NUL */
 void md5_of(str bytes, unsigned char to[MD5_SIZE]);
 void hmac_sha256(str key, str bytes, unsigned char to[SHA256_SIZE]);
+/* This thread's context keeps the key of its last hmac_sha256: another one in its place. */
+void hmac_forget(void);
 
 /* Streaming. One thread at a time. */
 struct digest;

@@ -71,6 +71,7 @@ static const struct fault *text_key(struct keyring *ring, const struct kms_key *
     unsigned char material[MATERIAL];
     TRY(unwrap(ring, key, version, arena, material));
     hmac_sha256((str) { (const char *)material, sizeof material }, salt, ret_key);
+    hmac_forget();
     bytes_forget(material, sizeof material);
     return NULL;
 }
