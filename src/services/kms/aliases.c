@@ -159,7 +159,9 @@ const struct fault *kms_list_aliases(struct kms_service *kms, const struct call 
     while ((alias = kms_alias_next(call->world, call->caller->account, call->region, after)) &&
            count < max) {
         after = alias->name;
-        if (!found.key || str_eq(alias->key_id, found.key->id))
+        const struct kms_key *key =
+            kms_key_find(call->world, alias->account, alias->region, alias->key_id);
+        if (key && !kms_key_is_gone(key, call->now_ms) && (!found.key || key == found.key))
             aliases[count++] = alias;
     }
     *ret_aliases = aliases;

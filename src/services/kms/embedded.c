@@ -86,11 +86,6 @@ static void bury(struct kms_service *kms, const struct world *world, const struc
                   "\"key\":\"" STR_FMT "\"", STR_ARG(key->arn.text));
 }
 
-static bool is_due(const struct kms_key *key, int64_t now_ms)
-{
-    return key->state == KEY_PENDING_DELETION && key->deletion_ms <= now_ms;
-}
-
 /* Nobody may have looked for them while their time came, or the server was down. */
 static void bury_due(struct kms_service *kms, const struct world *world, struct arena *arena)
 {
@@ -98,7 +93,7 @@ static void bury_due(struct kms_service *kms, const struct world *world, struct 
     str at = STR_NONE;
     const void *key;
     while (world_next(world, STR("kms-key/"), at, &at, &key))
-        if (is_due(key, now_ms))
+        if (kms_key_is_gone(key, now_ms))
             bury(kms, world, key, arena);
 }
 
@@ -179,7 +174,7 @@ static const struct fault *find_by_id(struct kms_service *kms, const struct call
                                       const struct kms_key **ret_key)
 {
     const struct kms_key *key = kms_key_find(call->world, account, call->region, id);
-    if (key && is_due(key, call->now_ms)) {
+    if (key && kms_key_is_gone(key, call->now_ms)) {
         if (by != BY_REHEARSAL)
             bury(kms, call->world, key, call->arena);
         key = NULL;

@@ -225,7 +225,7 @@ const struct fault *kms_list_retirable(struct kms_service *kms, const struct cal
     for (after = STR_NONE;
          (key = kms_key_next(call->world, call->caller->account, call->region, after));
          after = key->id)
-        for (size_t i = 0; i < key->grant_count; i++)
+        for (size_t i = 0; !kms_key_is_gone(key, call->now_ms) && i < key->grant_count; i++)
             if (str_eq(key->grants[i].retiring, principal))
                 grants[count++] = (struct kms_grant_of) { key, &key->grants[i] };
     *ret_grants = grants;

@@ -72,6 +72,12 @@ struct kms_alias {
 const struct kms_key *kms_key_find(const struct world *, str account, str region, str id);
 const struct kms_alias *kms_alias_find(const struct world *, str account, str region, str name);
 
+/* Its waiting period has ended: to everybody it is not there, whether or not its record still is. */
+static inline bool kms_key_is_gone(const struct kms_key *key, int64_t now_ms)
+{
+    return key->state == KEY_PENDING_DELETION && key->deletion_ms <= now_ms;
+}
+
 /* In the order of their ids or names, those greater than `after` (STR_NONE: from the first); NULL
  * at the end. */
 const struct kms_key *kms_key_next(const struct world *, str account, str region, str after);

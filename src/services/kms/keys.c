@@ -205,7 +205,7 @@ const struct fault *kms_list_keys(struct kms_service *kms, const struct call *ca
         return &fault_no_memory;
     while ((key = kms_key_next(call->world, account, call->region, after)) && count < max) {
         after = key->id;
-        if (key->state != KEY_PENDING_DELETION || key->deletion_ms > call->now_ms)
+        if (!kms_key_is_gone(key, call->now_ms))
             keys[count++] = key;
     }
     *ret_keys = keys;

@@ -508,6 +508,16 @@ static void a_disabled_key_and_one_that_is_given_up_say_so(void **state)
     f->stage.now_ms += 7 * DAY - 1;
     assert_says(f, data_key(f, root_of(f, OWNER), key->id, &ses_context, NULL), pending);
     f->stage.now_ms += 1;
+    const struct kms_key **keys;
+    const struct kms_alias **aliases;
+    size_t count;
+    bool more;
+    call = stage_call(&f->stage);
+    assert_says(f, kms_list_keys(f->kms, &call, STR_NONE, 10, &keys, &count, &more), "");
+    assert_int_equal(count, 0);
+    assert_says(f, kms_list_aliases(f->kms, &call, STR_NONE, STR_NONE, 10, &aliases, &count, &more),
+                "");
+    assert_int_equal(count, 0);
     assert_says(f, data_key(f, root_of(f, OWNER), STR("alias/mail"), &ses_context, NULL), gone);
     call = stage_call(&f->stage);
     assert_null(kms_key_find(call.world, STR(OWNER), STR("us-east-1"), key->id));
