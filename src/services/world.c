@@ -21,6 +21,7 @@
 #include "services/ses/rule_sets.h"
 #include "services/sns/subscription.h"
 #include "services/sns/topic.h"
+#include "services/sqs/queue.h"
 #include "services/world_kinds.h"
 
 #include <pthread.h>
@@ -36,6 +37,7 @@ static const struct world_kind kinds[] = {
     { STR_INIT("identity/"),        identity_compile        },
     { STR_INIT("kms-alias/"),       kms_alias_compile       },
     { STR_INIT("kms-key/"),         kms_key_compile         },
+    { STR_INIT("queue/"),           queue_compile           },
     { STR_INIT("role/"),            role_compile            },
     { STR_INIT("rule-set/"),        rule_set_compile        },
     { STR_INIT("subscription/"),    subscription_compile    },
