@@ -64,7 +64,7 @@ def test_what_is_not_there_says_so(shared_server):
     refused(lambda: shared_server.client("s3").put_bucket_versioning(
         Bucket="any-bucket", VersioningConfiguration={"Status": "Enabled"}), "NotImplemented")
     for service, call in (("kms", lambda c: c.describe_custom_key_stores()), ("sns", lambda c: c.get_sms_attributes()),
-                          ("lambda", lambda c: c.list_functions()), ("sqs", lambda c: c.list_queues())):
+                          ("lambda", lambda c: c.list_functions()), ("sqs", lambda c: c.list_dead_letter_source_queues(QueueUrl="x"))):
         with pytest.raises(botocore.exceptions.ClientError) as caught:
             call(shared_server.client(service))
         assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] in (400, 404, 501), service

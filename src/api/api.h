@@ -14,6 +14,7 @@ struct lambda_service; /* services/lambda/lambda.h */
 struct s3_service;   /* services/s3/s3.h */
 struct setup;        /* receive/setup.h */
 struct sns_service;  /* services/sns/sns.h */
+struct sqs_service;  /* services/sqs/sqs.h */
 struct sts_service;  /* services/sts/sts.h */
 
 struct api {
@@ -26,6 +27,7 @@ struct api {
     struct kms_service *kms;
     struct setup *setup;
     struct sns_service *sns;
+    struct sqs_service *sqs;
     struct sts_service *sts;
     struct spool *spool;
     str root_account, default_region;

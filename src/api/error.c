@@ -45,6 +45,7 @@ static const struct { const char *code; int status; } statuses[] = {
     { "BucketNotEmpty",               409 }, { "OperationAborted",             409 },
     { "EntityAlreadyExists",          409 }, { "DeleteConflict",               409 },
     { "ConcurrentModification",       409 }, { "LimitExceeded",                400 },
+    { "AWS.SimpleQueueService.UnsupportedOperation", 400 },
     { "NotFound",                     404 }, { "ResourceNotFound",             404 },
     { "InvalidParameter",             400 }, { "AuthorizationError",           403 },
     { "ConcurrentAccess",             400 }, { "KMSAccessDenied",              400 },
@@ -89,6 +90,21 @@ static const char *own_word(const struct service *service, const char *code)
             strcmp(own_words[i].code, code) == 0)
             return own_words[i].word;
     return code;
+}
+
+/* SQS was Query first: its codes have a prefix or another name than the shapes of its JSON, and clients
+ * that know the old codes read them in a field of their own (x-amzn-query-error). */
+static const char *sqs_shape_name(const char *code)
+{
+    static const struct { const char *query, *shape; } names[] = {
+        { "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist" },
+        { "QueueAlreadyExists",                      "QueueNameExists"   },
+    };
+    const str prefix = STR("AWS.SimpleQueueService.");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(code, names[i].query) == 0)
+            return names[i].shape;
+    return str_starts(str_of(code), prefix) ? code + prefix.len : code;
 }
 
 static const char *json_word(const char *code)
@@ -163,7 +179,14 @@ struct error_words error_words(const struct service *service, const struct fault
         status = status_of(service, code, status);
     else if (service->dialect == DIALECT_QUERY_XML)
         status = status_of(service, word, status);
-    return (struct error_words) { code ? code : word, status, message_of(service, why, arena) };
+    struct error_words words = { .code = code ? code : word,
+                                 .status = status,
+                                 .message = message_of(service, why, arena) };
+    if (service->dialect == DIALECT_JSON && str_eq(service->name, STR("sqs"))) {
+        words.query_code = why->code ? why->code : word;
+        words.code = sqs_shape_name(words.code);
+    }
+    return words;
 }
 
 static void write_query_error(const struct service *service, const struct error_words *words,
@@ -204,7 +227,8 @@ static void write_json_error(const struct error_words *words, struct buf *out)
     struct json_writer w = json_writer(out);
 
     json_open(&w, '{');
-    json_add_str(&w, "__type", str_of(words->code));
+    buf_addf(out, "\"__type\":\"%s%s\"", words->query_code ? "com.amazonaws.sqs#" : "", words->code);
+    w.comma = true;
     json_add_str(&w, "message", words->message);
     json_close(&w, '}');
 }
@@ -226,6 +250,12 @@ void error_answer(const struct service *service, const struct error_words *words
     case DIALECT_JSON:
         write_json_error(words, &out);
         type = STR("application/x-amz-json-1.1");
+        if (words->query_code) {
+            type = STR("application/x-amz-json-1.0");
+            http_add(answer, STR("x-amzn-query-error"),
+                     arena_strf(arena, "%s;%s", words->query_code,
+                                words->status >= 500 ? "Receiver" : "Sender"));
+        }
         http_add(answer, STR("x-amzn-ErrorType"), str_of(words->code));
         break;
     case DIALECT_REST_JSON:

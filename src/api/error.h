@@ -9,6 +9,7 @@ struct error_words {
     const char *code; /* "NoSuchBucket" */
     int status;
     str message;
+    const char *query_code; /* SQS in JSON: what the Query dialect calls it; NULL: it need not be said */
 };
 
 /* What a client is told: fault->code and its sentence where there is one, otherwise the dialect's

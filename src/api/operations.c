@@ -17,6 +17,8 @@
         .service = STR_INIT(#svc), .name = STR_INIT(#op), .dialect = DIALECT_QUERY_XML,            \
         .iam_action = STR_INIT(#svc ":" #op), .run = run_##svc##_##op, .open = true                \
     }
+/* Two rows, one function: the dialect is the shape's business (sqs_shape.h). */
+#define BOTH(svc, op) QUERY(svc, op), JSON(svc, op)
 #define S3(op, action, verb, on, sub)                                                              \
     {                                                                                              \
         .service = STR_INIT("s3"), .name = STR_INIT(#op), .dialect = DIALECT_REST_XML,             \
@@ -168,6 +170,24 @@ const struct operation operations[] = {
     LAMBDA(TagResource,                   "TagResource",                      "POST",   "/2017-03-31/tags/{}",                                 0),
     LAMBDA(UntagResource,                 "UntagResource",                    "DELETE", "/2017-03-31/tags/{}",                                 0),
     LAMBDA(ListTags,                      "ListTags",                         "GET",    "/2017-03-31/tags/{}",                                 0),
+
+    BOTH(sqs, ChangeMessageVisibility),
+    BOTH(sqs, ChangeMessageVisibilityBatch),
+    BOTH(sqs, CreateQueue),
+    BOTH(sqs, DeleteMessage),
+    BOTH(sqs, DeleteMessageBatch),
+    BOTH(sqs, DeleteQueue),
+    BOTH(sqs, GetQueueAttributes),
+    BOTH(sqs, GetQueueUrl),
+    BOTH(sqs, ListQueueTags),
+    BOTH(sqs, ListQueues),
+    BOTH(sqs, PurgeQueue),
+    BOTH(sqs, ReceiveMessage),
+    BOTH(sqs, SendMessage),
+    BOTH(sqs, SendMessageBatch),
+    BOTH(sqs, SetQueueAttributes),
+    BOTH(sqs, TagQueue),
+    BOTH(sqs, UntagQueue),
 
     QUERY(sts, AssumeRole),
     QUERY(sts, GetCallerIdentity),

@@ -20,9 +20,9 @@ static const struct service services[] = {
       .xmlns = "https://sts.amazonaws.com/doc/2011-06-15/" },
     { .name = STR_INIT("sns"),    .dialect = DIALECT_QUERY_XML, .version = STR_INIT("2010-03-31"),
       .xmlns = "http://sns.amazonaws.com/doc/2010-03-31/", .empty_result = true, .text_max = MESSAGE_TEXT_MAX },
-    { .name = STR_INIT("sqs"),    .dialect = DIALECT_JSON,      .target = STR_INIT("AmazonSQS.") },
+    { .name = STR_INIT("sqs"),    .dialect = DIALECT_JSON,      .target = STR_INIT("AmazonSQS."), .text_max = MESSAGE_TEXT_MAX },
     { .name = STR_INIT("sqs"),    .dialect = DIALECT_QUERY_XML, .version = STR_INIT("2012-11-05"),
-      .xmlns = "http://queue.amazonaws.com/doc/2012-11-05/" },
+      .xmlns = "http://queue.amazonaws.com/doc/2012-11-05/", .empty_result = true, .text_max = MESSAGE_TEXT_MAX },
     { .name = STR_INIT("kms"),    .dialect = DIALECT_JSON,      .target = STR_INIT("TrentService.") },
     { .name = STR_INIT("lambda"), .dialect = DIALECT_REST_JSON, .path = STR_INIT("/20") }, /* /2015-03-31/functions */
     { .name = STR_INIT("s3"),     .dialect = DIALECT_REST_XML },

@@ -74,6 +74,13 @@ operation_fn run_lambda_PutFunctionEventInvokeConfig, run_lambda_GetFunctionEven
     run_lambda_ListFunctionEventInvokeConfigs;
 operation_fn run_lambda_TagResource, run_lambda_UntagResource, run_lambda_ListTags;
 
+/* sqs.c */
+operation_fn run_sqs_ChangeMessageVisibility, run_sqs_ChangeMessageVisibilityBatch,
+    run_sqs_CreateQueue, run_sqs_DeleteMessage, run_sqs_DeleteMessageBatch, run_sqs_DeleteQueue,
+    run_sqs_GetQueueAttributes, run_sqs_GetQueueUrl, run_sqs_ListQueueTags, run_sqs_ListQueues,
+    run_sqs_PurgeQueue, run_sqs_ReceiveMessage, run_sqs_SendMessage, run_sqs_SendMessageBatch,
+    run_sqs_SetQueueAttributes, run_sqs_TagQueue, run_sqs_UntagQueue;
+
 /* sts.c */
 operation_fn run_sts_AssumeRole, run_sts_GetCallerIdentity;
 

@@ -7,6 +7,7 @@
 #include "main/keeper.h"
 #include "main/privileges.h"
 #include "services/sns/sns.h"
+#include "services/sqs/sqs.h"
 #include "services/sts/sts.h"
 #include "services/world.h"
 #include "wire/tls.h"
@@ -229,6 +230,9 @@ static const struct fault *open_services(struct server *s)
     s->rehearsal_ports = (struct ports) { .s3 = &s->s3->rehearsal.port,
                                           .kms = &s->kms->rehearsal.port,
                                           .sts = s->ports.sts };
+    TRY(sqs_embedded_open(data_dir_at(&s->dir, s->arena, "queues.sqlite"), s->state, s->worlds,
+                          &s->outside, s->arena, &s->sqs));
+    s->ports.sqs = &s->sqs->port;
     TRY(open_sns(s));
     TRY(open_lambda(s));
     s->rehearsal_ports.lambda = &s->lambda->rehearsal.port;
@@ -351,13 +355,14 @@ static const struct fault *start_api(struct server *s)
     s->api.setup = s->setup;
     s->api.sts = s->sts;
     s->api.sns = s->sns;
+    s->api.sqs = s->sqs;
     s->api.spool = s->spool;
     s->api.root_account = c->account;
     s->api.default_region = c->region;
     s->api.verify_identities_auto = s->verify_auto;
     struct api_server_settings settings = { .api = &s->api,
                                             .address = c->api,
-                                            .workers = (unsigned)c->api_workers,
+                                            .workers = (unsigned)c->api_workers + SQS_POLLS_MAX,
                                             .own_pages = pages_answer,
                                             .own_context = s };
     TRY(api_server_start(&settings, s->arena, &s->api_server));
@@ -453,6 +458,7 @@ bool server_close(struct server *s, int64_t deadline_ms)
         smtp_server_drain(s->smtp_server, deadline_ms);
     if (s->sns && !s->api_server) /* the start failed: nobody shall wait for where it would have been */
         sns_tell_url(s->sns, STR(""));
+    sqs_embedded_stop(s->sqs);
     bool ended = !s->deliverers || deliverers_stop(s->deliverers, deadline_ms);
     if (s->lambda)
         lambda_stop(s->lambda, deadline_ms);
@@ -466,6 +472,7 @@ bool server_close(struct server *s, int64_t deadline_ms)
     sns_embedded_close(s->sns);
     lambda_close(s->lambda);
     runner_close(s->runner);
+    sqs_embedded_close(s->sqs);
     if (s->spool)
         s->spool->ops->close(s->spool);
     shares_close(s->delivery.shares);

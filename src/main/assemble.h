@@ -36,6 +36,7 @@ struct server {
     struct s3_service *s3;
     struct kms_service *kms;
     struct sns_service *sns;
+    struct sqs_service *sqs;
     struct sts_service *sts;
     struct ports ports, rehearsal_ports;
     struct setup *setup;
