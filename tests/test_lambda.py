@@ -15,7 +15,7 @@ import zipfile
 
 import pytest
 
-from conftest import ACCOUNT, KEY, REGION, SECRET, SLOW, Receiving, bucket_policy, eventually, refused, s3_action
+from conftest import ACCOUNT, BINARY, KEY, REGION, SECRET, SLOW, Receiving, bucket_policy, eventually, refused, s3_action
 from test_js import PLACE, node  # pylint: disable=unused-import
 
 TRUST = {"Version": "2012-10-17", "Statement": [
@@ -507,6 +507,27 @@ def test_dry_run_event_and_unfit_events(functions):
     functions.node("long", "exports.handler = async () => 'x'.repeat(7 << 20);")
     answer, error, _ = functions.call("long")
     assert error == "Unhandled" and answer["errorType"] == "Function.ResponseSizeTooLarge"
+
+
+def test_what_a_function_printed_is_kept_in_bounds_and_shown(functions):
+    functions.node("chatty", "exports.handler = async (event) => { for (let i = 0; i < event.lines; i++) console.log('line', i); };", Timeout=20)
+    functions.call("chatty", {"lines": 2})
+
+    def logs(*words):
+        return subprocess.run([BINARY, "logs", "--data", str(functions.server.data), *words], capture_output=True, text=True,
+                              timeout=60, check=False)
+    shown = logs("chatty")
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.startswith("START RequestId: ") and shown.stdout.count("\tINFO\tline ") == 2
+    assert logs(f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:chatty").stdout == shown.stdout
+    assert logs("nobody").returncode == 1 and "has no function nobody" in logs("nobody").stderr
+    assert logs().returncode == 2
+    for _ in range(40):  # 5 MB
+        functions.call("chatty", {"lines": 2000})
+    files = sorted((functions.server.data / "functions" / "logs").iterdir())
+    assert [f.name[-2:] for f in files] == [".0", ".1", ".2", ".3"]
+    assert sum(f.stat().st_size for f in files) <= 4 << 20
+    assert logs("chatty").stdout.rstrip().splitlines()[-1].startswith("REPORT RequestId: ")
 
 
 @pytest.mark.turned_clock

@@ -31,7 +31,7 @@ struct setting {
     bool no_flag;      /* a secret: other users can read a command line */
 };
 #define AT(member) offsetof(struct config, member)
-#define FOR_CLIENT (FOR_ASK | FOR_POLICY | FOR_EXPLAIN)
+#define FOR_CLIENT (FOR_ASK | FOR_POLICY | FOR_EXPLAIN | FOR_LOGS)
 #define FOR_ANY    (FOR_SERVE | FOR_CLIENT | FOR_CHECK | FOR_DECRYPT)
 #define MB         (1024 * 1024ULL)
 
@@ -50,6 +50,8 @@ static const struct setting settings[] = {
   { "message",                  KIND_TEXT,    AT(message),                 FOR_ASK,             NULL,               "ID",                  "the message meant" },
   { "account",                  KIND_ACCOUNT, AT(account),                 FOR_EXPLAIN,         NULL,               "ID",                  "whose rule; otherwise the server's" },
   { "region",                   KIND_REGION,  AT(region),                  FOR_EXPLAIN,         NULL,               "NAME",                "where its rule set is; otherwise the server's" },
+  { "account",                  KIND_ACCOUNT, AT(account),                 FOR_LOGS,            NULL,               "ID",                  "whose function; otherwise the server's" },
+  { "region",                   KIND_REGION,  AT(region),                  FOR_LOGS,            NULL,               "NAME",                "where it is; otherwise the server's" },
   { "request",                  KIND_TEXT,    AT(request),                 FOR_EXPLAIN,         NULL,               "FILE",                "a request in the words of the vectors, or a whole line of them; no server is asked; -: standard input" },
   { "policies",                 KIND_TEXT,    AT(policies),                FOR_EXPLAIN,         NULL,               "FILE",                "the policies that govern it" },
   { "exit-code",                KIND_SWITCH,  AT(exit_code),               FOR_EXPLAIN,         NULL,               NULL,                  "with --request and --rule: exit 1 when it would be denied" },
@@ -280,7 +282,7 @@ static const struct fault *give(struct reading *r, const struct setting *s, str 
 static const struct fault *give_operand(struct reading *r, unsigned command, str word, size_t room)
 {
     const size_t most =
-        command & FOR_CHECK ? room : command & (FOR_POLICY | FOR_DECRYPT) ? 1 : 0;
+        command & FOR_CHECK ? room : command & (FOR_POLICY | FOR_DECRYPT | FOR_LOGS) ? 1 : 0;
     if (r->operand_count >= most)
         return fault(r->arena, FAULT_SYNTAX, NULL,
                      "there is no place for \"" STR_FMT "\" here; flags begin with --",

@@ -27,7 +27,7 @@ struct config {
     str request, policies;                          /* explain */
     bool exit_code;
     str kms_api, metadata, output; /* decrypt */
-    const str *operands; /* check: files; policy: at most one, the kind; decrypt: one object */
+    const str *operands; /* check: files; policy: at most one, the kind; decrypt: one object; logs: the function */
     size_t operand_count;
     str type, target, rule_arn; /* check */
     str kind, bucket, prefix, bucket_owner, bucket_key, role, key, topic, topic_key, function;
@@ -51,6 +51,7 @@ enum {
     FOR_EXPLAIN = 8,
     FOR_CHECK = 16,
     FOR_DECRYPT = 32,
+    FOR_LOGS = 64,
 };
 
 /* Reads argv behind the command's name, the environment and the config file. Everything lives in

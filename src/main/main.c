@@ -22,6 +22,7 @@ const struct command commands[] = {
     { "policy",  FOR_POLICY, command_policy, "print the policies that a rule needs: [KIND] --rule SET/RULE, of a server or with --bucket NAME ..." },
     { "check",   FOR_CHECK, command_check,   "would AWS take these policies, and do they say what is meant: FILE..." },
     { "decrypt", FOR_DECRYPT, command_decrypt, "open a message that the S3 action encrypted: s3://BUCKET/KEY, or FILE --metadata FILE" },
+    { "logs",    FOR_LOGS,  command_logs,    "what a Lambda function printed lately: FUNCTION" },
     { "redrive", FOR_ASK,   command_redrive, "put a dead letter back into the queue: --message ID" },
     { "version", 0,         command_version, "print the version" },
     { "help",    0,         command_help,    "print this, or with a command's name its settings" },

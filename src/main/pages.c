@@ -297,6 +297,30 @@ static const struct fault *on_explain(struct server *s, const struct own_page *p
     return f;
 }
 
+/* ---- functions ---- */
+
+enum { LOG_SHOWN = 1 << 20 };
+
+static const struct fault *on_function_logs(struct server *s, const struct own_page *page, str name,
+                                            struct arena *a, struct own_answer *answer)
+{
+    struct function_ref ref;
+    const str account = parameter(page->query, "account", a), region = parameter(page->query, "region", a);
+    if (!function_ref_parse(name, STR_NONE, account.len ? account : s->config->account,
+                            region.len ? region : s->config->region, &ref) ||
+        !account_id_ok(ref.account) || !region_name_ok(ref.region))
+        return fault(a, FAULT_SYNTAX, NULL,
+                     "this page wants a function's name or ARN, and takes account, of twelve digits, and region");
+    const struct world *world = worlds_now(s->worlds);
+    const bool known = function_find(world, &ref) != NULL;
+    world_unref(world);
+    if (!known)
+        return fault(a, FAULT_ABSENT, NULL, "account " STR_FMT " has no function " STR_FMT " in " STR_FMT,
+                     STR_ARG(ref.account), STR_ARG(ref.name), STR_ARG(ref.region));
+    answer->content_type = STR("text/plain; charset=utf-8");
+    return function_log_read(s->lambda->log, &ref, LOG_SHOWN, &answer->text);
+}
+
 /* clang-format off */
 static const struct page pages[] = {
     { "GET",  "health",             true,  on_health   },
@@ -308,6 +332,7 @@ static const struct page pages[] = {
     { "GET",  "setups",             false, on_setups   },
     { "GET",  "policies",           false, on_policies },
     { "GET",  "explain",            false, on_explain  },
+    { "GET",  "functions/*/logs",   false, on_function_logs },
 };
 /* clang-format on */
 enum { PAGES = sizeof pages / sizeof pages[0] };
