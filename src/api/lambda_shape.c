@@ -125,8 +125,9 @@ static const struct fault *read_object(struct api *api, const struct api_call *c
                                        struct buf *out)
 {
     struct s3_object object;
-    const struct s3_get get = { .bucket = json_str(code, "S3Bucket"),
-                                .key = json_str(code, "S3Key"),
+    struct arena *kept = call->call.arena; /* a denial outlives the request's text */
+    const struct s3_get get = { .bucket = arena_str(kept, json_str(code, "S3Bucket")),
+                                .key = arena_str(kept, json_str(code, "S3Key")),
                                 .with_body = true,
                                 .range = STR_NONE,
                                 .if_range = STR_NONE,

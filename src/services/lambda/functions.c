@@ -52,6 +52,9 @@ static const struct fault *check_role(struct lambda_service *s, const struct cal
 {
     struct arn arn, source;
     struct caller session;
+    role_arn = arena_str(call->arena, role_arn); /* a denial keeps it, and the request's text may go first */
+    if (str_is_none(role_arn))
+        return &fault_no_memory;
     if (!arn_parse(role_arn, &arn) || !str_eq(arn.service, STR("iam")) ||
         !str_starts(arn.resource, STR("role/")))
         return fault_coded(call->arena, FAULT_SYNTAX, "ValidationException",
