@@ -59,7 +59,7 @@ def test_every_account_and_region_has_its_own_rule_sets(shared_server):
 
 def test_what_is_not_there_says_so(shared_server):
     refused(lambda: shared_server.client("ses").get_send_quota(), "InvalidAction")
-    refused(lambda: shared_server.client("iam").list_users(), "InvalidAction")
+    refused(lambda: shared_server.client("iam").list_groups(), "InvalidAction")
     refused(lambda: shared_server.client("s3").get_bucket_acl(Bucket="any-bucket"), "NotImplemented")
     refused(lambda: shared_server.client("s3").put_bucket_versioning(
         Bucket="any-bucket", VersioningConfiguration={"Status": "Enabled"}), "NotImplemented")

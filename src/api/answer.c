@@ -59,7 +59,7 @@ static const struct fault *wrap(struct api_request *r)
     if (r->service->dialect != DIALECT_QUERY_XML)
         return NULL;
     AUTO_BUF out = buf_new(OPERATION_ANSWER_MAX + 4096u);
-    query_wrap(r->service, r->operation->name, inside, r->call.request_id, &out);
+    query_wrap(r->service, r->operation, inside, r->call.request_id, &out);
     answer->text = arena_str(r->x->arena, buf_str(&out));
     return out.failed || str_is_none(answer->text) ? &fault_no_memory : NULL;
 }

@@ -16,6 +16,7 @@ struct setup;        /* receive/setup.h */
 struct sns_service;  /* services/sns/sns.h */
 struct sqs_service;  /* services/sqs/sqs.h */
 struct sts_service;  /* services/sts/sts.h */
+struct vault;        /* services/iam/vault.h */
 
 struct api {
     struct outside *outside;
@@ -29,6 +30,7 @@ struct api {
     struct sns_service *sns;
     struct sqs_service *sqs;
     struct sts_service *sts;
+    const struct vault *vault; /* of access keys */
     struct spool *spool;
     str root_account, default_region;
     str root_key_id, root_secret;

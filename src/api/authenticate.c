@@ -1,6 +1,8 @@
 #include "api/authenticate.h"
 
 #include "base/hex.h"
+#include "services/iam/role.h"
+#include "services/iam/user.h"
 #include "services/sts/sts.h"
 
 static const struct fault *refuse_token(const struct sigv4_claim *claim, struct arena *arena)
@@ -27,6 +29,16 @@ static const struct fault *refuse_region(const struct sigv4_claim *claim, struct
                        STR_ARG(claim->region));
 }
 
+/* A session ends with its role or user, and one made again under that name is another. */
+static bool still_there(const struct world *world, const struct caller *caller)
+{
+    bool role = caller->kind == CALLER_ASSUMED_ROLE;
+    str arn = role ? caller->assumed_role.role.text : caller->user.arn.text;
+    const struct holder *holder = holder_find_arn(world, role ? &role_kind : &user_kind, arn);
+
+    return holder && str_eq(holder->id, caller->session->principal_id);
+}
+
 /* Root users have no sessions: a token beside one of their keys belongs to another key. */
 static const struct fault *find_root(const struct api *api, struct identity *who,
                                      struct arena *arena)
@@ -34,8 +46,6 @@ static const struct fault *find_root(const struct api *api, struct identity *who
     const struct sigv4_claim *claim = &who->claim;
     bool default_account = str_eq(claim->access_key_id, api->root_key_id);
 
-    if (!default_account && !account_id_ok(claim->access_key_id))
-        return sigv4_unknown_key(claim, arena);
     if (!str_is_none(claim->security_token))
         return refuse_token(claim, arena);
     who->secret = api->root_secret;
@@ -44,8 +54,33 @@ static const struct fault *find_root(const struct api *api, struct identity *who
     return NULL;
 }
 
-static const struct fault *find_session(const struct api *api, int64_t now_ms, struct identity *who,
-                                        struct arena *arena)
+/* A key that is inactive is as unknown as one that was deleted. */
+static const struct fault *find_user(const struct api *api, const struct world *world,
+                                     struct identity *who, struct arena *arena)
+{
+    const struct sigv4_claim *claim = &who->claim;
+    const struct user *user;
+    const struct access_key *key = access_key_find(world, claim->access_key_id, &user);
+
+    if (!key || !key->active)
+        return sigv4_unknown_key(claim, arena);
+    if (!str_is_none(claim->security_token))
+        return refuse_token(claim, arena);
+    who->secret = vault_unseal(api->vault, key->id, key->sealed, arena);
+    if (str_is_none(who->secret)) /* sealed under another root key */
+        return fault(arena, FAULT_DEFECT, NULL, "the access key " STR_FMT " cannot be unsealed",
+                     STR_ARG(key->id));
+    who->caller = (struct caller) { .kind = CALLER_USER,
+                                    .account = arena_str(arena, user->holder.account),
+                                    .user_id = arena_str(arena, user->holder.id) };
+    return str_is_none(who->caller.user_id) ||
+                   !arn_parse(arena_str(arena, user->holder.arn.text), &who->caller.user.arn)
+               ? &fault_no_memory
+               : NULL;
+}
+
+static const struct fault *find_session(const struct api *api, const struct world *world,
+                                        int64_t now_ms, struct identity *who, struct arena *arena)
 {
     const struct sigv4_claim *claim = &who->claim;
 
@@ -54,7 +89,11 @@ static const struct fault *find_session(const struct api *api, int64_t now_ms, s
     switch (sts_token_read(api->sts, claim->access_key_id, claim->security_token, now_ms, arena,
                            &who->caller, &who->secret)) {
     case TOKEN_GOOD:
-        return NULL;
+        /* API GetSessionToken: without multi-factor authentication it opens no operation of IAM. */
+        if (still_there(world, &who->caller) &&
+            (who->caller.kind != CALLER_USER || !str_eq(claim->service, STR("iam"))))
+            return NULL;
+        break;
     case TOKEN_EXPIRED:
         return refuse_expired(claim, arena);
     case TOKEN_DAMAGED:
@@ -68,9 +107,17 @@ static const struct fault *find_session(const struct api *api, int64_t now_ms, s
 static const struct fault *find_key(const struct api *api, int64_t now_ms, struct identity *who,
                                     struct arena *arena)
 {
-    if (str_starts(who->claim.access_key_id, STR("ASIA")))
-        return find_session(api, now_ms, who, arena);
-    return find_root(api, who, arena);
+    const struct sigv4_claim *claim = &who->claim;
+    const struct fault *why;
+
+    if (str_eq(claim->access_key_id, api->root_key_id) || account_id_ok(claim->access_key_id))
+        return find_root(api, who, arena);
+    const struct world *world = worlds_now(api->worlds);
+    why = str_starts(claim->access_key_id, STR("ASIA"))
+              ? find_session(api, world, now_ms, who, arena)
+              : find_user(api, world, who, arena);
+    world_unref(world);
+    return why;
 }
 
 const struct fault *authenticate(const struct api *api, const struct sigv4_request *request,

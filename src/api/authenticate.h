@@ -8,7 +8,7 @@
 #include "wire/sigv4.h"
 
 /* The root key stands for root_account; an account id as key with the root secret is the root of
- * that account; ASIA... with its token is a session. */
+ * that account; ASIA... with its token is a session, AKIA... a user's own. */
 struct identity {
     struct sigv4_claim claim;
     str secret; /* never shown, never logged; STR_NONE when anonymous */

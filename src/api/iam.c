@@ -1,63 +1,38 @@
-/* api/iam.c - the IAM Query operations on roles. */
+/* api/iam.c - the IAM Query operations that roles alone have. */
 #include "api/api.h"
+#include "api/iam_shape.h"
+#include "api/params.h"
 #include "api/run.h"
-#include "base/percent.h"
-#include "base/when.h"
 #include "base/xml.h"
-#include "services/authorize.h"
 #include "services/iam/role.h"
 
-/* A role that does not exist (yet) is asked about by the ARN it would have. */
-static const struct fault *may(const struct api_call *call, str action, str path)
+static const struct fault *may(const struct api_call *call, str action)
 {
-    const struct call *c = &call->call;
-    str name = api_param(call, "RoleName"), account = c->caller->account;
-    const struct role *role = role_find(c->world, account, name);
-    str arn = role ? role->arn.text
-                   : arena_strf(c->arena, "arn:" STR_FMT ":iam::" STR_FMT ":role" STR_FMT STR_FMT,
-                                STR_ARG(region_partition(c->region)), STR_ARG(account),
-                                STR_ARG(str_is_none(path) ? STR("/") : path), STR_ARG(name));
-    if (str_is_none(arn))
-        return &fault_no_memory;
-    return authorize(
-        c, &(struct ask) { .action = action, .resource = arn, .resource_account = account });
-}
-
-/* Documents travel percent-encoded in IAM's answers. */
-static void leaf_encoded(struct buf *out, const char *name, str document)
-{
-    AUTO_BUF encoded = buf_new(1024 * 1024);
-    percent_encode(&encoded, document, PERCENT_ALL);
-    xml_leaf(out, name, buf_str(&encoded));
-    out->failed |= encoded.failed;
+    return iam_may(call, &(struct iam_question) { .action = action,
+                                                  .kind = &role_kind,
+                                                  .name = api_param(call, "RoleName") });
 }
 
 static void write_role(struct buf *out, const struct role *role)
 {
-    char when[WHEN_SIZE];
-    xml_open(out, "Role");
-    xml_leaf(out, "Path", role->path);
-    xml_leaf(out, "RoleName", role->name);
-    xml_leaf(out, "RoleId", role->role_id);
-    xml_leaf(out, "Arn", role->arn.text);
-    xml_leaf(out, "CreateDate", when_iso(when, role->created_ms));
-    leaf_encoded(out, "AssumeRolePolicyDocument", role->trust_text);
+    iam_write_names(out, &role_kind, &role->holder);
+    iam_leaf_encoded(out, "AssumeRolePolicyDocument", role->trust_text);
     xml_leaf(out, "Description", role->description);
     xml_leaf_int(out, "MaxSessionDuration", role->max_session);
+}
+
+static void write_whole_role(struct buf *out, const struct role *role)
+{
+    xml_open(out, "Role");
+    write_role(out, role);
+    iam_write_more(out, &role->holder);
     xml_close(out, "Role");
 }
 
-/* What a role can have at AWS and cannot here yet is refused, never dropped in silence. */
-static const struct fault *refuse_unbuilt(const struct api_call *call)
+static const struct fault *read_duration(const struct api_call *call, int64_t *ret_seconds)
 {
-    for (size_t i = 0; i < call->param_count; i++) {
-        str name = call->params[i].name;
-        if (str_starts(name, STR("Tags.member.")) || str_eq(name, STR("PermissionsBoundary")))
-            return fault_coded(call->call.arena, FAULT_UNBUILT, "NotImplemented",
-                               "The parameter " STR_FMT " of CreateRole is not implemented",
-                               STR_ARG(name));
-    }
-    return NULL;
+    return param_number(call, "MaxSessionDuration", "maxSessionDuration", 3600, 43200, 0,
+                        ret_seconds);
 }
 
 const struct fault *run_iam_CreateRole(struct api *api, const struct api_call *call,
@@ -68,37 +43,28 @@ const struct fault *run_iam_CreateRole(struct api *api, const struct api_call *c
         .path = api_param(call, "Path"),
         .trust = api_param(call, "AssumeRolePolicyDocument"),
         .description = api_param(call, "Description"),
+        .boundary = api_param(call, "PermissionsBoundary"),
     };
-    str seconds = api_param(call, "MaxSessionDuration");
-    uint64_t duration = 0;
-    TRY(may(call, STR("iam:CreateRole"), draft.path));
-    TRY(refuse_unbuilt(call));
-    if (!str_is_none(seconds) &&
-        (!str_u64(seconds, &duration) || duration == 0 || duration > INT32_MAX))
-        return fault_coded(call->call.arena, FAULT_SYNTAX, "ValidationError",
-                           "1 validation error detected: Value at 'maxSessionDuration' failed to "
-                           "satisfy constraint: "
-                           "Member must have value greater than or equal to 3600");
-    draft.max_session = (int64_t)duration;
+    TRY(iam_read_tags(call, &draft.tags, &draft.tag_count));
+    TRY(iam_may(call, &(struct iam_question) { .action = STR("iam:CreateRole"),
+                                               .kind = &role_kind,
+                                               .name = draft.name,
+                                               .path = draft.path,
+                                               .boundary = draft.boundary,
+                                               .tags = draft.tags,
+                                               .tag_count = draft.tag_count }));
+    TRY(read_duration(call, &draft.max_session));
     const struct role *role;
     TRY(role_create(api->state, &call->call, api->outside->entropy, &draft, &role));
-    write_role(&answer->text, role);
+    write_whole_role(&answer->text, role);
     return NULL;
 }
 
 static const struct fault *find_role(const struct api_call *call, const struct role **ret_role)
 {
-    str name = api_param(call, "RoleName");
-    if (str_is_none(name))
-        return fault_coded(
-            call->call.arena, FAULT_SYNTAX, "ValidationError",
-            "1 validation error detected: Value null at 'roleName' failed to satisfy constraint: "
-            "Member must not be null");
-    const struct role *role = role_find(call->call.world, call->call.caller->account, name);
-    if (!role)
-        return fault_coded(call->call.arena, FAULT_ABSENT, "NoSuchEntity",
-                           "The role with name " STR_FMT " cannot be found.", STR_ARG(name));
-    *ret_role = role;
+    const struct holder *holder = NULL;
+    TRY(iam_find(call, &role_kind, api_param(call, "RoleName"), &holder));
+    *ret_role = (const struct role *)holder;
     return NULL;
 }
 
@@ -106,10 +72,31 @@ const struct fault *run_iam_GetRole(struct api *api, const struct api_call *call
                                     struct api_answer *answer)
 {
     (void)api;
-    const struct role *role;
-    TRY(may(call, STR("iam:GetRole"), STR_NONE));
+    const struct role *role = NULL;
+    TRY(may(call, STR("iam:GetRole")));
     TRY(find_role(call, &role));
-    write_role(&answer->text, role);
+    write_whole_role(&answer->text, role);
+    return NULL;
+}
+
+const struct fault *run_iam_ListRoles(struct api *api, const struct api_call *call,
+                                      struct api_answer *answer)
+{
+    (void)api;
+    const struct call *c = &call->call;
+    struct iam_list list;
+    const struct holder *holder;
+    str path = api_param(call, "PathPrefix"), key = STR("");
+    TRY(iam_may_list(call, STR("iam:ListRoles"), STR("role")));
+    TRY(iam_list_begin(call, &answer->text, "Roles", &list));
+    while (holder_next(c->world, &role_kind, c->caller->account, key, &key, &holder)) {
+        if (!str_starts(holder->path, path) || !iam_list_takes(&list, key))
+            continue;
+        xml_open(&answer->text, "member");
+        write_role(&answer->text, (const struct role *)holder);
+        xml_close(&answer->text, "member");
+    }
+    iam_list_end(&list, "Roles");
     return NULL;
 }
 
@@ -117,68 +104,41 @@ const struct fault *run_iam_UpdateAssumeRolePolicy(struct api *api, const struct
                                                    struct api_answer *answer)
 {
     (void)answer;
-    TRY(may(call, STR("iam:UpdateAssumeRolePolicy"), STR_NONE));
+    TRY(may(call, STR("iam:UpdateAssumeRolePolicy")));
     return role_update_trust(api->state, &call->call, api_param(call, "RoleName"),
                              api_param(call, "PolicyDocument"));
+}
+
+const struct fault *run_iam_UpdateRole(struct api *api, const struct api_call *call,
+                                       struct api_answer *answer)
+{
+    (void)answer;
+    int64_t seconds;
+    TRY(may(call, STR("iam:UpdateRole")));
+    TRY(read_duration(call, &seconds));
+    return role_update(api->state, &call->call, api_param(call, "RoleName"),
+                       api_param(call, "Description"), seconds);
+}
+
+const struct fault *run_iam_UpdateRoleDescription(struct api *api, const struct api_call *call,
+                                                  struct api_answer *answer)
+{
+    const struct role *role = NULL;
+    str description;
+    TRY(may(call, STR("iam:UpdateRoleDescription")));
+    TRY(iam_need(call, "Description", "description", &description));
+    TRY(role_update(api->state, &call->call, api_param(call, "RoleName"), description, 0));
+    TRY(find_role(call, &role));
+    struct role changed = *role;
+    changed.description = description;
+    write_whole_role(&answer->text, &changed);
+    return NULL;
 }
 
 const struct fault *run_iam_DeleteRole(struct api *api, const struct api_call *call,
                                        struct api_answer *answer)
 {
     (void)answer;
-    TRY(may(call, STR("iam:DeleteRole"), STR_NONE));
+    TRY(may(call, STR("iam:DeleteRole")));
     return role_delete(api->state, &call->call, api_param(call, "RoleName"));
-}
-
-const struct fault *run_iam_PutRolePolicy(struct api *api, const struct api_call *call,
-                                          struct api_answer *answer)
-{
-    (void)answer;
-    TRY(may(call, STR("iam:PutRolePolicy"), STR_NONE));
-    return role_put_policy(api->state, &call->call, api_param(call, "RoleName"),
-                           api_param(call, "PolicyName"), api_param(call, "PolicyDocument"));
-}
-
-const struct fault *run_iam_GetRolePolicy(struct api *api, const struct api_call *call,
-                                          struct api_answer *answer)
-{
-    (void)api;
-    const struct role *role;
-    str name = api_param(call, "PolicyName");
-    TRY(may(call, STR("iam:GetRolePolicy"), STR_NONE));
-    TRY(find_role(call, &role));
-    for (size_t i = 0; i < role->policy_count; i++) {
-        if (!str_eq(role->policies[i].name, name))
-            continue;
-        xml_leaf(&answer->text, "RoleName", role->name);
-        xml_leaf(&answer->text, "PolicyName", name);
-        leaf_encoded(&answer->text, "PolicyDocument", role->policies[i].text);
-        return NULL;
-    }
-    return fault_coded(call->call.arena, FAULT_ABSENT, "NoSuchEntity",
-                       "The role policy with name " STR_FMT " cannot be found.", STR_ARG(name));
-}
-
-const struct fault *run_iam_ListRolePolicies(struct api *api, const struct api_call *call,
-                                             struct api_answer *answer)
-{
-    (void)api;
-    const struct role *role;
-    TRY(may(call, STR("iam:ListRolePolicies"), STR_NONE));
-    TRY(find_role(call, &role));
-    xml_open(&answer->text, "PolicyNames");
-    for (size_t i = 0; i < role->policy_count; i++)
-        xml_leaf(&answer->text, "member", role->policies[i].name);
-    xml_close(&answer->text, "PolicyNames");
-    xml_leaf_bool(&answer->text, "IsTruncated", false);
-    return NULL;
-}
-
-const struct fault *run_iam_DeleteRolePolicy(struct api *api, const struct api_call *call,
-                                             struct api_answer *answer)
-{
-    (void)answer;
-    TRY(may(call, STR("iam:DeleteRolePolicy"), STR_NONE));
-    return role_delete_policy(api->state, &call->call, api_param(call, "RoleName"),
-                              api_param(call, "PolicyName"));
 }

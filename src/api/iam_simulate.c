@@ -6,7 +6,9 @@
 #include "base/xml.h"
 #include "policy/values.h"
 #include "services/authorize.h"
+#include "services/iam/managed.h"
 #include "services/iam/role.h"
+#include "services/iam/user.h"
 
 enum {
     ITEMS_MAX = 1000, /* of a page, and what one asks for when one does not say */
@@ -150,7 +152,8 @@ static bool in_list(const struct list *list, str value)
     return false;
 }
 
-/* Only roles have policies here yet. */
+/* Those of a user or role as a decision about it would find them, less the excluded; its boundary
+ * too, unless the request brings another. */
 static const struct fault *add_attached(struct asked_for *q, str source)
 {
     struct caller named;
@@ -159,21 +162,34 @@ static const struct fault *add_attached(struct asked_for *q, str source)
     if (!caller_named(source, q->arena, &named) || named.kind == CALLER_SERVICE ||
         named.kind == CALLER_ANONYMOUS)
         return invalid(q->arena, "Invalid Entity Arn: " STR_FMT, source);
+    const struct world *world = q->call->call.world;
     const bool is_role =
         named.kind == CALLER_ASSUMED_ROLE && str_eq(named.assumed_role.role.text, source);
-    const struct role *role = is_role && str_eq(named.account, q->call->call.caller->account)
-                                  ? role_find_arn(q->call->call.world, source)
-                                  : NULL;
-    if (!role)
+    const struct holder *holder =
+        str_eq(named.account, q->call->call.caller->account)
+            ? holder_find_arn(world, is_role ? &role_kind : &user_kind, source)
+            : NULL;
+    if (!holder)
         return fault_coded(q->arena, FAULT_ABSENT, "NoSuchEntity",
                            "The %s with name " STR_FMT " cannot be found.",
                            is_role ? "role" : "user", STR_ARG(source));
-    for (size_t i = 0; i < role->policy_count; i++) {
-        if (!in_list(&excluded, role->policies[i].name))
-            TRY(add_policy(q, role->policies[i].name, EXHIBIT_IDENTITY, 0,
-                           role->policies[i].document));
+    for (size_t i = 0; i < holder->policy_count; i++) {
+        if (!in_list(&excluded, holder->policies[i].name))
+            TRY(add_policy(q, holder->policies[i].name, EXHIBIT_IDENTITY, 0,
+                           holder->policies[i].document));
     }
-    return NULL;
+    for (size_t i = 0; i < holder->attached_count; i++) {
+        const struct managed_policy *policy = managed_find_arn(world, holder->attached[i]);
+        if (policy && !in_list(&excluded, policy->name))
+            TRY(add_policy(q, policy->name, EXHIBIT_IDENTITY, 0, policy->current->document));
+    }
+    if (str_is_none(holder->boundary) ||
+        api_has_param(q->call, "PermissionsBoundaryPolicyInputList.member.1"))
+        return NULL;
+    const struct managed_policy *boundary = managed_find_arn(world, holder->boundary);
+    return boundary ? add_policy(q, boundary->name, EXHIBIT_BOUNDARY, 0,
+                                 boundary->current->document)
+                    : NULL;
 }
 
 /* ---- the caller ---- */

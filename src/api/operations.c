@@ -2,10 +2,10 @@
  * its service's file; the loop above the table is in router.c. */
 #include "api/run.h"
 
-#define QUERY(svc, op)                                                                             \
+#define QUERY(svc, op, ...)                                                                        \
     {                                                                                              \
         .service = STR_INIT(#svc), .name = STR_INIT(#op), .dialect = DIALECT_QUERY_XML,            \
-        .iam_action = STR_INIT(#svc ":" #op), .run = run_##svc##_##op                              \
+        .iam_action = STR_INIT(#svc ":" #op), .run = run_##svc##_##op, __VA_ARGS__                 \
     }
 #define JSON(svc, op)                                                                              \
     {                                                                                              \
@@ -78,12 +78,59 @@ const struct operation operations[] = {
 
     QUERY(iam, CreateRole),
     QUERY(iam, GetRole),
+    QUERY(iam, ListRoles),
+    QUERY(iam, UpdateRole, .empty_result = true),
+    QUERY(iam, UpdateRoleDescription),
     QUERY(iam, UpdateAssumeRolePolicy),
+    QUERY(iam, DeleteRole),
+
     QUERY(iam, PutRolePolicy),
     QUERY(iam, GetRolePolicy),
     QUERY(iam, ListRolePolicies),
     QUERY(iam, DeleteRolePolicy),
-    QUERY(iam, DeleteRole),
+    QUERY(iam, PutUserPolicy),
+    QUERY(iam, GetUserPolicy),
+    QUERY(iam, ListUserPolicies),
+    QUERY(iam, DeleteUserPolicy),
+    QUERY(iam, AttachRolePolicy),
+    QUERY(iam, DetachRolePolicy),
+    QUERY(iam, ListAttachedRolePolicies),
+    QUERY(iam, AttachUserPolicy),
+    QUERY(iam, DetachUserPolicy),
+    QUERY(iam, ListAttachedUserPolicies),
+    QUERY(iam, PutRolePermissionsBoundary),
+    QUERY(iam, DeleteRolePermissionsBoundary),
+    QUERY(iam, PutUserPermissionsBoundary),
+    QUERY(iam, DeleteUserPermissionsBoundary),
+    QUERY(iam, TagRole),
+    QUERY(iam, UntagRole),
+    QUERY(iam, ListRoleTags),
+    QUERY(iam, TagUser),
+    QUERY(iam, UntagUser),
+    QUERY(iam, ListUserTags),
+
+    QUERY(iam, CreateUser),
+    QUERY(iam, GetUser),
+    QUERY(iam, ListUsers),
+    QUERY(iam, UpdateUser),
+    QUERY(iam, DeleteUser),
+    QUERY(iam, CreateAccessKey),
+    QUERY(iam, ListAccessKeys),
+    QUERY(iam, UpdateAccessKey),
+    QUERY(iam, DeleteAccessKey),
+    QUERY(iam, GetAccessKeyLastUsed),
+
+    QUERY(iam, CreatePolicy),
+    QUERY(iam, GetPolicy),
+    QUERY(iam, DeletePolicy),
+    QUERY(iam, ListPolicies),
+    QUERY(iam, ListEntitiesForPolicy),
+    QUERY(iam, CreatePolicyVersion),
+    QUERY(iam, GetPolicyVersion),
+    QUERY(iam, ListPolicyVersions),
+    QUERY(iam, SetDefaultPolicyVersion),
+    QUERY(iam, DeletePolicyVersion),
+
     QUERY(iam, SimulateCustomPolicy),
     QUERY(iam, SimulatePrincipalPolicy),
 
@@ -190,7 +237,9 @@ const struct operation operations[] = {
     BOTH(sqs, UntagQueue),
 
     QUERY(sts, AssumeRole),
+    QUERY(sts, GetAccessKeyInfo),
     QUERY(sts, GetCallerIdentity),
+    QUERY(sts, GetSessionToken),
 };
 /* clang-format on */
 const size_t operation_count = sizeof operations / sizeof operations[0];

@@ -333,20 +333,21 @@ const struct operation *route_rest_json(const struct service *service, const str
     return NULL;
 }
 
-void query_wrap(const struct service *service, str operation, str inside, str request_id,
-                struct buf *out)
+void query_wrap(const struct service *service, const struct operation *operation, str inside,
+                str request_id, struct buf *out)
 {
     if (service->xmlns)
-        buf_addf(out, "<" STR_FMT "Response xmlns=\"%s\">", STR_ARG(operation), service->xmlns);
+        buf_addf(out, "<" STR_FMT "Response xmlns=\"%s\">", STR_ARG(operation->name),
+                 service->xmlns);
     else
-        buf_addf(out, "<" STR_FMT "Response>", STR_ARG(operation));
+        buf_addf(out, "<" STR_FMT "Response>", STR_ARG(operation->name));
     if (inside.len > 0) {
-        buf_addf(out, "<" STR_FMT "Result>", STR_ARG(operation));
+        buf_addf(out, "<" STR_FMT "Result>", STR_ARG(operation->name));
         buf_add(out, inside);
-        buf_addf(out, "</" STR_FMT "Result>", STR_ARG(operation));
-    } else if (service->empty_result)
-        buf_addf(out, "<" STR_FMT "Result/>", STR_ARG(operation));
+        buf_addf(out, "</" STR_FMT "Result>", STR_ARG(operation->name));
+    } else if (service->empty_result || operation->empty_result)
+        buf_addf(out, "<" STR_FMT "Result/>", STR_ARG(operation->name));
     buf_add(out, STR("<ResponseMetadata>"));
     xml_leaf(out, "RequestId", request_id);
-    buf_addf(out, "</ResponseMetadata></" STR_FMT "Response>", STR_ARG(operation));
+    buf_addf(out, "</ResponseMetadata></" STR_FMT "Response>", STR_ARG(operation->name));
 }

@@ -56,6 +56,7 @@ const struct operation *route_rest_json(const struct service *, const struct rou
                                         str ret_place[2]);
 
 /* The body of a Query answer around what the operation wrote. */
-void query_wrap(const struct service *, str operation, str inside, str request_id, struct buf *out);
+void query_wrap(const struct service *, const struct operation *, str inside, str request_id,
+                struct buf *out);
 
 #endif

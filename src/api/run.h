@@ -23,10 +23,28 @@ operation_fn run_s3_GetObject, run_s3_HeadObject, run_s3_DeleteObject;
 extern const struct operation_stream stream_s3_PutObject;
 
 /* iam.c */
-operation_fn run_iam_CreateRole, run_iam_GetRole, run_iam_UpdateAssumeRolePolicy,
-    run_iam_DeleteRole;
+operation_fn run_iam_CreateRole, run_iam_GetRole, run_iam_ListRoles, run_iam_UpdateRole,
+    run_iam_UpdateRoleDescription, run_iam_UpdateAssumeRolePolicy, run_iam_DeleteRole;
+
+/* iam_holders.c */
 operation_fn run_iam_PutRolePolicy, run_iam_GetRolePolicy, run_iam_ListRolePolicies,
-    run_iam_DeleteRolePolicy;
+    run_iam_DeleteRolePolicy, run_iam_PutUserPolicy, run_iam_GetUserPolicy,
+    run_iam_ListUserPolicies, run_iam_DeleteUserPolicy, run_iam_AttachRolePolicy,
+    run_iam_DetachRolePolicy, run_iam_ListAttachedRolePolicies, run_iam_AttachUserPolicy,
+    run_iam_DetachUserPolicy, run_iam_ListAttachedUserPolicies, run_iam_PutRolePermissionsBoundary,
+    run_iam_DeleteRolePermissionsBoundary, run_iam_PutUserPermissionsBoundary,
+    run_iam_DeleteUserPermissionsBoundary, run_iam_TagRole, run_iam_UntagRole,
+    run_iam_ListRoleTags, run_iam_TagUser, run_iam_UntagUser, run_iam_ListUserTags;
+
+/* iam_users.c */
+operation_fn run_iam_CreateUser, run_iam_GetUser, run_iam_ListUsers, run_iam_UpdateUser,
+    run_iam_DeleteUser, run_iam_CreateAccessKey, run_iam_ListAccessKeys, run_iam_UpdateAccessKey,
+    run_iam_DeleteAccessKey, run_iam_GetAccessKeyLastUsed;
+
+/* iam_managed.c */
+operation_fn run_iam_CreatePolicy, run_iam_GetPolicy, run_iam_DeletePolicy, run_iam_ListPolicies,
+    run_iam_ListEntitiesForPolicy, run_iam_CreatePolicyVersion, run_iam_GetPolicyVersion,
+    run_iam_ListPolicyVersions, run_iam_SetDefaultPolicyVersion, run_iam_DeletePolicyVersion;
 
 /* iam_simulate.c */
 operation_fn run_iam_SimulateCustomPolicy, run_iam_SimulatePrincipalPolicy;
@@ -82,6 +100,7 @@ operation_fn run_sqs_ChangeMessageVisibility, run_sqs_ChangeMessageVisibilityBat
     run_sqs_SetQueueAttributes, run_sqs_TagQueue, run_sqs_UntagQueue;
 
 /* sts.c */
-operation_fn run_sts_AssumeRole, run_sts_GetCallerIdentity;
+operation_fn run_sts_AssumeRole, run_sts_GetAccessKeyInfo, run_sts_GetCallerIdentity,
+    run_sts_GetSessionToken;
 
 #endif

@@ -20,6 +20,7 @@
 #include "base/percent.h"
 #include "base/random_id.h"
 #include "services/account.h"
+#include "services/iam/user.h"
 
 #include <assert.h>
 
@@ -317,6 +318,9 @@ static const struct fault *enter_world(struct api_request *r)
     if (r->call.call.world)
         return NULL;
     r->call.call.world = worlds_now(api->worlds);
+    if (r->call.call.caller->kind == CALLER_USER && !r->call.call.caller->session)
+        TRY(access_key_used(api->state, &r->call.call, r->who.claim.access_key_id,
+                            r->service->name));
     if (str_is_none(r->call.account) || account_find(r->call.call.world, r->call.account))
         return NULL;
     TRY(account_begin(api->state, &r->call.call));

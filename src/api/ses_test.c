@@ -356,8 +356,9 @@ static void a_role_is_shown_with_its_documents_percent_encoded(void **state)
     assert_string_equal(run(run_iam_GetRole, "RoleName=writer"),
                         "NoSuchEntity: The role with name writer cannot be found.");
     assert_string_equal(
-        run(run_iam_CreateRole, "RoleName=writer&PermissionsBoundary=p"),
-        "NotImplemented: The parameter PermissionsBoundary of CreateRole is not implemented");
+        run(run_iam_CreateRole,
+            "RoleName=writer&PermissionsBoundary=p&AssumeRolePolicyDocument=" TRUST),
+        "NoSuchEntity: Scope ARN: p does not exist or is not attachable.");
 }
 
 static void sts_says_who_one_is(void **state)
@@ -366,14 +367,16 @@ static void sts_says_who_one_is(void **state)
     assert_string_equal(run(run_sts_GetCallerIdentity, ""),
                         "<Arn>arn:aws:iam::111122223333:root</Arn><UserId>111122223333</UserId>"
                         "<Account>111122223333</Account>");
-    struct caller session = { .kind = CALLER_ASSUMED_ROLE, .account = STR("111122223333") };
+    struct caller session = { .kind = CALLER_ASSUMED_ROLE,
+                              .account = STR("111122223333"),
+                              .user_id = STR("AROAX:s") };
     assert_true(
         arn_parse(STR("arn:aws:iam::111122223333:role/writer"), &session.assumed_role.role));
     assert_true(arn_parse(STR("arn:aws:sts::111122223333:assumed-role/writer/s"),
                           &session.assumed_role.session));
     const char *says = run_as(&session, run_sts_GetCallerIdentity, "");
     assert_non_null(strstr(says, "<Arn>arn:aws:sts::111122223333:assumed-role/writer/s</Arn>"));
-    assert_non_null(strstr(says, ":s</UserId><Account>111122223333</Account>"));
+    assert_non_null(strstr(says, "<UserId>AROAX:s</UserId><Account>111122223333</Account>"));
 }
 
 int main(void)

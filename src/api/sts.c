@@ -7,12 +7,17 @@
 #include "base/when.h"
 #include "base/xml.h"
 #include "policy/validate.h"
+#include "services/authorize.h"
+#include "services/iam/managed.h"
 #include "services/iam/role.h"
+#include "services/iam/user.h"
 
 enum {
     SESSION_LEAST_S = 900,
     SESSION_MOST_S = 43200,
     SESSION_USUAL_S = 3600,
+    USER_MOST_S = 129600,
+    USER_USUAL_S = 43200,
     CHAINED_MOST_S = 3600, /* IAM User Guide, "Role chaining" */
     POLICY_MOST = 2048,
 };
@@ -87,14 +92,24 @@ static size_t packed_size(const struct assume_role *ask)
     return size;
 }
 
-static const struct fault *read_policies(const struct api_call *call, struct assume_role *ask)
+/* They are policies of the role's account, or AWS's own. */
+static const struct fault *check_policy_arn(const struct call *call, str role_account, str arn)
+{
+    const struct managed_policy *policy = managed_find_arn(call->world, arn);
+    if (policy && (str_eq(policy->account, role_account) || str_eq(policy->account, STR("aws"))))
+        return NULL;
+    return fault_coded(call->arena, FAULT_SYNTAX, "MalformedPolicyDocument",
+                       "Policy " STR_FMT " does not exist or is not attachable.", STR_ARG(arn));
+}
+
+static const struct fault *read_policies(const struct api_call *call, str role_account,
+                                         struct assume_role *ask)
 {
     struct arena *arena = call->call.arena;
     TRY(param_list(call, STR("PolicyArns"), ".arn", SESSION_POLICY_ARNS_MOST, "policyArns",
                    &ask->policy_arns, &ask->policy_arn_count));
-    if (ask->policy_arn_count)
-        return fault_coded(arena, FAULT_UNBUILT, "NotImplemented",
-                           "The parameter PolicyArns of AssumeRole is not implemented");
+    for (size_t i = 0; i < ask->policy_arn_count; i++)
+        TRY(check_policy_arn(&call->call, role_account, ask->policy_arns[i]));
     ask->policy = api_param(call, "Policy");
     if (ask->policy.len > POLICY_MOST)
         return param_invalid(arena, ask->policy, "policy",
@@ -136,7 +151,7 @@ static const struct fault *read_assume_role(const struct api_call *call, struct 
         return fault_coded(arena, FAULT_UNBUILT, "NotImplemented",
                            "Multi-factor authentication is not implemented");
     TRY(read_tags(call, ask));
-    return read_policies(call, ask);
+    return read_policies(call, arn.account, ask);
 }
 
 /* The role is known to exist: it was just assumed. */
@@ -194,5 +209,64 @@ const struct fault *run_sts_AssumeRole(struct api *api, const struct api_call *c
         xml_leaf_int(&answer->text, "PackedPolicySize",
                      (int64_t)(packed * 100 + SESSION_PACKED_MOST - 1) / SESSION_PACKED_MOST);
     xml_leaf(&answer->text, "SourceIdentity", session.session->source_identity);
+    return NULL;
+}
+
+/* ---- users ---- */
+
+/* Needs no permission, as at AWS: the session may what the user may, but for IAM. */
+const struct fault *run_sts_GetSessionToken(struct api *api, const struct api_call *call,
+                                            struct api_answer *answer)
+{
+    const struct call *c = &call->call;
+    struct credentials credentials;
+    int64_t seconds;
+    if (c->caller->session)
+        return fault_coded(c->arena, FAULT_DENIED, "AccessDenied",
+                           "Cannot call GetSessionToken with session credentials");
+    if (c->caller->kind != CALLER_USER)
+        return fault_coded(c->arena, FAULT_UNBUILT, "NotImplemented",
+                           "Sessions of root users are not implemented");
+    if (api_has_param(call, "SerialNumber") || api_has_param(call, "TokenCode"))
+        return fault_coded(c->arena, FAULT_UNBUILT, "NotImplemented",
+                           "Multi-factor authentication is not implemented");
+    TRY(param_number(call, "DurationSeconds", "durationSeconds", SESSION_LEAST_S, USER_MOST_S,
+                     USER_USUAL_S, &seconds));
+    const struct session session = { .kind = SESSION_USER,
+                                     .principal_arn = c->caller->user.arn.text,
+                                     .principal_id = c->caller->user_id };
+    struct caller caller = *c->caller;
+    caller.session = &session;
+    TRY(api->sts->port.issue(&api->sts->port, c, &caller, c->now_ms + seconds * 1000,
+                             &credentials));
+    write_credentials(&answer->text, &credentials);
+    return NULL;
+}
+
+/* Of keys whose account is known without their token. */
+const struct fault *run_sts_GetAccessKeyInfo(struct api *api, const struct api_call *call,
+                                             struct api_answer *answer)
+{
+    struct arena *arena = call->call.arena;
+    str id = api_param(call, "AccessKeyId"), account = STR_NONE;
+    const struct user *user;
+    TRY(authorize(&call->call, &(struct ask) { .action = STR("sts:GetAccessKeyInfo"),
+                                               .resource = STR("*"),
+                                               .resource_account = call->call.caller->account }));
+    if (str_is_none(id))
+        return param_invalid(arena, id, "accessKeyId", "Member must not be null");
+    if (str_starts(id, STR("ASIA")))
+        return fault_coded(arena, FAULT_UNBUILT, "NotImplemented",
+                           "The account of a session is in its token, not in its access key id");
+    if (str_eq(id, api->root_key_id))
+        account = api->root_account;
+    else if (account_id_ok(id))
+        account = id;
+    else if (access_key_find(call->call.world, id, &user))
+        account = user->holder.account;
+    if (str_is_none(account))
+        return fault_coded(arena, FAULT_SYNTAX, "ValidationError",
+                           "The access key id " STR_FMT " is not valid", STR_ARG(id));
+    xml_leaf(&answer->text, "Account", account);
     return NULL;
 }

@@ -223,6 +223,7 @@ static const struct fault *open_services(struct server *s)
     root_key_derive(&s->root_key, STR("s3 1"), s->s3->seal_key);
     s->ports.kms = s->s3->kms = &s->kms->port;
     s->s3->rehearsal_kms = &s->kms->rehearsal.port;
+    vault_open(&s->vault, &s->root_key, s->outside.entropy);
     s->sts = sts_embedded_open(&s->root_key, &s->outside, s->arena);
     if (!s->sts)
         return &fault_no_memory;
@@ -356,6 +357,7 @@ static const struct fault *start_api(struct server *s)
     s->api.sts = s->sts;
     s->api.sns = s->sns;
     s->api.sqs = s->sqs;
+    s->api.vault = &s->vault;
     s->api.spool = s->spool;
     s->api.root_account = c->account;
     s->api.default_region = c->region;
@@ -485,6 +487,7 @@ bool server_close(struct server *s, int64_t deadline_ms)
     setup_close(s->setup);
     tls_server_free(s->tls);
     metrics_free(s->metrics);
+    vault_close(&s->vault);
     data_dir_close(&s->dir);
     if (s->serving)
         s->outside.journal->note(s->outside.journal, JOURNAL_INFO, STR("main"), STR("ended"),

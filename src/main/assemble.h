@@ -11,6 +11,7 @@
 #include "main/root_key_file.h"
 #include "receive/deliver.h"
 #include "receive/setup.h"
+#include "services/iam/vault.h"
 #include "services/kms/kms.h"
 #include "services/ports.h"
 #include "services/lambda/lambda.h"
@@ -38,6 +39,7 @@ struct server {
     struct sns_service *sns;
     struct sqs_service *sqs;
     struct sts_service *sts;
+    struct vault vault;
     struct ports ports, rehearsal_ports;
     struct setup *setup;
     struct stamp stamp;

@@ -1,6 +1,7 @@
 /* services/authorize.h - gather the exhibits for a request, decide, wrap a denial.
  *
- * Knows which policies have a say for a caller (its identity policies, the resource's own);
+ * Knows which policies have a say for a caller (its identity policies inline and attached, its
+ * boundary, its session's policies, the resource's own);
  * policy/decide.c knows how they combine. */
 #ifndef SESAME_SERVICES_AUTHORIZE_H
 #define SESAME_SERVICES_AUTHORIZE_H
@@ -18,7 +19,8 @@ struct ask {
     str resource_policy_fixed; /* nobody can change it: exhibit.fixed */
     const struct document *grants;          /* a key's grants, beside its policy; NULL: none */
     str grants_name;
-    const struct context_key *context;      /* beyond what every request carries */
+    const struct context_key *context;      /* beyond what every request carries; copied, but for
+                                               the bytes, which live as long as the call's arena */
     size_t context_count;
     str remedy_resource;
 };

@@ -13,7 +13,9 @@
 #include "base/outside.h"
 #include "base/pmap.h"
 #include "services/account.h"
+#include "services/iam/managed.h"
 #include "services/iam/role.h"
+#include "services/iam/user.h"
 #include "services/kms/key.h"
 #include "services/lambda/function.h"
 #include "services/s3/bucket.h"
@@ -30,6 +32,7 @@
 
 /* clang-format off */
 static const struct world_kind kinds[] = {
+    { STR_INIT("access-key/"),      access_key_use_compile  },
     { STR_INIT("account/"),         account_compile         },
     { STR_INIT("active-rule-set/"), active_rule_set_compile },
     { STR_INIT("bucket/"),          bucket_compile          },
@@ -37,11 +40,13 @@ static const struct world_kind kinds[] = {
     { STR_INIT("identity/"),        identity_compile        },
     { STR_INIT("kms-alias/"),       kms_alias_compile       },
     { STR_INIT("kms-key/"),         kms_key_compile         },
+    { STR_INIT("policy/"),          managed_compile         },
     { STR_INIT("queue/"),           queue_compile           },
     { STR_INIT("role/"),            role_compile            },
     { STR_INIT("rule-set/"),        rule_set_compile        },
     { STR_INIT("subscription/"),    subscription_compile    },
     { STR_INIT("topic/"),           topic_compile           },
+    { STR_INIT("user/"),            user_compile            },
 };
 /* clang-format on */
 
@@ -237,6 +242,26 @@ static const struct fault *load(struct worlds *worlds, struct state *state, stru
     return NULL;
 }
 
+/* What every world has, and no state. */
+static const struct fault *give(struct worlds *worlds, struct arena *arena, struct pmap **map)
+{
+    for (size_t i = 0;; i++) {
+        AUTO_ARENA *page = arena_new(1024 * 1024);
+        struct record record;
+        struct pmap *next;
+        bool end;
+        if (!page)
+            return &fault_no_memory;
+        const struct fault *why = aws_managed_record(i, page, &record, &end);
+        if (!why && !end)
+            why = map_with(worlds, *map, &record, page, &next);
+        if (why || end)
+            return why ? fault_keep(arena, why) : NULL;
+        pmap_unref(*map);
+        *map = next;
+    }
+}
+
 const struct fault *worlds_open(struct state *state, struct outside *outside, struct arena *arena,
                                 struct worlds **ret_worlds)
 {
@@ -251,6 +276,8 @@ const struct fault *worlds_open(struct state *state, struct outside *outside, st
     }
     worlds->outside = outside;
     const struct fault *why = load(worlds, state, arena, &map);
+    if (!why)
+        why = give(worlds, arena, &map);
     struct world *first = why ? NULL : world_new(map);
     if (!first) {
         pmap_unref(map);

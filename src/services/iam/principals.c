@@ -1,8 +1,8 @@
 #include "services/iam/principals.h"
 
 #include "services/iam/role.h"
+#include "services/iam/user.h"
 
-/* Users do not exist here yet, so an ARN of one names nobody; sessions go by their role. */
 static bool exists(const void *self, const struct arn *principal)
 {
     const struct world *world = self;
@@ -10,6 +10,8 @@ static bool exists(const void *self, const struct arn *principal)
     str_cut(principal->resource, '/', &kind, &name);
     if (str_eq(kind, STR("role")))
         return role_find_arn(world, principal->text);
+    if (str_eq(kind, STR("user")))
+        return user_find_arn(world, principal->text);
     if (!str_eq(kind, STR("assumed-role")))
         return false;
     str_cut(name, '/', &name, &session);

@@ -1,35 +1,17 @@
 /* services/iam/role.h - a role: whom it trusts, and what it may do once assumed.
  *
- * State: role/<account>/<name> holds the role with its trust policy and all inline policies, so
- * that each change is one compare-and-set. Mutations read the state itself, not the call's world;
- * when they return, worlds_now knows. Faults carry IAM's codes (NoSuchEntity, ...). None of them
- * asks whether the caller may: the operation's row does. */
+ * What it has in common with a user, policies and the changes of them included, is in holder.h. */
 #ifndef SESAME_SERVICES_IAM_ROLE_H
 #define SESAME_SERVICES_IAM_ROLE_H
 
-#include "policy/decision.h"
-#include "services/ports.h"
-#include "services/world_kinds.h"
-
-struct role_policy { /* inline */
-    str name;
-    str text; /* as it was put */
-    const struct document *document;
-};
+#include "services/iam/holder.h"
 
 struct role {
-    struct arn arn; /* arn:aws:iam::ACCOUNT:role/PATH/NAME */
-    str name, path; /* path begins and ends with a slash */
-    str role_id;    /* AROA... */
-    str account;
-    int64_t created_ms;
+    struct holder holder;
     str description;     /* STR_NONE: none given */
     int64_t max_session; /* seconds */
     str trust_text;
     const struct document *trust;
-    const struct role_policy *policies; /* by name */
-    const struct exhibit *exhibits;     /* the same, as a decision takes them */
-    size_t policy_count;
 };
 
 /* NULL when there is none. Lives as long as the world. */
@@ -42,7 +24,10 @@ struct role_draft {
     str path; /* STR_NONE: "/" */
     str trust;
     str description;
+    str boundary;        /* ARN of a managed policy */
     int64_t max_session; /* 0: 3600 */
+    const struct tag *tags;
+    size_t tag_count;
 };
 
 struct entropy;
@@ -52,6 +37,9 @@ const struct fault *role_create(struct state *, const struct call *, struct entr
                                 const struct role_draft *, const struct role **ret_role);
 const struct fault *role_delete(struct state *, const struct call *, str name);
 const struct fault *role_update_trust(struct state *, const struct call *, str name, str trust);
+/* description STR_NONE, max_session 0: as before. */
+const struct fault *role_update(struct state *, const struct call *, str name, str description,
+                                int64_t max_session);
 const struct fault *role_put_policy(struct state *, const struct call *, str name, str policy_name,
                                     str document);
 const struct fault *role_delete_policy(struct state *, const struct call *, str name,

@@ -25,9 +25,9 @@ static void a_role_lives_from_create_to_delete(void **state)
                                 .trust = STR(TRUST),
                                 .description = STR("writes mail") };
     assert_null(role_create(stage.state, &call, stage.outside.entropy, &draft, &role));
-    assert_true(str_eq(role->arn.text, STR("arn:aws:iam::111122223333:role/service-role/r")));
-    assert_true(str_starts(role->role_id, STR("AROA")));
-    assert_int_equal(role->role_id.len, 21);
+    assert_true(str_eq(role->holder.arn.text, STR("arn:aws:iam::111122223333:role/service-role/r")));
+    assert_true(str_starts(role->holder.id, STR("AROA")));
+    assert_int_equal(role->holder.id.len, 21);
     assert_int_equal(role->max_session, 3600);
     assert_string_equal(
         stage_says(&stage, role_create(stage.state, &call, stage.outside.entropy, &draft, NULL)),
@@ -38,11 +38,11 @@ static void a_role_lives_from_create_to_delete(void **state)
     assert_null(role_put_policy(stage.state, &call, STR("r"), STR("z"), STR(MAY " ")));
     call = stage_call(&stage);
     role = role_find(call.world, STR("111122223333"), STR("r"));
-    assert_int_equal(role->policy_count, 2);
-    assert_true(str_eq(role->policies[0].name, STR("a")));
-    assert_true(str_eq(role->policies[1].text, STR(MAY " ")));
+    assert_int_equal(role->holder.policy_count, 2);
+    assert_true(str_eq(role->holder.policies[0].name, STR("a")));
+    assert_true(str_eq(role->holder.policies[1].text, STR(MAY " ")));
     assert_true(str_eq(role->description, STR("writes mail")));
-    assert_ptr_equal(role_find_arn(call.world, role->arn.text), role);
+    assert_ptr_equal(role_find_arn(call.world, role->holder.arn.text), role);
     assert_null(role_find_arn(call.world, STR("arn:aws:iam::111122223333:role/r")));
     assert_null(role_find(call.world, STR("444455556666"), STR("r")));
 

@@ -84,7 +84,7 @@ static const struct fault *ask_trust(const struct call *call, const struct assum
     struct asking *a = ARENA_NEW(call->arena, struct asking);
     str name =
         arena_strf(call->arena, "trust policy of role " STR_FMT,
-                   STR_ARG(role ? role->name : str_from(arn->resource, sizeof("role/") - 1)));
+                   STR_ARG(role ? role->holder.name : str_from(arn->resource, sizeof("role/") - 1)));
     if (!a || str_is_none(name) || !put_tags(a, ask, call->arena))
         return &fault_no_memory;
     put_key(a, STR("sts:RoleSessionName"), &ask->session_name, 1, false);
@@ -214,8 +214,8 @@ const struct fault *sts_assume_role(const struct call *call, const struct assume
     *session = (struct session) {
         .kind = SESSION_ROLE,
         .issued_ms = call->now_ms,
-        .principal_arn = arena_str(call->arena, role->arn.text),
-        .principal_id = arena_str(call->arena, role->role_id),
+        .principal_arn = arena_str(call->arena, role->holder.arn.text),
+        .principal_id = arena_str(call->arena, role->holder.id),
         .name = sts_session_name(call->arena, ask->session_name),
         .source_identity = ask->source_identity,
         .policy = ask->policy,
