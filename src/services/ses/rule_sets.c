@@ -1,7 +1,7 @@
 #include "services/ses/rule_sets.h"
 
 #include "base/utf8.h"
-#include "services/authorize.h"
+#include "services/iam/pass_role.h"
 #include "services/ses/action_fields.h"
 #include "services/ses/identities.h"
 #include "services/world.h"
@@ -197,15 +197,7 @@ static const struct fault *check_pass_role(const struct call *call, str role_arn
         return NULL; /* none to pass; what is no ARN fails when it is tried */
     if (!str_eq(arn.account, call->caller->account)) /* no policy could mend it: spec 13.3 */
         return bad(call->arena, "Could not assume the provided IAM role", STR(""));
-    str ses = STR("ses.amazonaws.com");
-    struct context_key passed = { .name = STR("iam:PassedToService"), .values = &ses, .count = 1 };
-    return authorize(call, &(struct ask) {
-                               .action = STR("iam:PassRole"),
-                               .resource = role_arn,
-                               .resource_account = arn.account,
-                               .context = &passed,
-                               .context_count = 1,
-                           });
+    return pass_role(call, role_arn, STR("ses.amazonaws.com"));
 }
 
 static const struct fault *check_action(const struct call *call, const struct action *action)
