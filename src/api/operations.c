@@ -46,16 +46,26 @@ enum { ZIP_TEXT_MAX = 70 * 1024 * 1024, EVENT_TEXT_MAX = 6 * 1024 * 1024 + 1024 
 /* clang-format off */
 const struct operation operations[] = {
     QUERY(ses, CreateReceiptRuleSet),
+    QUERY(ses, CloneReceiptRuleSet),
     QUERY(ses, DeleteReceiptRuleSet),
     QUERY(ses, DescribeReceiptRuleSet),
     QUERY(ses, ListReceiptRuleSets),
     QUERY(ses, SetActiveReceiptRuleSet),
     QUERY(ses, DescribeActiveReceiptRuleSet),
+    QUERY(ses, ReorderReceiptRuleSet),
     QUERY(ses, CreateReceiptRule),
     QUERY(ses, UpdateReceiptRule),
     QUERY(ses, DeleteReceiptRule),
     QUERY(ses, DescribeReceiptRule),
+    QUERY(ses, SetReceiptRulePosition),
+    QUERY(ses, CreateReceiptFilter),
+    QUERY(ses, DeleteReceiptFilter),
+    QUERY(ses, ListReceiptFilters),
     QUERY(ses, VerifyDomainIdentity),
+    QUERY(ses, VerifyEmailIdentity),
+    QUERY(ses, GetIdentityVerificationAttributes),
+    QUERY(ses, ListIdentities),
+    QUERY(ses, DeleteIdentity),
 
     /* operation         IAM action             method    target        sub-resource */
     S3(ListBuckets,        "ListAllMyBuckets",    "GET",    REST_SERVICE, ""),

@@ -11,7 +11,13 @@ operation_fn run_ses_CreateReceiptRuleSet, run_ses_DeleteReceiptRuleSet,
     run_ses_DescribeActiveReceiptRuleSet;
 operation_fn run_ses_CreateReceiptRule, run_ses_UpdateReceiptRule, run_ses_DeleteReceiptRule,
     run_ses_DescribeReceiptRule;
-operation_fn run_ses_VerifyDomainIdentity;
+operation_fn run_ses_CloneReceiptRuleSet, run_ses_ReorderReceiptRuleSet,
+    run_ses_SetReceiptRulePosition;
+
+/* ses_identities.c */
+operation_fn run_ses_VerifyDomainIdentity, run_ses_VerifyEmailIdentity,
+    run_ses_GetIdentityVerificationAttributes, run_ses_ListIdentities, run_ses_DeleteIdentity;
+operation_fn run_ses_CreateReceiptFilter, run_ses_DeleteReceiptFilter, run_ses_ListReceiptFilters;
 
 /* s3.c, s3_objects.c, s3_encryption.c */
 operation_fn run_s3_ListBuckets;

@@ -1,13 +1,15 @@
 /* api/ses.c - the SES v1 Query operations: parameters in, the service, XML out. */
 #include "api/api.h"
+#include "api/params.h"
+#include "api/query.h"
 #include "api/run.h"
 #include "api/ses_rule.h"
 #include "base/base64.h"
+#include "base/json.h"
 #include "base/when.h"
 #include "base/xml.h"
 #include "receive/setup.h"
 #include "services/authorize.h"
-#include "services/ses/identities.h"
 #include "services/ses/rule_sets.h"
 
 enum { LIST_PAGE = 100 };
@@ -152,6 +154,71 @@ const struct fault *run_ses_ListReceiptRuleSets(struct api *api, const struct ap
     return NULL;
 }
 
+/* A clone breaks every policy that names the original in aws:SourceArn: ses-receiving spec 13.3. AWS
+ * says nothing; the journal does. */
+static void warn_of_clone(const struct api *api, str original, const struct receipt_rule_set *clone)
+{
+    struct journal *journal = api->outside->journal;
+    AUTO_BUF members = buf_new(4096);
+    struct json_writer w = json_writer(&members);
+    json_add_str(&w, "original", original);
+    json_add_str(&w, "clone", clone->name);
+    json_add_str(&w, "account", clone->account);
+    json_add_str(&w, "region", clone->region);
+    json_add_str(&w, "says",
+                 STR("policies of buckets, keys, topics, functions and roles that name the rules of "
+                     "the original in aws:SourceArn do not admit those of the clone"));
+    if (clone->rule_count > 0 && !members.failed)
+        journal->note(journal, JOURNAL_WARNING, STR("ses"), STR("rule-set-cloned"),
+                      buf_str(&members));
+}
+
+const struct fault *run_ses_CloneReceiptRuleSet(struct api *api, const struct api_call *call,
+                                                struct api_answer *answer)
+{
+    (void)answer;
+    const struct receipt_rule_set *clone = NULL;
+    str original = api_param(call, "OriginalRuleSetName");
+    TRY(may(call, STR("ses:CloneReceiptRuleSet")));
+    TRY(check_names(call, "OriginalRuleSetName", "originalRuleSetName", "RuleSetName",
+                    "ruleSetName"));
+    TRY(rule_set_clone(api->state, &call->call, api_param(call, "RuleSetName"), original, &clone));
+    warn_of_clone(api, original, clone);
+    return NULL;
+}
+
+static bool order_name_ok(str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        if (!ascii_is_alpha(c) && !ascii_is_digit(c) && c != '_' && c != '.' && c != '-')
+            return false;
+    }
+    return name.len >= 1 && name.len <= 100;
+}
+
+const struct fault *run_ses_ReorderReceiptRuleSet(struct api *api, const struct api_call *call,
+                                                  struct api_answer *answer)
+{
+    (void)answer;
+    AUTO_VIOLATIONS v = violations_new();
+    const str *names;
+    size_t count;
+    TRY(may(call, STR("ses:ReorderReceiptRuleSet")));
+    TRY(param_list(call, STR("RuleNames"), "", PAIRS_MAX, "ruleNames", &names, &count));
+    violations_of_name(&v, "ruleSetName", api_param(call, "RuleSetName"));
+    bool fine = true;
+    for (size_t i = 0; i < count; i++)
+        fine = fine && order_name_ok(names[i]);
+    if (!fine)
+        violation(&v, STR("ruleNames"),
+                  STR("Member must satisfy constraint: [Member must have length less than or equal "
+                      "to 100, Member must have length greater than or equal to 1, Member must "
+                      "satisfy regular expression pattern: ^[a-zA-Z0-9_.-]+$]"));
+    TRY(violations_fault(&v, call->call.arena));
+    return rule_set_reorder(api->state, &call->call, api_param(call, "RuleSetName"), names, count);
+}
+
 /* ---- rules ---- */
 
 struct setup_test {
@@ -236,20 +303,16 @@ const struct fault *run_ses_DescribeReceiptRule(struct api *api, const struct ap
     return NULL;
 }
 
-/* ---- identities ---- */
-
-const struct fault *run_ses_VerifyDomainIdentity(struct api *api, const struct api_call *call,
-                                                 struct api_answer *answer)
+const struct fault *run_ses_SetReceiptRulePosition(struct api *api, const struct api_call *call,
+                                                   struct api_answer *answer)
 {
-    str domain = api_param(call, "Domain"), token;
-    TRY(may(call, STR("ses:VerifyDomainIdentity")));
-    if (str_is_none(domain)) {
-        AUTO_VIOLATIONS v = violations_new();
-        violation(&v, STR("domain"), STR("Member must not be null"));
-        return violations_fault(&v, call->call.arena);
-    }
-    TRY(identity_verify_domain(api->state, &call->call, api->outside->entropy, domain,
-                               api->verify_identities_auto, &token));
-    xml_leaf(&answer->text, "VerificationToken", token);
-    return NULL;
+    (void)answer;
+    AUTO_VIOLATIONS v = violations_new();
+    TRY(may(call, STR("ses:SetReceiptRulePosition")));
+    violations_of_name(&v, "ruleSetName", api_param(call, "RuleSetName"));
+    violations_of_name(&v, "ruleName", api_param(call, "RuleName"));
+    violations_of_name(&v, "after", api_param(call, "After"));
+    TRY(violations_fault(&v, call->call.arena));
+    return rule_set_position(api->state, &call->call, api_param(call, "RuleSetName"),
+                             api_param(call, "RuleName"), api_param(call, "After"));
 }

@@ -29,6 +29,8 @@ static enum smtp_answer on_rcpt(struct smtp_pass *pass, const struct envelope *e
         return SMTP_NO_MAILBOX;
     case GATE_NEEDS_TLS:
         return SMTP_NEEDS_TLS;
+    case GATE_BLOCKED:
+        return SMTP_BLOCKED;
     case GATE_LATER:
         return SMTP_LATER;
     }

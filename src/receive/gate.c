@@ -3,12 +3,14 @@
 
 #include "base/random_id.h"
 #include "receive/head.h"
+#include "services/ses/filters.h"
 #include "services/ses/recipients.h"
 
 struct gate_pass {
     struct gate *gate;
     const struct world *world;
     struct arena *arena;
+    str peer; /* its address */
     bool tls;
 };
 
@@ -28,7 +30,11 @@ const struct fault *gate_mail(struct gate *gate, const struct peer *peer, struct
     struct gate_pass *pass = ARENA_NEW(a, struct gate_pass);
     if (!pass)
         return &fault_no_memory;
-    *pass = (struct gate_pass) { .gate = gate, .arena = a, .tls = peer->tls };
+    *pass = (struct gate_pass) {
+        .gate = gate, .arena = a, .peer = arena_str(a, peer->address), .tls = peer->tls
+    };
+    if (peer->address.len && str_is_none(pass->peer))
+        return &fault_no_memory;
     pass->world = gate->now(gate->worlds);
     if (!arena_on_reset(a, let_go, (void *)(uintptr_t)pass->world)) {
         world_unref(pass->world);
@@ -38,12 +44,15 @@ const struct fault *gate_mail(struct gate *gate, const struct peer *peer, struct
     return NULL;
 }
 
-/* What one account says to the recipient: ses-receiving spec 6.2. */
+/* What one account says to the recipient: ses-receiving spec 6.2. Its filters come first (spec 1): who
+ * is blocked is not told which mailboxes there are. */
 static enum gate_answer ask_account(const struct gate_pass *pass, str account,
                                     const struct mailbox *rcpt,
                                     const struct receipt_rule_set **ret_set)
 {
     const struct receipt_rule_set *set = rule_set_active(pass->world, account, pass->gate->region);
+    if (filters_block(filters_find(pass->world, account, pass->gate->region), pass->peer))
+        return GATE_BLOCKED;
     if (!set)
         return GATE_NO_MAILBOX;
     bool matched = false, needs_tls = false;
@@ -83,7 +92,7 @@ static enum gate_answer ask_accounts(const struct gate_pass *pass, const struct 
         enum gate_answer answer = ask_account(pass, accounts[i], rcpt, &set);
         if (answer == GATE_TAKE)
             takers[taken++] = (struct candidate) { .account = accounts[i], .set = set };
-        else if (answer == GATE_NEEDS_TLS)
+        else if (answer == GATE_NEEDS_TLS || otherwise == GATE_NO_MAILBOX)
             otherwise = answer;
     }
     *ret_takers = takers;

@@ -22,6 +22,7 @@ enum gate_answer {
     GATE_TAKE,
     GATE_NO_MAILBOX, /* no verified domain, no active set, or no enabled rule that matches */
     GATE_NEEDS_TLS,  /* in the clear, and an enabled matching rule has TlsPolicy Require */
+    GATE_BLOCKED,    /* an IP filter of the account refuses the peer */
     GATE_LATER,      /* cannot tell now */
 };
 

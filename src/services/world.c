@@ -19,6 +19,7 @@
 #include "services/kms/key.h"
 #include "services/lambda/function.h"
 #include "services/s3/bucket.h"
+#include "services/ses/filters.h"
 #include "services/ses/identities.h"
 #include "services/ses/rule_sets.h"
 #include "services/sns/subscription.h"
@@ -42,6 +43,7 @@ static const struct world_kind kinds[] = {
     { STR_INIT("kms-key/"),         kms_key_compile         },
     { STR_INIT("policy/"),          managed_compile         },
     { STR_INIT("queue/"),           queue_compile           },
+    { STR_INIT("receipt-filters/"), filters_compile         },
     { STR_INIT("role/"),            role_compile            },
     { STR_INIT("rule-set/"),        rule_set_compile        },
     { STR_INIT("subscription/"),    subscription_compile    },

@@ -105,62 +105,142 @@ static str identity_key(struct arena *arena, str region, str domain, str account
                       STR_ARG(domain), STR_ARG(account));
 }
 
+/* The address with its domain in normal form; 0: it is none. No NUL behind it. A slash is not taken:
+ * it would end the domain in the state's key, and let an address pass for one. */
+enum { ADDRESS_ROOM = 64 + 1 + DOMAIN_ROOM };
+static size_t address_normal_to(char to[ADDRESS_ROOM], str address)
+{
+    char domain[DOMAIN_ROOM];
+    size_t at = address.len;
+    while (at > 0 && address.ptr[at - 1] != '@')
+        at--;
+    size_t len = at > 1 && at <= 65 ? domain_normal_to(domain, str_from(address, at)) : 0;
+    if (len == 0)
+        return 0;
+    for (size_t i = 0; i < at; i++)
+        if (address.ptr[i] <= ' ' || address.ptr[i] == 0x7f || address.ptr[i] == '/')
+            return 0;
+    memcpy(to, address.ptr, at);
+    memcpy(to + at, domain, len);
+    return at + len;
+}
+
+static const struct fault *put(struct state *state, const struct call *call,
+                               const struct identity *identity, const struct record *record)
+{
+    AUTO_BUF value = buf_new(1024);
+    struct json_writer w = json_writer(&value);
+    uint64_t revision;
+    json_open(&w, '{');
+    json_add_str(&w, "status", status_names[identity->status]);
+    if (!str_is_none(identity->token))
+        json_add_str(&w, "token", identity->token);
+    json_add_int(&w, "created_ms", identity->created_ms);
+    json_close(&w, '}');
+    if (value.failed)
+        return &fault_no_memory;
+    return state->ops->put(state, record->key, buf_str(&value), record->revision, call->arena,
+                           &revision);
+}
+
+static const struct fault *busy(struct arena *arena)
+{
+    return fault(arena, FAULT_UNAVAILABLE, NULL, "others keep changing the identity; try again");
+}
+
+/* `fresh` is what it becomes where there is none yet; what is there keeps its token and its day. */
+static const struct fault *verify(struct state *state, const struct call *call, str key,
+                                  const struct identity *fresh, str *ret_token)
+{
+    for (int tries = 0; tries < 16; tries++) {
+        struct record record = { .key = key, .revision = REVISION_NEW };
+        struct identity identity = *fresh;
+        const struct fault *why = state->ops->get(state, key, call->arena, &record);
+        if (why && why->kind != FAULT_ABSENT)
+            return why;
+        record.key = key;
+        if (why) {
+            record.revision = REVISION_NEW;
+        } else {
+            const void *found;
+            TRY(identity_compile(&record, call->arena, &found));
+            identity = *(const struct identity *)found;
+            if (fresh->status != IDENTITY_SUCCESS || identity.status == IDENTITY_SUCCESS) {
+                *ret_token = identity.token;
+                return NULL;
+            }
+            identity.status = IDENTITY_SUCCESS;
+        }
+        why = put(state, call, &identity, &record);
+        if (!why)
+            *ret_token = identity.token;
+        if (!why || why->kind != FAULT_CONFLICT)
+            return why;
+    }
+    return busy(call->arena);
+}
+
 const struct fault *identity_verify_domain(struct state *state, const struct call *call,
                                            struct entropy *entropy, str domain, bool auto_verify,
                                            str *ret_token)
 {
     struct arena *arena = call->arena;
+    char bytes[TOKEN_BYTES], text[BASE64_LEN(TOKEN_BYTES)];
     str normal = domain_normal(arena, domain);
     if (str_is_none(normal))
         return fault_coded(arena, FAULT_SYNTAX, "InvalidParameterValue",
                            "Invalid domain name " STR_FMT ".", STR_ARG(domain));
+    entropy->fill(entropy, bytes, sizeof(bytes));
+    size_t len = base64_encode_to(text, (str) { bytes, sizeof(bytes) });
+    const struct identity fresh = { .status = auto_verify ? IDENTITY_SUCCESS : IDENTITY_PENDING,
+                                    .token = arena_str(arena, (str) { text, len }),
+                                    .created_ms = call->now_ms };
     str key = identity_key(arena, call->region, normal, call->caller->account);
+    if (str_is_none(key) || str_is_none(fresh.token))
+        return &fault_no_memory;
+    return verify(state, call, key, &fresh, ret_token);
+}
+
+const struct fault *identity_verify_address(struct state *state, const struct call *call,
+                                            str address, bool auto_verify)
+{
+    char room[ADDRESS_ROOM];
+    size_t len = address_normal_to(room, address);
+    if (!len)
+        return fault_coded(call->arena, FAULT_SYNTAX, "InvalidParameterValue",
+                           "Invalid email address<" STR_FMT ">.", STR_ARG(address));
+    const struct identity fresh = { .status = auto_verify ? IDENTITY_SUCCESS : IDENTITY_PENDING,
+                                    .created_ms = call->now_ms };
+    str key = identity_key(call->arena, call->region, (str) { room, len }, call->caller->account);
+    str token;
+    return str_is_none(key) ? &fault_no_memory : verify(state, call, key, &fresh, &token);
+}
+
+/* A domain's normal form, or an address's; 0: neither. */
+static size_t identity_normal_to(char to[ADDRESS_ROOM], str identity)
+{
+    return str_has(identity, '@') ? address_normal_to(to, identity)
+                                  : domain_normal_to(to, identity);
+}
+
+const struct fault *identity_delete(struct state *state, const struct call *call, str identity)
+{
+    char room[ADDRESS_ROOM];
+    size_t len = identity_normal_to(room, identity);
+    str key = identity_key(call->arena, call->region, (str) { room, len }, call->caller->account);
     if (str_is_none(key))
         return &fault_no_memory;
-    for (int tries = 0; tries < 16; tries++) {
-        struct record record = { .key = key, .revision = REVISION_NEW };
-        const struct fault *why = state->ops->get(state, key, arena, &record);
-        str token = STR_NONE;
-        int64_t created_ms = call->now_ms;
-        enum identity_status status = auto_verify ? IDENTITY_SUCCESS : IDENTITY_PENDING;
-        if (!why) {
-            const void *found;
-            TRY(identity_compile(&record, arena, &found));
-            const struct identity *there = found;
-            token = there->token;
-            created_ms = there->created_ms;
-            if (there->status == IDENTITY_SUCCESS)
-                status = IDENTITY_SUCCESS;
-            if (status == there->status) {
-                *ret_token = token;
-                return NULL;
-            }
-        } else if (why->kind != FAULT_ABSENT) {
-            return why;
-        } else {
-            char bytes[TOKEN_BYTES], text[BASE64_LEN(TOKEN_BYTES)];
-            entropy->fill(entropy, bytes, sizeof(bytes));
-            token = arena_str(
-                arena, (str) { text, base64_encode_to(text, (str) { bytes, sizeof(bytes) }) });
-            record.revision = REVISION_NEW;
-        }
-        AUTO_BUF value = buf_new(1024);
-        struct json_writer w = json_writer(&value);
-        json_open(&w, '{');
-        json_add_str(&w, "status", status_names[status]);
-        json_add_str(&w, "token", token);
-        json_add_int(&w, "created_ms", created_ms);
-        json_close(&w, '}');
-        if (value.failed || str_is_none(token))
-            return &fault_no_memory;
-        uint64_t revision;
-        why = state->ops->put(state, key, buf_str(&value), record.revision, arena, &revision);
+    for (int tries = 0; len && tries < 16; tries++) {
+        struct record record;
+        const struct fault *why = state->ops->get(state, key, call->arena, &record);
         if (!why)
-            *ret_token = token;
-        if (!why || why->kind != FAULT_CONFLICT)
+            why = state->ops->remove(state, key, record.revision, call->arena);
+        if (!why || why->kind == FAULT_ABSENT)
+            return NULL;
+        if (why->kind != FAULT_CONFLICT)
             return why;
     }
-    return fault(arena, FAULT_UNAVAILABLE, NULL, "others keep changing the identity; try again");
+    return len ? busy(call->arena) : NULL;
 }
 
 /* ---- look-ups ---- */
@@ -207,8 +287,8 @@ static const struct identity *find_normal(const struct world *world, str region,
 
 const struct identity *identity_find(const struct world *world, str region, str domain, str account)
 {
-    char room[DOMAIN_ROOM];
-    size_t len = domain_normal_to(room, domain);
+    char room[ADDRESS_ROOM];
+    size_t len = identity_normal_to(room, domain);
     return len ? find_normal(world, region, (str) { room, len }, account) : NULL;
 }
 
@@ -222,6 +302,41 @@ bool identity_covers(const struct world *world, str region, str domain, str acco
             return true;
         if (!str_cut(rest, '.', &label, &rest))
             break;
+    }
+    return false;
+}
+
+bool identity_is_address(const struct identity *identity)
+{
+    return str_has(identity->domain, '@');
+}
+
+bool identity_covers_address(const struct world *world, str region, str address, str account)
+{
+    const struct identity *itself = identity_find(world, region, address, account);
+    size_t at = address.len;
+    while (at > 0 && address.ptr[at - 1] != '@')
+        at--;
+    return at > 1 && ((itself && itself->status == IDENTITY_SUCCESS) ||
+                      identity_covers(world, region, str_from(address, at), account));
+}
+
+bool identity_next_of(const struct world *world, str account, str region, str after, str *ret_key,
+                      const struct identity **ret_identity)
+{
+    char room[IDENTITY_KEY_ROOM];
+    str prefix = key_to(room, region, STR(""), STR(""));
+    const void *found;
+    if (str_is_none(prefix))
+        return false;
+    prefix.len--; /* the slash behind no domain */
+    for (str key = after; world_next(world, prefix, key, &key, &found);) {
+        const struct identity *identity = found;
+        if (!identity || !str_eq(identity->account, account))
+            continue;
+        *ret_key = key;
+        *ret_identity = identity;
+        return true;
     }
     return false;
 }

@@ -1,7 +1,9 @@
-/* services/ses/identities.h - the domains an account may receive for, per region.
+/* services/ses/identities.h - the domains an account may receive for, and the addresses it may send
+ * as, per region.
  *
  * State: identity/<region>/<domain>/<account>, the domain as a lower-case A-label, so that those
- * who hold a domain are neighbours. */
+ * who hold a domain are neighbours; an address stands in the domain's place, its domain likewise. It
+ * makes nothing receivable (ses-receiving spec 4). */
 #ifndef SESAME_SERVICES_SES_IDENTITIES_H
 #define SESAME_SERVICES_SES_IDENTITIES_H
 
@@ -16,10 +18,10 @@ enum identity_status {
 };
 
 struct identity {
-    str domain; /* lower-case A-label */
+    str domain; /* lower-case A-label; or an address */
     str region, account;
     enum identity_status status;
-    str token; /* base64 of 32 random bytes: the TXT record of _amazonses.DOMAIN */
+    str token; /* base64 of 32 random bytes: the TXT record of _amazonses.DOMAIN; none for addresses */
     int64_t created_ms;
 };
 
@@ -33,8 +35,20 @@ struct entropy;
 const struct fault *identity_verify_domain(struct state *, const struct call *, struct entropy *,
                                            str domain, bool auto_verify, str *ret_token);
 
+/* The same for an address. */
+const struct fault *identity_verify_address(struct state *, const struct call *, str address, bool auto_verify);
+/* Absent: fine. */
+const struct fault *identity_delete(struct state *, const struct call *, str identity);
+
+/* A domain or an address. */
 const struct identity *identity_find(const struct world *, str region, str domain,
                                      str account); /* NULL: none */
+bool identity_is_address(const struct identity *);
+/* The next identity of the account in the region behind state key `after` (STR(""): the first). */
+bool identity_next_of(const struct world *, str account, str region, str after, str *ret_key,
+                      const struct identity **ret_identity);
+/* May the account send as this address: is it, its domain or a parent of it verified? */
+bool identity_covers_address(const struct world *, str region, str address, str account);
 /* Is this very domain, or a parent of it, a verified identity of the account? */
 bool identity_covers(const struct world *, str region, str domain, str account);
 

@@ -1,4 +1,4 @@
-#include "services/ses/rule_sets.h"
+#include "services/ses/rule_set_change.h"
 
 #include "base/utf8.h"
 #include "services/iam/pass_role.h"
@@ -11,7 +11,6 @@ enum {
     HEADER_VALUE_MAX = 2048,
     SET_TEXT_MAX =
         4 * 1024 * 1024, /* of the whole set as JSON: what a world can afford to compile */
-    TRIES = 16,          /* of compare-and-set: so many others may come first */
     KEY_ROOM = 512,
 };
 
@@ -104,7 +103,7 @@ static const struct fault *no_set(struct arena *arena, str name)
                        "Rule set does not exist: " STR_FMT, STR_ARG(name));
 }
 
-static const struct fault *no_rule(struct arena *arena, str name)
+const struct fault *rule_absent(struct arena *arena, str name)
 {
     return fault_coded(arena, FAULT_ABSENT, "RuleDoesNotExist", "Rule does not exist: " STR_FMT,
                        STR_ARG(name));
@@ -117,7 +116,7 @@ static bool alphanumeric(char c)
 
 /* Letters, digits and _.- are what the shape of the parameter asks for already; a caller inside
  * the program gets the same answer here. */
-static bool name_ok(str name)
+bool ses_name_ok(str name)
 {
     if (name.len == 0 || name.len > NAME_MAX_SES || !alphanumeric(name.ptr[0]) ||
         !alphanumeric(name.ptr[name.len - 1]))
@@ -129,22 +128,22 @@ static bool name_ok(str name)
     return true;
 }
 
-static const struct fault *check_set_name(struct arena *arena, str name)
+const struct fault *rule_set_check_name(struct arena *arena, str name)
 {
     if (name.len == 0)
         return fault_coded(arena, FAULT_SYNTAX, "InvalidParameterValue",
                            "RuleSetName is required.");
-    if (!name_ok(name))
+    if (!ses_name_ok(name))
         return fault_coded(arena, FAULT_SYNTAX, "InvalidParameterValue",
                            "Not a valid ruleSetName: " STR_FMT, STR_ARG(name));
     return NULL;
 }
 
-static const struct fault *check_rule_name(struct arena *arena, str name)
+const struct fault *rule_check_name(struct arena *arena, str name)
 {
     if (name.len == 0)
         return fault_coded(arena, FAULT_SYNTAX, "InvalidParameterValue", "RuleName is required.");
-    if (!name_ok(name))
+    if (!ses_name_ok(name))
         return fault_coded(arena, FAULT_SYNTAX, "InvalidParameterValue",
                            "Not a valid ruleName: " STR_FMT, STR_ARG(name));
     return NULL;
@@ -177,11 +176,7 @@ static bool arn_of(str text, str service, str resource_prefix)
 
 static bool sender_verified(const struct call *call, str sender)
 {
-    size_t at = sender.len;
-    while (at > 0 && sender.ptr[at - 1] != '@')
-        at--;
-    return at > 1 &&
-           identity_covers(call->world, call->region, str_from(sender, at), call->caller->account);
+    return identity_covers_address(call->world, call->region, sender, call->caller->account);
 }
 
 static const struct fault *bad(struct arena *arena, const char *says, str what)
@@ -287,7 +282,7 @@ static const struct fault *check_actions(const struct call *call, str rule_set,
 
 /* ---- changes ---- */
 
-static const struct fault *set_get(struct state *state, const struct call *call, str name,
+const struct fault *rule_set_get(struct state *state, const struct call *call, str name,
                                    uint64_t *ret_revision, struct receipt_rule_set *ret_set)
 {
     str key = set_key(call->arena, call->caller->account, call->region, name);
@@ -302,7 +297,7 @@ static const struct fault *set_get(struct state *state, const struct call *call,
     return NULL;
 }
 
-static const struct fault *set_put(struct state *state, const struct call *call,
+const struct fault *rule_set_put(struct state *state, const struct call *call,
                                    const struct receipt_rule_set *set, uint64_t expected)
 {
     AUTO_BUF text = buf_new(SET_TEXT_MAX);
@@ -316,32 +311,42 @@ static const struct fault *set_put(struct state *state, const struct call *call,
     return state->ops->put(state, key, buf_str(&text), expected, call->arena, &revision);
 }
 
-static bool came_late(const struct fault *why)
+bool rule_set_came_late(const struct fault *why)
 {
     return why && why->kind == FAULT_CONFLICT && !why->code;
 }
 
-static const struct fault *too_busy(struct arena *arena)
+const struct fault *rule_set_too_busy(struct arena *arena)
 {
     return fault(arena, FAULT_UNAVAILABLE, NULL, "others keep changing the rule set; try again");
 }
 
-static const struct fault *count_sets(struct state *state, const struct call *call,
-                                      size_t *ret_count)
+const struct fault *rule_set_count(struct state *state, const struct call *call)
 {
     AUTO_ARENA *arena = arena_new((size_t)SET_TEXT_MAX * (RULE_SETS_MAX + 2));
     str prefix = arena ? set_key(arena, call->caller->account, call->region, STR("")) : STR_NONE;
     struct record *records;
+    size_t count;
     if (str_is_none(prefix))
         return &fault_no_memory;
     const struct fault *why =
-        state->ops->list(state, prefix, STR_NONE, RULE_SETS_MAX, arena, &records, ret_count);
-    return why ? fault_keep(call->arena, why) : NULL;
+        state->ops->list(state, prefix, STR_NONE, RULE_SETS_MAX, arena, &records, &count);
+    if (why)
+        return fault_keep(call->arena, why);
+    return count < RULE_SETS_MAX
+               ? NULL
+               : fault_coded(call->arena, FAULT_LIMIT, "LimitExceeded", "Too many rule sets");
+}
+
+const struct fault *rule_set_exists_already(struct arena *arena, str name)
+{
+    return fault_coded(arena, FAULT_CONFLICT, "AlreadyExists", "Rule set already exists: " STR_FMT,
+                       STR_ARG(name));
 }
 
 const struct fault *rule_set_create(struct state *state, const struct call *call, str name)
 {
-    TRY(check_set_name(call->arena, name));
+    TRY(rule_set_check_name(call->arena, name));
     struct receipt_rule_set set = {
         .name = name,
         .account = call->caller->account,
@@ -350,21 +355,14 @@ const struct fault *rule_set_create(struct state *state, const struct call *call
     };
     uint64_t revision;
     struct receipt_rule_set there;
-    const struct fault *why = set_get(state, call, name, &revision, &there);
+    const struct fault *why = rule_set_get(state, call, name, &revision, &there);
     if (!why || why->kind != FAULT_ABSENT) {
         TRY(why);
-        return fault_coded(call->arena, FAULT_CONFLICT, "AlreadyExists",
-                           "Rule set already exists: " STR_FMT, STR_ARG(name));
+        return rule_set_exists_already(call->arena, name);
     }
-    size_t count;
-    TRY(count_sets(state, call, &count));
-    if (count >= RULE_SETS_MAX)
-        return fault_coded(call->arena, FAULT_LIMIT, "LimitExceeded", "Too many rule sets");
-    why = set_put(state, call, &set, REVISION_NEW);
-    if (came_late(why))
-        return fault_coded(call->arena, FAULT_CONFLICT, "AlreadyExists",
-                           "Rule set already exists: " STR_FMT, STR_ARG(name));
-    return why;
+    TRY(rule_set_count(state, call));
+    why = rule_set_put(state, call, &set, REVISION_NEW);
+    return rule_set_came_late(why) ? rule_set_exists_already(call->arena, name) : why;
 }
 
 /* The name of the active set as the state holds it; STR_NONE and REVISION_NEW when there is none.
@@ -386,8 +384,8 @@ static const struct fault *active_get(struct state *state, const struct call *ca
 
 const struct fault *rule_set_delete(struct state *state, const struct call *call, str name)
 {
-    TRY(check_set_name(call->arena, name));
-    for (int i = 0; i < TRIES; i++) {
+    TRY(rule_set_check_name(call->arena, name));
+    for (int i = 0; i < RULE_SET_TRIES; i++) {
         str key;
         struct record active;
         TRY(active_get(state, call, &key, &active));
@@ -403,34 +401,34 @@ const struct fault *rule_set_delete(struct state *state, const struct call *call
             why = state->ops->remove(state, key, record.revision, call->arena);
         if (!why || why->kind == FAULT_ABSENT)
             return NULL;
-        if (!came_late(why))
+        if (!rule_set_came_late(why))
             return why;
     }
-    return too_busy(call->arena);
+    return rule_set_too_busy(call->arena);
 }
 
 const struct fault *rule_set_activate(struct state *state, const struct call *call, str name)
 {
     if (name.len > 0)
-        TRY(check_set_name(call->arena, name));
-    for (int i = 0; i < TRIES; i++) {
+        TRY(rule_set_check_name(call->arena, name));
+    for (int i = 0; i < RULE_SET_TRIES; i++) {
         str key;
         struct record active;
         struct receipt_rule_set set;
         uint64_t revision;
         TRY(active_get(state, call, &key, &active));
         if (name.len > 0)
-            TRY(set_get(state, call, name, &revision, &set));
+            TRY(rule_set_get(state, call, name, &revision, &set));
         else if (str_is_none(active.value))
             return NULL;
         const struct fault *why =
             name.len > 0
                 ? state->ops->put(state, key, name, active.revision, call->arena, &revision)
                 : state->ops->remove(state, key, active.revision, call->arena);
-        if (!came_late(why))
+        if (!rule_set_came_late(why))
             return why;
     }
-    return too_busy(call->arena);
+    return rule_set_too_busy(call->arena);
 }
 
 /* The rules with `add` put at `at`; the rules from `from` on follow. */
@@ -457,12 +455,12 @@ static const struct fault *rules_with(const struct receipt_rule_set *set, size_t
 const struct fault *rule_create(struct state *state, const struct call *call, str rule_set,
                                 str after, const struct receipt_rule *rule, struct rule_test *test)
 {
-    TRY(check_set_name(call->arena, rule_set));
-    TRY(check_rule_name(call->arena, rule->name));
-    for (int i = 0; i < TRIES; i++) {
+    TRY(rule_set_check_name(call->arena, rule_set));
+    TRY(rule_check_name(call->arena, rule->name));
+    for (int i = 0; i < RULE_SET_TRIES; i++) {
         uint64_t revision;
         struct receipt_rule_set set, next;
-        TRY(set_get(state, call, rule_set, &revision, &set));
+        TRY(rule_set_get(state, call, rule_set, &revision, &set));
         if (rule_find(&set, rule->name))
             return fault_coded(call->arena, FAULT_CONFLICT, "AlreadyExists",
                                "Rule already exists: " STR_FMT, STR_ARG(rule->name));
@@ -472,61 +470,61 @@ const struct fault *rule_create(struct state *state, const struct call *call, st
         if (!str_is_none(after)) {
             const struct receipt_rule *before = rule_find(&set, after);
             if (!before)
-                return no_rule(call->arena, after);
+                return rule_absent(call->arena, after);
             at = (size_t)(before - set.rules) + 1;
         }
         if (i == 0) /* the targets are not tried again because another rule came first */
             TRY(check_actions(call, rule_set, rule, test));
         TRY(rules_with(&set, at, at, rule, call->arena, &next));
-        const struct fault *why = set_put(state, call, &next, revision);
-        if (!came_late(why))
+        const struct fault *why = rule_set_put(state, call, &next, revision);
+        if (!rule_set_came_late(why))
             return why;
     }
-    return too_busy(call->arena);
+    return rule_set_too_busy(call->arena);
 }
 
 const struct fault *rule_update(struct state *state, const struct call *call, str rule_set,
                                 const struct receipt_rule *rule, struct rule_test *test)
 {
-    TRY(check_set_name(call->arena, rule_set));
-    TRY(check_rule_name(call->arena, rule->name));
-    for (int i = 0; i < TRIES; i++) {
+    TRY(rule_set_check_name(call->arena, rule_set));
+    TRY(rule_check_name(call->arena, rule->name));
+    for (int i = 0; i < RULE_SET_TRIES; i++) {
         uint64_t revision;
         struct receipt_rule_set set, next;
-        TRY(set_get(state, call, rule_set, &revision, &set));
+        TRY(rule_set_get(state, call, rule_set, &revision, &set));
         const struct receipt_rule *there = rule_find(&set, rule->name);
         if (!there)
-            return no_rule(call->arena, rule->name);
+            return rule_absent(call->arena, rule->name);
         if (i == 0)
             TRY(check_actions(call, rule_set, rule, test));
         size_t at = (size_t)(there - set.rules);
         TRY(rules_with(&set, at, at + 1, rule, call->arena, &next));
-        const struct fault *why = set_put(state, call, &next, revision);
-        if (!came_late(why))
+        const struct fault *why = rule_set_put(state, call, &next, revision);
+        if (!rule_set_came_late(why))
             return why;
     }
-    return too_busy(call->arena);
+    return rule_set_too_busy(call->arena);
 }
 
 const struct fault *rule_delete(struct state *state, const struct call *call, str rule_set,
                                 str rule)
 {
-    TRY(check_set_name(call->arena, rule_set));
-    TRY(check_rule_name(call->arena, rule));
-    for (int i = 0; i < TRIES; i++) {
+    TRY(rule_set_check_name(call->arena, rule_set));
+    TRY(rule_check_name(call->arena, rule));
+    for (int i = 0; i < RULE_SET_TRIES; i++) {
         uint64_t revision;
         struct receipt_rule_set set, next;
-        TRY(set_get(state, call, rule_set, &revision, &set));
+        TRY(rule_set_get(state, call, rule_set, &revision, &set));
         const struct receipt_rule *there = rule_find(&set, rule);
         if (!there)
             return NULL;
         size_t at = (size_t)(there - set.rules);
         TRY(rules_with(&set, at, at + 1, NULL, call->arena, &next));
-        const struct fault *why = set_put(state, call, &next, revision);
-        if (!came_late(why))
+        const struct fault *why = rule_set_put(state, call, &next, revision);
+        if (!rule_set_came_late(why))
             return why;
     }
-    return too_busy(call->arena);
+    return rule_set_too_busy(call->arena);
 }
 
 /* ---- reading ---- */
@@ -534,7 +532,7 @@ const struct fault *rule_delete(struct state *state, const struct call *call, st
 const struct fault *rule_set_describe(const struct call *call, str name,
                                       const struct receipt_rule_set **ret_set)
 {
-    TRY(check_set_name(call->arena, name));
+    TRY(rule_set_check_name(call->arena, name));
     const struct receipt_rule_set *set =
         rule_set_find(call->world, call->caller->account, call->region, name);
     if (!set)
@@ -547,12 +545,12 @@ const struct fault *rule_describe(const struct call *call, str rule_set, str rul
                                   const struct receipt_rule **ret_rule)
 {
     const struct receipt_rule_set *set;
-    TRY(check_set_name(call->arena, rule_set));
-    TRY(check_rule_name(call->arena, rule));
+    TRY(rule_set_check_name(call->arena, rule_set));
+    TRY(rule_check_name(call->arena, rule));
     TRY(rule_set_describe(call, rule_set, &set));
     const struct receipt_rule *found = rule_find(set, rule);
     if (!found)
-        return no_rule(call->arena, rule);
+        return rule_absent(call->arena, rule);
     *ret_rule = found;
     return NULL;
 }

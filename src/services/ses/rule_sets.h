@@ -21,6 +21,14 @@ const struct fault *rule_set_delete(struct state *, const struct call *,
 const struct fault *rule_set_activate(struct state *, const struct call *,
                                       str name); /* empty: none is active */
 
+/* What leaves every rule as it is (rule_order.c). A clone is new and not active; nothing is tried. */
+const struct fault *rule_set_clone(struct state *, const struct call *, str name, str original,
+                                   const struct receipt_rule_set **ret_clone);
+const struct fault *rule_set_reorder(struct state *, const struct call *, str name, const str *rules,
+                                     size_t count);
+const struct fault *rule_set_position(struct state *, const struct call *, str rule_set, str rule,
+                                      str after); /* after STR_NONE: to the front */
+
 /* Tries the targets of a rule that holds just one of the actions to be saved, in the order of the
  * actions. Made by whoever can reach the targets; see receive/setup.h. */
 struct rule_test {
