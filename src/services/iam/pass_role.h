@@ -6,8 +6,9 @@
 
 #include "services/ports.h"
 
-/* service: "ses.amazonaws.com". FAULT_DENIED, AccessDenied: no policy lets the caller, or the role is
+/* service: "ses.amazonaws.com"; for_arn: the resource it is for, as iam:AssociatedResourceArn; STR_NONE:
+ * the service does not say. FAULT_DENIED, AccessDenied: no policy lets the caller, or the role is
  * of another account than the caller's. Whether the role exists and trusts the service is not asked. */
-const struct fault *pass_role(const struct call *, str role_arn, str service);
+const struct fault *pass_role(const struct call *, str role_arn, str service, str for_arn);
 
 #endif

@@ -2,6 +2,7 @@
  *
  * Limits and sentences: Lambda API Reference, CreateFunction; Developer Guide, "Lambda quotas". */
 #include "services/authorize.h"
+#include "services/iam/pass_role.h"
 #include "services/iam/role.h"
 #include "services/lambda/change.h"
 
@@ -62,19 +63,8 @@ static const struct fault *check_role(struct lambda_service *s, const struct cal
                            "constraint: Member must satisfy regular expression pattern: "
                            "arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+",
                            STR_ARG(role_arn));
-    if (!str_eq(arn.account, ref->account))
-        return fault_coded(call->arena, FAULT_DENIED, "AccessDeniedException",
-                           "Cross-account pass role is not allowed.");
     const str lambda = STR("lambda.amazonaws.com"), function = function_ref_arn(ref, call->arena);
-    const struct context_key passed[] = {
-        { .name = STR("iam:PassedToService"), .values = &lambda, .count = 1 },
-        { .name = STR("iam:AssociatedResourceArn"), .values = &function, .count = 1 },
-    };
-    TRY(authorize(call, &(struct ask) { .action = STR("iam:PassRole"),
-                                        .resource = role_arn,
-                                        .resource_account = arn.account,
-                                        .context = passed,
-                                        .context_count = 2 }));
+    TRY(pass_role(call, role_arn, lambda, function));
     if (!arn_parse(function, &source))
         return &fault_no_memory;
     struct caller service = { .kind = CALLER_SERVICE,

@@ -192,7 +192,7 @@ static const struct fault *check_pass_role(const struct call *call, str role_arn
         return NULL; /* none to pass; what is no ARN fails when it is tried */
     if (!str_eq(arn.account, call->caller->account)) /* no policy could mend it: spec 13.3 */
         return bad(call->arena, "Could not assume the provided IAM role", STR(""));
-    return pass_role(call, role_arn, STR("ses.amazonaws.com"));
+    return pass_role(call, role_arn, STR("ses.amazonaws.com"), STR_NONE);
 }
 
 static const struct fault *check_action(const struct call *call, const struct action *action)
