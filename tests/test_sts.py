@@ -232,6 +232,25 @@ def test_tags_and_source_identity_come_along(server, jane):
     refused(lambda: session(server, other["Credentials"], "s3").list_objects_v2(Bucket="mail"), "AccessDenied")
 
 
+def test_what_came_along_a_chain_stays(server, jane):
+    """Transitive tags and the source identity hold for every role that is assumed from there."""
+    rights = ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]
+    first, second = Role(server, jane.arn), Role(server, ACCOUNT, name="second")
+    first.iam.update_assume_role_policy(RoleName="worker", PolicyDocument=trust({"AWS": jane.arn}, rights))
+    first.iam.update_assume_role_policy(RoleName="second", PolicyDocument=trust({"AWS": first.arn}, rights))
+    second.may(allow("s3:ListBucket", "arn:aws:s3:::${aws:PrincipalTag/bucket}", Condition={
+        "StringEquals": {"aws:SourceIdentity": "jane"}, "Null": {"aws:PrincipalTag/stays": "true"}}))
+    made = jane.client("sts").assume_role(
+        RoleArn=first.arn, RoleSessionName="ww", SourceIdentity="jane", TransitiveTagKeys=["bucket"],
+        Tags=[{"Key": "bucket", "Value": "mail"}, {"Key": "stays", "Value": "here"}])["Credentials"]
+    sts = session(server, made, "sts")
+    chained = sts.assume_role(RoleArn=second.arn, RoleSessionName="ww")["Credentials"]
+    session(server, chained, "s3").list_objects_v2(Bucket="mail")
+    refused(lambda: sts.assume_role(RoleArn=second.arn, RoleSessionName="ww",
+                                    Tags=[{"Key": "Bucket", "Value": "other"}]), "InvalidParameterValue")
+    refused(lambda: sts.assume_role(RoleArn=second.arn, RoleSessionName="ww", SourceIdentity="joe"), "AccessDenied")
+
+
 def test_a_role_made_again_is_another(server, jane, role):
     made = jane.client("sts").assume_role(RoleArn=role.arn, RoleSessionName="ww")["Credentials"]
     role.iam.delete_role_policy(RoleName="worker", PolicyName="may")

@@ -82,9 +82,9 @@ static const struct fault *ask_trust(const struct call *call, const struct assum
                                      const struct role *role, const struct arn *arn)
 {
     struct asking *a = ARENA_NEW(call->arena, struct asking);
-    str name =
-        arena_strf(call->arena, "trust policy of role " STR_FMT,
-                   STR_ARG(role ? role->holder.name : str_from(arn->resource, sizeof("role/") - 1)));
+    str name = arena_strf(
+        call->arena, "trust policy of role " STR_FMT,
+        STR_ARG(role ? role->holder.name : str_from(arn->resource, sizeof("role/") - 1)));
     if (!a || str_is_none(name) || !put_tags(a, ask, call->arena))
         return &fault_no_memory;
     put_key(a, STR("sts:RoleSessionName"), &ask->session_name, 1, false);
@@ -135,7 +135,28 @@ static const struct fault *find_role(const struct call *call, const struct assum
 
 /* ---- the session ---- */
 
-/* The session's own tags first: they win over those that came along a chain of roles. */
+/* What came along a chain of roles stays as it is: User Guide, "Chaining roles with session tags",
+ * and API AssumeRole, SourceIdentity. */
+static const struct fault *check_inherited(const struct call *call, const struct assume_role *ask)
+{
+    const struct session *from = call->caller->session;
+    if (!from)
+        return NULL;
+    if (!str_is_none(from->source_identity) && !str_is_none(ask->source_identity) &&
+        !str_eq(from->source_identity, ask->source_identity))
+        return fault_coded(call->arena, FAULT_DENIED, "AccessDenied",
+                           "The source identity of a session cannot be changed.");
+    for (size_t i = 0; i < from->tag_count; i++)
+        for (size_t k = 0; from->tags[i].transitive && k < ask->tag_count; k++)
+            if (str_eq_nocase(from->tags[i].key, ask->tags[k].key))
+                return fault_coded(call->arena, FAULT_SYNTAX, "InvalidParameterValue",
+                                   "One of the specified transitive tag keys can't be set because "
+                                   "it conflicts with a transitive tag key from the calling "
+                                   "session.");
+    return NULL;
+}
+
+/* The session's own tags, and those that came along. */
 static bool inherit_tags(const struct call *call, struct session *session)
 {
     const struct session *from = call->caller->session;
@@ -147,13 +168,9 @@ static bool inherit_tags(const struct call *call, struct session *session)
         return false;
     for (size_t i = 0; i < own; i++)
         tags[i] = session->tags[i];
-    for (size_t i = 0; i < from->tag_count && count < SESSION_TAGS_MOST; i++) {
-        bool again = !from->tags[i].transitive;
-        for (size_t k = 0; k < own; k++)
-            again = again || str_eq_nocase(tags[k].key, from->tags[i].key);
-        if (!again)
+    for (size_t i = 0; i < from->tag_count && count < SESSION_TAGS_MOST; i++)
+        if (from->tags[i].transitive)
             tags[count++] = from->tags[i];
-    }
     session->tags = tags;
     session->tag_count = count;
     if (str_is_none(session->source_identity))
@@ -207,6 +224,7 @@ const struct fault *sts_assume_role(const struct call *call, const struct assume
                                     struct caller *ret_session)
 {
     const struct role *role = NULL;
+    TRY(check_inherited(call, ask));
     TRY(find_role(call, ask, &role));
     struct session *session = ARENA_NEW(call->arena, struct session);
     if (!session)
