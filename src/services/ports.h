@@ -128,6 +128,22 @@ struct lambda_port {
                                   struct invoked *ret_invoked);
 };
 
+/* Mail to elsewhere: one message to one recipient, now. Decides nothing: who may send is asked before.
+ * Waits for the other side, but not for ever. */
+struct outgoing {
+    str reverse_path, forward_path; /* without brackets; an empty reverse path is the null path */
+    str message;                    /* lines end in CRLF */
+};
+enum sent { SENT_TAKEN, SENT_LATER, SENT_REFUSED }; /* 250; 4yz or nobody there; 5yz: for good */
+struct sending {
+    enum sent sent;
+    str says; /* one sentence; in the arena */
+};
+struct mailer_port {
+    struct sending (*send)(struct mailer_port *, const struct outgoing *, struct arena *);
+    str target; /* whom all its mail may hold up: "smtp://relay.example:25" */
+};
+
 /* Of each port there is a second one for rehearsals: it judges a call as the first does, with the
  * first one's own code, and does nothing (s3_service.rehearsal; assuming a role has no effect). A
  * service without one is NULL in a rehearsal's ports. */
@@ -138,6 +154,7 @@ struct ports { /* grows a member with each service an action calls */
     struct sns_port *sns;
     struct sqs_port *sqs;
     struct lambda_port *lambda;
+    struct mailer_port *mailer; /* NULL: no way out for mail was set */
 };
 
 #endif

@@ -2,12 +2,14 @@
 #include "wire/stream.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -74,10 +76,16 @@ bool stream_start_tls(struct stream *s, struct tls_server *tls)
     return s->ssl != NULL;
 }
 
+bool stream_start_tls_as_client(struct stream *s, struct tls_client *tls, const char *host)
+{
+    s->ssl = tls_client_session(tls, s->fd, host);
+    return s->ssl != NULL;
+}
+
 enum stream_io stream_handshake(struct stream *s)
 {
     ERR_clear_error();
-    int result = SSL_accept(s->ssl);
+    int result = SSL_do_handshake(s->ssl);
     return result == 1 ? STREAM_DONE : of_ssl(s->ssl, result);
 }
 
@@ -204,6 +212,64 @@ const struct fault *stream_listen(str address, struct arena *arena, int *ret_fd,
     }
     *ret_fd = fd;
     *ret_bound = bound;
+    return NULL;
+}
+
+/* ---- the other way ---- */
+
+bool stream_wait(int fd, short events, struct clock *clock, int64_t deadline_ms)
+{
+    for (;;) {
+        int64_t left = deadline_ms - clock->steady_ms(clock);
+        struct pollfd wait = { .fd = fd, .events = events };
+        int ready = left > 0 ? poll(&wait, 1, left < INT_MAX ? (int)left : INT_MAX) : 0;
+        if (ready >= 0 || errno != EINTR)
+            return ready > 0;
+    }
+}
+
+/* A negative errno when it does not come about. */
+static int connect_to(const struct addrinfo *at, struct clock *clock, int64_t deadline_ms)
+{
+    int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (fd < 0)
+        return -errno;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (connect(fd, at->ai_addr, at->ai_addrlen) == 0)
+        return fd;
+    if (errno != EINPROGRESS)
+        error = errno;
+    else if (!stream_wait(fd, POLLOUT, clock, deadline_ms))
+        error = ETIMEDOUT;
+    else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+        error = errno;
+    if (!error)
+        return fd;
+    close(fd);
+    return -error;
+}
+
+const struct fault *stream_dial(str address, struct clock *clock, int64_t deadline_ms,
+                                struct arena *arena, int *ret_fd)
+{
+    char host[HOST_MAX], port[8];
+    if (!split(address, host, port))
+        return fault(arena, FAULT_SYNTAX, NULL, "\"" STR_FMT "\" is no address", STR_ARG(address));
+    struct addrinfo wanted = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV }, *found;
+    int why = getaddrinfo(host, port, &wanted, &found);
+    if (why != 0)
+        return fault(arena, FAULT_UNAVAILABLE, NULL, "%s is not found: %s", host,
+                     gai_strerror(why));
+    int fd = -EADDRNOTAVAIL;
+    for (const struct addrinfo *at = found; at && fd < 0; at = at->ai_next)
+        fd = connect_to(at, clock, deadline_ms);
+    freeaddrinfo(found);
+    if (fd < 0)
+        return fault(arena, FAULT_UNAVAILABLE, NULL, "no connection to " STR_FMT ": %s",
+                     STR_ARG(address), strerror(-fd));
+    *ret_fd = fd;
     return NULL;
 }
 

@@ -2,6 +2,7 @@
 #ifndef SESAME_WIRE_STREAM_H
 #define SESAME_WIRE_STREAM_H
 
+#include "base/outside.h"
 #include "wire/tls.h"
 
 struct stream {
@@ -22,6 +23,7 @@ enum stream_io stream_write(struct stream *, str bytes, size_t *ret_put);
 
 /* False: no memory. Then call stream_handshake until it is done. */
 bool stream_start_tls(struct stream *, struct tls_server *);
+bool stream_start_tls_as_client(struct stream *, struct tls_client *, const char *host);
 enum stream_io stream_handshake(struct stream *);
 str stream_tls_version(const struct stream *); /* "TLSv1.3"; static text; STR_NONE in the clear */
 str stream_tls_cipher(const struct stream *);
@@ -42,5 +44,12 @@ const struct fault *stream_listen(str address, struct arena *, int *ret_fd, str 
  * address without port (IPv4-mapped ones as IPv4). */
 enum { STREAM_ADDRESS_SIZE = 64 };
 int stream_accept(int listener, char to[STREAM_ADDRESS_SIZE]);
+
+/* A connection to "relay.test:25", made by the deadline (steady clock) with the first of the name's
+ * addresses that takes it. Blocks; looking the name up is the system's and keeps no deadline. */
+const struct fault *stream_dial(str address, struct clock *, int64_t deadline_ms, struct arena *,
+                                int *ret_fd);
+/* Blocks until the descriptor is ready for these events of poll(2), or false: the deadline. */
+bool stream_wait(int fd, short events, struct clock *, int64_t deadline_ms);
 
 #endif

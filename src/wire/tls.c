@@ -214,5 +214,46 @@ struct ssl_st *tls_server_session(struct tls_server *tls, int fd)
         SSL_free(ssl);
         return NULL;
     }
+    if (ssl)
+        SSL_set_accept_state(ssl);
     return ssl;
+}
+
+/* ---- the client's side ---- */
+
+struct tls_client {
+    SSL_CTX *context;
+};
+
+static void free_context(void *context)
+{
+    SSL_CTX_free(context);
+}
+
+const struct fault *tls_client_open(struct arena *arena, struct tls_client **ret_tls)
+{
+    struct tls_client *tls = ARENA_NEW(arena, struct tls_client);
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    if (!tls || !context || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1 ||
+        !arena_on_reset(arena, free_context, context)) {
+        SSL_CTX_free(context);
+        return &fault_no_memory;
+    }
+    SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
+    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    tls->context = context;
+    *ret_tls = tls;
+    return NULL;
+}
+
+struct ssl_st *tls_client_session(struct tls_client *tls, int fd, const char *host)
+{
+    SSL *ssl = SSL_new(tls->context);
+    if (ssl && SSL_set_fd(ssl, fd) == 1) {
+        SSL_set_connect_state(ssl);
+        SSL_set_tlsext_host_name(ssl, host);
+        return ssl;
+    }
+    SSL_free(ssl);
+    return NULL;
 }

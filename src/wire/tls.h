@@ -1,4 +1,4 @@
-/* wire/tls.h - the server's side of TLS: its certificate, and what it is willing to speak.
+/* wire/tls.h - TLS: the server's certificate, and what either side is willing to speak.
  *
  * TLS 1.2 and 1.3 only. Without a certificate one is made for the host name (ECDSA P-256, signed by
  * itself) and kept, so that a peer that pins it sees the same one after a restart. */
@@ -22,5 +22,11 @@ bool tls_server_is_self_made(const struct tls_server *);
 
 /* A session that will accept a handshake on this socket. NULL: no memory. Any thread. */
 struct ssl_st *tls_server_session(struct tls_server *, int fd);
+
+/* The client's side, for mail that goes out: TLS where the other side offers it, so that nobody reads
+ * along; who it is is not checked (RFC 7435), since it would have had the mail in the clear too. */
+struct tls_client;
+const struct fault *tls_client_open(struct arena *, struct tls_client **ret_tls); /* closed with the arena */
+struct ssl_st *tls_client_session(struct tls_client *, int fd, const char *host); /* NULL: no memory */
 
 #endif

@@ -1,0 +1,18 @@
+/* smtp/client.h - mail to elsewhere: the `mailer_port` of a relay, spoken to over a socket.
+ *
+ * Blocks its thread, one connection a message, one deadline for all of it. */
+#ifndef SESAME_SMTP_CLIENT_H
+#define SESAME_SMTP_CLIENT_H
+
+#include "base/outside.h"
+#include "services/ports.h"
+
+struct smtp_client_settings {
+    str relay;           /* host:port */
+    str hostname;        /* for EHLO */
+    int64_t patience_ms; /* for one message, from the first packet to the last; 0: 2 minutes */
+};
+const struct fault *smtp_client_open(const struct smtp_client_settings *, struct clock *,
+                                     struct arena *, struct mailer_port **ret_mailer);
+
+#endif

@@ -1,0 +1,219 @@
+/* smtp/client_test.c - the client against a real socket: what it says, what it waits for, and how
+ * long. */
+#include "smtp/client.h"
+
+#include "base/buf.h"
+#include "testing/temp_dir.h"
+#include "wire/stream.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* A server that answers each line by its script, in order; connections too. */
+struct far_end {
+    int listener;
+    str address;
+    const char *const
+        *script; /* NULL: the end; "": hang up; "<TLS>": shake hands; "<...>": be silent */
+    struct tls_server *tls;
+    struct buf heard;
+    bool secure; /* the message came under TLS */
+    pthread_t thread;
+};
+
+static bool heard_line(struct stream *s, struct buf *heard, struct clock *clock)
+{
+    for (char c = 0; c != '\n';) {
+        size_t got;
+        enum stream_io io = stream_read(s, &c, 1, &got);
+        if (io == STREAM_DONE)
+            buf_addc(heard, c);
+        else if (io != STREAM_WANT_READ ||
+                 !stream_wait(s->fd, POLLIN, clock, clock->steady_ms(clock) + 5000))
+            return false;
+    }
+    return true;
+}
+
+static void say(struct stream *s, const char *words)
+{
+    for (str rest = str_of(words); rest.len;) {
+        size_t put;
+        if (stream_write(s, rest, &put) != STREAM_DONE)
+            return;
+        rest = str_from(rest, put);
+    }
+}
+
+static void *serve(void *context)
+{
+    struct far_end *f = context;
+    struct clock *clock = clock_real();
+    struct stream s = { .fd = -1 };
+    for (const char *const *step = f->script; *step; step++) {
+        char peer[STREAM_ADDRESS_SIZE];
+        bool opening = s.fd < 0;
+        while (s.fd < 0) {
+            stream_wait(f->listener, POLLIN, clock, clock->steady_ms(clock) + 5000);
+            s.fd = stream_accept(f->listener, peer);
+        }
+        if (strcmp(*step, "<TLS>") == 0) {
+            enum stream_io io = stream_start_tls(&s, f->tls) ? STREAM_WANT_READ : STREAM_BROKEN;
+            while (io == STREAM_WANT_READ &&
+                   stream_wait(s.fd, POLLIN, clock, clock->steady_ms(clock) + 5000))
+                io = stream_handshake(&s);
+            f->secure = io == STREAM_DONE;
+            continue;
+        }
+        bool message = strcmp(*step, "250 taken\r\n") == 0; /* behind the dot */
+        size_t from = f->heard.len;
+        if (!opening)
+            do
+                heard_line(&s, &f->heard, clock);
+            while (message && !str_ends(buf_str(&f->heard), STR("\r\n.\r\n")) &&
+                   f->heard.len > from && (from = f->heard.len));
+        if (strcmp(*step, "<...>") == 0)
+            break;
+        if (!**step) {
+            stream_close(&s);
+            continue;
+        }
+        say(&s, *step);
+    }
+    if (s.fd >= 0) {
+        heard_line(&s, &f->heard, clock);
+        stream_close(&s);
+    }
+    return NULL;
+}
+
+static struct sending send_to(struct far_end *f, const char *const *script, int64_t patience_ms,
+                              struct arena *a)
+{
+    static const struct outgoing mail = { .reverse_path = STR_INIT(""),
+                                          .forward_path = STR_INIT("a@b.test"),
+                                          .message = STR_INIT("S: s\r\n\r\n.\r\n") };
+    struct mailer_port *mailer;
+    f->script = script;
+    f->heard = buf_new(1 << 16);
+    assert_null(stream_listen(STR("127.0.0.1:0"), a, &f->listener, &f->address));
+    struct smtp_client_settings settings = { .relay = f->address,
+                                             .hostname = STR("mx.test"),
+                                             .patience_ms = patience_ms };
+    assert_null(smtp_client_open(&settings, clock_real(), a, &mailer));
+    assert_true(str_starts(mailer->target, STR("smtp://127.0.0.1:")));
+    assert_int_equal(pthread_create(&f->thread, NULL, serve, f), 0);
+    struct sending sending = mailer->send(mailer, &mail, a);
+    pthread_join(f->thread, NULL);
+    close(f->listener);
+    return sending;
+}
+
+#define TAKING "250 x\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 taken\r\n"
+#define SENT                                                                                       \
+    "EHLO mx.test\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.test>\r\nDATA\r\nS: "                            \
+    "s\r\n\r\n..\r\n.\r\nQUIT\r\n"
+
+static void a_mail_is_sent(void **state)
+{
+    (void)state;
+    AUTO_ARENA *a = arena_new(1 << 20);
+    struct far_end f = { .listener = -1 };
+    struct sending s = send_to(&f, (const char *const[]) { "220 hi\r\n", TAKING, NULL }, 5000, a);
+    assert_int_equal(s.sent, SENT_TAKEN);
+    assert_true(str_eq(buf_str(&f.heard), STR(SENT)));
+    buf_free(&f.heard);
+}
+
+static void open_tls(struct far_end *f, struct temp_dir *dir, struct arena *a)
+{
+    struct tls_settings settings = { .hostname = STR("mx.test"), .directory = str_of(dir->path) };
+    assert_null(tls_server_open(&settings, a, &f->tls));
+}
+
+static void it_goes_under_tls_where_that_is_offered(void **state)
+{
+    (void)state;
+    AUTO_TEMP_DIR dir = temp_dir_make();
+    AUTO_ARENA *a = arena_new(1 << 20);
+    struct far_end f = { .listener = -1 };
+    open_tls(&f, &dir, a);
+    struct sending s = send_to(&f,
+                               (const char *const[]) { "220 hi\r\n", "250 STARTTLS\r\n",
+                                                       "220 go\r\n", "<TLS>", TAKING, NULL },
+                               5000, a);
+    assert_int_equal(s.sent, SENT_TAKEN);
+    assert_true(f.secure);
+    assert_true(str_ends(buf_str(&f.heard), STR(SENT)));
+    tls_server_free(f.tls);
+    buf_free(&f.heard);
+}
+
+static void a_broken_handshake_is_followed_by_the_clear(void **state)
+{
+    (void)state;
+    AUTO_ARENA *a = arena_new(1 << 20);
+    struct far_end f = { .listener = -1 };
+    struct sending s =
+        send_to(&f,
+                (const char *const[]) { "220 hi\r\n", "250 STARTTLS\r\n", "220 go\r\n", "",
+                                        "220 hi\r\n", "250-x\r\n250 STARTTLS\r\n", "250 ok\r\n",
+                                        "250 ok\r\n", "354 go\r\n", "250 taken\r\n", NULL },
+                5000, a);
+    assert_int_equal(s.sent, SENT_TAKEN);
+    buf_free(&f.heard);
+}
+
+static void who_hangs_up_or_is_silent_is_asked_again_later(void **state)
+{
+    (void)state;
+    AUTO_ARENA *a = arena_new(1 << 20);
+    struct far_end f = { .listener = -1 };
+    struct sending s = send_to(&f, (const char *const[]) { "220 hi\r\n", "", NULL }, 5000, a);
+    assert_int_equal(s.sent, SENT_LATER);
+    assert_true(
+        str_eq(s.says, STR("the connection was lost while waiting for the answer to EHLO")));
+    buf_free(&f.heard);
+    int64_t began_ms = clock_real()->steady_ms(clock_real());
+    s = send_to(&f, (const char *const[]) { "220 hi\r\n", "250 x\r\n", "<...>", NULL }, 300, a);
+    assert_int_equal(s.sent, SENT_LATER);
+    assert_true(str_eq(s.says, STR("the time ran out while waiting for the answer to MAIL")));
+    assert_in_range(clock_real()->steady_ms(clock_real()) - began_ms, 300, 6000);
+    buf_free(&f.heard);
+}
+
+static void nobody_there_is_said(void **state)
+{
+    (void)state;
+    AUTO_ARENA *a = arena_new(1 << 20);
+    struct mailer_port *mailer;
+    int listener;
+    str address;
+    assert_null(stream_listen(STR("127.0.0.1:0"), a, &listener, &address));
+    close(listener); /* now nobody listens there */
+    struct smtp_client_settings settings = { .relay = address, .hostname = STR("mx.test") };
+    assert_null(smtp_client_open(&settings, clock_real(), a, &mailer));
+    struct sending s =
+        mailer->send(mailer, &(struct outgoing) { .forward_path = STR("a@b.test") }, a);
+    assert_int_equal(s.sent, SENT_LATER);
+    assert_true(str_starts(s.says, STR("no connection to 127.0.0.1:")));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_mail_is_sent),
+        cmocka_unit_test(it_goes_under_tls_where_that_is_offered),
+        cmocka_unit_test(a_broken_handshake_is_followed_by_the_clear),
+        cmocka_unit_test(who_hangs_up_or_is_silent_is_asked_again_later),
+        cmocka_unit_test(nobody_there_is_said),
+    };
+    return cmocka_run_group_tests_name("smtp/client", tests, NULL, NULL);
+}
