@@ -120,7 +120,6 @@ UNBUILT = {
     "WorkMail": {"WorkmailAction": {"OrganizationArn": f"arn:aws:workmail:us-east-1:{ACCOUNT}:organization/m-1"}},
     "Connect": {"ConnectAction": {"InstanceARN": f"arn:aws:connect:us-east-1:{ACCOUNT}:instance/i",
                                   "IAMRoleARN": f"arn:aws:iam::{ACCOUNT}:role/r"}},
-    "Bounce": {"BounceAction": {"SmtpReplyCode": "550", "Message": "no", "Sender": "m@example.com"}},
 }
 
 

@@ -6,10 +6,12 @@
 #include "main/bindable.h"
 #include "main/keeper.h"
 #include "main/privileges.h"
+#include "receive/bounce.h"
 #include "services/sns/sns.h"
 #include "services/sqs/sqs.h"
 #include "services/sts/sts.h"
 #include "services/world.h"
+#include "smtp/client.h"
 #include "wire/tls.h"
 
 #include <stdlib.h>
@@ -215,6 +217,18 @@ static const struct fault *open_lambda(struct server *s)
     return NULL;
 }
 
+static const struct fault *open_mailer(struct server *s)
+{
+    const struct config *c = s->config;
+    struct smtp_client_settings settings = { .relay = c->relay,
+                                             .hostname = hostname_of(c, c->region, s->arena) };
+    if (c->relay.ptr)
+        TRY(smtp_client_open(&settings, s->outside.clock, s->arena, &s->ports.mailer));
+    s->rehearsal_ports.mailer = s->ports.mailer; /* asked only if it is there */
+    s->bounce_runner = bounce_runner_new(s->ports.mailer, s->arena);
+    return s->bounce_runner ? NULL : &fault_no_memory;
+}
+
 static const struct fault *open_services(struct server *s)
 {
     TRY(s3_embedded_open(s->objects, s->state, s->worlds, &s->outside, s->arena, &s->s3));
@@ -237,6 +251,7 @@ static const struct fault *open_services(struct server *s)
     TRY(open_sns(s));
     TRY(open_lambda(s));
     s->rehearsal_ports.lambda = &s->lambda->rehearsal.port;
+    TRY(open_mailer(s));
     TRY(setup_open(&s->ports, &s->outside, s->metrics, s->arena, &s->setup));
     /* Unless the operator gave a name, Received says SES's own, of the region the mail came in for:
      * own words stand by default only in the banner (ses-receiving spec 7.2, U20). */
@@ -252,9 +267,11 @@ static const struct fault *open_services(struct server *s)
         .stamp = &s->stamp,
         .worlds = s->worlds,
         .now = worlds_now,
+        .oversize_silent = str_eq(s->config->oversize_bounce, STR("no")),
         .runners = {
             [SPOOL_NOTIFICATION] = &s->sns->runner.runner,
             [SPOOL_INVOCATION] = &s->lambda->errands.runner,
+            [SPOOL_BOUNCE] = s->bounce_runner,
         },
     };
     return NULL;

@@ -16,6 +16,8 @@ struct smtp_bind {
 
 struct config {
     str data, api, hostname, account, region, config_file, tls_cert, tls_key, user;
+    str relay;                                       /* host:port, or STR_NONE */
+    str oversize_bounce;                             /* yes, no */
     str compat, verify_identities, log_level; /* words out of a list */
     const struct smtp_bind *smtp;
     size_t smtp_count;

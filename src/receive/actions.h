@@ -59,6 +59,9 @@ const struct fault *lambda_action_may(const struct acting *, const struct action
 /* CONTINUE, STOP_RULE and STOP_RULE_SET; anything else goes on. */
 enum flow lambda_disposition(str payload, struct arena *);
 
+/* actions/bounce.c: the sender is verified, and there is a way out for mail. */
+const struct fault *bounce_action_may(const struct acting *, const struct action *);
+
 /* Can this version run it, with these ports? What it cannot, it neither delivers nor rehearses. */
 bool action_is_built(const struct ports *, const struct step *);
 /* What an action says whose kind is not built yet. Always a FAULT_UNBUILT. */

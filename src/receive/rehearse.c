@@ -78,6 +78,14 @@ static struct rehearsed rehearse_lambda(const struct acting *as, const struct ac
                                   STR_ARG(action->lambda.function_arn)));
 }
 
+static struct rehearsed rehearse_bounce(const struct acting *as, const struct action *action)
+{
+    const struct fault *f = bounce_action_may(as, action);
+    return f ? failed(as, f)
+             : allowed(arena_strf(as->arena, "would send a bounce as " STR_FMT,
+                                  STR_ARG(action->bounce.sender)));
+}
+
 static struct rehearsed unbuilt(const struct acting *as, const struct step *step)
 {
     return (struct rehearsed) { "unbuilt",
@@ -101,6 +109,7 @@ static struct rehearsed rehearse_step(const struct acting *as, const struct step
     case ACTION_STOP:
         return (struct rehearsed) { "asks nobody", STR("needs no permission") };
     case ACTION_BOUNCE:
+        return rehearse_bounce(as, step->action);
     case ACTION_WORKMAIL:
     case ACTION_CONNECT:
         break;

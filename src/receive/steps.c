@@ -2,6 +2,7 @@
 #include "base/json.h"
 #include "mail/field.h"
 #include "receive/attempt.h"
+#include "receive/bounce.h"
 #include "receive/shares.h"
 
 bool step_has_effect(const struct step *step)
@@ -66,6 +67,15 @@ static const struct fault *added_before(const struct attempt *t, size_t step,
     return NULL;
 }
 
+/* As who we speak: the operator's own name, or SES's of the region. */
+static str endpoint_of(const struct attempt *t)
+{
+    return t->d->stamp->hostname.ptr
+               ? t->d->stamp->hostname
+               : arena_strf(t->work, "inbound-smtp." STR_FMT ".amazonaws.com",
+                            STR_ARG(t->head.region));
+}
+
 /* Readable once; lives in t->work. */
 static const struct fault *stored_form(const struct attempt *t, size_t index,
                                        struct body **ret_body)
@@ -74,9 +84,7 @@ static const struct fault *stored_form(const struct attempt *t, size_t index,
     size_t added_count;
     TRY(added_before(t, index, &added, &added_count));
     struct stamp stamp = *t->d->stamp;
-    if (!stamp.hostname.ptr)
-        stamp.hostname =
-            arena_strf(t->work, "inbound-smtp." STR_FMT ".amazonaws.com", STR_ARG(t->head.region));
+    stamp.hostname = endpoint_of(t);
     AUTO_BUF block = buf_new(1 << 20);
     stamp_write(&stamp,
                 &(struct stamped) { .head = &t->head,
@@ -114,11 +122,6 @@ static const struct fault *write_notice(const struct attempt *t, size_t index, i
     struct body *body;
     str stored;
     TRY(stored_form(t, index, &body));
-    if (whole && body->size > NOTICE_CONTENT_MAX)
-        return fault(t->work, FAULT_SYNTAX, NULL,
-                     "the message was not published: with its added fields it is longer than the "
-                     "%d octets that SES publishes",
-                     NOTICE_CONTENT_MAX);
     TRY(stamp_head(body, whole ? NOTICE_CONTENT_MAX : 0, t->work, &stored));
     const struct notice notice = notice_of(t, &t->plan.steps[index], stored, now_ms);
     AUTO_BUF text = buf_new(NOTICE_ROOM);
@@ -170,6 +173,80 @@ static const struct fault *run_publish(struct attempt *t, size_t index, int64_t 
     return NULL;
 }
 
+/* ---- bounces ---- */
+
+static struct bounce bounce_of(const struct attempt *t, size_t index, str stored)
+{
+    const struct step *step = &t->plan.steps[index];
+    return (struct bounce) { .head = &t->head,
+                             .hostname = endpoint_of(t),
+                             .stored = stored,
+                             .recipients = step->recipients,
+                             .recipient_count = step->recipient_count,
+                             .step = index };
+}
+
+static const struct fault *send_bounce(const struct attempt *t, const struct bounce *bounce,
+                                       int64_t now_ms, str *ret_says)
+{
+    const struct bounce_way way = { .spool = t->d->spool,
+                                    .mailer = t->d->ports->mailer,
+                                    .entropy = t->d->outside->entropy };
+    return bounce_put(&way, bounce, now_ms, t->work, ret_says);
+}
+
+static const struct fault *run_bounce(struct attempt *t, size_t index, int64_t now_ms,
+                                      struct step_said *said)
+{
+    const struct step *step = &t->plan.steps[index];
+    const struct acting as = acting_of(t, step, now_ms);
+    struct body *body;
+    str stored;
+    TRY(stored_form(t, index, &body));
+    TRY(stamp_head(body, 0, t->work, &stored));
+    struct bounce bounce = bounce_of(t, index, stored);
+    bounce.sender = step->action->bounce.sender;
+    bounce.smtp_reply_code = step->action->bounce.smtp_reply_code;
+    bounce.status_code = step->action->bounce.status_code;
+    bounce.message = step->action->bounce.message;
+    if (!bounce_barred(&bounce, t->work).ptr)
+        TRY(bounce_action_may(&as, step->action));
+    return send_bounce(t, &bounce, now_ms, &said->says);
+}
+
+/* Nothing is published, and the sender is told: spec 9.4, U9. Where he cannot be, that is said too. */
+static const struct fault *refuse_oversize(struct attempt *t, size_t index, int64_t now_ms,
+                                           struct body *body)
+{
+    str stored, told = STR("its sender is not told (--oversize-bounce no)");
+    TRY(stamp_head(body, 0, t->work, &stored));
+    if (!t->d->oversize_silent) {
+        struct bounce bounce = bounce_of(t, index, stored);
+        bounce.sender = arena_strf(t->work, "mailer-daemon@" STR_FMT, STR_ARG(bounce.hostname));
+        bounce.smtp_reply_code = STR("552");
+        bounce.status_code = STR("5.3.4");
+        bounce.message = STR("Message too large");
+        const struct fault *f = send_bounce(t, &bounce, now_ms, &told);
+        if (f && t->d->ports->mailer) /* the spool's trouble: asked again, nothing is lost */
+            return f;
+        told = f ? f->says : told;
+    }
+    return fault(t->work, FAULT_SYNTAX, NULL,
+                 "the message was not published: with its added fields it is longer than the %d "
+                 "octets that SES publishes; " STR_FMT,
+                 NOTICE_CONTENT_MAX, STR_ARG(told));
+}
+
+static const struct fault *run_sns(struct attempt *t, size_t index, int64_t now_ms,
+                                   struct step_said *said)
+{
+    struct body *body;
+    TRY(stored_form(t, index, &body));
+    if (body->size > NOTICE_CONTENT_MAX)
+        return refuse_oversize(t, index, now_ms, body);
+    return run_publish(t, index, now_ms, notice_write_content, true, said);
+}
+
 static const struct fault *run_lambda(struct attempt *t, size_t index, int64_t now_ms,
                                       struct step_said *said)
 {
@@ -202,7 +279,7 @@ const struct fault *step_run(struct attempt *t, size_t index, int64_t now_ms,
     case ACTION_S3:
         return run_s3(t, index, now_ms, said);
     case ACTION_SNS:
-        return run_publish(t, index, now_ms, notice_write_content, true, said);
+        return run_sns(t, index, now_ms, said);
     case ACTION_LAMBDA:
         return run_lambda(t, index, now_ms, said);
     case ACTION_ADD_HEADER:
@@ -211,6 +288,7 @@ const struct fault *step_run(struct attempt *t, size_t index, int64_t now_ms,
         said->says = STR("ended the evaluation of the rule set");
         return NULL;
     case ACTION_BOUNCE:
+        return run_bounce(t, index, now_ms, said);
     case ACTION_WORKMAIL:
     case ACTION_CONNECT:
         break;

@@ -6,7 +6,7 @@ static const char *const sentences[] = {
         "encrypting with a KMS key (KmsKeyArn of the S3 action) is not built in this version",
     [ACTION_SNS] = "SNS actions are not built in this version",
     [ACTION_LAMBDA] = "Lambda actions are not built in this version",
-    [ACTION_BOUNCE] = "Bounce actions are not built in this version",
+    [ACTION_BOUNCE] = NULL,     /* always runs */
     [ACTION_WORKMAIL] = "WorkMail actions are not built in this version",
     [ACTION_CONNECT] = "Connect actions are not built in this version",
     [ACTION_STOP] = NULL,       /* always runs */
@@ -25,10 +25,10 @@ bool action_is_built(const struct ports *ports, const struct step *step)
         return ports->sns != NULL;
     case ACTION_LAMBDA:
         return ports->lambda != NULL;
+    case ACTION_BOUNCE:
     case ACTION_ADD_HEADER:
     case ACTION_STOP:
         return true;
-    case ACTION_BOUNCE:
     case ACTION_WORKMAIL:
     case ACTION_CONNECT:
         break;

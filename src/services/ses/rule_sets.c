@@ -174,11 +174,6 @@ static bool arn_of(str text, str service, str resource_prefix)
            arn.resource.len > resource_prefix.len;
 }
 
-static bool sender_verified(const struct call *call, str sender)
-{
-    return identity_covers_address(call->world, call->region, sender, call->caller->account);
-}
-
 static const struct fault *bad(struct arena *arena, const char *says, str what)
 {
     return fault_coded(arena, FAULT_SYNTAX, "InvalidParameterValue", "%s" STR_FMT, says,
@@ -225,7 +220,8 @@ static const struct fault *check_action(const struct call *call, const struct ac
             return bad(arena, "Invalid SMTP reply code: ", STR(""));
         if (action->bounce.message.len == 0)
             return bad(arena, "Invalid SMTP response message: ", STR(""));
-        if (!sender_verified(call, action->bounce.sender))
+        if (!identity_covers_address(call->world, call->region, action->bounce.sender,
+                               call->caller->account))
             return bad(arena, "Identity is not verified: ", action->bounce.sender);
         return NULL;
     case ACTION_CONNECT:

@@ -1,0 +1,313 @@
+/* receive/bounce_test.c - who is told that his message did not arrive, what, and how often that is
+ * tried. */
+#include "receive/bounce.h"
+
+#include "base/json.h"
+#include "base/random_id.h"
+#include "receive/retry.h"
+#include "testing/clock.h"
+#include "testing/entropy.h"
+#include "testing/journal.h"
+#include "testing/temp_dir.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define ID "3n8q0v5t1c7k2d9jr4hm6s0ub8gl1pf7e5a2ti01"
+
+struct fake_mailer {
+    struct mailer_port port;
+    enum sent sent;
+    char to[128], from[128];
+    struct buf message;
+    unsigned sends;
+};
+
+static struct sending fake_send(struct mailer_port *port, const struct outgoing *mail,
+                                struct arena *a)
+{
+    struct fake_mailer *f = (struct fake_mailer *)port;
+    (void)a;
+    f->sends++;
+    snprintf(f->to, sizeof f->to, STR_FMT, STR_ARG(mail->forward_path));
+    snprintf(f->from, sizeof f->from, STR_FMT, STR_ARG(mail->reverse_path));
+    buf_clear(&f->message);
+    buf_add(&f->message, mail->message);
+    return (struct sending) { f->sent, STR("RCPT was answered so") };
+}
+
+struct office { /* a real spool, and a mailer that is told what to say */
+    struct temp_dir dir;
+    struct arena *arena;
+    struct fake_clock clock;
+    struct seeded_entropy entropy;
+    struct captured_journal *journal;
+    struct outside outside;
+    struct spool *spool;
+    struct fake_mailer mailer;
+    struct bounce_way way;
+    struct head head;
+};
+
+static struct forward_path path = { .text = STR_INIT("gone@example.com") };
+static const struct forward_path *const paths[] = { &path };
+
+static struct office *office_open(void)
+{
+    struct office *o = calloc(1, sizeof *o);
+    o->dir = temp_dir_make();
+    o->arena = arena_new(64 << 20);
+    o->clock = fake_clock_at("2015-10-01T13:48:58.000Z");
+    o->entropy = seeded_entropy(1);
+    o->journal = captured_journal_new();
+    o->outside = (struct outside) { .clock = &o->clock.clock,
+                                    .entropy = &o->entropy.entropy,
+                                    .journal = captured_journal(o->journal),
+                                    .disk = disk_real() };
+    struct spool_limits limits = { .segment_bytes = 1 << 20, .history_bytes = 1 << 20 };
+    assert_null(spool_log_open(str_of(o->dir.path), &limits, &o->outside, o->arena, &o->spool));
+    o->mailer =
+        (struct fake_mailer) { .port = { .send = fake_send, .target = STR("smtp://relay.test:25") },
+                               .message = buf_new(1 << 20) };
+    o->way = (struct bounce_way) { o->spool, &o->mailer.port, &o->entropy.entropy };
+    o->head = (struct head) {
+        .account = STR("111122223333"),
+        .region = STR("us-west-2"),
+        .envelope = { .message_id = STR(ID),
+                      .mail_from = { .text = STR("me@sender.example"),
+                                     .mailbox = { STR("me"), STR("sender.example") } },
+                      .received_ms = o->clock.wall_ms - 4000 },
+    };
+    return o;
+}
+
+static void office_close(struct office *o)
+{
+    o->spool->ops->stop(o->spool);
+    o->spool->ops->close(o->spool);
+    captured_journal_free(o->journal);
+    buf_free(&o->mailer.message);
+    arena_free(o->arena);
+    temp_dir_remove(&o->dir);
+    free(o);
+}
+
+static struct bounce bounce_of(const struct office *o, str stored)
+{
+    return (struct bounce) { .head = &o->head,
+                             .hostname = STR("inbound-smtp.us-west-2.amazonaws.com"),
+                             .stored = stored,
+                             .sender = STR("mailer@example.com"),
+                             .smtp_reply_code = STR("550"),
+                             .status_code = STR("5.1.1"),
+                             .message = STR("Mailbox does not exist"),
+                             .recipients = paths,
+                             .recipient_count = 1,
+                             .step = 2 };
+}
+
+#define PLAIN STR("Subject: s\r\n\r\nbody\r\n")
+
+/* ---- loops ---- */
+
+struct barred_case {
+    const char *says;
+    str stored;
+    bool barred;
+};
+/* clang-format off */
+static const struct barred_case barreds[] = {
+    { "an ordinary message",          STR_INIT("Subject: s\r\n\r\n"),                                  false },
+    { "one that no program wrote",    STR_INIT("Auto-Submitted: no\r\n\r\n"),                          false },
+    { "so says its parameter",        STR_INIT("Auto-Submitted: No; x=y\r\n\r\n"),                     false },
+    { "a vacation message",           STR_INIT("auto-submitted: auto-replied\r\n\r\n"),                true  },
+    { "a generated one",              STR_INIT("Auto-Submitted:\r\n auto-generated\r\n\r\n"),          true  },
+    { "no is a whole word",           STR_INIT("Auto-Submitted: notification\r\n\r\n"),                true  },
+    { "a second field counts",        STR_INIT("Auto-Submitted: no\r\nAuto-Submitted: auto-replied\r\n\r\n"), true },
+    { "a DSN",                        STR_INIT("Content-Type: multipart/report;\r\n report-type=delivery-status\r\n\r\n"), true },
+    { "in capitals",                  STR_INIT("CONTENT-TYPE: MULTIPART/REPORT\r\n\r\n"),              true  },
+    { "a report that is text",        STR_INIT("Content-Type: multipart/reporting\r\n\r\n"),           false },
+    { "what its body says is no field", STR_INIT("Subject: s\r\n\r\nAuto-Submitted: auto-replied\r\n"), false },
+};
+/* clang-format on */
+
+static void nobody_is_told_who_could_tell_back(void **state)
+{
+    (void)state;
+    struct office *o = office_open();
+    for (size_t i = 0; i < sizeof barreds / sizeof *barreds; i++) {
+        struct bounce b = bounce_of(o, barreds[i].stored);
+        print_message("# %s\n", barreds[i].says);
+        assert_int_equal(bounce_barred(&b, o->arena).ptr != NULL, barreds[i].barred);
+    }
+    struct bounce b = bounce_of(o, PLAIN);
+    str says;
+    o->head.envelope.mail_from = (struct reverse_path) { .null = true, .text = STR("") };
+    assert_null(bounce_put(&o->way, &b, o->clock.wall_ms, o->arena, &says));
+    assert_true(str_eq(says, STR("sent no bounce: the message has the null reverse path")));
+    o->head.envelope.mail_from = (struct reverse_path) { .text = STR("nobody") };
+    assert_null(bounce_put(&o->way, &b, o->clock.wall_ms, o->arena, &says));
+    assert_true(str_eq(says, STR("sent no bounce: the reverse path is no address")));
+    struct spool_health health;
+    o->spool->ops->health(o->spool, &health);
+    assert_int_equal(health.queued, 0);
+    office_close(o);
+}
+
+static void without_a_way_out_that_is_said(void **state)
+{
+    (void)state;
+    struct office *o = office_open();
+    struct bounce b = bounce_of(o, PLAIN);
+    str says;
+    o->way.mailer = NULL;
+    const struct fault *f = bounce_put(&o->way, &b, o->clock.wall_ms, o->arena, &says);
+    assert_int_equal(f->kind, FAULT_UNAVAILABLE);
+    assert_true(str_find_str(f->says, STR("--relay HOST:PORT")) < f->says.len);
+    office_close(o);
+}
+
+/* ---- the errand ---- */
+
+static str message_id_of(str text)
+{
+    str from = str_from(text, str_find_str(text, STR("Message-ID: ")));
+    return str_head(from, str_find_str(from, STR("\r\n")));
+}
+
+/* Leases what was put; its DSN and its head. */
+static struct errand take(struct office *o, struct lease *lease, str *ret_body)
+{
+    struct errand errand;
+    int64_t taken_ms;
+    assert_null(o->spool->ops->lease(o->spool, 5000, o->arena, lease));
+    assert_non_null(lease->impl);
+    assert_int_equal(lease->entry.kind, SPOOL_BOUNCE);
+    assert_null(errand_read(&lease->entry, o->arena, &errand, &taken_ms));
+    assert_null(o->spool->ops->read(lease, 0, lease->body_size, o->arena, ret_body));
+    return errand;
+}
+
+static void a_bounce_is_an_errand_with_the_notification_in_it(void **state)
+{
+    (void)state;
+    struct office *o = office_open();
+    struct bounce b = bounce_of(o, PLAIN);
+    str says, body[2];
+    for (int i = 0; i < 2; i++) {
+        struct lease lease;
+        assert_null(bounce_put(&o->way, &b, o->clock.wall_ms, o->arena, &says));
+        struct errand errand = take(o, &lease, &body[i]);
+        assert_true(str_starts(says, STR("sends a bounce to me@sender.example as errand ")));
+        assert_true(str_ends(says, errand.id));
+        assert_true(str_eq(errand.account, STR("111122223333")));
+        assert_true(str_eq(errand.region, STR("us-west-2")));
+        assert_true(str_eq(errand.target, STR("smtp://relay.test:25")));
+        assert_true(str_eq(errand.about, STR("bounce of message " ID " to me@sender.example")));
+        assert_true(str_eq(errand.head, STR("{\"to\":\"me@sender.example\"}")));
+        assert_null(o->spool->ops->settle(&lease, SETTLE_DONE, 0, STR("{}")));
+        fake_clock_turn(&o->clock, 5000);
+    }
+    assert_true(str_starts(body[0], STR("Date: Thu, 1 Oct 2015 13:48:58 +0000\r\n"
+                                        "From: mailer@example.com\r\n"
+                                        "To: me@sender.example\r\n"
+                                        "Message-ID: <0000015023a9ad70-")));
+    assert_true(str_find_str(body[0], STR("Arrival-Date: Thu, 01 Oct 15 13:48:54 UTC\r\n"
+                                          "\r\n"
+                                          "Action: failed\r\n"
+                                          "Final-Recipient: rfc822; gone@example.com\r\n")) <
+                body[0].len);
+    assert_true(
+        str_find_str(body[0], STR("Diagnostic-Code: smtp; 550 5.1.1 Mailbox does not exist\r\n")) <
+        body[0].len);
+    /* A step that runs twice tells the sender the same thing, and he can see that it is. */
+    assert_true(str_eq(message_id_of(body[0]), message_id_of(body[1])));
+    b.step = 3;
+    struct lease lease;
+    assert_null(bounce_put(&o->way, &b, o->clock.wall_ms, o->arena, &says));
+    take(o, &lease, &body[1]);
+    assert_false(str_eq(message_id_of(body[0]), message_id_of(body[1])));
+    assert_null(o->spool->ops->settle(&lease, SETTLE_DONE, 0, STR("{}")));
+    office_close(o);
+}
+
+/* ---- the runner ---- */
+
+struct run_case {
+    const char *says;
+    enum sent sent;
+    int64_t age_ms;
+    int number;
+    enum settlement settlement;
+    int64_t retry_in_ms;
+};
+/* clang-format off */
+static const struct run_case runs[] = {
+    { "taken",                          SENT_TAKEN,   0,             1, SETTLE_DONE,  0 },
+    { "asked again after ten seconds",  SENT_LATER,   0,             1, SETTLE_RETRY, 10 * 1000 },
+    { "then after thirty",              SENT_LATER,   10 * 1000,     2, SETTLE_RETRY, 30 * 1000 },
+    { "until four hours are over",      SENT_LATER,   RETRY_FOR_MS,  9, SETTLE_DEAD,  0 },
+    { "refused for good",               SENT_REFUSED, 0,             1, SETTLE_DEAD,  0 },
+};
+/* clang-format on */
+
+static void the_mailer_is_asked_for_four_hours(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
+        AUTO_ARENA *a = arena_new(1 << 20);
+        struct fake_mailer mailer = { .port = { .send = fake_send },
+                                      .sent = runs[i].sent,
+                                      .message = buf_new(1 << 10) };
+        struct errand_runner *runner = bounce_runner_new(&mailer.port, a);
+        struct errand_attempt attempt = { .errand = { .head =
+                                                          STR("{\"to\":\"me@sender.example\"}") },
+                                          .number = runs[i].number,
+                                          .since_ms = 1000,
+                                          .now_ms = 1000 + runs[i].age_ms,
+                                          .body = STR("the notification"),
+                                          .arena = a };
+        struct errand_end end = runner->run(runner, &attempt);
+        print_message("# %s\n", runs[i].says);
+        assert_int_equal(end.settlement, runs[i].settlement);
+        assert_int_equal(end.why == NULL, runs[i].settlement == SETTLE_DONE);
+        if (end.settlement == SETTLE_RETRY)
+            assert_int_equal(end.retry_at_ms - attempt.now_ms, runs[i].retry_in_ms);
+        if (end.why)
+            assert_true(str_eq(fault_sentence(end.why, a), STR("RCPT was answered so")));
+        assert_string_equal(mailer.to, "me@sender.example");
+        assert_string_equal(mailer.from, "");
+        assert_true(str_eq(buf_str(&mailer.message), STR("the notification")));
+        buf_free(&mailer.message);
+    }
+}
+
+static void a_bounce_waits_for_a_relay_that_was_taken_away(void **state)
+{
+    (void)state;
+    AUTO_ARENA *a = arena_new(1 << 20);
+    struct errand_runner *runner = bounce_runner_new(NULL, a);
+    struct errand_attempt attempt = { .errand = { .head = STR("{\"to\":\"a@b.test\"}") },
+                                      .number = 1,
+                                      .arena = a };
+    struct errand_end end = runner->run(runner, &attempt);
+    assert_int_equal(end.settlement, SETTLE_RETRY);
+    attempt.errand.head = STR("{");
+    assert_int_equal(runner->run(runner, &attempt).settlement, SETTLE_DEAD);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nobody_is_told_who_could_tell_back),
+        cmocka_unit_test(without_a_way_out_that_is_said),
+        cmocka_unit_test(a_bounce_is_an_errand_with_the_notification_in_it),
+        cmocka_unit_test(the_mailer_is_asked_for_four_hours),
+        cmocka_unit_test(a_bounce_waits_for_a_relay_that_was_taken_away),
+    };
+    return cmocka_run_group_tests_name("receive/bounce", tests, NULL, NULL);
+}

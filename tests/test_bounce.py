@@ -1,0 +1,215 @@
+"""The Bounce action, end to end: mail in, a delivery status notification out to a relay; spec 9.6, 9.4, 12.4."""
+import email
+import email.policy
+import re
+import socketserver
+import threading
+
+import botocore.exceptions
+import pytest
+
+from conftest import Receiving, data, eventually, message_id
+
+MAIL = b"From: Me <me@sender.example>\r\nSubject: hello\r\n\r\n.body\r\n"
+
+
+class Relay:
+    """A small SMTP server that keeps what it is given, and says what it is told to."""
+
+    def __init__(self):
+        self.taken, self.says = [], {}  # says: verb -> reply
+        relay = self
+
+        class Session(socketserver.StreamRequestHandler):
+            def handle(self):
+                relay.session(self.rfile, self.wfile)
+
+        class Server(socketserver.ThreadingTCPServer):
+            allow_reuse_address, daemon_threads = True, True
+
+        self.server = Server(("127.0.0.1", 0), Session)
+        self.address = "127.0.0.1:%d" % self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def session(self, read, write):
+        def say(verb, otherwise):
+            write.write(self.says.get(verb, otherwise).encode() + b"\r\n")
+        say("CONNECT", "220 relay.test ESMTP")
+        envelope = []
+        for line in read:
+            verb = line.split()[0].upper().decode()
+            if verb == "DATA":
+                say("DATA", "354 go")
+                body = b""
+                for line in read:
+                    if line == b".\r\n":
+                        break
+                    body += line[1:] if line.startswith(b".") else line
+                reply = self.says.get("END", "250 2.0.0 queued")
+                if reply.startswith("2"):
+                    self.taken.append((envelope, body))
+                say("END", reply)
+            elif verb == "QUIT":
+                return
+            else:
+                if verb in ("MAIL", "RCPT"):
+                    envelope.append(line.decode().strip())
+                say(verb, "250 ok")
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def relay():
+    made = Relay()
+    yield made
+    made.close()
+
+
+def bounce_action(**more):
+    return {"BounceAction": {"SmtpReplyCode": "550", "StatusCode": "5.1.1", "Message": "Mailbox does not exist",
+                             "Sender": "mailer@example.com", **more}}
+
+
+def send(server, *, sender="<me@sender.example>", to=("gone@example.com",), mail=MAIL):
+    with server.smtp() as session:
+        session.ehlo("client.example")
+        assert session.docmd(f"MAIL FROM:{sender}")[0] == 250
+        for recipient in to:
+            assert session.rcpt(recipient)[0] == 250
+        return message_id(*data(session, mail))
+
+
+def step(timeline, action):
+    return [a for a in timeline["attempts"] if a["action"] == action]
+
+
+def test_the_sender_is_told_in_ses_form(make_server, relay):
+    server = make_server("--relay", relay.address)
+    receiving = Receiving(server)
+    receiving.rule("bounce", bounce_action())
+    message = send(server, to=["gone@example.com", "too@example.com"])
+    timeline = server.settled(message, ["delivered"])
+    [told] = step(timeline, "Bounce")
+    assert re.fullmatch(r"sends a bounce to me@sender\.example as errand [0-9a-v]{40}", told["says"])
+    assert eventually(lambda: relay.taken)
+    [(envelope, text)] = relay.taken
+    assert envelope == ["MAIL FROM:<>", "RCPT TO:<me@sender.example>"]
+    assert text.startswith(b"Date: ") and b"\n" not in text.replace(b"\r\n", b"")
+
+    dsn = email.message_from_bytes(text, policy=email.policy.default)
+    assert list(dsn) == ["Date", "From", "To", "Message-ID", "Subject", "MIME-Version", "Content-Type"]
+    assert (dsn["From"], dsn["To"]) == ("mailer@example.com", "me@sender.example")
+    assert dsn["Subject"] == "Delivery Status Notification (Failure)"
+    assert re.fullmatch(r"<[0-9a-f]{16}-[0-9a-f-]{36}-000000@inbound-smtp\.us-east-1\.amazonaws\.com>", dsn["Message-ID"])
+    assert dsn.get_content_type() == "multipart/report" and dsn.get_param("report-type") == "delivery-status"
+    words, status, original = dsn.iter_parts()
+    assert [p.get_content_type() for p in (words, status, original)] == [
+        "text/plain", "message/delivery-status", "text/rfc822-headers"]
+    assert words.get_content().strip() == "This message could not be delivered."
+    about, *recipients = status.iter_parts()
+    assert about["Reporting-MTA"] == "dns; inbound-smtp.us-east-1.amazonaws.com"
+    assert re.fullmatch(r"\w{3}, \d\d \w{3} \d\d \d\d:\d\d:\d\d UTC", about["Arrival-Date"])
+    assert [list(r.items()) for r in recipients] == [[
+        ("Action", "failed"), ("Final-Recipient", f"rfc822; {who}"), ("Original-Recipient", f"rfc822; {who}"),
+        ("Diagnostic-Code", "smtp; 550 5.1.1 Mailbox does not exist"), ("Status", "5.1.1")]
+        for who in ("gone@example.com", "too@example.com")]
+    returned = original.get_payload()
+    assert returned.startswith("Return-Path: <me@sender.example>\r\nReceived: from client.example ")
+    assert "Subject: hello\r\n" in returned and "body" not in returned
+
+
+def test_the_actions_behind_it_still_run(make_server, relay):
+    server = make_server("--relay", relay.address)
+    receiving = Receiving(server)
+    receiving.store()
+    receiving.rule("bounce", bounce_action(StatusCode="4.0.0", SmtpReplyCode="450", Message="Temporary failure"))
+    message = send(server)
+    server.settled(message, ["delivered"])
+    assert eventually(lambda: relay.taken)
+    assert b"Action: failed\r\n" in relay.taken[0][1] and b"smtp; 450 4.0.0 Temporary failure\r\n" in relay.taken[0][1]
+    assert receiving.object(message).endswith(MAIL)
+
+
+@pytest.mark.parametrize("case, how, says", [
+    ("the null path", dict(sender="<>"), "the message has the null reverse path"),
+    ("no address", dict(sender="<nobody>"), "the reverse path is no address"),
+    ("an automatic answer", dict(mail=b"Auto-Submitted: auto-replied\r\n" + MAIL),
+     "the message was submitted by a program (Auto-Submitted)"),
+    ("a report", dict(mail=b"Content-Type: multipart/report; report-type=delivery-status\r\n" + MAIL),
+     "the message is a report itself (Content-Type)"),
+])
+def test_nobody_is_told_who_could_tell_back(make_server, relay, case, how, says):
+    server = make_server("--relay", relay.address)
+    Receiving(server).rule("bounce", bounce_action())
+    message = send(server, **how)
+    [told] = step(server.settled(message, ["delivered"]), "Bounce")
+    assert told["says"] == "sent no bounce: " + says
+    assert not relay.taken
+
+
+def errands(server, message):
+    listed = server.get("/_sesame/errands")["errands"]
+    return [e for e in listed if message in e.get("about", "")]
+
+
+def test_a_bounce_survives_a_crash_and_is_sent_once_the_relay_takes_it(make_server, relay):
+    server = make_server("--relay", relay.address)
+    Receiving(server).rule("bounce", bounce_action())
+    relay.says["RCPT"] = "451 4.7.1 greylisted"
+    message = send(server)
+    server.settled(message, ["delivered"])
+    [errand] = eventually(lambda: [e for e in errands(server, message) if e["state"] == "retrying"])
+    assert not relay.taken
+    server.kill()
+    relay.says.clear()
+    server.start()
+    assert eventually(lambda: relay.taken, seconds=30)
+    assert eventually(lambda: [e["state"] for e in errands(server, message)] == ["delivered"])
+    assert len(relay.taken) == 1
+
+
+def test_a_refused_bounce_is_a_dead_letter_that_says_why(make_server, relay):
+    server = make_server("--relay", relay.address)
+    Receiving(server).rule("bounce", bounce_action())
+    relay.says["RCPT"] = "550 5.1.1 no such user"
+    message = send(server)
+    [errand] = eventually(lambda: [e for e in errands(server, message) if e["state"] == "dead"])
+    story = server.get("/_sesame/messages/" + errand["errandId"])
+    assert "RCPT was answered 550 5.1.1 no such user" in str(story)
+
+
+def test_without_a_relay_the_action_fails_and_says_so(make_server):
+    server = make_server()
+    Receiving(server).rule("bounce", bounce_action())
+    message = send(server)
+    [told, *_] = eventually(lambda: step(server.timeline(message), "Bounce"))
+    assert told["outcome"] == "retry"
+    assert told["says"] == "the bounce was not sent: no relay for outgoing mail is set (--relay HOST:PORT)"
+
+
+def test_a_rehearsal_asks_the_same(make_server, relay):
+    for flags, outcome, says in ((("--relay", relay.address), "allowed", "would send a bounce as mailer@example.com"),
+                                 ((), "failed", "the bounce was not sent: no relay for outgoing mail is set (--relay HOST:PORT)")):
+        server = make_server(*flags)
+        Receiving(server).rule("bounce", bounce_action())
+        told = server.get("/_sesame/explain?ruleSet=main&rule=bounce")
+        assert told["allowed"] is (outcome == "allowed")
+        assert [(a["action"], a["outcome"], a["says"]) for a in told["actions"]] == [("Bounce", outcome, says)]
+    assert not relay.taken
+
+
+@pytest.mark.parametrize("change, message", [
+    (dict(SmtpReplyCode=""), "Invalid SMTP reply code: "),
+    (dict(Message=""), "Invalid SMTP response message: "),
+    (dict(Sender="mailer@other.example"), "Identity is not verified: mailer@other.example"),
+    (dict(Sender="example.com"), "Identity is not verified: example.com"),
+])
+def test_what_ses_refuses_at_creation(make_server, change, message):
+    receiving = Receiving(make_server())
+    with pytest.raises(botocore.exceptions.ClientError) as refused:
+        receiving.rule("bounce", bounce_action(**change))
+    assert refused.value.response["Error"]["Code"] == "InvalidParameterValue"
+    assert refused.value.response["Error"]["Message"] == message
