@@ -1,5 +1,6 @@
 /* What each kind of action does with a message, whom it asks, and how a function bends what
  * follows. */
+#include "receive/notice.h"
 #include "receive/post_suite.h"
 
 #include "base/base64.h"
@@ -120,19 +121,69 @@ static void a_topic_of_an_sns_action_gets_the_message_with_its_content(void **st
     post_close(p);
 }
 
-static void a_message_too_long_to_publish_is_given_up_at_once_and_kept(void **state)
+/* A message whose stored form is too long for a topic by far. */
+static struct post *post_of_long(struct mailer_port *mailer)
+{
+    struct post *p = post_of(SNS("UTF-8"));
+    char *body = arena_alloc(p->arena, NOTICE_CONTENT_MAX, 1);
+    memset(body, 'x', NOTICE_CONTENT_MAX);
+    memcpy(body, "S: x\r\n\r\n", 8);
+    p->spool.body = (str) { body, NOTICE_CONTENT_MAX };
+    p->ports.mailer = mailer;
+    p->stamp.hostname = STR_NONE; /* as SES calls itself */
+    return p;
+}
+
+static void a_message_too_long_to_publish_is_given_up_at_once_kept_and_bounced(void **state)
 {
     (void)state;
-    struct post *p = post_of(SNS("UTF-8"));
-    size_t size = 153600;
-    char *body = arena_alloc(p->arena, size, 1);
-    memset(body, 'x', size);
-    memcpy(body, "S: x\r\n\r\n", 8);
-    p->spool.body = (str) { body, size };
+    struct mailer_port mailer = { .target = STR("smtp://relay.test:25") };
+    struct post *p = post_of_long(&mailer);
     assert_true(post_attempt(p));
     assert_int_equal(p->spool.record.state, SPOOL_DEAD);
     assert_int_equal(p->topic.published, 0);
-    assert_holds(post_timeline(p), "longer than the 153600 octets that SES publishes");
+    str story = post_timeline(p);
+    assert_holds(
+        story,
+        "longer than the 153600 octets that SES publishes; sends a bounce to me@sender.example");
+    assert_int_equal(p->spool.put, 1);
+    assert_int_equal(p->spool.errand_kind, SPOOL_BOUNCE);
+    str dsn = buf_str(&p->spool.errand_body);
+    assert_holds(dsn, "\r\nFrom: mailer-daemon@inbound-smtp.us-east-1.amazonaws.com\r\n"
+                      "To: me@sender.example\r\n");
+    assert_holds(dsn,
+                 "\r\nDiagnostic-Code: smtp; 552 5.3.4 Message too large\r\nStatus: 5.3.4\r\n");
+    assert_holds(dsn, "\r\nS: x\r\n\r\n------=_Part_0_"); /* the header section, not the body */
+    post_close(p);
+}
+
+static void nor_is_it_published_where_its_sender_cannot_be_told(void **state)
+{
+    (void)state;
+    struct post *p = post_of_long(NULL);
+    assert_true(post_attempt(p));
+    assert_int_equal(p->spool.record.state, SPOOL_DEAD);
+    assert_holds(post_timeline(p), "no relay for outgoing mail is set");
+    post_close(p);
+
+    struct mailer_port mailer = { .target = STR("smtp://relay.test:25") };
+    p = post_of_long(&mailer);
+    p->delivery.oversize_silent = true;
+    assert_true(post_attempt(p));
+    assert_int_equal(p->spool.record.state, SPOOL_DEAD);
+    assert_int_equal(p->spool.put, 0);
+    assert_holds(post_timeline(p), "--oversize-bounce no");
+    post_close(p);
+
+    static const struct fault full = { .kind = FAULT_LIMIT, .says = STR_INIT("the disk is full") };
+    p = post_of_long(&mailer);
+    p->spool.full = &full; /* asked again: the bounce is not lost */
+    assert_true(post_attempt(p));
+    assert_int_equal(p->spool.record.state, SPOOL_RETRYING);
+    p->spool.full = NULL;
+    assert_true(post_attempt(p));
+    assert_int_equal(p->spool.record.state, SPOOL_DEAD);
+    assert_int_equal(p->spool.put, 1);
     post_close(p);
 }
 
@@ -295,7 +346,8 @@ int main(void)
         cmocka_unit_test(without_its_key_nothing_is_written),
         cmocka_unit_test(with_a_role_key_bucket_and_topic_are_asked_as_the_role),
         cmocka_unit_test(a_topic_of_an_sns_action_gets_the_message_with_its_content),
-        cmocka_unit_test(a_message_too_long_to_publish_is_given_up_at_once_and_kept),
+        cmocka_unit_test(a_message_too_long_to_publish_is_given_up_at_once_kept_and_bounced),
+        cmocka_unit_test(nor_is_it_published_where_its_sender_cannot_be_told),
         cmocka_unit_test(a_notice_that_fails_is_retried_alone_and_under_the_same_id),
         cmocka_unit_test(topics_and_functions_of_another_region_are_not_called),
         cmocka_unit_test(a_disposition_stops_the_rule_exactly_when_it_is_one),

@@ -84,7 +84,35 @@ static bool fake_resume(struct spool *spool, uint64_t group)
     return true;
 }
 
+static const struct fault *fake_draft(struct spool *spool, spool_resume_fn *resume, void *context,
+                                      struct spool_draft **ret_draft)
+{
+    (void)resume, (void)context;
+    buf_clear(&((struct one_spool *)spool)->errand_body);
+    *ret_draft = (struct spool_draft *)(void *)spool;
+    return NULL;
+}
+
+static bool fake_write(struct spool_draft *draft, str chunk)
+{
+    buf_add(&((struct one_spool *)(void *)draft)->errand_body, chunk);
+    return true;
+}
+
+static void fake_commit(struct spool_draft *draft, const struct spool_entry *entries, size_t count,
+                        spool_committed_fn *committed, void *context)
+{
+    struct one_spool *s = (struct one_spool *)(void *)draft;
+    assert_int_equal(count, 1);
+    s->put += !s->full;
+    s->errand_kind = entries->kind;
+    committed(context, s->full);
+}
+
 static const struct spool_ops fake_ops = { .lease = fake_lease,
+                                           .draft = fake_draft,
+                                           .write = fake_write,
+                                           .commit = fake_commit,
                                            .read = fake_read,
                                            .note = fake_note,
                                            .settle = fake_settle,
@@ -226,7 +254,8 @@ struct post *post_open(const char *actions)
                              .rcpt_to = &rcpt,
                              .rcpt_count = 1,
                              .peer = { .address = STR("192.0.2.1"), .ehlo = STR("client.example") },
-                             .mail_from = { .text = STR("me@sender.example") },
+                             .mail_from = { .text = STR("me@sender.example"),
+                                           .mailbox = { STR("me"), STR("sender.example") } },
                              .received_ms = p->clock.wall_ms } };
     struct buf bytes = buf_new(4096);
     head_encode(&head, &bytes);
@@ -235,6 +264,7 @@ struct post *post_open(const char *actions)
         .clock = &p->clock,
         .body = STR("Subject: x\r\n\r\nhello\0\r\n"),
         .notes = buf_new(1 << 20),
+        .errand_body = buf_new(1 << 20),
         .record = { .entry = { .id = STR(ID),
                                .kind = SPOOL_MAIL,
                                .head = arena_str(a, buf_str(&bytes)),
@@ -274,6 +304,7 @@ void post_with_services(struct post *p)
 void post_close(struct post *p)
 {
     buf_free(&p->spool.notes);
+    buf_free(&p->spool.errand_body);
     buf_free(&p->bucket.object);
     buf_free(&p->key.context);
     buf_free(&p->topic.message);

@@ -20,6 +20,10 @@ struct one_spool {
     unsigned notes_written; /* by note, not by settle */
     bool leased;
     unsigned held; /* given back to a group */
+    unsigned put;  /* errands left */
+    struct buf errand_body;
+    enum spool_kind errand_kind;
+    const struct fault *full; /* what a commit is answered; NULL: taken */
 };
 
 struct bucket_port {
