@@ -1,10 +1,7 @@
-/* mail/words.c - GMime's decoder fed only with what it is good at.
+/* mail/words.c - encoded words by GMime's decoder.
  *
- * It takes C strings, recurses into nested groups until the stack ends ("a:a:a:..."), and drops the
- * rest of a list behind a slip. So NULs and bad octets are mended before; encoded words are cut out
- * here and given to it run by run (it joins a character split between two); and address lists are
- * cut into single mailboxes here, at the commas, colons and semicolons that are none of a quoted
- * string, comment, literal or angle. Checked: each of its functions used is linear in its input. */
+ * It takes C strings; so NULs and bad octets are mended before, and encoded words are cut out here
+ * and given to it run by run: it joins a character split between two. */
 #include "mail/words.h"
 
 #include "base/buf.h"
@@ -25,7 +22,6 @@ static void initialise(void)
     g_mime_init();
     gmime.options = g_mime_parser_options_new();
     g_mime_parser_options_set_fallback_charsets(gmime.options, charsets);
-    g_mime_parser_options_set_allow_addresses_without_domain(gmime.options, TRUE);
 }
 
 static GMimeParserOptions *options(void)
@@ -98,9 +94,10 @@ static bool decode_run(str run, struct arena *a, struct buf *out)
     return true;
 }
 
-/* The next stretch: blanks, a quoted string, or what stands between them. A quote that nothing
- * closes is met once at most: behind it no other one is the first of a stretch. */
-static str stretch(str text)
+/* The next stretch: blanks, a quoted string (where there are any), or what stands between them. A
+ * quote that nothing closes is met once at most: behind it no other one is the first of a stretch.
+ */
+static str stretch(str text, bool quotes)
 {
     size_t len = 1;
     if (is_blank(text.ptr[0])) {
@@ -108,7 +105,7 @@ static str stretch(str text)
             len++;
         return str_head(text, len);
     }
-    if (text.ptr[0] == '"') {
+    if (text.ptr[0] == '"' && quotes) {
         while (len < text.len && text.ptr[len] != '"')
             len += text.ptr[len] == '\\' ? 2 : 1;
         if (len < text.len)
@@ -120,12 +117,12 @@ static str stretch(str text)
     return str_head(text, len);
 }
 
-static bool write_decoded(str text, struct arena *a, struct buf *out)
+static bool write_decoded(str text, bool quotes, struct arena *a, struct buf *out)
 {
     str run = STR_NONE; /* encoded words with nothing but blanks between, not yet written */
     bool word_may_begin = true;
     for (size_t at = 0; at < text.len;) {
-        str one = stretch(str_from(text, at));
+        str one = stretch(str_from(text, at), quotes);
         at += one.len;
         bool blank = is_blank(one.ptr[0]);
         bool ends = at == text.len || is_blank(text.ptr[at]);
@@ -152,207 +149,23 @@ static bool write_decoded(str text, struct arena *a, struct buf *out)
     return true;
 }
 
-str words_decode(str text, struct arena *a)
+static str decode(str text, bool quotes, struct arena *a)
 {
-    text = words_mend(text, a);
     if (str_is_none(text) || str_find_str(text, STR("=?")) == text.len)
         return text;
     AUTO_BUF decoded = buf_new(64 * text.len + 64);
-    if (!write_decoded(text, a, &decoded) || decoded.failed)
+    if (!write_decoded(text, quotes, a, &decoded) || decoded.failed)
         return STR_NONE;
     str kept = arena_str(a, buf_str(&decoded));
     return str_is_none(kept) ? kept : words_mend(kept, a);
 }
 
-/* ---- address lists ---- */
-
-/* One mailbox at most has so many colons (a source route, an IPv6 literal); each may be a level of
- * GMime's recursion. What has more is kept as text. */
-enum { COLONS_MAX = 32 };
-
-struct list {
-    struct arena *arena;
-    struct listed *listed;
-    size_t count, room;
-    bool failed;
-};
-
-static void add(struct list *l, struct listed one)
+str words_decode(str text, struct arena *a)
 {
-    if (l->count == l->room) {
-        size_t room = l->room ? 2 * l->room : 4;
-        struct listed *more = ARENA_ARRAY(l->arena, struct listed, room);
-        if (!more) {
-            l->failed = true;
-            return;
-        }
-        if (l->count)
-            memcpy(more, l->listed, l->count * sizeof *more);
-        l->listed = more;
-        l->room = room;
-    }
-    l->listed[l->count++] = one;
+    return decode(words_mend(text, a), true, a);
 }
 
-static str kept(const struct list *l, const char *text)
+str words_decode_phrase(str text, struct arena *a)
 {
-    if (!text || !*text)
-        return STR_NONE;
-    str s = arena_str(l->arena, str_of(text));
-    return words_mend(s, l->arena);
-}
-
-static void add_parsed(struct list *l, InternetAddressList *parsed)
-{
-    int count = internet_address_list_length(parsed);
-    for (int i = 0; i < count && !l->failed; i++) {
-        InternetAddress *one = internet_address_list_get_address(parsed, i);
-        if (!INTERNET_ADDRESS_IS_MAILBOX(one)) /* a group, of what was cut at its colons: empty */
-            continue;
-        const char *address = internet_address_mailbox_get_addr(INTERNET_ADDRESS_MAILBOX(one));
-        const char *name = internet_address_get_name(one);
-        struct listed entry = { .name = kept(l, name), .address = kept(l, address) };
-        l->failed = l->failed || (name && *name && !entry.name.ptr) ||
-                    (address && *address && !entry.address.ptr);
-        if (entry.address.ptr)
-            add(l, entry);
-    }
-}
-
-static size_t colons(str text)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < text.len; i++)
-        count += text.ptr[i] == ':';
-    return count;
-}
-
-/* The usual mailbox, for which nobody needs asking: "local@domain" of atoms. RFC 5322 3.4.1 */
-static bool is_plain(str text)
-{
-    size_t ats = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        ats += c == '@';
-        if (!ascii_is_alpha(c) && !ascii_is_digit(c) && !(c && strchr("@.!#$%&'*+-/?^_`{|}~", c)))
-            return false;
-    }
-    return ats == 1 && text.ptr[0] != '@' && text.ptr[text.len - 1] != '@';
-}
-
-static void add_mailbox(struct list *l, str text)
-{
-    text = str_trim(text);
-    if (!text.len)
-        return;
-    if (is_plain(text)) {
-        add(l, (struct listed) { .address = text });
-        return;
-    }
-    const char *mailbox = arena_cstr(l->arena, text);
-    if (!mailbox) {
-        l->failed = true;
-        return;
-    }
-    InternetAddressList *parsed =
-        colons(text) <= COLONS_MAX ? internet_address_list_parse(options(), mailbox) : NULL;
-    size_t before = l->count;
-    if (parsed) {
-        add_parsed(l, parsed);
-        g_object_unref(parsed);
-    }
-    if (l->count == before && !l->failed)
-        add(l, (struct listed) { .address = text });
-}
-
-/* Where a quoted string, comment, literal or angle that begins the text ends; 1: it does not end.
- */
-static size_t enclosed(str text, char close)
-{
-    size_t depth = 1;
-    for (size_t i = 1; i < text.len; i++) {
-        char c = text.ptr[i];
-        if (c == '\\')
-            i++;
-        else if (c == '"' && close == '>') { /* <"a>b"@c.test> */
-            size_t len = enclosed(str_from(text, i), '"');
-            i += len - 1;
-        } else if (c == '(' && close == ')')
-            depth++;
-        else if (c == close && --depth == 0)
-            return i + 1;
-    }
-    return 1;
-}
-
-static char closes(char open)
-{
-    return open == '"' ? '"' : open == '(' ? ')' : open == '<' ? '>' : open == '[' ? ']' : '\0';
-}
-
-static void read_list(struct list *l, str text)
-{
-    size_t from = 0;                  /* of the mailbox that is read */
-    bool open_ended[128] = { false }; /* of this one no further will end either */
-    for (size_t at = 0; at < text.len && !l->failed;) {
-        char c = text.ptr[at], close = closes(c);
-        if (close && !open_ended[(unsigned char)c]) {
-            size_t len = enclosed(str_from(text, at), close);
-            open_ended[(unsigned char)c] = len == 1;
-            at += len;
-        } else if (c == ',' || c == ';') {
-            add_mailbox(l, (str) { text.ptr + from, at - from });
-            from = ++at;
-        } else if (c == ':') { /* the name of a group is no mailbox */
-            from = ++at;
-        } else
-            at++;
-    }
-    if (!l->failed)
-        add_mailbox(l, str_from(text, from));
-}
-
-const struct fault *words_addresses(str text, struct arena *a, struct listed **ret_listed,
-                                    size_t *ret_count)
-{
-    struct list l = { .arena = a };
-    text = words_mend(text, a);
-    if (str_is_none(text))
-        return &fault_no_memory;
-    read_list(&l, text);
-    if (l.failed)
-        return &fault_no_memory;
-    *ret_listed = l.listed;
-    *ret_count = l.count;
-    return NULL;
-}
-
-/* RFC 5322 3.2.3: specials, among them the dot; and controls. */
-static bool wants_quotes(str name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.ptr[i];
-        if ((unsigned char)c < 0x20 || c == 0x7f || strchr("()<>[]:;@\\,.\"", c))
-            return true;
-    }
-    return false;
-}
-
-str listed_text(const struct listed *one, struct arena *a)
-{
-    if (!one->name.len)
-        return one->address;
-    if (!wants_quotes(one->name))
-        return arena_strf(a, STR_FMT " <" STR_FMT ">", STR_ARG(one->name), STR_ARG(one->address));
-    AUTO_BUF text = buf_new(2 * one->name.len + one->address.len + 8);
-    buf_addc(&text, '"');
-    for (size_t i = 0; i < one->name.len; i++) {
-        if (one->name.ptr[i] == '"' || one->name.ptr[i] == '\\')
-            buf_addc(&text, '\\');
-        buf_addc(&text, one->name.ptr[i]);
-    }
-    buf_add(&text, STR("\" <"));
-    buf_add(&text, one->address);
-    buf_addc(&text, '>');
-    return text.failed ? STR_NONE : arena_str(a, buf_str(&text));
+    return decode(words_mend(text, a), false, a);
 }

@@ -6,6 +6,7 @@
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/when.h"
+#include "mail/addresses.h"
 #include "mail/message.h"
 #include "mail/words.h"
 #include "receive/actions.h"
@@ -82,7 +83,7 @@ static void write_items(struct writing *w, str name, write_mailbox *write)
         size_t count = 0;
         arena_reset(w->work);
         str text = field_unfold(f->value, w->work);
-        w->failed = str_is_none(text) || words_addresses(text, w->work, &listed, &count);
+        w->failed = str_is_none(text) || addresses_read(text, w->work, &listed, &count);
         for (size_t k = 0; k < count && !w->failed; k++)
             write(w, &listed[k]);
     }
@@ -125,7 +126,7 @@ static void add_sender(struct writing *w)
     arena_reset(w->work);
     str text = field_unfold(f->value, w->work);
     w->failed =
-        w->failed || str_is_none(text) || words_addresses(text, w->work, &listed, &count) != NULL;
+        w->failed || str_is_none(text) || addresses_read(text, w->work, &listed, &count) != NULL;
     json_name(&w->json, STR("sender"));
     put(w, count ? listed[0].address : STR(""));
 }

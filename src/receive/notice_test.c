@@ -173,7 +173,7 @@ static const struct member_case members[] = {
     { "replyTo",                    STR_INIT("reply-to: R <r@x.test>\r\n\r\n"), "commonHeaders", "replyTo", "[\"R <r@x.test>\"]" },
     { "date, as it stands",         STR_INIT("Date:  Mon, 2 Mar 26\r\n\r\n"), "commonHeaders", "date", "\"Mon, 2 Mar 26\"" },
     { "to of an empty group",       STR_INIT("To: undisclosed-recipients:;\r\n\r\n"), "commonHeaders", "to", "[]" },
-    { "cc",                         STR_INIT("Cc: (none) c@x.test\r\n\r\n"), "commonHeaders", "cc", "[\"c@x.test\"]" },
+    { "cc",                         STR_INIT("Cc: c@x.test (C)\r\n\r\n"), "commonHeaders", "cc", "[\"C <c@x.test>\"]" },
     { "bcc",                        STR_INIT("Bcc: b@x.test\r\n\r\n"), "commonHeaders", "bcc", "[\"b@x.test\"]" },
     { "no bcc",                     STR_INIT("To: b@x.test\r\n\r\n"), "commonHeaders", "bcc", "" },
     { "messageId with its brackets", STR_INIT("Message-Id: <1@x.test>\r\n\r\n"), "commonHeaders", "messageId", "\"<1@x.test>\"" },
