@@ -470,6 +470,52 @@ def test_deleting_a_topic_ends_its_subscriptions(sns, subscriber):
     assert sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"] == []
 
 
+# ---- encrypted topics
+
+def key_policy(*statements):
+    """The account's own, so that it keeps the key, and what a test adds."""
+    return json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Sid": "own", "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "kms:*",
+         "Resource": "*"}, *statements]})
+
+
+def test_an_encrypted_topic_delivers_while_its_key_lets_it(server, sns, subscriber):
+    kms = server.client("kms")
+    key = kms.create_key(Policy=key_policy())["KeyMetadata"]["KeyId"]
+    topic = sns.create_topic(Name="sealed", Attributes={"KmsMasterKeyId": key})["TopicArn"]
+    subscribe(sns, topic, subscriber, DeliveryPolicy=json.dumps(
+        {"healthyRetryPolicy": {"minDelayTarget": 1, "maxDelayTarget": 1, "numRetries": 20}}))
+    sns.publish(TopicArn=topic, Message="sealed-words-in-the-spool")
+    message = subscriber.json(2)
+    assert message["Message"] == "sealed-words-in-the-spool"
+    verify(message)
+    spool = b"".join(p.read_bytes() for p in (server.data / "spool").rglob("*") if p.is_file())
+    assert b"sealed-words-in-the-spool" not in spool
+    kms.disable_key(KeyId=key)
+    answer = refused(lambda: sns.publish(TopicArn=topic, Message="x"), "KMSDisabled")
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 400
+    refused(lambda: sns.publish(TopicArn=sns.create_topic(
+        Name="lost", Attributes={"KmsMasterKeyId": "alias/none"})["TopicArn"], Message="x"), "KMSNotFound")
+
+
+def test_another_account_needs_the_key_too(server, sns, subscriber):
+    kms, other = server.client("kms"), server.client("sns", account=OTHER)
+    key = kms.create_key(Policy=key_policy())["KeyMetadata"]["KeyId"]
+    topic = sns.create_topic(Name="sealed", Attributes={"KmsMasterKeyId": key})["TopicArn"]
+    subscribe(sns, topic, subscriber)
+    sns.add_permission(TopicArn=topic, Label="partner", AWSAccountId=[OTHER], ActionName=["Publish"])
+    refused(lambda: other.publish(TopicArn=topic, Message="x"), "KMSAccessDenied")
+    via = {"StringEquals": {"kms:ViaService": f"sns.{REGION}.amazonaws.com"}}
+    partner = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{OTHER}:root"}, "Resource": "*", "Condition": via}
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=key_policy(
+        {"Sid": "partner", "Action": "kms:GenerateDataKey", **partner}))
+    refused(lambda: other.publish(TopicArn=topic, Message="x"), "KMSAccessDenied")
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=key_policy(
+        {"Sid": "partner", "Action": ["kms:GenerateDataKey", "kms:Decrypt"], **partner}))
+    sent = other.publish(TopicArn=topic, Message="across")["MessageId"]
+    assert subscriber.json(2)["MessageId"] == sent
+
+
 # ---- failures
 
 QUICK = {"healthyRetryPolicy": {"minDelayTarget": 1, "maxDelayTarget": 1, "numRetries": 3, "numNoDelayRetries": 2,
@@ -568,3 +614,22 @@ def test_the_command_line(server, sns, subscriber):
     assert subscriber.json(2)["MessageId"] == sent["MessageId"]
     aws("delete-topic", "--topic-arn", topic)
     assert aws("list-topics")["Topics"] == []
+
+
+def test_a_function_gets_what_is_published(server, sns):
+    """A Python function of the kind people deploy: it reads Records[0].Sns."""
+    from test_lambda import Functions  # pylint: disable=import-outside-toplevel
+    functions = Functions(server)
+    made = functions.python("hears", "def handler(event, context):\n"
+                                     "    print('HEARD', event['Records'][0]['EventSource'], event['Records'][0]['Sns']['Message'])\n")
+    function = made["FunctionArn"]
+    topic = sns.create_topic(Name="mail")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=function)
+    sns.publish(TopicArn=topic, Message="not let in")
+    denied = eventually(lambda: [e for e in server.log() if "lambda:InvokeFunction" in json.dumps(e)])
+    assert denied and "sns.amazonaws.com" in json.dumps(denied), server.log_text()[-2000:]
+    functions.aws.add_permission(FunctionName="hears", StatementId="sns", Action="lambda:InvokeFunction",
+                                 Principal="sns.amazonaws.com", SourceArn=topic)
+    sns.publish(TopicArn=topic, Message="loud and clear")
+    assert eventually(lambda: "HEARD aws:sns loud and clear" in "".join(
+        p.read_text(errors="replace") for p in server.data.rglob("*") if p.is_file() and "log" in str(p)), 30)

@@ -138,6 +138,17 @@ static const struct fault *in_sns_words(const struct call *call, const struct fa
     return why;
 }
 
+/* A bare id or alias names a key of the topic's account, whoever publishes. */
+static str key_arn(const struct topic *topic, struct arena *arena)
+{
+    bool alias = str_starts(topic->kms_key_id, STR("alias/"));
+    if (str_starts(topic->kms_key_id, STR("arn:")))
+        return topic->kms_key_id;
+    return arena_strf(arena, "arn:" STR_FMT ":kms:" STR_FMT ":" STR_FMT ":%s" STR_FMT,
+                      STR_ARG(topic->arn.partition), STR_ARG(topic->arn.region),
+                      STR_ARG(topic->arn.account), alias ? "" : "key/", STR_ARG(topic->kms_key_id));
+}
+
 /* GenerateDataKey and Decrypt, both as the publisher: "the kms:GenerateDataKey and kms:Decrypt
  * permissions" (SNS Developer Guide, "Setting up Amazon SNS topic encryption"). */
 static const struct fault *ask_key(struct kms_port *kms, const struct call *call,
@@ -151,11 +162,11 @@ static const struct fault *ask_key(struct kms_port *kms, const struct call *call
     caller.via_service =
         arena_strf(call->arena, "sns." STR_FMT ".amazonaws.com", STR_ARG(topic->arn.region));
     struct encryption_context context = sns_encryption_context(call->arena, topic->arn.text);
-    if (str_is_none(caller.via_service) || context.count == 0)
+    str key = key_arn(topic, call->arena);
+    if (str_is_none(caller.via_service) || str_is_none(key) || context.count == 0)
         return &fault_no_memory;
     through.caller = &caller;
-    TRY(in_sns_words(call,
-                     kms->generate_data_key(kms, &through, topic->kms_key_id, &context, ret_key)));
+    TRY(in_sns_words(call, kms->generate_data_key(kms, &through, key, &context, ret_key)));
     const struct fault *why =
         in_sns_words(call, kms->decrypt(kms, &through, ret_key->key_arn, ret_key->ciphertext,
                                         &context, &plaintext));

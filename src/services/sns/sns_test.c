@@ -1,4 +1,5 @@
-/* Publishing, and the errands it leaves, run by hand: with a queue, a function and a key of our own. */
+/* Publishing, and the errands it leaves, run by hand: with a queue, a function and a key of our
+ * own. */
 #include "services/sns/sns.h"
 
 #include "base/digest.h"
@@ -135,10 +136,10 @@ static int end(void **state)
 
 /* ---- what the tests say ---- */
 
-#define TOPIC STR("arn:aws:sns:us-east-1:111122223333:mail")
-#define QUEUE STR("arn:aws:sqs:us-east-1:111122223333:inbox")
+#define TOPIC    STR("arn:aws:sns:us-east-1:111122223333:mail")
+#define QUEUE    STR("arn:aws:sqs:us-east-1:111122223333:inbox")
 #define FUNCTION STR("arn:aws:lambda:us-east-1:111122223333:function:f")
-#define DEAD STR("arn:aws:sqs:us-east-1:111122223333:dead")
+#define DEAD     STR("arn:aws:sqs:us-east-1:111122223333:dead")
 
 static void make_topic(struct scene *s, const char *name, const char *value)
 {
@@ -146,8 +147,8 @@ static void make_topic(struct scene *s, const char *name, const char *value)
     struct header pair = { str_of(name), str_of(value) };
     struct sns_pairs attributes = { &pair, name ? 1 : 0 };
     str arn;
-    const struct fault *why = sns_create_topic(s->sns, &call, STR("mail"), attributes,
-                                               (struct sns_pairs) { 0 }, &arn);
+    const struct fault *why =
+        sns_create_topic(s->sns, &call, STR("mail"), attributes, (struct sns_pairs) { 0 }, &arn);
     assert_string_equal(stage_says(&s->stage, why), "");
     assert_true(str_eq(arn, TOPIC));
 }
@@ -159,8 +160,8 @@ static str subscribe(struct scene *s, str protocol, str endpoint, const struct h
     struct sns_subscribe wanted = { TOPIC, protocol, endpoint, { attributes, count } };
     str arn;
     bool pending;
-    assert_string_equal(stage_says(&s->stage, sns_subscribe(s->sns, &call, &wanted, &arn, &pending)),
-                        "");
+    assert_string_equal(
+        stage_says(&s->stage, sns_subscribe(s->sns, &call, &wanted, &arn, &pending)), "");
     assert_false(pending);
     return arn;
 }
@@ -276,8 +277,9 @@ static void test_a_queue_gets_the_envelope_from_sns_for_the_topic(void **state)
     assert_null(json_parse(str_of(s->doubles.text), s->stage.arena, &json));
     assert_true(str_eq(json_str(json, "Message"), STR("hello")));
     assert_true(str_eq(json_str(json, "MessageId"), STR("m-1")));
-    assert_true(str_starts(json_str(json, "UnsubscribeURL"),
-                           STR("http://sns.example:4566/?Action=Unsubscribe&SubscriptionArn=arn:")));
+    assert_true(
+        str_starts(json_str(json, "UnsubscribeURL"),
+                   STR("http://sns.example:4566/?Action=Unsubscribe&SubscriptionArn=arn:")));
     assert_int_equal(s->doubles.attribute_count, 0);
 }
 
@@ -375,14 +377,15 @@ static void test_what_is_given_up_goes_to_the_dead_letter_queue(void **state)
     };
     make_topic(s, NULL, NULL);
     subscribe(s, STR("lambda"), FUNCTION, &redrive, 1);
-    s->doubles.lambda_says = fault_coded(s->stage.arena, FAULT_ABSENT, "ResourceNotFoundException",
-                                         "no such function");
+    s->doubles.lambda_says =
+        fault_coded(s->stage.arena, FAULT_ABSENT, "ResourceNotFoundException", "no such function");
     publish(s, STR("x"));
     struct errand_end end = run(s, 1, NULL);
     assert_int_equal(end.settlement, SETTLE_DONE);
     assert_true(str_find_str(fault_sentence(end.why, s->stage.arena),
                              STR("moved to the dead-letter queue")) < 100);
-    assert_non_null(strstr(s->doubles.asked, "SendMessage arn:aws:sqs:us-east-1:111122223333:dead"));
+    assert_non_null(
+        strstr(s->doubles.asked, "SendMessage arn:aws:sqs:us-east-1:111122223333:dead"));
     s->doubles.sqs_says = fault_coded(s->stage.arena, FAULT_DENIED, "AccessDenied", "not you");
     publish(s, STR("x"));
     assert_int_equal(run(s, 1, NULL).settlement, SETTLE_DEAD);
@@ -415,7 +418,7 @@ static void test_an_encrypted_topics_message_is_sealed_at_rest(void **state)
     assert_null(publish_as(s, &ses, STR("a secret")));
     assert_string_equal(
         s->doubles.asked,
-        "GenerateDataKey alias/mine as ses.amazonaws.com via sns.us-east-1.amazonaws.com\n"
+        "GenerateDataKey arn:aws:kms:us-east-1:111122223333:alias/mine as ses.amazonaws.com via sns.us-east-1.amazonaws.com\n"
         "Decrypt wrapped as ses.amazonaws.com via sns.us-east-1.amazonaws.com\n");
     s->doubles.asked[0] = '\0';
     assert_int_equal(run(s, 1, &body).settlement, SETTLE_DONE);
@@ -444,7 +447,8 @@ static void test_a_key_that_is_disabled_later_holds_the_message_back(void **stat
     make_topic(s, "KmsMasterKeyId", "alias/mine");
     subscribe(s, STR("sqs"), QUEUE, NULL, 0);
     publish(s, STR("x"));
-    s->doubles.decrypt_says = fault_coded(s->stage.arena, FAULT_CONFLICT, "DisabledException", "off");
+    s->doubles.decrypt_says =
+        fault_coded(s->stage.arena, FAULT_CONFLICT, "DisabledException", "off");
     assert_int_equal(run(s, 1, NULL).settlement, SETTLE_RETRY);
     assert_null(strstr(s->doubles.asked, "SendMessage"));
 }
