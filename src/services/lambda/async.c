@@ -107,10 +107,9 @@ static int64_t no_place_wait_ms(int number)
 }
 
 static struct errand_end again_or_never(struct lambda_service *s, const struct call *call, const struct run *run,
-                                        const struct errand_attempt *a, int64_t wait_ms, bool may_again,
-                                        const struct fault *why, str message)
+                                        const struct errand_attempt *a, const struct function_async *set,
+                                        int64_t wait_ms, bool may_again, const struct fault *why, str message)
 {
-    const struct function_async *set = function_async(run->function, STR(""));
     int64_t age_ms = (set && set->age_s >= 0 ? set->age_s : AGE_USUAL_S) * 1000;
     if (may_again && a->now_ms + wait_ms - a->since_ms < age_ms)
         return (struct errand_end) { .settlement = SETTLE_RETRY,
@@ -154,17 +153,17 @@ struct errand_end lambda_errand_run(struct errand_runner *runner, const struct e
         return (struct errand_end) { .settlement = SETTLE_DEAD,
                                      .says = STR("the function is not there any more"),
                                      .why = lambda_not_found(&call, &ref) };
+    const struct function_async *set = function_async(run.function, ref.qualifier);
     why = function_run(s, &call, &run, &invoked);
     if (why) /* it was not run: no attempt of the function's */
-        return again_or_never(s, &call, &run, a, no_place_wait_ms(a->number), true, why, why->says);
+        return again_or_never(s, &call, &run, a, set, no_place_wait_ms(a->number), true, why, why->says);
     if (str_is_none(invoked.function_error))
         return (struct errand_end) { .settlement = SETTLE_DONE, .says = STR_NONE };
-    const struct function_async *set = function_async(run.function, ref.qualifier);
     const int retries = (int)(set && set->attempts >= 0 ? set->attempts : ATTEMPTS_USUAL);
     const bool may_again = a->number <= retries;
     why = fault_coded(a->arena, FAULT_UNAVAILABLE, "Unhandled", "the function failed: " STR_FMT,
                       STR_ARG(str_head(invoked.payload, 1024)));
-    return again_or_never(s, &call, &run, a, may_again ? error_waits_ms[a->number - 1] : 0, may_again, why,
+    return again_or_never(s, &call, &run, a, set, may_again ? error_waits_ms[a->number - 1] : 0, may_again, why,
                           STR("the function answered with an error"));
 }
 
