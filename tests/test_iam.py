@@ -353,6 +353,16 @@ def test_roles_have_tags_descriptions_and_boundaries(server, iam):
     iam.delete_role(RoleName="r")
 
 
+def test_tools_may_ask_for_groups_and_instance_profiles_of_which_there_are_none(iam):
+    iam.create_user(UserName="jane")
+    iam.create_role(RoleName="r", AssumeRolePolicyDocument=trust({"AWS": ACCOUNT}))
+    assert iam.list_groups_for_user(UserName="jane")["Groups"] == []
+    assert iam.list_instance_profiles_for_role(RoleName="r")["InstanceProfiles"] == []
+    refused(lambda: iam.list_groups_for_user(UserName="joe"), "NoSuchEntity")
+    refused(lambda: iam.list_instance_profiles_for_role(RoleName="x"), "NoSuchEntity")
+    refused(lambda: iam.create_group(GroupName="g"), "InvalidAction")
+
+
 def test_policies_name_only_who_exists(server, iam):
     s3 = server.client("s3")
     s3.create_bucket(Bucket="mail")

@@ -142,3 +142,18 @@ const struct fault *run_iam_DeleteRole(struct api *api, const struct api_call *c
     TRY(may(call, STR("iam:DeleteRole")));
     return role_delete(api->state, &call->call, api_param(call, "RoleName"));
 }
+
+/* There are no instance profiles here, so no role is in one; tools ask before they delete a role. */
+const struct fault *run_iam_ListInstanceProfilesForRole(struct api *api,
+                                                        const struct api_call *call,
+                                                        struct api_answer *answer)
+{
+    (void)api;
+    const struct role *role = NULL;
+    struct iam_list list;
+    TRY(may(call, STR("iam:ListInstanceProfilesForRole")));
+    TRY(find_role(call, &role));
+    TRY(iam_list_begin(call, &answer->text, "InstanceProfiles", &list));
+    iam_list_end(&list, "InstanceProfiles");
+    return NULL;
+}

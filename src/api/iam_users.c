@@ -133,6 +133,21 @@ const struct fault *run_iam_DeleteUser(struct api *api, const struct api_call *c
     return user_delete(api->state, &call->call, name);
 }
 
+/* There are no groups here, so no user is in one; tools ask before they delete a user. */
+const struct fault *run_iam_ListGroupsForUser(struct api *api, const struct api_call *call,
+                                              struct api_answer *answer)
+{
+    (void)api;
+    const struct holder *holder = NULL;
+    struct iam_list list;
+    str name = api_param(call, "UserName");
+    TRY(may(call, STR("iam:ListGroupsForUser"), name));
+    TRY(iam_find(call, &user_kind, name, &holder));
+    TRY(iam_list_begin(call, &answer->text, "Groups", &list));
+    iam_list_end(&list, "Groups");
+    return NULL;
+}
+
 /* ---- access keys ---- */
 
 const struct fault *run_iam_CreateAccessKey(struct api *api, const struct api_call *call,

@@ -93,6 +93,7 @@ const struct operation operations[] = {
     QUERY(iam, UpdateRoleDescription),
     QUERY(iam, UpdateAssumeRolePolicy),
     QUERY(iam, DeleteRole),
+    QUERY(iam, ListInstanceProfilesForRole),
 
     QUERY(iam, PutRolePolicy),
     QUERY(iam, GetRolePolicy),
@@ -124,6 +125,7 @@ const struct operation operations[] = {
     QUERY(iam, ListUsers),
     QUERY(iam, UpdateUser),
     QUERY(iam, DeleteUser),
+    QUERY(iam, ListGroupsForUser),
     QUERY(iam, CreateAccessKey),
     QUERY(iam, ListAccessKeys),
     QUERY(iam, UpdateAccessKey),

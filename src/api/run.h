@@ -30,7 +30,8 @@ extern const struct operation_stream stream_s3_PutObject;
 
 /* iam.c */
 operation_fn run_iam_CreateRole, run_iam_GetRole, run_iam_ListRoles, run_iam_UpdateRole,
-    run_iam_UpdateRoleDescription, run_iam_UpdateAssumeRolePolicy, run_iam_DeleteRole;
+    run_iam_UpdateRoleDescription, run_iam_UpdateAssumeRolePolicy, run_iam_DeleteRole,
+    run_iam_ListInstanceProfilesForRole;
 
 /* iam_holders.c */
 operation_fn run_iam_PutRolePolicy, run_iam_GetRolePolicy, run_iam_ListRolePolicies,
@@ -45,7 +46,8 @@ operation_fn run_iam_PutRolePolicy, run_iam_GetRolePolicy, run_iam_ListRolePolic
 /* iam_users.c */
 operation_fn run_iam_CreateUser, run_iam_GetUser, run_iam_ListUsers, run_iam_UpdateUser,
     run_iam_DeleteUser, run_iam_CreateAccessKey, run_iam_ListAccessKeys, run_iam_UpdateAccessKey,
-    run_iam_DeleteAccessKey, run_iam_GetAccessKeyLastUsed;
+    run_iam_DeleteAccessKey, run_iam_GetAccessKeyLastUsed,
+    run_iam_ListGroupsForUser;
 
 /* iam_managed.c */
 operation_fn run_iam_CreatePolicy, run_iam_GetPolicy, run_iam_DeletePolicy, run_iam_ListPolicies,
