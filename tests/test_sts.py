@@ -232,6 +232,21 @@ def test_tags_and_source_identity_come_along(server, jane):
     refused(lambda: session(server, other["Credentials"], "s3").list_objects_v2(Bucket="mail"), "AccessDenied")
 
 
+def test_sessions_are_revoked_by_the_time_they_were_issued(server, jane, role):
+    """What the console's "Revoke active sessions" puts into a role's policy."""
+    made = jane.client("sts").assume_role(RoleArn=role.arn, RoleSessionName="ww")["Credentials"]
+    s3 = session(server, made, "s3")
+    s3.get_object(Bucket="mail", Key="k")
+    def revoke(moment):
+        role.iam.put_role_policy(RoleName="worker", PolicyName="AWSRevokeOlderSessions", PolicyDocument=document(
+            deny("*", Condition={"DateLessThan": {"aws:TokenIssueTime": f"{moment:%Y-%m-%dT%H:%M:%SZ}"}})))
+    now = datetime.datetime.now(datetime.timezone.utc)
+    revoke(now + datetime.timedelta(minutes=1))
+    refused(lambda: s3.get_object(Bucket="mail", Key="k"), "AccessDenied")
+    revoke(now - datetime.timedelta(minutes=1))
+    s3.get_object(Bucket="mail", Key="k")
+
+
 def test_what_came_along_a_chain_stays(server, jane):
     """Transitive tags and the source identity hold for every role that is assumed from there."""
     rights = ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]
