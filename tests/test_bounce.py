@@ -213,3 +213,106 @@ def test_what_ses_refuses_at_creation(make_server, change, message):
         receiving.rule("bounce", bounce_action(**change))
     assert refused.value.response["Error"]["Code"] == "InvalidParameterValue"
     assert refused.value.response["Error"]["Message"] == message
+
+
+# ---- SendBounce: spec 12.5 ----
+
+BOUNCE_TYPES = {
+    "DoesNotExist": ("550", "5.1.1"), "MessageTooLarge": ("552", "5.3.4"), "ExceededQuota": ("552", "5.2.2"),
+    "ContentRejected": ("500", "5.6.1"), "Undefined": ("554", "5.0.0"), "TemporaryFailure": ("450", "4.0.0")}
+
+
+@pytest.fixture
+def stored(make_server, relay):
+    """A message that was received and stored, its id, and the client that may bounce it."""
+    server = make_server("--relay", relay.address)
+    receiving = Receiving(server)
+    receiving.store()
+    receiving.message = send(server, to=["gone@example.com", "too@example.com"])
+    server.settled(receiving.message, ["delivered"])
+    return receiving
+
+
+def send_bounce(receiving, message=None, sender="mailer@example.com", **more):
+    listed = more.pop("listed", [{"Recipient": "gone@example.com", "BounceType": "DoesNotExist"}])
+    return receiving.ses.send_bounce(OriginalMessageId=message or receiving.message, BounceSender=sender,
+                                     BouncedRecipientInfoList=listed, **more)["MessageId"]
+
+
+def parts(text):
+    dsn = email.message_from_bytes(text, policy=email.policy.default)
+    words, status, original = dsn.iter_parts()
+    return dsn, words.get_content().strip(), list(status.iter_parts()), original.get_payload()
+
+
+@pytest.mark.parametrize("kind", BOUNCE_TYPES)
+def test_send_bounce_by_type(stored, relay, kind):
+    code, status = BOUNCE_TYPES[kind]
+    sent = send_bounce(stored, listed=[{"Recipient": "gone@example.com", "BounceType": kind}])
+    assert re.fullmatch(r"[0-9a-f]{16}-[0-9a-f-]{36}-000000", sent)
+    assert eventually(lambda: relay.taken)
+    [(envelope, text)] = relay.taken
+    assert envelope == ["MAIL FROM:<>", "RCPT TO:<me@sender.example>"]
+    dsn, words, [about, recipient], original = parts(text)
+    assert dsn["Message-ID"].startswith(f"<{sent}@")
+    assert words == "This message could not be delivered."
+    assert about["Reporting-MTA"] == "dns; inbound-smtp.us-east-1.amazonaws.com"
+    assert recipient["Status"] == status and recipient["Diagnostic-Code"].startswith(f"smtp; {code} {status} ")
+    assert original.startswith("Return-Path: <me@sender.example>\r\nReceived: from client.example ")
+
+
+def test_send_bounce_in_the_callers_words(stored, relay):
+    send_bounce(stored, Explanation="Dear sender,\nnobody reads this.",
+                MessageDsn={"ReportingMta": "dns; mx.example.com", "ArrivalDate": "2026-03-02T09:15:42Z",
+                            "ExtensionFields": [{"Name": "X-Report", "Value": "r"}]},
+                listed=[{"Recipient": "gone@example.com", "RecipientDsnFields": {
+                            "FinalRecipient": "elsewhere@example.net", "Action": "delayed", "Status": "4.2.2",
+                            "RemoteMta": "dns; mx.example.net", "DiagnosticCode": "smtp; 452 4.2.2 full",
+                            "LastAttemptDate": "2026-03-02T10:00:00Z",
+                            "ExtensionFields": [{"Name": "X-More", "Value": "yes"}]}},
+                        {"Recipient": "TOO@example.com", "BounceType": "Undefined"}])
+    assert eventually(lambda: relay.taken)
+    _, words, [about, first, second], _ = parts(relay.taken[0][1])
+    assert words.splitlines() == ["Dear sender,", "nobody reads this."]
+    assert list(about.items()) == [("Reporting-MTA", "dns; mx.example.com"),
+                                   ("Arrival-Date", "Mon, 02 Mar 26 09:15:42 UTC"), ("X-Report", "r")]
+    assert list(first.items()) == [
+        ("Action", "delayed"), ("Final-Recipient", "rfc822; elsewhere@example.net"),
+        ("Original-Recipient", "rfc822; gone@example.com"), ("Diagnostic-Code", "smtp; 452 4.2.2 full"),
+        ("Status", "4.2.2"), ("Remote-MTA", "dns; mx.example.net"),
+        ("Last-Attempt-Date", "Mon, 02 Mar 26 10:00:00 UTC"), ("X-More", "yes")]
+    assert second["Status"] == "5.0.0"
+
+
+def rejected(call, *args, **more):
+    with pytest.raises(botocore.exceptions.ClientError) as refused:
+        call(*args, **more)
+    error = refused.value.response["Error"]
+    return error["Code"], error["Message"]
+
+
+def test_send_bounce_is_for_ones_own_mail_alone(stored, relay):
+    nobodys = "0" * 38 + "01"
+    assert rejected(send_bounce, stored, nobodys) == ("MessageRejected", f"Could not find original message {nobodys}")
+    stranger = Receiving(stored.server, account="444455556666", domain="other.example")
+    assert rejected(send_bounce, stranger, stored.message, "mailer@other.example") == (
+        "MessageRejected", f"Could not find original message {stored.message}")
+    west = Receiving(stored.server, region="eu-west-1")
+    assert rejected(send_bounce, west, stored.message)[0] == "MessageRejected"
+    assert rejected(send_bounce, stored, sender="mailer@other.example") == (
+        "MessageRejected", "Email address is not verified. The following identities failed the check in region "
+                           "us-east-1: mailer@other.example")
+    assert rejected(send_bounce, stored, listed=[{"Recipient": "x@example.com", "BounceType": "Undefined"}]) == (
+        "MessageRejected", "Not a recipient of the original message: x@example.com")
+    null = send(stored.server, sender="<>")
+    assert rejected(send_bounce, stored, null) == (
+        "MessageRejected", "The sender cannot be told: the message has the null reverse path")
+    assert not relay.taken
+
+
+def test_send_bounce_without_a_relay_is_refused(make_server):
+    receiving = Receiving(make_server())
+    receiving.store()
+    receiving.message = send(receiving.server)
+    code, message = rejected(send_bounce, receiving)
+    assert code == "ServiceUnavailable" and "--relay" in message

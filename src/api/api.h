@@ -32,6 +32,8 @@ struct api {
     struct sts_service *sts;
     const struct vault *vault; /* of access keys */
     struct spool *spool;
+    struct mailer_port *mailer; /* NULL: no way out for mail */
+    str hostname;               /* of the SMTP endpoint; STR_NONE: SES's own of the region */
     str root_account, default_region;
     str root_key_id, root_secret;
     bool verify_identities_auto; /* VerifyDomainIdentity answers and is Success at once */

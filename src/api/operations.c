@@ -61,6 +61,7 @@ const struct operation operations[] = {
     QUERY(ses, CreateReceiptFilter),
     QUERY(ses, DeleteReceiptFilter),
     QUERY(ses, ListReceiptFilters),
+    QUERY(ses, SendBounce),
     QUERY(ses, VerifyDomainIdentity),
     QUERY(ses, VerifyEmailIdentity),
     QUERY(ses, GetIdentityVerificationAttributes),

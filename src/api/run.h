@@ -19,6 +19,9 @@ operation_fn run_ses_VerifyDomainIdentity, run_ses_VerifyEmailIdentity,
     run_ses_GetIdentityVerificationAttributes, run_ses_ListIdentities, run_ses_DeleteIdentity;
 operation_fn run_ses_CreateReceiptFilter, run_ses_DeleteReceiptFilter, run_ses_ListReceiptFilters;
 
+/* ses_bounce.c */
+operation_fn run_ses_SendBounce;
+
 /* s3.c, s3_objects.c, s3_encryption.c */
 operation_fn run_s3_ListBuckets;
 operation_fn run_s3_CreateBucket, run_s3_HeadBucket, run_s3_DeleteBucket,

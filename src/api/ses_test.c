@@ -68,6 +68,9 @@ static const char *run(operation_fn *operation, const char *form)
 #define EMPTY(path)      VIOLATION(path, LENGTH) "; " VIOLATION(path, PATTERN)
 #define ACTION(rest)     "RuleSetName=main&Rule.Name=r&Rule.Actions.member.1." rest
 #define RECIPIENTS(rest) "RuleSetName=main&Rule.Name=r&Rule.Recipients" rest
+#define BOUNCED(rest)                                                                              \
+    "OriginalMessageId=i&BounceSender=s@example.com&BouncedRecipientInfoList.member.1.Recipient="   \
+    "a@b.test&BouncedRecipientInfoList.member.1." rest
 #define UNNUMBERED(path) ONE_ERROR VIOLATION(path, "be numbered: member.1, member.2 and so on")
 #define FIELD(rest)      "rule.actions.1.member." rest
 
@@ -243,6 +246,27 @@ static const struct shape_case shapes[] = {
     { run_ses_CreateReceiptRule, "RuleSetName=x&Rule.Name=r",
       "RuleSetDoesNotExist: Rule set does not exist: x" },
     { run_ses_VerifyDomainIdentity, "", ONE_ERROR VIOLATION("domain", "not be null") },
+    { run_ses_SendBounce, "",
+      "ValidationError: 3 validation errors detected: " VIOLATION("originalMessageId", "not be null")
+      "; " VIOLATION("bounceSender", "not be null")
+      "; " VIOLATION("bouncedRecipientInfoList", "not be null") },
+    { run_ses_SendBounce, BOUNCED(""),
+      "InvalidParameterValue: A bounce type or DSN fields are required for a@b.test" },
+    { run_ses_SendBounce, BOUNCED("BounceType=Gone"),
+      "InvalidParameterValue: Invalid bounce type: Gone" },
+    { run_ses_SendBounce, BOUNCED("RecipientDsnFields.Action=lost"),
+      "InvalidParameterValue: Invalid DSN action: lost" },
+    { run_ses_SendBounce, BOUNCED("RecipientDsnFields.Action=failed delayed"),
+      "InvalidParameterValue: Invalid DSN action: failed delayed" },
+    { run_ses_SendBounce, BOUNCED("RecipientDsnFields.Action=failed"),
+      "InvalidParameterValue: A DSN status is required for a@b.test" },
+    { run_ses_SendBounce,
+      BOUNCED("BounceType=DoesNotExist&MessageDsn.ExtensionFields.member.1.Name=a b"
+              "&MessageDsn.ExtensionFields.member.1.Value=v"),
+      "InvalidParameterValue: Invalid header name: a b" },
+    { run_ses_SendBounce,
+      BOUNCED("BounceType=DoesNotExist&MessageDsn.ArrivalDate=yesterday"),
+      "InvalidParameterValue: Not a timestamp: yesterday" },
 };
 
 static void requests_of_a_wrong_shape_are_told_all_that_is_wrong_at_once(void **state)
@@ -308,6 +332,7 @@ static void who_did_not_sign_may_nothing(void **state)
         run_ses_DeleteReceiptRule,
         run_ses_DescribeReceiptRule,
         run_ses_VerifyDomainIdentity,
+        run_ses_SendBounce,
         run_iam_CreateRole,
         run_iam_GetRole,
         run_iam_PutRolePolicy,

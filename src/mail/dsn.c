@@ -150,11 +150,7 @@ static void add_recipient(const struct dsn_recipient *r, struct buf *out)
         buf_add(out, STR("\r\n"));
     }
     add_field(out, "Status", r->status);
-    if (!str_is_none(r->remote_mta)) {
-        buf_add(out, STR("Remote-MTA: dns; "));
-        put_text(r->remote_mta, out);
-        buf_add(out, STR("\r\n"));
-    }
+    add_field(out, "Remote-MTA", r->remote_mta);
     if (r->last_attempt_ms) {
         buf_add(out, STR("Last-Attempt-Date: "));
         put_short_date(r->last_attempt_ms, out);
@@ -166,9 +162,8 @@ static void add_recipient(const struct dsn_recipient *r, struct buf *out)
 static void add_status(const struct dsn *dsn, struct buf *out)
 {
     begin_part(dsn, "message/delivery-status", "Delivery Status Notification", out);
-    buf_add(out, STR("Reporting-MTA: dns; "));
-    put_text(dsn->reporting_mta, out);
-    buf_add(out, STR("\r\nArrival-Date: "));
+    add_field(out, "Reporting-MTA", dsn->reporting_mta);
+    buf_add(out, STR("Arrival-Date: "));
     put_short_date(dsn->arrival_ms, out);
     buf_add(out, STR("\r\n"));
     add_extensions(out, dsn->extensions, dsn->extension_count);

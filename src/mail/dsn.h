@@ -15,7 +15,7 @@ struct dsn_recipient {
     str action;                              /* "failed", "delayed", ... */
     str status;                              /* "5.1.1" */
     str diagnostic;                          /* behind "smtp; "; STR_NONE: none */
-    str remote_mta;                          /* behind "dns; "; STR_NONE: none */
+    str remote_mta;                          /* "dns; mx.test"; STR_NONE: none */
     int64_t last_attempt_ms;                 /* 0: none */
     const struct header *extensions;         /* further fields */
     size_t extension_count;
@@ -27,7 +27,7 @@ struct dsn {
     int64_t date_ms;
     str token;          /* of its boundary: digits that no stranger can know beforehand */
     str explanation;    /* what a person reads; STR_NONE: "This message could not be delivered." */
-    str reporting_mta;  /* behind "dns; " */
+    str reporting_mta;  /* "dns; mx.test" */
     int64_t arrival_ms; /* of the original */
     const struct header *extensions;
     size_t extension_count;

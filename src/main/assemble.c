@@ -376,6 +376,8 @@ static const struct fault *start_api(struct server *s)
     s->api.sqs = s->sqs;
     s->api.vault = &s->vault;
     s->api.spool = s->spool;
+    s->api.mailer = s->ports.mailer;
+    s->api.hostname = c->hostname;
     s->api.root_account = c->account;
     s->api.default_region = c->region;
     s->api.verify_identities_auto = s->verify_auto;

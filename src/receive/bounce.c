@@ -53,8 +53,7 @@ str sending_id(int64_t now_ms, str uuid, struct arena *a)
     return arena_strf(a, "%016llx-" STR_FMT "-000000", (unsigned long long)now_ms, STR_ARG(uuid));
 }
 
-/* Digits nobody outside knows before: of an id that nobody could guess. */
-static str token_of(str uuid, struct arena *a)
+str bounce_token(str uuid, struct arena *a)
 {
     unsigned char digest[SHA256_SIZE];
     sha256_of(uuid, digest);
@@ -89,8 +88,8 @@ static const struct fault *write_dsn(const struct bounce *b, int64_t now_ms, str
                        .message_id =
                            arena_strf(a, STR_FMT "@" STR_FMT, STR_ARG(id), STR_ARG(b->hostname)),
                        .date_ms = now_ms,
-                       .token = token_of(uuid, a),
-                       .reporting_mta = b->hostname,
+                       .token = bounce_token(uuid, a),
+                       .reporting_mta = arena_strf(a, "dns; " STR_FMT, STR_ARG(b->hostname)),
                        .arrival_ms = e->received_ms,
                        .recipients = recipients,
                        .recipient_count = b->recipient_count,
@@ -103,30 +102,32 @@ static const struct fault *write_dsn(const struct bounce *b, int64_t now_ms, str
 
 /* ---- the errand ---- */
 
-static const struct fault *leave_errand(const struct bounce_way *way, const struct bounce *b,
-                                        str text, int64_t now_ms, struct arena *a, str *ret_id)
+const struct fault *bounce_leave(const struct bounce_way *way, const struct head *of, str text,
+                                 int64_t now_ms, struct arena *a, str *ret_errand_id)
 {
     char id[MESSAGE_ID_LEN + 1];
+    str to = of->envelope.mail_from.text;
     AUTO_BUF head = buf_new(8192);
     struct json_writer w = json_writer(&head);
+    if (!way->mailer)
+        return bounce_without_way(a);
     json_open(&w, '{');
-    json_add_str(&w, "to", b->head->envelope.mail_from.text);
+    json_add_str(&w, "to", to);
     json_close(&w, '}');
     const struct errand errand = {
         .kind = SPOOL_BOUNCE,
         .id = random_message_id(way->entropy, id),
-        .account = b->head->account,
-        .region = b->head->region,
+        .account = of->account,
+        .region = of->region,
         .target = way->mailer->target,
         .about = arena_strf(a, "bounce of message " STR_FMT " to " STR_FMT,
-                            STR_ARG(b->head->envelope.message_id),
-                            STR_ARG(b->head->envelope.mail_from.text)),
+                            STR_ARG(of->envelope.message_id), STR_ARG(to)),
         .head = buf_str(&head),
     };
     if (head.failed || !errand.about.ptr)
         return &fault_no_memory;
     TRY(errands_put(way->spool, &errand, 1, text, now_ms, a));
-    *ret_id = arena_str(a, errand.id);
+    *ret_errand_id = arena_str(a, errand.id);
     return NULL;
 }
 
@@ -144,10 +145,8 @@ const struct fault *bounce_put(const struct bounce_way *way, const struct bounce
         *ret_says = arena_strf(a, "sent no bounce: " STR_FMT, STR_ARG(barred));
         return NULL;
     }
-    if (!way->mailer)
-        return bounce_without_way(a);
     TRY(write_dsn(b, now_ms, a, &text));
-    TRY(leave_errand(way, b, text, now_ms, a, &id));
+    TRY(bounce_leave(way, b->head, text, now_ms, a, &id));
     *ret_says = arena_strf(a, "sends a bounce to " STR_FMT " as errand " STR_FMT,
                            STR_ARG(b->head->envelope.mail_from.text), STR_ARG(id));
     return NULL;

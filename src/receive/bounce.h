@@ -40,6 +40,12 @@ const struct fault *bounce_without_way(struct arena *); /* what it says when no 
 
 struct errand_runner *bounce_runner_new(struct mailer_port *, struct arena *); /* NULL: no memory */
 
+/* The parts of it, for who writes a notification of his own (send_bounce.h). The text goes to the reverse
+ * path of the message. The token: digits nobody outside knows before, of an id that nobody can guess. */
+const struct fault *bounce_leave(const struct bounce_way *, const struct head *, str text, int64_t now_ms,
+                                 struct arena *, str *ret_errand_id);
+str bounce_token(str uuid, struct arena *);
+
 /* The id SES gives what it sends: "<16 hex digits>-<uuid>-000000". */
 str sending_id(int64_t now_ms, str uuid, struct arena *);
 

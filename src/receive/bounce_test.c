@@ -5,13 +5,18 @@
 #include "base/json.h"
 #include "base/random_id.h"
 #include "receive/retry.h"
+#include "receive/send_bounce.h"
+#include "services/world.h"
+#include "store/state.h"
 #include "testing/clock.h"
 #include "testing/entropy.h"
 #include "testing/journal.h"
 #include "testing/temp_dir.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -300,6 +305,89 @@ static void a_bounce_waits_for_a_relay_that_was_taken_away(void **state)
     assert_int_equal(runner->run(runner, &attempt).settlement, SETTLE_DEAD);
 }
 
+/* ---- SendBounce ---- */
+
+struct committed {
+    atomic_bool done;
+};
+
+static void on_committed(void *context, const struct fault *f)
+{
+    assert_null(f);
+    atomic_store(&((struct committed *)context)->done, true);
+}
+
+static void put_mail(struct office *o)
+{
+    AUTO_BUF head = buf_new(4096);
+    o->head.envelope.rcpt_to = &path;
+    o->head.envelope.rcpt_count = 1;
+    head_encode(&o->head, &head);
+    struct spool_draft *draft;
+    struct spool_entry entry = {
+        .id = STR(ID), .kind = SPOOL_MAIL, .head = buf_str(&head), .rules = STR("{}")
+    };
+    struct committed committed = { 0 };
+    assert_null(o->spool->ops->draft(o->spool, NULL, NULL, &draft));
+    o->spool->ops->write(draft, PLAIN);
+    o->spool->ops->commit(draft, &entry, 1, on_committed, &committed);
+    while (!atomic_load(&committed.done))
+        sched_yield();
+}
+
+static void a_message_can_be_bounced_for_a_day_by_its_account_in_its_region(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *says;
+        str account, region;
+        int64_t later_ms;
+        const char *answer;
+    } calls[] = {
+        { "an hour later", STR_INIT("111122223333"), STR_INIT("us-west-2"), 3600 * 1000,
+          "Email address is not verified. The following identities failed the check in region "
+          "us-west-2: mailer@example.com" },
+        { "a day later", STR_INIT("111122223333"), STR_INIT("us-west-2"), 24 * 3600 * 1000,
+          "Email address is not verified. The following identities failed the check in region "
+          "us-west-2: mailer@example.com" },
+        { "later still", STR_INIT("111122223333"), STR_INIT("us-west-2"), 24 * 3600 * 1000 + 1,
+          "Could not find original message " ID },
+        { "another account", STR_INIT("444455556666"), STR_INIT("us-west-2"), 0,
+          "Could not find original message " ID },
+        { "another region", STR_INIT("111122223333"), STR_INIT("eu-west-1"), 0,
+          "Could not find original message " ID },
+    };
+    struct office *o = office_open();
+    struct worlds *worlds;
+    struct state *s;
+    char where[512];
+    assert_null(state_sqlite_open(str_of(temp_dir_path(&o->dir, "state.sqlite", where)),
+                                  &o->outside, o->arena, &s));
+    assert_null(worlds_open(s, &o->outside, o->arena, &worlds));
+    const struct world *world = worlds_now(worlds);
+    put_mail(o);
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        struct caller caller = { .kind = CALLER_ROOT, .account = calls[i].account };
+        struct call call = { .caller = &caller,
+                             .world = world,
+                             .region = calls[i].region,
+                             .now_ms = o->head.envelope.received_ms + calls[i].later_ms,
+                             .arena = o->arena };
+        struct send_bounce request = { .original_message_id = STR(ID),
+                                       .sender = STR("mailer@example.com"),
+                                       .hostname = STR("mx.test") };
+        str id;
+        const struct fault *f = send_bounce(&o->way, &call, &request, &id);
+        print_message("# %s\n", calls[i].says);
+        assert_string_equal(f->code, "MessageRejected");
+        assert_true(str_eq(f->says, str_of(calls[i].answer)));
+    }
+    world_unref(world);
+    worlds_close(worlds);
+    s->ops->close(s);
+    office_close(o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +395,7 @@ int main(void)
         cmocka_unit_test(without_a_way_out_that_is_said),
         cmocka_unit_test(a_bounce_is_an_errand_with_the_notification_in_it),
         cmocka_unit_test(the_mailer_is_asked_for_four_hours),
+        cmocka_unit_test(a_message_can_be_bounced_for_a_day_by_its_account_in_its_region),
         cmocka_unit_test(a_bounce_waits_for_a_relay_that_was_taken_away),
     };
     return cmocka_run_group_tests_name("receive/bounce", tests, NULL, NULL);
