@@ -4,6 +4,7 @@
  * ticket only, so idle strangers leave nothing behind. */
 #include "wire/tls.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/bio.h>
@@ -246,12 +247,19 @@ const struct fault *tls_client_open(struct arena *arena, struct tls_client **ret
     return NULL;
 }
 
+static bool is_literal(const char *host)
+{
+    struct in_addr address;
+    return host[0] == '[' || inet_pton(AF_INET, host, &address) == 1;
+}
+
 struct ssl_st *tls_client_session(struct tls_client *tls, int fd, const char *host)
 {
     SSL *ssl = SSL_new(tls->context);
     if (ssl && SSL_set_fd(ssl, fd) == 1) {
         SSL_set_connect_state(ssl);
-        SSL_set_tlsext_host_name(ssl, host);
+        if (!is_literal(host)) /* RFC 6066 3 wants a name there */
+            SSL_set_tlsext_host_name(ssl, host);
         return ssl;
     }
     SSL_free(ssl);
