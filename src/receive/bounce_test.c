@@ -4,10 +4,10 @@
 
 #include "base/json.h"
 #include "base/random_id.h"
+#include "receive/actions.h"
 #include "receive/retry.h"
 #include "receive/send_bounce.h"
-#include "services/world.h"
-#include "store/state.h"
+#include "services/stage_suite.h"
 #include "testing/clock.h"
 #include "testing/entropy.h"
 #include "testing/journal.h"
@@ -358,13 +358,9 @@ static void a_message_can_be_bounced_for_a_day_by_its_account_in_its_region(void
           "Could not find original message " ID },
     };
     struct office *o = office_open();
-    struct worlds *worlds;
-    struct state *s;
-    char where[512];
-    assert_null(state_sqlite_open(str_of(temp_dir_path(&o->dir, "state.sqlite", where)),
-                                  &o->outside, o->arena, &s));
-    assert_null(worlds_open(s, &o->outside, o->arena, &worlds));
-    const struct world *world = worlds_now(worlds);
+    struct stage stage;
+    stage_begin(&stage);
+    const struct world *world = stage_call(&stage).world;
     put_mail(o);
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
         struct caller caller = { .kind = CALLER_ROOT, .account = calls[i].account };
@@ -382,10 +378,40 @@ static void a_message_can_be_bounced_for_a_day_by_its_account_in_its_region(void
         assert_string_equal(f->code, "MessageRejected");
         assert_true(str_eq(f->says, str_of(calls[i].answer)));
     }
-    world_unref(world);
-    worlds_close(worlds);
-    s->ops->close(s);
+    stage_end(&stage);
     office_close(o);
+}
+
+/* ---- the action's own question ---- */
+
+static void the_sender_has_to_be_verified_at_each_attempt(void **state)
+{
+    (void)state;
+    struct stage stage;
+    struct mailer_port mailer = { .target = STR("smtp://relay.test:25") };
+    struct ports ports = { .mailer = &mailer };
+    struct action action = { .kind = ACTION_BOUNCE,
+                             .bounce.sender = STR("mailer@mail.example.com") };
+    stage_begin(&stage);
+    struct acting as = { .ports = &ports,
+                         .world = stage_call(&stage).world,
+                         .account = STR("111122223333"),
+                         .region = STR("us-east-1"),
+                         .arena = stage.arena };
+    const struct fault *f = bounce_action_may(&as, &action);
+    assert_int_equal(f->kind, FAULT_DENIED); /* which is retried: it may be verified yet */
+    assert_true(str_eq(f->says, STR("identity is not verified: mailer@mail.example.com")));
+
+    stage_put(&stage, "identity/us-east-1/example.com/111122223333",
+              STR("{\"status\":\"Success\",\"token\":\"t\",\"created_ms\":0}"));
+    as.world = stage_call(&stage).world;
+    assert_null(bounce_action_may(&as, &action)); /* a domain covers what is below it */
+    ports.mailer = NULL;
+    assert_int_equal(bounce_action_may(&as, &action)->kind, FAULT_UNAVAILABLE);
+    ports.mailer = &mailer;
+    as.account = STR("444455556666");
+    assert_int_equal(bounce_action_may(&as, &action)->kind, FAULT_DENIED);
+    stage_end(&stage);
 }
 
 int main(void)
@@ -395,6 +421,7 @@ int main(void)
         cmocka_unit_test(without_a_way_out_that_is_said),
         cmocka_unit_test(a_bounce_is_an_errand_with_the_notification_in_it),
         cmocka_unit_test(the_mailer_is_asked_for_four_hours),
+        cmocka_unit_test(the_sender_has_to_be_verified_at_each_attempt),
         cmocka_unit_test(a_message_can_be_bounced_for_a_day_by_its_account_in_its_region),
         cmocka_unit_test(a_bounce_waits_for_a_relay_that_was_taken_away),
     };
