@@ -64,6 +64,7 @@ static str inside(str item)
 
 struct list {
     struct arena *arena;
+    unsigned *left;
     struct listed *listed;
     size_t count, room;
     bool failed;
@@ -148,7 +149,7 @@ static str address_of(str text, struct arena *a)
 
 /* The words of a phrase: quoted strings without their quotes, comments left out, blanks made one.
  */
-static str phrase_of(str text, struct arena *a)
+static str phrase_of(str text, unsigned *left, struct arena *a)
 {
     struct writer w = { .to = ARENA_ARRAY(a, char, text.len + 1) };
     if (!w.to)
@@ -168,7 +169,7 @@ static str phrase_of(str text, struct arena *a)
                 w.to[w.len++] = item.ptr[i];
         }
     }
-    return words_decode_phrase(str_trim((str) { w.to, w.len }), a);
+    return words_decode_phrase(str_trim((str) { w.to, w.len }), left, a);
 }
 
 static void add_mailbox(struct list *l, str text)
@@ -193,10 +194,10 @@ static void add_mailbox(struct list *l, str text)
             address = inside(item);
         }
     }
-    struct listed one = { .name = phrase_of(name, l->arena),
+    struct listed one = { .name = phrase_of(name, l->left, l->arena),
                           .address = address_of(address, l->arena) };
     if (one.name.ptr && !one.name.len) /* RFC 5322 A.5: the name of old mail is a comment */
-        one.name = words_decode_phrase(str_trim(comment), l->arena);
+        one.name = words_decode_phrase(str_trim(comment), l->left, l->arena);
     l->failed = l->failed || !one.name.ptr || !one.address.ptr;
     if (!one.address.len)
         one = (struct listed) { .address = text };
@@ -219,10 +220,10 @@ static void read_list(struct list *l, str text)
         add_mailbox(l, str_from(text, from));
 }
 
-const struct fault *addresses_read(str text, struct arena *a, struct listed **ret_listed,
-                                   size_t *ret_count)
+const struct fault *addresses_read(str text, unsigned *left, struct arena *a,
+                                   struct listed **ret_listed, size_t *ret_count)
 {
-    struct list l = { .arena = a };
+    struct list l = { .arena = a, .left = left };
     text = words_mend(text, a);
     if (str_is_none(text))
         return &fault_no_memory;

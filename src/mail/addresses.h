@@ -11,9 +11,10 @@ struct listed { /* one mailbox of an address list */
     str name;    /* display name or comment, decoded and without its quotes; empty: none */
     str address; /* "a@b.test"; of what is no address its text */
 };
-/* The mailboxes of an unfolded address list, in order; those of a group like any other. */
-const struct fault *addresses_read(str text, struct arena *, struct listed **ret_listed,
-                                    size_t *ret_count);
+/* The mailboxes of an unfolded address list, in order; those of a group like any other. *left: how many
+ * encoded words of their names may still be decoded (mail/words.h). */
+const struct fault *addresses_read(str text, unsigned *left, struct arena *,
+                                   struct listed **ret_listed, size_t *ret_count);
 
 /* "a@b.test", "Name <a@b.test>", "\"Doe, J.\" <a@b.test>": quoted only where RFC 5322 wants it. */
 str listed_text(const struct listed *, struct arena *);

@@ -58,7 +58,7 @@ static void join(str text, bool bare, struct buf *out)
     AUTO_ARENA *a = arena_new(64 << 20);
     struct listed *listed;
     size_t count;
-    if (addresses_read(text, a, &listed, &count))
+    if (addresses_read(text, &(unsigned) { 100000 }, a, &listed, &count))
         return;
     for (size_t i = 0; i < count; i++) {
         buf_add(out, bare ? listed[i].address : listed_text(&listed[i], a));
@@ -122,7 +122,8 @@ static void *read_hostile(void *context)
     struct listed *listed;
     size_t count;
     int64_t began_ms = cpu_ms();
-    bool well = !addresses_read(text, a, &listed, &count) && count <= text.len;
+    bool well =
+        !addresses_read(text, &(unsigned) { 100000 }, a, &listed, &count) && count <= text.len;
     for (size_t i = 0; well && i < count; i++)
         well = utf8_valid(listed_text(&listed[i], a));
     return well && cpu_ms() - began_ms < 3000 ? context : NULL;
@@ -162,8 +163,9 @@ static void the_arenas_limit_is_said(void **state)
     size_t count;
     memset(text, 'x', sizeof text);
     text[0] = '(';
-    assert_ptr_equal(addresses_read((str) { text, sizeof text }, a, &listed, &count),
-                     &fault_no_memory);
+    assert_ptr_equal(
+        addresses_read((str) { text, sizeof text }, &(unsigned) { 100000 }, a, &listed, &count),
+        &fault_no_memory);
 }
 
 int main(void)

@@ -117,7 +117,7 @@ static str stretch(str text, bool quotes)
     return str_head(text, len);
 }
 
-static bool write_decoded(str text, bool quotes, struct arena *a, struct buf *out)
+static bool write_decoded(str text, bool quotes, unsigned *left, struct arena *a, struct buf *out)
 {
     str run = STR_NONE; /* encoded words with nothing but blanks between, not yet written */
     bool word_may_begin = true;
@@ -126,7 +126,8 @@ static bool write_decoded(str text, bool quotes, struct arena *a, struct buf *ou
         at += one.len;
         bool blank = is_blank(one.ptr[0]);
         bool ends = at == text.len || is_blank(text.ptr[at]);
-        if (word_may_begin && ends && is_encoded(one)) {
+        if (*left && word_may_begin && ends && is_encoded(one)) {
+            --*left;
             run = run.ptr ? (str) { run.ptr, (size_t)(one.ptr + one.len - run.ptr) } : one;
         } else if (!blank && run.ptr) {
             str gap = { run.ptr + run.len, (size_t)(one.ptr - run.ptr) - run.len };
@@ -149,23 +150,23 @@ static bool write_decoded(str text, bool quotes, struct arena *a, struct buf *ou
     return true;
 }
 
-static str decode(str text, bool quotes, struct arena *a)
+static str decode(str text, bool quotes, unsigned *left, struct arena *a)
 {
-    if (str_is_none(text) || str_find_str(text, STR("=?")) == text.len)
+    if (str_is_none(text) || !*left || str_find_str(text, STR("=?")) == text.len)
         return text;
     AUTO_BUF decoded = buf_new(64 * text.len + 64);
-    if (!write_decoded(text, quotes, a, &decoded) || decoded.failed)
+    if (!write_decoded(text, quotes, left, a, &decoded) || decoded.failed)
         return STR_NONE;
     str kept = arena_str(a, buf_str(&decoded));
     return str_is_none(kept) ? kept : words_mend(kept, a);
 }
 
-str words_decode(str text, struct arena *a)
+str words_decode(str text, unsigned *left, struct arena *a)
 {
-    return decode(words_mend(text, a), true, a);
+    return decode(words_mend(text, a), true, left, a);
 }
 
-str words_decode_phrase(str text, struct arena *a)
+str words_decode_phrase(str text, unsigned *left, struct arena *a)
 {
-    return decode(words_mend(text, a), false, a);
+    return decode(words_mend(text, a), false, left, a);
 }

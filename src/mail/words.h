@@ -13,10 +13,12 @@ str words_mend(str text, struct arena *);
 
 /* An unfolded field body with its encoded words decoded. A word counts as encoded where it stands
  * between blanks or at an end; blanks between two such go, all others stay. In a quoted string
- * nothing is encoded. STR_NONE at the arena's limit. */
-str words_decode(str text, struct arena *);
+ * nothing is encoded. *left is how many words may still be decoded, of this text and the next ones:
+ * to begin with a charset may take 60 microseconds, and strangers may name a new one in each word.
+ * What is behind them stays as it is. STR_NONE at the arena's limit. */
+str words_decode(str text, unsigned *left, struct arena *);
 
 /* The same of a phrase whose quoted strings lost their quotes: a quotation mark is like any letter. */
-str words_decode_phrase(str text, struct arena *);
+str words_decode_phrase(str text, unsigned *left, struct arena *);
 
 #endif

@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     check(words_mend(in, a));
-    check(words_decode(in, a));
-    check(words_decode_phrase(in, a));
+    check(words_decode(in, &(unsigned) { 100000 }, a));
+    check(words_decode_phrase(in, &(unsigned) { 100000 }, a));
     return 0;
 }

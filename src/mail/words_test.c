@@ -48,7 +48,7 @@ static void encoded_words_are_decoded(void **state)
     (void)state;
     AUTO_ARENA *a = arena_new(1 << 20);
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-        str got = words_decode(words[i].in, a);
+        str got = words_decode(words[i].in, &(unsigned) { 100000 }, a);
         print_message("# %s: " STR_FMT "\n", words[i].says, STR_ARG(got));
         assert_true(str_eq(got, words[i].out));
     }
@@ -58,9 +58,21 @@ static void in_a_phrase_a_quotation_mark_is_a_letter(void **state)
 {
     (void)state;
     AUTO_ARENA *a = arena_new(1 << 20);
-    assert_true(str_eq(words_decode_phrase(STR("\"x =?utf-8?q?a?= y\""), a), STR("\"x a y\"")));
-    assert_true(
-        str_eq(words_decode(STR("\"x =?utf-8?q?a?= y\""), a), STR("\"x =?utf-8?q?a?= y\"")));
+    assert_true(str_eq(words_decode_phrase(STR("\"x =?utf-8?q?a?= y\""), &(unsigned) { 100000 }, a),
+                       STR("\"x a y\"")));
+    assert_true(str_eq(words_decode(STR("\"x =?utf-8?q?a?= y\""), &(unsigned) { 100000 }, a),
+                       STR("\"x =?utf-8?q?a?= y\"")));
+}
+
+static void words_beyond_the_bound_stay_as_they_are(void **state)
+{
+    (void)state;
+    AUTO_ARENA *a = arena_new(1 << 20);
+    unsigned left = 2;
+    str text = STR("=?utf-8?q?a?= =?utf-8?q?b?= =?utf-8?q?c?= d");
+    assert_true(str_eq(words_decode(text, &left, a), STR("ab =?utf-8?q?c?= d")));
+    assert_int_equal(left, 0);
+    assert_true(str_eq(words_decode(text, &left, a), text));
 }
 
 /* ---- hostile ---- */
@@ -104,7 +116,8 @@ static void *read_hostile(void *context)
     str text = *(str *)context;
     AUTO_ARENA *a = arena_new(256 << 20);
     int64_t began_ms = cpu_ms();
-    str decoded = words_decode(text, a), phrase = words_decode_phrase(text, a);
+    str decoded = words_decode(text, &(unsigned) { 100000 }, a),
+        phrase = words_decode_phrase(text, &(unsigned) { 100000 }, a);
     bool well = decoded.ptr && utf8_valid(decoded) && phrase.ptr && utf8_valid(phrase) &&
                 cpu_ms() - began_ms < 3000;
     return well ? context : NULL;
@@ -141,7 +154,7 @@ static void the_arenas_limit_is_said(void **state)
     AUTO_ARENA *a = arena_new(4096);
     char text[6000];
     memset(text, 0xff, sizeof text);
-    assert_true(str_is_none(words_decode((str) { text, sizeof text }, a)));
+    assert_true(str_is_none(words_decode((str) { text, sizeof text }, &(unsigned) { 100000 }, a)));
 }
 
 static void the_locale_has_no_say(void **state)
@@ -149,9 +162,10 @@ static void the_locale_has_no_say(void **state)
     (void)state;
     setlocale(LC_ALL, "C");
     AUTO_ARENA *a = arena_new(1 << 20);
-    str before = words_decode(STR("=?x-none?q?=E9?= \xe9"), a);
+    str before = words_decode(STR("=?x-none?q?=E9?= \xe9"), &(unsigned) { 100000 }, a);
     setlocale(LC_ALL, "de_DE.ISO-8859-1");
-    assert_true(str_eq(words_decode(STR("=?x-none?q?=E9?= \xe9"), a), before));
+    assert_true(
+        str_eq(words_decode(STR("=?x-none?q?=E9?= \xe9"), &(unsigned) { 100000 }, a), before));
     setlocale(LC_ALL, "C");
 }
 
@@ -160,7 +174,7 @@ static void *decode_often(void *context)
     for (int round = 0; round < 200; round++) {
         AUTO_ARENA *a = arena_new(1 << 20);
         for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-            if (!str_eq(words_decode(words[i].in, a), words[i].out))
+            if (!str_eq(words_decode(words[i].in, &(unsigned) { 100000 }, a), words[i].out))
                 return NULL;
         }
     }
@@ -184,6 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(encoded_words_are_decoded),
+        cmocka_unit_test(words_beyond_the_bound_stay_as_they_are),
         cmocka_unit_test(in_a_phrase_a_quotation_mark_is_a_letter),
         cmocka_unit_test(nothing_a_stranger_writes_takes_long_or_ends_the_stack),
         cmocka_unit_test(the_arenas_limit_is_said),

@@ -15,6 +15,7 @@ enum {
     HEADERS_MAX = 10 * 1024, /* names and values that `headers` may hold: spec 11.6 */
     FIELDS_ARENA = 8 << 20,
     WORK_ARENA = 128 << 20, /* one field's; a header section has a megabyte at most */
+    WORDS_MAX = 5000, /* encoded words decoded for one document: a third of a second at worst */
 };
 
 struct writing {
@@ -22,6 +23,7 @@ struct writing {
     struct json_writer json;
     struct message head;
     struct arena *fields, *work; /* `work` is reset behind each field */
+    unsigned words_left;
     bool failed;
 };
 
@@ -33,10 +35,10 @@ static void put(struct writing *w, str text)
     json_put_str(&w->json, text);
 }
 
-static str shown(const struct writing *w, const struct field *f)
+static str shown(struct writing *w, const struct field *f)
 {
     str text = field_unfold(f->value, w->work);
-    return str_is_none(text) ? text : words_decode(text, w->work);
+    return str_is_none(text) ? text : words_decode(text, &w->words_left, w->work);
 }
 
 /* Whole headers from the top, while their names and values fit. True: some were left out. */
@@ -77,13 +79,15 @@ static void write_listed(struct writing *w, const struct listed *one)
 /* The mailboxes of every field of that name, as items of an array. */
 static void write_items(struct writing *w, str name, write_mailbox *write)
 {
+    unsigned none = 0; /* who wants bare addresses wants no names decoded */
+    unsigned *words = write == write_address ? &none : &w->words_left;
     const struct field *f;
     for (size_t i = 0; !w->failed && (f = message_field(&w->head, name, &i));) {
         struct listed *listed = NULL;
         size_t count = 0;
         arena_reset(w->work);
         str text = field_unfold(f->value, w->work);
-        w->failed = str_is_none(text) || addresses_read(text, w->work, &listed, &count);
+        w->failed = str_is_none(text) || addresses_read(text, words, w->work, &listed, &count);
         for (size_t k = 0; k < count && !w->failed; k++)
             write(w, &listed[k]);
     }
@@ -125,8 +129,8 @@ static void add_sender(struct writing *w)
         return;
     arena_reset(w->work);
     str text = field_unfold(f->value, w->work);
-    w->failed =
-        w->failed || str_is_none(text) || addresses_read(text, w->work, &listed, &count) != NULL;
+    w->failed = w->failed || str_is_none(text) ||
+                addresses_read(text, &(unsigned) { 0 }, w->work, &listed, &count) != NULL;
     json_name(&w->json, STR("sender"));
     put(w, count ? listed[0].address : STR(""));
 }
@@ -319,9 +323,11 @@ static void write_form(struct writing *w, enum form form)
 static const struct fault *write_as(const struct notice *notice, enum form form, struct buf *out)
 {
     AUTO_ARENA *fields = arena_new(FIELDS_ARENA), *work = arena_new(WORK_ARENA);
-    struct writing w = {
-        .notice = notice, .json = json_writer(out), .fields = fields, .work = work
-    };
+    struct writing w = { .notice = notice,
+                         .json = json_writer(out),
+                         .fields = fields,
+                         .work = work,
+                         .words_left = WORDS_MAX };
     if (!fields || !work)
         return &fault_no_memory;
     TRY(message_read(notice->stored, fields, &w.head));

@@ -387,6 +387,9 @@ static void a_strangers_header_section_is_told_in_bounded_time(void **state)
         { "nested comments", "From", "(", 10, 50000 },
         { "bad octets", "Subject", "\xff", 3, 100000 },
         { "encoded words", "Subject", "=?iso-2022-jp?b?GyRCRnxLXBsoQg==?= ", 1, 10000 },
+        { "a new charset in each word", "Subject",
+          "=?iso-2022-cn-ext?q?a?= =?ibm1390?q?a?= =?tscii?q?a?= =?euc-tw?q?a?= =?big5-hkscs?q?a?= "
+          "=?iso-2022-kr?q?a?= =?utf-7?q?a?= =?ibm939?q?a?= =?armscii-8?q?a?= =?iso-2022-jp-3?q?a?= ", 1, 5000 },
         { "half encoded words", "Subject", "=?utf-8?q?", 1, 20000 },
         { "quotes", "From", "\"\\", 10, 10000 },
         { "folds", "Subject", "x\r\n ", 1, 30000 },
