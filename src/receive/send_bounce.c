@@ -43,7 +43,7 @@ static bool is_recipient(const struct envelope *e, str address)
 static const struct fault *check(const struct call *call, const struct send_bounce *s,
                                  const struct head *head)
 {
-    if (!identity_may_send(call->world, call->region, s->sender, call->caller->account))
+    if (!identity_covers_address(call->world, call->region, s->sender, call->caller->account))
         return fault_coded(call->arena, FAULT_SYNTAX, "MessageRejected",
                            "Email address is not verified. The following identities failed the "
                            "check in region " STR_FMT ": " STR_FMT,
