@@ -460,6 +460,7 @@ def test_no_plaintext_stays_in_memory_and_one_root_key(server):
     assert found == {"root key": 1}
 
 
+@pytest.mark.turned_clock
 def test_a_key_goes_for_good_when_its_time_has_come(make_server):
     server = make_server()
     kms = server.client("kms")
