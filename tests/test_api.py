@@ -64,7 +64,7 @@ def test_what_is_not_there_says_so(shared_server):
     refused(lambda: shared_server.client("s3").put_bucket_versioning(
         Bucket="any-bucket", VersioningConfiguration={"Status": "Enabled"}), "NotImplemented")
     for service, call in (("kms", lambda c: c.describe_custom_key_stores()), ("sns", lambda c: c.get_sms_attributes()),
-                          ("lambda", lambda c: c.list_functions()), ("sqs", lambda c: c.list_dead_letter_source_queues(QueueUrl="x"))):
+                          ("lambda", lambda c: c.list_layers()), ("sqs", lambda c: c.list_dead_letter_source_queues(QueueUrl="x"))):
         with pytest.raises(botocore.exceptions.ClientError) as caught:
             call(shared_server.client(service))
         assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] in (400, 404, 501), service
@@ -221,13 +221,15 @@ def test_what_a_presigned_url_carries_in_its_query_counts(server):
     s3 = server.client("s3")
     s3.create_bucket(Bucket="signed")
     s3.put_object(Bucket="signed", Key="source", Body=b"there")
-    code, _, text = signed(server, "PUT", "/signed/new", "x-amz-meta-colour=red", b"x", presign=True)
+    code, _, text = signed(server, "PUT", "/signed/new", "x-amz-meta-colour=red&x-amz-server-side-encryption=aws%3Akms",
+                           b"x", presign=True)
     assert code == 200, text
-    assert s3.head_object(Bucket="signed", Key="new")["Metadata"] == {"colour": "red"}
+    head = s3.head_object(Bucket="signed", Key="new")
+    assert (head["Metadata"], head["ServerSideEncryption"]) == ({"colour": "red"}, "aws:kms")
     for query, code, word in (("x-amz-copy-source=%2Fsigned%2Fsource", 501, b"NotImplemented"),
                               ("x-amz-acl=public-read", 400, b"AccessControlListNotSupported"),
                               ("x-amz-storage-class=GLACIER", 501, b"NotImplemented"),
-                              ("x-amz-server-side-encryption=aws%3Akms", 501, b"NotImplemented"),
+                              ("x-amz-server-side-encryption=aws%3Akms%3Adsse", 501, b"NotImplemented"),
                               ("x-amz-checksum-crc32=AAAAAA%3D%3D", 400, b"BadDigest"),
                               ("x-amz-meta-a=b%0d%0aSet-Cookie:%20c", 400, b"InvalidArgument")):
         got, _, text = signed(server, "PUT", "/signed/other", query, b"x", presign=True)

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from conftest import ACCOUNT, BINARY, Receiving, bucket_policy, data, message_id, s3_action
+from test_lambda import Functions
 
 MAIL = b"Subject: later\r\n\r\nbody\r\n"
 
@@ -69,7 +70,6 @@ def test_health_and_metrics_tell(server, receiving):
 # --- the clock, turned by restarts: the four hours on a running server
 
 needs_clock = pytest.mark.turned_clock
-LAMBDA = {"LambdaAction": {"FunctionArn": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:f"}}
 HOURS = 3600
 
 
@@ -129,8 +129,14 @@ def test_later_actions_wait_and_have_their_turn_when_the_one_before_is_given_up(
     receiving = Receiving(server)
     receiving.bucket("one", bucket_policy("one", receiving.arn("first")))
     receiving.bucket("two", bucket_policy("two", receiving.arn("second")))
-    receiving.rule("first", {"AddHeaderAction": {"HeaderName": "X-Before", "HeaderValue": "kept"}}, LAMBDA, s3_action("one"))
+    functions = Functions(server)
+    function = functions.node("f", "exports.handler = async () => {};")["FunctionArn"]
+    functions.aws.add_permission(FunctionName="f", StatementId="ses", Action="lambda:InvokeFunction",
+                                 Principal="ses.amazonaws.com", SourceAccount=ACCOUNT)
+    receiving.rule("first", {"AddHeaderAction": {"HeaderName": "X-Before", "HeaderValue": "kept"}},
+                   {"LambdaAction": {"FunctionArn": function}}, s3_action("one"))
     receiving.rule("second", s3_action("two"), after="first")
+    functions.aws.remove_permission(FunctionName="f", StatementId="ses")
     message = server.send(MAIL)
     waiting = server.attempted(message, 2)
     assert outcomes(waiting) == [("first", "AddHeader", "done"), ("first", "Lambda", "retry")]

@@ -115,8 +115,6 @@ def test_a_header_added_after_the_object_is_not_in_it(server, receiving):
 
 
 UNBUILT = {
-    "SNS": {"SNSAction": {"TopicArn": f"arn:aws:sns:us-east-1:{ACCOUNT}:t"}},
-    "Lambda": {"LambdaAction": {"FunctionArn": f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:f"}},
     "WorkMail": {"WorkmailAction": {"OrganizationArn": f"arn:aws:workmail:us-east-1:{ACCOUNT}:organization/m-1"}},
     "Connect": {"ConnectAction": {"InstanceARN": f"arn:aws:connect:us-east-1:{ACCOUNT}:instance/i",
                                   "IAMRoleARN": f"arn:aws:iam::{ACCOUNT}:role/r"}},
@@ -160,13 +158,21 @@ def test_a_key_never_becomes_a_plaintext_object(server, receiving):
     assert receiving.keys() == []
 
 
-def test_the_notice_of_a_topic_is_not_built(server, receiving):
+def test_while_the_notice_of_a_topic_waits_the_object_is_written_once(server, receiving):
     receiving.bucket("mail", bucket_policy("mail", receiving.arn("r")))
-    receiving.rule("r", s3_action("mail", TopicArn=f"arn:aws:sns:us-east-1:{ACCOUNT}:t"))
+    sns = server.client("sns")
+    topic = sns.create_topic(Name="t")["TopicArn"]
+    receiving.rule("r", s3_action("mail", TopicArn=topic))
+    sns.delete_topic(TopicArn=topic)
     message = server.send(MAIL)
-    attempt = server.attempted(message)["attempts"][-1]
-    assert attempt["outcome"] == "retry" and "not built" in attempt["says"], attempt
-    assert receiving.keys() == [message], "the object was written, once; only the notice waits"
+    attempts = server.attempted(message, 2)["attempts"]
+    assert [(a["action"], a["outcome"]) for a in attempts] == [("S3", "done"), ("S3 notice", "retry")], attempts
+    assert topic in attempts[1]["says"], attempts
+    written = receiving.s3.head_object(Bucket="mail", Key=message)["LastModified"]
+    sns.create_topic(Name="t")
+    attempts = server.settled(message, ["delivered"], 25)["attempts"]
+    assert [(a["action"], a["outcome"]) for a in attempts][2:] == [("S3 notice", "done")], attempts
+    assert receiving.s3.head_object(Bucket="mail", Key=message)["LastModified"] == written
 
 
 def test_one_transaction_for_two_accounts_is_one_body_and_two_fates(server, receiving):
