@@ -65,7 +65,8 @@ static void put_address(str address, struct buf *out)
         return;
     }
     buf_add(out, STR("utf-8; "));
-    for (struct cursor in = cursor_of(str_head(address, TEXT_MAX)); in.at < in.end;) {
+    size_t begin = out->len; /* a character may take twelve octets */
+    for (struct cursor in = cursor_of(address); in.at < in.end && out->len - begin < TEXT_MAX;) {
         uint32_t c = utf8_next(&in);
         if (c > 0x20 && c < 0x7f && c != '\\' && c != '+' && c != '=')
             buf_addc(out, (char)c);
