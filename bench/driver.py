@@ -88,7 +88,10 @@ class Server:
     def __init__(self, spec, port, env=None):
         self.spec, self.port = spec, port
         self.name, _, self.mode = spec.partition(":")
-        self.d = TMP / f"{self.name}-{self.mode}-{port}"
+        # What is deleted here would slow the next peer down: ext4 steps over each inode that was freed in the last minutes.
+        # So folders stay until the end, and each lies in a block group of its own, which goes by its name.
+        subprocess.run(["chattr", "+T", str(TMP)], stderr=subprocess.DEVNULL, check=False)
+        self.d = TMP / f"{self.name}-{self.mode}-{port}-{os.getpid()}"
         self.d.mkdir()
         self.group = Group(f"smtpbench-{port}")
         e = dict(os.environ, D=str(self.d), PORT=str(port), MODE=self.mode, **(env or {}))
@@ -144,7 +147,6 @@ class Server:
             time.sleep(0.1)
         self.proc.wait()
         self.group.remove()
-        subprocess.run(["rm", "-rf", str(self.d)])
         os.sync()
 
     def settle(self, limit):
@@ -339,4 +341,5 @@ def main():
         sys.exit("not compared, because they did not run: " + " ".join(absent))
 
 
-main()
+if __name__ == "__main__":
+    main()
