@@ -52,7 +52,7 @@ class Counted:
         now = self.read()
         if now.get("sesame_spool_dead", 0) or now.get("sesame_publish_failure_total", 0):
             return None
-        return sum(now["sesame_spool_" + what] for what in ("queued", "retrying", "delivering", "held"))
+        return sum(now.get("sesame_spool_" + what, 0) for what in ("queued", "retrying", "delivering", "held"))
 
     def effects(self):
         if self.mode == "sns":

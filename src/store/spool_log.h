@@ -185,6 +185,8 @@ struct spool_log {
     /* The queue: entries, and segments as readers see them. */
     pthread_mutex_t queue_lock;
     pthread_cond_t queue_cond;
+    unsigned sleepers; /* in a lease call, with nothing to lease */
+    bool calling;      /* one of them was called and is not up yet */
     struct segment *used; /* oldest first */
     struct segment *segments[SEGMENT_SLOTS];
     struct entry **buckets;

@@ -155,6 +155,17 @@ void queue_add(struct spool_log *log, struct entry *e)
         queue_push(log, e);
 }
 
+/* One sleeper is called at a time, and it calls the next one when it finds more than it takes. If each
+ * entry called its own, a worker that comes round by itself would take what another was called for,
+ * and that one would get up for nothing. */
+static void call_sleeper(struct spool_log *log)
+{
+    if (!log->sleepers || log->calling)
+        return;
+    log->calling = true;
+    pthread_cond_signal(&log->queue_cond);
+}
+
 void queue_push(struct spool_log *log, struct entry *e)
 {
     assert(e->heap_at == NOT_IN_HEAP && "an entry is in the heap once");
@@ -164,7 +175,7 @@ void queue_push(struct spool_log *log, struct entry *e)
         return;
     heap_set(log, log->heap_count, e);
     heap_rise(log, log->heap_count++);
-    pthread_cond_signal(&log->queue_cond);
+    call_sleeper(log);
 }
 
 void queue_take(struct spool_log *log, struct entry *e, enum entry_state state)
@@ -230,7 +241,10 @@ static void wait_until(struct spool_log *log, int64_t ms)
         until.tv_sec++;
         until.tv_nsec -= 1000000000;
     }
+    log->sleepers++;
     pthread_cond_timedwait(&log->queue_cond, &log->queue_lock, &until);
+    log->sleepers--;
+    log->calling = false; /* or it is another that was called: then one more comes, at worst */
 }
 
 static int64_t monotonic_ms(void)
@@ -257,9 +271,12 @@ static const struct fault *next_due(struct spool_log *log, int64_t hold_ms,
             said = &spool_stopped;
             break;
         }
-        if (log->heap_count && log->heap[0]->due_ms <= clock->wall_ms(clock)) {
+        int64_t now_ms = log->heap_count ? clock->wall_ms(clock) : 0;
+        if (log->heap_count && log->heap[0]->due_ms <= now_ms) {
             *ret_entry = heap_pop(log);
             queue_state(log, *ret_entry, ENTRY_LEASED);
+            if (log->heap_count && log->heap[0]->due_ms <= now_ms)
+                call_sleeper(log);
             break;
         }
         int64_t left = end - monotonic_ms();
