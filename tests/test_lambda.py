@@ -8,6 +8,7 @@ import io
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import tempfile
 import time
@@ -15,7 +16,8 @@ import zipfile
 
 import pytest
 
-from conftest import ACCOUNT, BINARY, KEY, REGION, SECRET, SLOW, Receiving, bucket_policy, eventually, refused, s3_action
+import conftest
+from conftest import ACCOUNT, BINARY, KEY, REGION, ROOT, SECRET, SLOW, Receiving, bucket_policy, eventually, refused, s3_action
 from test_js import PLACE, node  # pylint: disable=unused-import
 
 TRUST = {"Version": "2012-10-17", "Statement": [
@@ -266,7 +268,59 @@ def test_a_child_that_would_outlive_its_function_does_not(functions):
     assert eventually(lambda: not processes(mark))
 
 
+@pytest.fixture
+def functions_of_a_user(monkeypatch):
+    """A server that nobody's rights were given to: no users, namespaces or cgroups to give away."""
+    if os.geteuid() != 0:
+        folder = tempfile.mkdtemp()
+    else:
+        folder = tempfile.mkdtemp(dir="/var/tmp")
+        shutil.copy(BINARY, folder)
+        shutil.copytree(ROOT / "share" / "lambda", pathlib.Path(folder) / "bootstraps")
+        wrapper = pathlib.Path(folder) / "sesame-as-a-user"
+        wrapper.write_text(f'#!/bin/sh\nexec setpriv --reuid 65534 --regid 65534 --clear-groups {folder}/sesame "$@"\n')
+        wrapper.chmod(0o755)
+        for path in (pathlib.Path(folder), *pathlib.Path(folder).rglob("*")):
+            os.chown(path, 65534, 65534)
+            path.chmod(0o755)
+        monkeypatch.setattr(conftest, "BINARY", str(wrapper))
+        monkeypatch.setenv("SESAME_FUNCTION_BOOTSTRAPS", folder + "/bootstraps")
+    server = conftest.Server(folder)
+    try:
+        yield Functions(server.start())
+    finally:
+        server.discard()
+        shutil.rmtree(folder)
+
+
+def test_without_root_functions_are_bounded_all_the_same(functions_of_a_user):
+    functions = functions_of_a_user
+    mark = f"7{os.getpid()}.25"
+    functions.node("greedy", "const kept = []; exports.handler = async (event) => {"
+                             " for (; event.all;) { kept.push(Buffer.alloc(1 << 20, 1)); await 0; } return 'well'; };", Timeout=20)
+    functions.node("parent", f"""
+        const {{ spawn }} = require('child_process');
+        exports.handler = async (event) => {{
+            spawn('/bin/sh', ['-c', 'sleep {mark} & sleep {mark}'], {{ stdio: 'ignore' }}).unref();
+            const away = spawn('/bin/sleep', ['{mark}'], {{ detached: true, stdio: 'ignore' }});
+            await new Promise((done) => setTimeout(done, 100));
+            for (;;);
+        }};""", Timeout=1)
+    functions.create("own", {"bootstrap": SHELL}, "provided.al2023", "x.y")
+    assert functions.call("own", {"n": 1})[0] == {"handler": "x.y", "event": {"n": 1}}
+    answer, error, log = functions.call("greedy", {"all": True})
+    assert error == "Unhandled" and answer["errorType"] == "Runtime.OutOfMemory", (answer, log)
+    assert functions.call("greedy")[0] == "well"
+    assert functions.call("parent")[0]["errorType"] == "Sandbox.Timedout"
+    assert eventually(lambda: not processes(mark))
+    look_around(functions)
+
+
 def test_a_function_sees_its_own_folder_and_little_else(functions):
+    look_around(functions)
+
+
+def look_around(functions):
     functions.python("curious", """
         import ctypes, os, socket
         def attempt(what):
@@ -549,6 +603,23 @@ def test_an_asynchronous_call_survives_a_crash_and_is_tried_three_times(function
     assert eventually(lambda: server.get("/_sesame/health")["dead"] == 1)
     ids = {line.split()[2] for line in log.read_text().splitlines() if line.startswith("START")}
     assert len(ids) == 1  # by which a function knows a repetition
+
+
+def test_a_given_up_call_goes_to_the_dead_letter_queue_if_the_role_may(functions):
+    sqs = functions.server.client("sqs")
+    url = sqs.create_queue(QueueName="dead")["QueueUrl"]
+    queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    functions.node("f", "exports.handler = async (event) => { throw new Error('always'); };", DeadLetterConfig={"TargetArn": queue})
+    functions.aws.put_function_event_invoke_config(FunctionName="f", MaximumRetryAttempts=0)
+    functions.aws.invoke(FunctionName="f", InvocationType="Event", Payload=b'{"n": 1}')
+    assert eventually(lambda: functions.server.get("/_sesame/health")["dead"] == 1)  # the role may not send
+    functions.iam.put_role_policy(RoleName="fn", PolicyName="dead", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": queue}]}))
+    done = functions.aws.invoke(FunctionName="f", InvocationType="Event", Payload=b'{"n": 2}')
+    [message] = eventually(lambda: sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"]).get("Messages"))
+    assert json.loads(message["Body"]) == {"n": 2}
+    said = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
+    assert said["RequestID"] == done["ResponseMetadata"]["RequestId"] and said["ErrorCode"] == "200" and said["ErrorMessage"]
 
 
 def test_many_callers_share_few_processes_one_call_at_a_time_in_each(make_server):
