@@ -605,6 +605,20 @@ def test_an_asynchronous_call_survives_a_crash_and_is_tried_three_times(function
     assert len(ids) == 1  # by which a function knows a repetition
 
 
+def test_functions_that_call_the_api_do_not_wait_for_those_who_wait_for_them(make_server):
+    functions = Functions(make_server("--api-workers", "1", "--function-processes", "4"))
+    functions.server.client("s3").create_bucket(Bucket="mail")
+    functions.server.client("s3").put_object(Bucket="mail", Key="k", Body=b"read")
+    functions.iam.put_role_policy(RoleName="fn", PolicyName="read", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::mail/*"}]}))
+    functions.python("reader", "import boto3\ns3 = boto3.client('s3')\ndef handler(event, context):\n"
+                               "    return s3.get_object(Bucket='mail', Key='k')['Body'].read().decode()", Timeout=20, MemorySize=512)
+    with concurrent.futures.ThreadPoolExecutor(48) as pool:
+        clients = [functions.server.client("lambda") for _ in range(48)]
+        calls = [pool.submit(lambda c=c: json.loads(c.invoke(FunctionName="reader")["Payload"].read())) for c in clients]
+        assert [call.result() for call in calls] == ["read"] * 48
+
+
 def test_a_given_up_call_goes_to_the_dead_letter_queue_if_the_role_may(functions):
     sqs = functions.server.client("sqs")
     url = sqs.create_queue(QueueName="dead")["QueueUrl"]

@@ -9,6 +9,8 @@
 #include "store/spool.h"
 #include "store/state.h"
 
+#include <stdatomic.h>
+
 struct kms_service;  /* services/kms/kms.h */
 struct lambda_service; /* services/lambda/lambda.h */
 struct s3_service;   /* services/s3/s3.h */
@@ -18,7 +20,13 @@ struct sqs_service;  /* services/sqs/sqs.h */
 struct sts_service;  /* services/sts/sts.h */
 struct vault;        /* services/iam/vault.h */
 
+/* Calls of functions that the API waits for at a time. Each has a worker of its own, beside those of the
+ * other operations: functions call this API themselves, and would wait for ever for a worker that waits
+ * for them. */
+enum { API_INVOCATIONS_MAX = 64 };
+
 struct api {
+    atomic_uint invocations; /* under way */
     struct outside *outside;
     struct metrics *metrics;
     struct state *state;

@@ -49,18 +49,37 @@ static const struct fault *check_event(const struct api_call *call)
                        "Could not parse request body into json: " STR_FMT, STR_ARG(why->says));
 }
 
+/* Holds one of the workers that wait for functions; false: all are held. */
+static bool hold_worker(struct api *api)
+{
+    if (atomic_fetch_add(&api->invocations, 1) < API_INVOCATIONS_MAX)
+        return true;
+    atomic_fetch_sub(&api->invocations, 1);
+    return false;
+}
+
+static const struct fault *invoke(struct api *api, const struct api_call *call, const struct invoke *what,
+                                  struct invoked *ret_invoked)
+{
+    struct lambda_port *port = &api->lambda->port;
+    if (!hold_worker(api))
+        return fault_coded(call->call.arena, FAULT_UNAVAILABLE, "TooManyRequestsException", "Rate Exceeded.");
+    const struct fault *why = port->invoke(port, &call->call, what, ret_invoked);
+    atomic_fetch_sub(&api->invocations, 1);
+    return why;
+}
+
 const struct fault *run_lambda_Invoke(struct api *api, const struct api_call *call, struct api_answer *answer)
 {
     struct function_ref ref;
     struct invoked invoked;
     struct arena *arena = call->call.arena;
-    struct invoke invoke = { .payload = call->text, .request_id = call->request_id };
+    struct invoke what = { .payload = call->text, .request_id = call->request_id };
     TRY(lambda_function_named(call, &ref));
-    TRY(read_type(call, &invoke.type));
+    TRY(read_type(call, &what.type));
     TRY(check_event(call));
-    invoke.function_arn = function_ref_arn(&ref, arena);
-    struct lambda_port *port = &api->lambda->port;
-    TRY(port->invoke(port, &call->call, &invoke, &invoked));
+    what.function_arn = function_ref_arn(&ref, arena);
+    TRY(invoke(api, call, &what, &invoked));
     answer->status = invoked.status;
     if (invoked.status == 200) {
         api_add_header(answer, "X-Amz-Executed-Version", invoked.version);

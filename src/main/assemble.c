@@ -383,7 +383,8 @@ static const struct fault *start_api(struct server *s)
     s->api.verify_identities_auto = s->verify_auto;
     struct api_server_settings settings = { .api = &s->api,
                                             .address = c->api,
-                                            .workers = (unsigned)c->api_workers + SQS_POLLS_MAX,
+                                            .workers = (unsigned)c->api_workers + SQS_POLLS_MAX +
+                                                       API_INVOCATIONS_MAX,
                                             .own_pages = pages_answer,
                                             .own_context = s };
     TRY(api_server_start(&settings, s->arena, &s->api_server));
