@@ -11,8 +11,9 @@ static struct arena *work_arena(void)
     return arena_new(WORK_MAX);
 }
 
-static void write_function(struct api_answer *answer, const struct function *f, const struct function_version *v,
-                           bool qualified, const struct api_call *call)
+static void write_function(struct api_answer *answer, const struct function *f,
+                           const struct function_version *v, bool qualified,
+                           const struct api_call *call)
 {
     struct json_writer w = json_writer(&answer->text);
     json_open(&w, '{');
@@ -21,8 +22,9 @@ static void write_function(struct api_answer *answer, const struct function *f, 
 }
 
 /* Publish: true: the version that came of it is answered. */
-static const struct fault *publish_too(struct api *api, const struct api_call *call, const struct function_ref *ref,
-                                       str description, struct api_answer *answer)
+static const struct fault *publish_too(struct api *api, const struct api_call *call,
+                                       const struct function_ref *ref, str description,
+                                       struct api_answer *answer)
 {
     const struct function *f;
     const struct function_version *v;
@@ -56,7 +58,8 @@ static const struct fault *create(struct api *api, const struct api_call *call, 
     TRY(lambda_draft_read(call, body, work, &draft));
     if (str_is_none(draft.role))
         return fault_coded(call->call.arena, FAULT_SYNTAX, "ValidationException",
-                           "1 validation error detected: Value null at 'role' failed to satisfy constraint: Member "
+                           "1 validation error detected: Value null at 'role' failed to satisfy "
+                           "constraint: Member "
                            "must not be null");
     TRY(lambda_pairs_read(json_get(body, "Tags"), work, &tags, &tag_count));
     TRY(lambda_zip_read(api, call, json_get(body, "Code"), &zip));
@@ -76,8 +79,8 @@ const struct fault *run_lambda_CreateFunction(struct api *api, const struct api_
     return why ? why->denial || why->because ? why : fault_keep(call->call.arena, why) : NULL;
 }
 
-static const struct fault *update_code(struct api *api, const struct api_call *call, struct arena *work,
-                                       struct api_answer *answer)
+static const struct fault *update_code(struct api *api, const struct api_call *call,
+                                       struct arena *work, struct api_answer *answer)
 {
     const struct json *body;
     struct function_ref ref;
@@ -87,8 +90,8 @@ static const struct fault *update_code(struct api *api, const struct api_call *c
     TRY(lambda_function_named(call, &ref));
     ref.qualifier = STR("");
     TRY(lambda_zip_read(api, call, body, &zip));
-    TRY(lambda_update_code(api->lambda, &call->call, &ref, json_str(body, "RevisionId"), buf_str(&zip),
-                           json_bool(body, "DryRun", false), &f));
+    TRY(lambda_update_code(api->lambda, &call->call, &ref, json_str(body, "RevisionId"),
+                           buf_str(&zip), json_bool(body, "DryRun", false), &f));
     if (json_bool(body, "Publish", false))
         return publish_too(api, call, &ref, STR_NONE, answer);
     write_function(answer, f, &f->versions[0], false, call);
@@ -103,7 +106,8 @@ const struct fault *run_lambda_UpdateFunctionCode(struct api *api, const struct 
     return why ? why->denial || why->because ? why : fault_keep(call->call.arena, why) : NULL;
 }
 
-const struct fault *run_lambda_UpdateFunctionConfiguration(struct api *api, const struct api_call *call,
+const struct fault *run_lambda_UpdateFunctionConfiguration(struct api *api,
+                                                           const struct api_call *call,
                                                            struct api_answer *answer)
 {
     const struct json *body;
@@ -121,7 +125,8 @@ const struct fault *run_lambda_UpdateFunctionConfiguration(struct api *api, cons
 
 /* ---- read ---- */
 
-const struct fault *run_lambda_GetFunction(struct api *api, const struct api_call *call, struct api_answer *answer)
+const struct fault *run_lambda_GetFunction(struct api *api, const struct api_call *call,
+                                           struct api_answer *answer)
 {
     struct function_ref ref;
     const struct function *f;
@@ -154,7 +159,8 @@ const struct fault *run_lambda_GetFunction(struct api *api, const struct api_cal
     return NULL;
 }
 
-const struct fault *run_lambda_GetFunctionConfiguration(struct api *api, const struct api_call *call,
+const struct fault *run_lambda_GetFunctionConfiguration(struct api *api,
+                                                        const struct api_call *call,
                                                         struct api_answer *answer)
 {
     struct function_ref ref;
@@ -176,12 +182,14 @@ const struct fault *run_lambda_ListFunctions(struct api *api, const struct api_c
     bool all_versions = str_eq(api_param(call, "FunctionVersion"), STR("ALL"));
     if (!str_is_none(wanted) && (!str_u64(wanted, &most) || most == 0))
         most = PAGE;
-    most = most > PAGE ? PAGE : most; /* "returns a maximum of 50 items" (API Reference, ListFunctions) */
+    most = most > PAGE ? PAGE
+                       : most; /* "returns a maximum of 50 items" (API Reference, ListFunctions) */
     TRY(lambda_ask(c, NULL, NULL, STR("lambda:ListFunctions"), NULL, 0));
-    str prefix = arena_strf(c->arena, "function/" STR_FMT "/" STR_FMT "/", STR_ARG(c->caller->account),
-                            STR_ARG(c->region));
-    str after = str_is_none(marker) ? STR("")
-                                    : arena_strf(c->arena, STR_FMT STR_FMT, STR_ARG(prefix), STR_ARG(marker));
+    str prefix = arena_strf(c->arena, "function/" STR_FMT "/" STR_FMT "/",
+                            STR_ARG(c->caller->account), STR_ARG(c->region));
+    str after = str_is_none(marker)
+                    ? STR("")
+                    : arena_strf(c->arena, STR_FMT STR_FMT, STR_ARG(prefix), STR_ARG(marker));
     const void *aggregate;
     str key, last = STR_NONE;
     uint64_t count = 0;

@@ -1,5 +1,5 @@
-/* api/lambda_calls.c - Lambda's REST JSON operations around calling a function: Invoke itself, who may,
- * how many at a time, what follows an asynchronous call; and tags. */
+/* api/lambda_calls.c - Lambda's REST JSON operations around calling a function: Invoke itself, who
+ * may, how many at a time, what follows an asynchronous call; and tags. */
 #include "api/api.h"
 #include "api/lambda_shape.h"
 #include "api/run.h"
@@ -58,18 +58,20 @@ static bool hold_worker(struct api *api)
     return false;
 }
 
-static const struct fault *invoke(struct api *api, const struct api_call *call, const struct invoke *what,
-                                  struct invoked *ret_invoked)
+static const struct fault *invoke(struct api *api, const struct api_call *call,
+                                  const struct invoke *what, struct invoked *ret_invoked)
 {
     struct lambda_port *port = &api->lambda->port;
     if (!hold_worker(api))
-        return fault_coded(call->call.arena, FAULT_UNAVAILABLE, "TooManyRequestsException", "Rate Exceeded.");
+        return fault_coded(call->call.arena, FAULT_UNAVAILABLE, "TooManyRequestsException",
+                           "Rate Exceeded.");
     const struct fault *why = port->invoke(port, &call->call, what, ret_invoked);
     atomic_fetch_sub(&api->invocations, 1);
     return why;
 }
 
-const struct fault *run_lambda_Invoke(struct api *api, const struct api_call *call, struct api_answer *answer)
+const struct fault *run_lambda_Invoke(struct api *api, const struct api_call *call,
+                                      struct api_answer *answer)
 {
     struct function_ref ref;
     struct invoked invoked;
@@ -132,10 +134,12 @@ const struct fault *run_lambda_RemovePermission(struct api *api, const struct ap
     struct function_ref ref;
     TRY(lambda_function_named(call, &ref));
     answer->status = 204;
-    return lambda_remove_permission(api->lambda, &call->call, &ref, call->place[1], api_param(call, "RevisionId"));
+    return lambda_remove_permission(api->lambda, &call->call, &ref, call->place[1],
+                                    api_param(call, "RevisionId"));
 }
 
-const struct fault *run_lambda_GetPolicy(struct api *api, const struct api_call *call, struct api_answer *answer)
+const struct fault *run_lambda_GetPolicy(struct api *api, const struct api_call *call,
+                                         struct api_answer *answer)
 {
     struct function_ref ref;
     const struct function_policy *policy;
@@ -170,7 +174,8 @@ const struct fault *run_lambda_PutFunctionConcurrency(struct api *api, const str
     int64_t reserved = json_int(body, "ReservedConcurrentExecutions", -1);
     if (reserved < 0)
         return fault_coded(call->call.arena, FAULT_SYNTAX, "ValidationException",
-                           "1 validation error detected: Value at 'reservedConcurrentExecutions' failed to satisfy "
+                           "1 validation error detected: Value at 'reservedConcurrentExecutions' "
+                           "failed to satisfy "
                            "constraint: Member must have value greater than or equal to 0");
     TRY(lambda_set_reserved(api->lambda, &call->call, &ref, reserved));
     write_reserved(answer, reserved);
@@ -189,7 +194,8 @@ const struct fault *run_lambda_GetFunctionConcurrency(struct api *api, const str
     return NULL;
 }
 
-const struct fault *run_lambda_DeleteFunctionConcurrency(struct api *api, const struct api_call *call,
+const struct fault *run_lambda_DeleteFunctionConcurrency(struct api *api,
+                                                         const struct api_call *call,
                                                          struct api_answer *answer)
 {
     struct function_ref ref;
@@ -200,14 +206,15 @@ const struct fault *run_lambda_DeleteFunctionConcurrency(struct api *api, const 
 
 /* ---- asynchronous calls ---- */
 
-static void write_async(struct json_writer *w, const struct function_ref *ref, const struct function_async *a,
-                        struct arena *arena)
+static void write_async(struct json_writer *w, const struct function_ref *ref,
+                        const struct function_async *a, struct arena *arena)
 {
     struct function_ref whole = *ref;
     whole.qualifier = a->qualifier;
     json_open(w, '{');
-    json_add_raw(w, "LastModified", arena_strf(arena, "%lld.%03d", (long long)(a->modified_ms / 1000),
-                                               (int)(a->modified_ms % 1000)));
+    json_add_raw(w, "LastModified",
+                 arena_strf(arena, "%lld.%03d", (long long)(a->modified_ms / 1000),
+                            (int)(a->modified_ms % 1000)));
     json_add_str(w, "FunctionArn", function_ref_arn(&whole, arena));
     if (a->attempts >= 0)
         json_add_int(w, "MaximumRetryAttempts", a->attempts);
@@ -228,8 +235,9 @@ static const struct fault *put_async(struct api *api, const struct api_call *cal
     const struct json *destinations = json_get(body, "DestinationConfig");
     if (json_str(json_get(destinations, "OnSuccess"), "Destination").len ||
         json_str(json_get(destinations, "OnFailure"), "Destination").len)
-        return fault_coded(call->call.arena, FAULT_UNBUILT, "NotImplemented",
-                           "The parameter DestinationConfig is not implemented; a DeadLetterConfig is");
+        return fault_coded(
+            call->call.arena, FAULT_UNBUILT, "NotImplemented",
+            "The parameter DestinationConfig is not implemented; a DeadLetterConfig is");
     const struct function_async async = { .attempts = json_int(body, "MaximumRetryAttempts", -1),
                                           .age_s = json_int(body, "MaximumEventAgeInSeconds", -1) };
     TRY(lambda_put_async(api->lambda, &call->call, &ref, &async, change, &set));
@@ -238,37 +246,43 @@ static const struct fault *put_async(struct api *api, const struct api_call *cal
     return NULL;
 }
 
-const struct fault *run_lambda_PutFunctionEventInvokeConfig(struct api *api, const struct api_call *call,
+const struct fault *run_lambda_PutFunctionEventInvokeConfig(struct api *api,
+                                                            const struct api_call *call,
                                                             struct api_answer *answer)
 {
     return put_async(api, call, false, answer);
 }
 
-const struct fault *run_lambda_UpdateFunctionEventInvokeConfig(struct api *api, const struct api_call *call,
+const struct fault *run_lambda_UpdateFunctionEventInvokeConfig(struct api *api,
+                                                               const struct api_call *call,
                                                                struct api_answer *answer)
 {
     return put_async(api, call, true, answer);
 }
 
-const struct fault *run_lambda_GetFunctionEventInvokeConfig(struct api *api, const struct api_call *call,
+const struct fault *run_lambda_GetFunctionEventInvokeConfig(struct api *api,
+                                                            const struct api_call *call,
                                                             struct api_answer *answer)
 {
     struct function_ref ref;
     const struct function *f;
     const struct function_version *v;
     TRY(lambda_function_named(call, &ref));
-    TRY(lambda_get(api->lambda, &call->call, &ref, STR("lambda:GetFunctionEventInvokeConfig"), &f, &v));
+    TRY(lambda_get(api->lambda, &call->call, &ref, STR("lambda:GetFunctionEventInvokeConfig"), &f,
+                   &v));
     const struct function_async *set = function_async(f, ref.qualifier);
     if (!set)
         return fault_coded(call->call.arena, FAULT_ABSENT, "ResourceNotFoundException",
                            "The function " STR_FMT ":" STR_FMT " doesn't have an EventInvokeConfig",
-                           STR_ARG(f->arn.text), STR_ARG(ref.qualifier.len ? ref.qualifier : STR("$LATEST")));
+                           STR_ARG(f->arn.text),
+                           STR_ARG(ref.qualifier.len ? ref.qualifier : STR("$LATEST")));
     struct json_writer w = json_writer(&answer->text);
     write_async(&w, &ref, set, call->call.arena);
     return NULL;
 }
 
-const struct fault *run_lambda_DeleteFunctionEventInvokeConfig(struct api *api, const struct api_call *call,
+const struct fault *run_lambda_DeleteFunctionEventInvokeConfig(struct api *api,
+                                                               const struct api_call *call,
                                                                struct api_answer *answer)
 {
     struct function_ref ref;
@@ -277,7 +291,8 @@ const struct fault *run_lambda_DeleteFunctionEventInvokeConfig(struct api *api, 
     return lambda_delete_async(api->lambda, &call->call, &ref);
 }
 
-const struct fault *run_lambda_ListFunctionEventInvokeConfigs(struct api *api, const struct api_call *call,
+const struct fault *run_lambda_ListFunctionEventInvokeConfigs(struct api *api,
+                                                              const struct api_call *call,
                                                               struct api_answer *answer)
 {
     struct function_ref ref;
@@ -285,7 +300,8 @@ const struct fault *run_lambda_ListFunctionEventInvokeConfigs(struct api *api, c
     const struct function_version *v;
     TRY(lambda_function_named(call, &ref));
     ref.qualifier = STR("");
-    TRY(lambda_get(api->lambda, &call->call, &ref, STR("lambda:ListFunctionEventInvokeConfigs"), &f, &v));
+    TRY(lambda_get(api->lambda, &call->call, &ref, STR("lambda:ListFunctionEventInvokeConfigs"), &f,
+                   &v));
     struct json_writer w = json_writer(&answer->text);
     json_open(&w, '{');
     json_name(&w, STR("FunctionEventInvokeConfigs"));
@@ -299,7 +315,8 @@ const struct fault *run_lambda_ListFunctionEventInvokeConfigs(struct api *api, c
 
 /* ---- tags ---- */
 
-const struct fault *run_lambda_TagResource(struct api *api, const struct api_call *call, struct api_answer *answer)
+const struct fault *run_lambda_TagResource(struct api *api, const struct api_call *call,
+                                           struct api_answer *answer)
 {
     const struct json *body;
     struct function_ref ref;
@@ -328,7 +345,8 @@ const struct fault *run_lambda_UntagResource(struct api *api, const struct api_c
     return lambda_untag(api->lambda, &call->call, &ref, keys, count);
 }
 
-const struct fault *run_lambda_ListTags(struct api *api, const struct api_call *call, struct api_answer *answer)
+const struct fault *run_lambda_ListTags(struct api *api, const struct api_call *call,
+                                        struct api_answer *answer)
 {
     struct function_ref ref;
     const struct function *f;

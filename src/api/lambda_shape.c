@@ -8,7 +8,8 @@
 
 enum { ZIP_ROOM = 51 * 1024 * 1024 };
 
-const struct fault *lambda_body(const struct api_call *call, struct arena *arena, const struct json **ret_body)
+const struct fault *lambda_body(const struct api_call *call, struct arena *arena,
+                                const struct json **ret_body)
 {
     const struct fault *why = json_parse(call->text.len ? call->text : STR("{}"), arena, ret_body);
     if (!why)
@@ -25,19 +26,22 @@ const struct fault *lambda_body(const struct api_call *call, struct arena *arena
 const struct fault *lambda_function_named(const struct api_call *call, struct function_ref *ret_ref)
 {
     str name = call->place[0], qualifier = api_param(call, "Qualifier");
-    if (function_ref_parse(name, qualifier, call->call.caller->account, call->call.region, ret_ref)) {
+    if (function_ref_parse(name, qualifier, call->call.caller->account, call->call.region,
+                           ret_ref)) {
         if (str_eq(ret_ref->region, call->call.region))
             return NULL;
         return fault_coded(call->call.arena, FAULT_ABSENT, "ResourceNotFoundException",
-                           "Functions from '" STR_FMT "' are not reachable in this region ('" STR_FMT "')",
+                           "Functions from '" STR_FMT
+                           "' are not reachable in this region ('" STR_FMT "')",
                            STR_ARG(ret_ref->region), STR_ARG(call->call.region));
     }
-    return fault_coded(call->call.arena, FAULT_SYNTAX, "ValidationException",
-                       "1 validation error detected: Value '" STR_FMT "' at 'functionName' failed to satisfy "
-                       "constraint: Member must satisfy regular expression pattern: "
-                       "(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}(-gov)?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?"
-                       "([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?",
-                       STR_ARG(name));
+    return fault_coded(
+        call->call.arena, FAULT_SYNTAX, "ValidationException",
+        "1 validation error detected: Value '" STR_FMT "' at 'functionName' failed to satisfy "
+        "constraint: Member must satisfy regular expression pattern: "
+        "(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}(-gov)?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?"
+        "([a-zA-Z0-9-_]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?",
+        STR_ARG(name));
 }
 
 /* ---- what is asked for ---- */
@@ -73,7 +77,8 @@ static const struct fault *refuse_unbuilt(const struct api_call *call, const str
         if (unbuilt[i].inner)
             value = json_get(value, unbuilt[i].inner);
         str text = json_text(value);
-        bool empty = !value || json_kind(value) == JSON_NULL || (json_size(value) == 0 && !text.len);
+        bool empty =
+            !value || json_kind(value) == JSON_NULL || (json_size(value) == 0 && !text.len);
         bool usual = unbuilt[i].usual && str_eq(text, str_of(unbuilt[i].usual));
         if (!empty && !usual)
             return not_built(call, unbuilt[i].member);
@@ -93,14 +98,15 @@ const struct fault *lambda_pairs_read(const struct json *object, struct arena *a
     if (!pairs)
         return &fault_no_memory;
     for (size_t i = 0; json_member(object, i, &name, &value); i++)
-        pairs[i] = (struct header) { name, json_kind(value) == JSON_STRING ? json_text(value) : STR("") };
+        pairs[i] =
+            (struct header) { name, json_kind(value) == JSON_STRING ? json_text(value) : STR("") };
     *ret_pairs = pairs;
     *ret_count = count;
     return NULL;
 }
 
-const struct fault *lambda_draft_read(const struct api_call *call, const struct json *body, struct arena *arena,
-                                      struct function_draft *d)
+const struct fault *lambda_draft_read(const struct api_call *call, const struct json *body,
+                                      struct arena *arena, struct function_draft *d)
 {
     TRY(refuse_unbuilt(call, body));
     *d = (struct function_draft) {
@@ -117,12 +123,13 @@ const struct fault *lambda_draft_read(const struct api_call *call, const struct 
     };
     const struct json *environment = json_get(body, "Environment");
     if (environment)
-        TRY(lambda_pairs_read(json_get(environment, "Variables"), arena, &d->environment, &d->environment_count));
+        TRY(lambda_pairs_read(json_get(environment, "Variables"), arena, &d->environment,
+                              &d->environment_count));
     return NULL;
 }
 
-static const struct fault *read_object(struct api *api, const struct api_call *call, const struct json *code,
-                                       struct buf *out)
+static const struct fault *read_object(struct api *api, const struct api_call *call,
+                                       const struct json *code, struct buf *out)
 {
     struct s3_object object;
     struct arena *kept = call->call.arena; /* a denial outlives the request's text */
@@ -139,9 +146,10 @@ static const struct fault *read_object(struct api *api, const struct api_call *c
     if (why && why->kind == FAULT_DENIED)
         return why;
     if (why)
-        return fault_coded(call->call.arena, FAULT_SYNTAX, "InvalidParameterValueException",
-                           "Error occurred while GetObject. S3 Error Code: %s. S3 Error Message: " STR_FMT,
-                           why->code ? why->code : "InternalError", STR_ARG(why->says));
+        return fault_coded(
+            call->call.arena, FAULT_SYNTAX, "InvalidParameterValueException",
+            "Error occurred while GetObject. S3 Error Code: %s. S3 Error Message: " STR_FMT,
+            why->code ? why->code : "InternalError", STR_ARG(why->says));
     for (str piece; object.body;) {
         TRY(object.body->read(object.body, &piece));
         if (!piece.len)
@@ -151,8 +159,8 @@ static const struct fault *read_object(struct api *api, const struct api_call *c
     return NULL;
 }
 
-const struct fault *lambda_zip_read(struct api *api, const struct api_call *call, const struct json *code,
-                                    struct buf *out)
+const struct fault *lambda_zip_read(struct api *api, const struct api_call *call,
+                                    const struct json *code, struct buf *out)
 {
     str zip = json_str(code, "ZipFile");
     *out = buf_new(ZIP_ROOM);
@@ -164,9 +172,11 @@ const struct fault *lambda_zip_read(struct api *api, const struct api_call *call
     else if (!base64_decode(out, zip) && !out->failed)
         return fault_coded(call->call.arena, FAULT_SYNTAX, "InvalidRequestContentException",
                            "Could not parse request body into json: ZipFile is not Base64");
-    return out->failed ? fault_coded(call->call.arena, FAULT_LIMIT, "RequestEntityTooLargeException",
-                                     "Request must be smaller than 69905067 bytes for the CreateFunction operation")
-                       : NULL;
+    return out->failed
+               ? fault_coded(
+                     call->call.arena, FAULT_LIMIT, "RequestEntityTooLargeException",
+                     "Request must be smaller than 69905067 bytes for the CreateFunction operation")
+               : NULL;
 }
 
 /* ---- what is answered ---- */
@@ -189,10 +199,12 @@ static str last_modified(int64_t ms, struct arena *arena)
     return arena_strf(arena, STR_FMT "+0000", STR_ARG(str_head(iso, iso.len - 1)));
 }
 
-void lambda_write_configuration(struct json_writer *w, const struct function *f, const struct function_version *v,
-                                bool qualified, struct arena *arena)
+void lambda_write_configuration(struct json_writer *w, const struct function *f,
+                                const struct function_version *v, bool qualified,
+                                struct arena *arena)
 {
-    str arn = qualified ? arena_strf(arena, STR_FMT ":" STR_FMT, STR_ARG(f->arn.text), STR_ARG(v->version))
+    str arn = qualified ? arena_strf(arena, STR_FMT ":" STR_FMT, STR_ARG(f->arn.text),
+                                     STR_ARG(v->version))
                         : f->arn.text;
     json_add_str(w, "FunctionName", f->name);
     json_add_str(w, "FunctionArn", arn);
@@ -228,11 +240,12 @@ void lambda_write_configuration(struct json_writer *w, const struct function *f,
     json_add_raw(w, "EphemeralStorage", STR("{\"Size\":512}"));
 }
 
-void lambda_write_alias(struct json_writer *w, const struct function *f, const struct function_alias *a,
-                        struct arena *arena)
+void lambda_write_alias(struct json_writer *w, const struct function *f,
+                        const struct function_alias *a, struct arena *arena)
 {
     json_open(w, '{');
-    json_add_str(w, "AliasArn", arena_strf(arena, STR_FMT ":" STR_FMT, STR_ARG(f->arn.text), STR_ARG(a->name)));
+    json_add_str(w, "AliasArn",
+                 arena_strf(arena, STR_FMT ":" STR_FMT, STR_ARG(f->arn.text), STR_ARG(a->name)));
     json_add_str(w, "Name", a->name);
     json_add_str(w, "FunctionVersion", a->version);
     json_add_str(w, "Description", a->description);

@@ -13,8 +13,8 @@ const struct fault *run_lambda_PublishVersion(struct api *api, const struct api_
     TRY(lambda_function_named(call, &ref));
     TRY(lambda_body(call, call->call.arena, &body));
     ref.qualifier = STR("");
-    TRY(lambda_publish(api->lambda, &call->call, &ref, json_str(body, "Description"), json_str(body, "CodeSha256"),
-                       json_str(body, "RevisionId"), &f, &v));
+    TRY(lambda_publish(api->lambda, &call->call, &ref, json_str(body, "Description"),
+                       json_str(body, "CodeSha256"), json_str(body, "RevisionId"), &f, &v));
     struct json_writer w = json_writer(&answer->text);
     json_open(&w, '{');
     lambda_write_configuration(&w, f, v, true, call->call.arena);
@@ -58,8 +58,9 @@ static const struct fault *put_alias(struct api *api, const struct api_call *cal
     TRY(lambda_function_named(call, &ref));
     TRY(lambda_body(call, call->call.arena, &body));
     if (json_size(json_get(json_get(body, "RoutingConfig"), "AdditionalVersionWeights")))
-        return fault_coded(call->call.arena, FAULT_UNBUILT, "NotImplemented",
-                           "The parameter RoutingConfig is not implemented: an alias leads to one version");
+        return fault_coded(
+            call->call.arena, FAULT_UNBUILT, "NotImplemented",
+            "The parameter RoutingConfig is not implemented: an alias leads to one version");
     ref.qualifier = STR("");
     const struct alias_draft draft = { .name = create ? json_str(body, "Name") : call->place[1],
                                        .version = json_str(body, "FunctionVersion"),
@@ -72,17 +73,20 @@ static const struct fault *put_alias(struct api *api, const struct api_call *cal
     return NULL;
 }
 
-const struct fault *run_lambda_CreateAlias(struct api *api, const struct api_call *call, struct api_answer *answer)
+const struct fault *run_lambda_CreateAlias(struct api *api, const struct api_call *call,
+                                           struct api_answer *answer)
 {
     return put_alias(api, call, true, answer);
 }
 
-const struct fault *run_lambda_UpdateAlias(struct api *api, const struct api_call *call, struct api_answer *answer)
+const struct fault *run_lambda_UpdateAlias(struct api *api, const struct api_call *call,
+                                           struct api_answer *answer)
 {
     return put_alias(api, call, false, answer);
 }
 
-const struct fault *run_lambda_GetAlias(struct api *api, const struct api_call *call, struct api_answer *answer)
+const struct fault *run_lambda_GetAlias(struct api *api, const struct api_call *call,
+                                        struct api_answer *answer)
 {
     struct function_ref ref;
     const struct function *f;
@@ -93,13 +97,15 @@ const struct fault *run_lambda_GetAlias(struct api *api, const struct api_call *
     const struct function_alias *alias = function_alias(f, call->place[1]);
     if (!alias)
         return fault_coded(call->call.arena, FAULT_ABSENT, "ResourceNotFoundException",
-                           "Cannot find alias arn: " STR_FMT ":" STR_FMT, STR_ARG(f->arn.text), STR_ARG(call->place[1]));
+                           "Cannot find alias arn: " STR_FMT ":" STR_FMT, STR_ARG(f->arn.text),
+                           STR_ARG(call->place[1]));
     struct json_writer w = json_writer(&answer->text);
     lambda_write_alias(&w, f, alias, call->call.arena);
     return NULL;
 }
 
-const struct fault *run_lambda_DeleteAlias(struct api *api, const struct api_call *call, struct api_answer *answer)
+const struct fault *run_lambda_DeleteAlias(struct api *api, const struct api_call *call,
+                                           struct api_answer *answer)
 {
     struct function_ref ref;
     TRY(lambda_function_named(call, &ref));
@@ -108,7 +114,8 @@ const struct fault *run_lambda_DeleteAlias(struct api *api, const struct api_cal
     return lambda_delete_alias(api->lambda, &call->call, &ref, call->place[1]);
 }
 
-const struct fault *run_lambda_ListAliases(struct api *api, const struct api_call *call, struct api_answer *answer)
+const struct fault *run_lambda_ListAliases(struct api *api, const struct api_call *call,
+                                           struct api_answer *answer)
 {
     struct function_ref ref;
     const struct function *f;

@@ -1,9 +1,10 @@
-/* services/lambda/async.c - asynchronous invocations: taken on durably, done later, tried again, given
- * up with their reason.
+/* services/lambda/async.c - asynchronous invocations: taken on durably, done later, tried again,
+ * given up with their reason.
  *
- * Developer Guide, "How Lambda handles errors and retries with asynchronous invocation": a function's
- * error is followed by up to two more attempts, one minute and two minutes later; when there is no
- * place to run it, Lambda goes on for up to six hours, from one second of waiting to five minutes. */
+ * Developer Guide, "How Lambda handles errors and retries with asynchronous invocation": a
+ * function's error is followed by up to two more attempts, one minute and two minutes later; when
+ * there is no place to run it, Lambda goes on for up to six hours, from one second of waiting to
+ * five minutes. */
 #include "base/json.h"
 #include "base/random_id.h"
 #include "services/lambda/change.h"
@@ -17,7 +18,8 @@ enum {
 };
 static const int64_t error_waits_ms[] = { 60 * 1000, 120 * 1000 };
 
-const struct fault *lambda_leave_errand(struct lambda_service *s, const struct call *call, const struct run *run)
+const struct fault *lambda_leave_errand(struct lambda_service *s, const struct call *call,
+                                        const struct run *run)
 {
     char id[MESSAGE_ID_LEN + 1];
     AUTO_BUF head = buf_new(64 * 1024);
@@ -39,16 +41,16 @@ const struct fault *lambda_leave_errand(struct lambda_service *s, const struct c
 
 /* ---- where a lost event goes ---- */
 
-static void add_attribute(struct message_attribute *list, size_t *count, const char *name,
-                          str type, str value)
+static void add_attribute(struct message_attribute *list, size_t *count, const char *name, str type,
+                          str value)
 {
     list[(*count)++] = (struct message_attribute) { str_of(name), type, value };
 }
 
 /* The event, with RequestID, ErrorCode and ErrorMessage beside it (Developer Guide, "Dead-letter
  * queues"). As the function's role, whose policy must let it. */
-static const struct fault *send_dead(struct lambda_service *s, const struct call *call, const struct run *run,
-                                     str message)
+static const struct fault *send_dead(struct lambda_service *s, const struct call *call,
+                                     const struct run *run, str message)
 {
     struct caller session, service = { .kind = CALLER_SERVICE,
                                        .account = run->function->account,
@@ -62,13 +64,15 @@ static const struct fault *send_dead(struct lambda_service *s, const struct call
     struct arn arn;
     as.caller = &service;
     as.region = run->function->region;
-    TRY(s->ports->sts->assume_role(s->ports->sts, &as, run->version->role, run->function->name, &session));
+    TRY(s->ports->sts->assume_role(s->ports->sts, &as, run->version->role, run->function->name,
+                                   &session));
     as.caller = &session;
     add_attribute(attributes, &count, "RequestID", STR("String"), run->request_id);
     add_attribute(attributes, &count, "ErrorCode", STR("Number"), STR("200"));
     add_attribute(attributes, &count, "ErrorMessage", STR("String"), str_head(message, 1024));
     if (arn_parse(target, &arn) && str_eq(arn.service, STR("sqs")) && s->ports->sqs)
-        return s->ports->sqs->send_message(s->ports->sqs, &as, target, run->payload, attributes, count);
+        return s->ports->sqs->send_message(s->ports->sqs, &as, target, run->payload, attributes,
+                                           count);
     if (s->ports->sns) {
         str id;
         return s->ports->sns->publish(s->ports->sns, &as,
@@ -78,19 +82,21 @@ static const struct fault *send_dead(struct lambda_service *s, const struct call
                                                           .message_id = STR_NONE },
                                       &id);
     }
-    return fault(call->arena, FAULT_UNBUILT, NULL, "nothing here takes dead letters for " STR_FMT, STR_ARG(target));
+    return fault(call->arena, FAULT_UNBUILT, NULL, "nothing here takes dead letters for " STR_FMT,
+                 STR_ARG(target));
 }
 
 /* With a dead-letter target that took it, the event is where its owner wanted it: done. */
-static struct errand_end give_up(struct lambda_service *s, const struct call *call, const struct run *run,
-                                 const struct fault *why, str message)
+static struct errand_end give_up(struct lambda_service *s, const struct call *call,
+                                 const struct run *run, const struct fault *why, str message)
 {
     if (!run->version->dead_letter_arn.len)
         return (struct errand_end) { .settlement = SETTLE_DEAD, .says = message, .why = why };
     const struct fault *lost = send_dead(s, call, run, message);
     if (!lost)
         return (struct errand_end) { .settlement = SETTLE_DONE,
-                                     .says = arena_strf(call->arena, STR_FMT "; sent to " STR_FMT, STR_ARG(message),
+                                     .says = arena_strf(call->arena, STR_FMT "; sent to " STR_FMT,
+                                                        STR_ARG(message),
                                                         STR_ARG(run->version->dead_letter_arn)),
                                      .why = why };
     return (struct errand_end) { .settlement = SETTLE_DEAD, .says = message, .why = lost };
@@ -106,9 +112,10 @@ static int64_t no_place_wait_ms(int number)
     return wait < NO_PLACE_MOST_MS ? wait : NO_PLACE_MOST_MS;
 }
 
-static struct errand_end again_or_never(struct lambda_service *s, const struct call *call, const struct run *run,
-                                        const struct errand_attempt *a, const struct function_async *set,
-                                        int64_t wait_ms, bool may_again, const struct fault *why, str message)
+static struct errand_end again_or_never(struct lambda_service *s, const struct call *call,
+                                        const struct run *run, const struct errand_attempt *a,
+                                        const struct function_async *set, int64_t wait_ms,
+                                        bool may_again, const struct fault *why, str message)
 {
     int64_t age_ms = (set && set->age_s >= 0 ? set->age_s : AGE_USUAL_S) * 1000;
     if (may_again && a->now_ms + wait_ms - a->since_ms < age_ms)
@@ -119,7 +126,8 @@ static struct errand_end again_or_never(struct lambda_service *s, const struct c
     return give_up(s, call, run, why, message);
 }
 
-static const struct fault *read_head(const struct errand_attempt *a, struct function_ref *ref, struct run *run)
+static const struct fault *read_head(const struct errand_attempt *a, struct function_ref *ref,
+                                     struct run *run)
 {
     const struct json *head;
     TRY(json_parse(a->errand.head, a->arena, &head));
@@ -156,15 +164,16 @@ struct errand_end lambda_errand_run(struct errand_runner *runner, const struct e
     const struct function_async *set = function_async(run.function, ref.qualifier);
     why = function_run(s, &call, &run, &invoked);
     if (why) /* it was not run: no attempt of the function's */
-        return again_or_never(s, &call, &run, a, set, no_place_wait_ms(a->number), true, why, why->says);
+        return again_or_never(s, &call, &run, a, set, no_place_wait_ms(a->number), true, why,
+                              why->says);
     if (str_is_none(invoked.function_error))
         return (struct errand_end) { .settlement = SETTLE_DONE, .says = STR_NONE };
     const int retries = (int)(set && set->attempts >= 0 ? set->attempts : ATTEMPTS_USUAL);
     const bool may_again = a->number <= retries;
     why = fault_coded(a->arena, FAULT_UNAVAILABLE, "Unhandled", "the function failed: " STR_FMT,
                       STR_ARG(str_head(invoked.payload, 1024)));
-    return again_or_never(s, &call, &run, a, set, may_again ? error_waits_ms[a->number - 1] : 0, may_again, why,
-                          STR("the function answered with an error"));
+    return again_or_never(s, &call, &run, a, set, may_again ? error_waits_ms[a->number - 1] : 0,
+                          may_again, why, STR("the function answered with an error"));
 }
 
 unsigned lambda_errand_share(struct errand_runner *runner, const struct world *world, str target)

@@ -29,7 +29,8 @@ static bool read_text(const char *path, char *to, size_t room)
     return len > 0;
 }
 
-static bool file_of(const struct cgroups *c, unsigned slot, const char *name, char to[CGROUP_PATH_MAX])
+static bool file_of(const struct cgroups *c, unsigned slot, const char *name,
+                    char to[CGROUP_PATH_MAX])
 {
     int len = snprintf(to, CGROUP_PATH_MAX, "%s/%u/%s", c->base, slot, name);
     return c->base[0] && len > 0 && len < CGROUP_PATH_MAX;
@@ -42,7 +43,8 @@ static bool write_slot(const struct cgroups *c, unsigned slot, const char *name,
 }
 
 /* The number behind a word of a file, or the file's own where the word is empty. */
-static uint64_t read_number(const struct cgroups *c, unsigned slot, const char *name, const char *word)
+static uint64_t read_number(const struct cgroups *c, unsigned slot, const char *name,
+                            const char *word)
 {
     char path[CGROUP_PATH_MAX], text[1024];
     if (!file_of(c, slot, name, path) || !read_text(path, text, sizeof text))

@@ -7,8 +7,8 @@ enum { TRIES = 16, RECORD_MAX = 16 * 1024 * 1024 };
 
 const struct fault *lambda_not_found(const struct call *call, const struct function_ref *ref)
 {
-    return fault_coded(call->arena, FAULT_ABSENT, "ResourceNotFoundException", "Function not found: " STR_FMT,
-                       STR_ARG(function_ref_arn(ref, call->arena)));
+    return fault_coded(call->arena, FAULT_ABSENT, "ResourceNotFoundException",
+                       "Function not found: " STR_FMT, STR_ARG(function_ref_arn(ref, call->arena)));
 }
 
 const struct fault *function_put(struct lambda_service *s, const struct call *call,
@@ -58,9 +58,11 @@ const struct fault *function_change(struct lambda_service *s, const struct call 
         if (!why || why->kind != FAULT_CONFLICT || why->code)
             return why;
     }
-    return fault_coded(call->arena, FAULT_CONFLICT, "ResourceConflictException",
-                       "The operation cannot be performed at this time. An update is in progress for "
-                       "resource: " STR_FMT, STR_ARG(function_ref_arn(ref, call->arena)));
+    return fault_coded(
+        call->arena, FAULT_CONFLICT, "ResourceConflictException",
+        "The operation cannot be performed at this time. An update is in progress for "
+        "resource: " STR_FMT,
+        STR_ARG(function_ref_arn(ref, call->arena)));
 }
 
 str function_revision(struct lambda_service *s, const struct call *call)

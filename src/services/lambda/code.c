@@ -1,8 +1,8 @@
 /* services/lambda/code.c - deployment packages, by their SHA-256.
  *
- * DIR/code/HASH.zip. A file is written under another name, flushed and renamed, so that one with its
- * name is whole; it is there before a function's record names it. A stop in between leaves a file that
- * nobody names, which the next use of the same code takes up. */
+ * DIR/code/HASH.zip. A file is written under another name, flushed and renamed, so that one with
+ * its name is whole; it is there before a function's record names it. A stop in between leaves a
+ * file that nobody names, which the next use of the same code takes up. */
 #include "services/lambda/change.h"
 
 #include "base/base64.h"
@@ -95,7 +95,8 @@ const struct fault *code_open(struct lambda_service *s, str hash, struct arena *
     const char *path = path_of(s, hash, ".zip", arena);
     int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     if (fd < 0)
-        return fault(arena, FAULT_UNAVAILABLE, NULL, "a function's code cannot be read: %s", strerror(errno));
+        return fault(arena, FAULT_UNAVAILABLE, NULL, "a function's code cannot be read: %s",
+                     strerror(errno));
     *ret_fd = fd;
     return NULL;
 }
@@ -104,7 +105,8 @@ void code_drop(struct lambda_service *s, const struct world *world, str hash, st
 {
     const void *aggregate;
     str key;
-    for (str after = STR(""); world_next(world, STR("function/"), after, &key, &aggregate); after = key) {
+    for (str after = STR(""); world_next(world, STR("function/"), after, &key, &aggregate);
+         after = key) {
         const struct function *f = aggregate;
         for (size_t i = 0; f && i < f->version_count; i++)
             if (str_eq(f->versions[i].code_hash, hash))

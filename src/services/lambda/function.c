@@ -75,9 +75,10 @@ bool function_ref_parse(str text, str qualifier, str account, str region,
 str function_ref_arn(const struct function_ref *ref, struct arena *arena)
 {
     str partition = region_partition(ref->region);
-    return arena_strf(arena, "arn:" STR_FMT ":lambda:" STR_FMT ":" STR_FMT ":function:" STR_FMT "%s" STR_FMT,
-                      STR_ARG(partition), STR_ARG(ref->region), STR_ARG(ref->account),
-                      STR_ARG(ref->name), ref->qualifier.len ? ":" : "", STR_ARG(ref->qualifier));
+    return arena_strf(
+        arena, "arn:" STR_FMT ":lambda:" STR_FMT ":" STR_FMT ":function:" STR_FMT "%s" STR_FMT,
+        STR_ARG(partition), STR_ARG(ref->region), STR_ARG(ref->account), STR_ARG(ref->name),
+        ref->qualifier.len ? ":" : "", STR_ARG(ref->qualifier));
 }
 
 str function_state_key(const struct function_ref *ref, struct arena *arena)
@@ -246,8 +247,7 @@ static const struct fault *read_pairs(const struct json *j, struct arena *arena,
     const struct json *value;
     str name;
     for (size_t i = 0; json_member(j, i, &name, &value); i++)
-        pairs[i] =
-            (struct header) { arena_str(arena, name), arena_str(arena, json_text(value)) };
+        pairs[i] = (struct header) { arena_str(arena, name), arena_str(arena, json_text(value)) };
     *ret_pairs = pairs;
     *ret_count = count;
     return NULL;
@@ -279,7 +279,8 @@ static const struct fault *read_versions(const struct json *list, struct arena *
         };
         TRY(read_pairs(json_get(j, "environment"), arena, &v->environment, &v->environment_count));
         if (!v->version.len || v->code_hash.len != CODE_HASH_LEN)
-            return fault(arena, FAULT_SYNTAX, NULL, "a function's record has a version without code");
+            return fault(arena, FAULT_SYNTAX, NULL,
+                         "a function's record has a version without code");
     }
     f->versions = versions;
     f->version_count = count;
@@ -323,7 +324,8 @@ static const struct fault *read_policy(const struct json *j, struct arena *arena
 {
     const struct json *list = json_get(j, "statements");
     size_t count = json_size(list);
-    str *statements = ARENA_ARRAY(arena, str, count + 1), *sids = ARENA_ARRAY(arena, str, count + 1);
+    str *statements = ARENA_ARRAY(arena, str, count + 1),
+        *sids = ARENA_ARRAY(arena, str, count + 1);
     struct document *document = ARENA_NEW(arena, struct document);
     if (!statements || !sids || !document)
         return &fault_no_memory;

@@ -20,21 +20,24 @@ const struct fault *lambda_ask(const struct call *call, const struct function_re
                                const struct function *function, str action,
                                const struct context_key *context, size_t context_count)
 {
-    const struct function_policy *policy = function ? function_policy(function, ref->qualifier) : NULL;
+    const struct function_policy *policy =
+        function ? function_policy(function, ref->qualifier) : NULL;
     str resource = ref ? function_ref_arn(ref, call->arena) : STR("*");
-    str name = ref ? arena_strf(call->arena, "policy of function " STR_FMT "%s" STR_FMT, STR_ARG(ref->name),
-                                ref->qualifier.len ? ":" : "", STR_ARG(ref->qualifier))
-                   : STR("");
+    str name =
+        ref ? arena_strf(call->arena, "policy of function " STR_FMT "%s" STR_FMT,
+                         STR_ARG(ref->name), ref->qualifier.len ? ":" : "", STR_ARG(ref->qualifier))
+            : STR("");
     if (str_is_none(resource) || str_is_none(name))
         return &fault_no_memory;
-    return authorize(call, &(struct ask) { .action = action,
-                                           .resource = resource,
-                                           .resource_account = ref ? ref->account : call->caller->account,
-                                           .resource_policy = policy ? policy->document : NULL,
-                                           .resource_kind = EXHIBIT_RESOURCE,
-                                           .resource_policy_name = name,
-                                           .context = context,
-                                           .context_count = context_count });
+    return authorize(call,
+                     &(struct ask) { .action = action,
+                                     .resource = resource,
+                                     .resource_account = ref ? ref->account : call->caller->account,
+                                     .resource_policy = policy ? policy->document : NULL,
+                                     .resource_kind = EXHIBIT_RESOURCE,
+                                     .resource_policy_name = name,
+                                     .context = context,
+                                     .context_count = context_count });
 }
 
 static const struct fault *may(const struct call *call, const struct function_ref *ref, str action)
@@ -44,7 +47,8 @@ static const struct fault *may(const struct call *call, const struct function_re
 
 static const struct fault *invalid(const struct call *call, const char *fmt, str value)
 {
-    return fault_coded(call->arena, FAULT_SYNTAX, "InvalidParameterValueException", fmt, STR_ARG(value));
+    return fault_coded(call->arena, FAULT_SYNTAX, "InvalidParameterValueException", fmt,
+                       STR_ARG(value));
 }
 
 /* iam:PassRole, and whether Lambda could take the role: its trust policy decides. */
@@ -53,13 +57,15 @@ static const struct fault *check_role(struct lambda_service *s, const struct cal
 {
     struct arn arn, source;
     struct caller session;
-    role_arn = arena_str(call->arena, role_arn); /* a denial keeps it, and the request's text may go first */
+    role_arn = arena_str(call->arena,
+                         role_arn); /* a denial keeps it, and the request's text may go first */
     if (str_is_none(role_arn))
         return &fault_no_memory;
     if (!arn_parse(role_arn, &arn) || !str_eq(arn.service, STR("iam")) ||
         !str_starts(arn.resource, STR("role/")))
         return fault_coded(call->arena, FAULT_SYNTAX, "ValidationException",
-                           "1 validation error detected: Value '" STR_FMT "' at 'role' failed to satisfy "
+                           "1 validation error detected: Value '" STR_FMT
+                           "' at 'role' failed to satisfy "
                            "constraint: Member must satisfy regular expression pattern: "
                            "arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+",
                            STR_ARG(role_arn));
@@ -67,11 +73,11 @@ static const struct fault *check_role(struct lambda_service *s, const struct cal
     TRY(pass_role(call, role_arn, lambda, function));
     if (!arn_parse(function, &source))
         return &fault_no_memory;
-    struct caller service = { .kind = CALLER_SERVICE,
-                              .account = ref->account,
-                              .service = { .principal = lambda,
-                                           .source_account = ref->account,
-                                           .source_arn = source } };
+    struct caller service = {
+        .kind = CALLER_SERVICE,
+        .account = ref->account,
+        .service = { .principal = lambda, .source_account = ref->account, .source_arn = source }
+    };
     struct call as = *call;
     as.caller = &service;
     if (!s->ports->sts->assume_role(s->ports->sts, &as, role_arn, ref->name, &session))
@@ -82,7 +88,8 @@ static const struct fault *check_role(struct lambda_service *s, const struct cal
 
 /* ---- the settings ---- */
 
-/* Families that are run here; of each AWS has had several versions, and the machine has the one it has. */
+/* Families that are run here; of each AWS has had several versions, and the machine has the one it
+ * has. */
 static const struct {
     str family;
     bool handler;
@@ -91,8 +98,8 @@ static const struct {
     { STR_INIT("python3."), true },
     { STR_INIT("provided"), false },
 };
-static const str unbuilt_runtimes[] = { STR_INIT("java"), STR_INIT("ruby"), STR_INIT("dotnet"), STR_INIT("go1.x"),
-                                        STR_INIT("python2") };
+static const str unbuilt_runtimes[] = { STR_INIT("java"), STR_INIT("ruby"), STR_INIT("dotnet"),
+                                        STR_INIT("go1.x"), STR_INIT("python2") };
 
 static const struct fault *check_runtime(const struct call *call, const struct function_version *v)
 {
@@ -100,28 +107,49 @@ static const struct fault *check_runtime(const struct call *call, const struct f
         if (!str_starts(v->runtime, runtimes[i].family))
             continue;
         if (runtimes[i].handler && !v->handler.len)
-            return invalid(call, "Runtime and Handler are mandatory parameters for functions created with "
-                                 "deployment packages." STR_FMT, STR(""));
+            return invalid(
+                call,
+                "Runtime and Handler are mandatory parameters for functions created with "
+                "deployment packages." STR_FMT,
+                STR(""));
         return NULL;
     }
     for (size_t i = 0; i < sizeof unbuilt_runtimes / sizeof unbuilt_runtimes[0]; i++) {
         if (str_starts(v->runtime, unbuilt_runtimes[i]))
             return fault_coded(call->arena, FAULT_UNBUILT, "NotImplemented",
-                               "The runtime " STR_FMT " is not implemented here: nodejs, python3 and "
-                               "provided are", STR_ARG(v->runtime));
+                               "The runtime " STR_FMT
+                               " is not implemented here: nodejs, python3 and "
+                               "provided are",
+                               STR_ARG(v->runtime));
     }
-    return invalid(call, "Value " STR_FMT " at 'runtime' failed to satisfy constraint: Member must satisfy "
-                         "enum value set or be a valid ARN", v->runtime);
+    return invalid(call,
+                   "Value " STR_FMT
+                   " at 'runtime' failed to satisfy constraint: Member must satisfy "
+                   "enum value set or be a valid ARN",
+                   v->runtime);
 }
 
 static bool name_is_reserved(str name)
 {
     static const char *const names[] = {
-        "_HANDLER", "_X_AMZN_TRACE_ID", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_EXECUTION_ENV",
-        "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION",
-        "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME",
-        "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
-        "AWS_LAMBDA_RUNTIME_API", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR",
+        "_HANDLER",
+        "_X_AMZN_TRACE_ID",
+        "AWS_DEFAULT_REGION",
+        "AWS_REGION",
+        "AWS_EXECUTION_ENV",
+        "AWS_LAMBDA_FUNCTION_NAME",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+        "AWS_LAMBDA_FUNCTION_VERSION",
+        "AWS_LAMBDA_INITIALIZATION_TYPE",
+        "AWS_LAMBDA_LOG_GROUP_NAME",
+        "AWS_LAMBDA_LOG_STREAM_NAME",
+        "AWS_ACCESS_KEY",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_LAMBDA_RUNTIME_API",
+        "LAMBDA_TASK_ROOT",
+        "LAMBDA_RUNTIME_DIR",
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (str_eq(name, str_of(names[i])))
@@ -132,56 +160,70 @@ static bool name_is_reserved(str name)
 static bool name_ok(str name)
 {
     for (size_t i = 0; i < name.len; i++)
-        if (!ascii_is_alpha(name.ptr[i]) && (i == 0 || (!ascii_is_digit(name.ptr[i]) && name.ptr[i] != '_')))
+        if (!ascii_is_alpha(name.ptr[i]) &&
+            (i == 0 || (!ascii_is_digit(name.ptr[i]) && name.ptr[i] != '_')))
             return false;
     return name.len > 1;
 }
 
-static const struct fault *check_environment(const struct call *call, const struct header *pairs, size_t count)
+static const struct fault *check_environment(const struct call *call, const struct header *pairs,
+                                             size_t count)
 {
     size_t size = 0;
     for (size_t i = 0; i < count; i++) {
         if (name_is_reserved(pairs[i].name))
-            return invalid(call, "Lambda was unable to configure your environment variables because the "
-                                 "environment variables you have provided contains reserved keys that are "
-                                 "currently not supported for modification. Reserved keys used in this "
-                                 "request: " STR_FMT, pairs[i].name);
+            return invalid(
+                call,
+                "Lambda was unable to configure your environment variables because the "
+                "environment variables you have provided contains reserved keys that are "
+                "currently not supported for modification. Reserved keys used in this "
+                "request: " STR_FMT,
+                pairs[i].name);
         if (!name_ok(pairs[i].name))
-            return fault_coded(call->arena, FAULT_SYNTAX, "ValidationException",
-                               "1 validation error detected: Value at 'environment.variables' failed to satisfy "
-                               "constraint: Map keys must satisfy constraint: [Member must satisfy regular "
-                               "expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]");
+            return fault_coded(
+                call->arena, FAULT_SYNTAX, "ValidationException",
+                "1 validation error detected: Value at 'environment.variables' failed to satisfy "
+                "constraint: Map keys must satisfy constraint: [Member must satisfy regular "
+                "expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]");
         size += pairs[i].name.len + pairs[i].value.len;
     }
     if (size <= ENVIRONMENT_MAX)
         return NULL;
-    return invalid(call, "Lambda was unable to configure your environment variables because the environment "
-                         "variables you have provided exceeded the 4KB limit." STR_FMT, STR(""));
+    return invalid(
+        call,
+        "Lambda was unable to configure your environment variables because the environment "
+        "variables you have provided exceeded the 4KB limit." STR_FMT,
+        STR(""));
 }
 
-static const struct fault *check_number(const struct call *call, const char *name, int64_t value, int64_t least,
-                                        int64_t most)
+static const struct fault *check_number(const struct call *call, const char *name, int64_t value,
+                                        int64_t least, int64_t most)
 {
     if (value >= least && value <= most)
         return NULL;
-    return fault_coded(call->arena, FAULT_SYNTAX, "ValidationException",
-                       "1 validation error detected: Value '%lld' at '%s' failed to satisfy constraint: Member "
-                       "must have value %s than or equal to %lld",
-                       (long long)value, name, value < least ? "greater" : "less",
-                       (long long)(value < least ? least : most));
+    return fault_coded(
+        call->arena, FAULT_SYNTAX, "ValidationException",
+        "1 validation error detected: Value '%lld' at '%s' failed to satisfy constraint: Member "
+        "must have value %s than or equal to %lld",
+        (long long)value, name, value < least ? "greater" : "less",
+        (long long)(value < least ? least : most));
 }
 
 /* Dead letters go where there is a port for them. */
-static const struct fault *check_dead_letter(struct lambda_service *s, const struct call *call, str target)
+static const struct fault *check_dead_letter(struct lambda_service *s, const struct call *call,
+                                             str target)
 {
     struct arn arn;
     if (!target.len)
         return NULL;
-    if (!arn_parse(target, &arn) || (!str_eq(arn.service, STR("sqs")) && !str_eq(arn.service, STR("sns"))))
+    if (!arn_parse(target, &arn) ||
+        (!str_eq(arn.service, STR("sqs")) && !str_eq(arn.service, STR("sns"))))
         return fault_coded(call->arena, FAULT_SYNTAX, "ValidationException",
-                           "1 validation error detected: Value '" STR_FMT "' at 'deadLetterConfig.targetArn' failed "
+                           "1 validation error detected: Value '" STR_FMT
+                           "' at 'deadLetterConfig.targetArn' failed "
                            "to satisfy constraint: Member must satisfy regular expression pattern: "
-                           "(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()", STR_ARG(target));
+                           "(arn:(aws[a-zA-Z-]*)?:[a-z0-9-.]+:.*)|()",
+                           STR_ARG(target));
     bool queue = str_eq(arn.service, STR("sqs"));
     if (queue ? s->ports->sqs != NULL : s->ports->sns != NULL)
         return NULL;
@@ -196,10 +238,12 @@ static const struct fault *check_settings(struct lambda_service *s, const struct
     TRY(check_number(call, "timeout", v->timeout_s, 1, TIMEOUT_MAX_S));
     TRY(check_number(call, "memorySize", v->memory_mb, MEMORY_MIN_MB, MEMORY_MAX_MB));
     if (v->description.len > 256 || v->handler.len > 128)
-        return fault_coded(call->arena, FAULT_SYNTAX, "ValidationException",
-                           "1 validation error detected: Value at '%s' failed to satisfy constraint: Member must "
-                           "have length less than or equal to %d",
-                           v->description.len > 256 ? "description" : "handler", v->description.len > 256 ? 256 : 128);
+        return fault_coded(
+            call->arena, FAULT_SYNTAX, "ValidationException",
+            "1 validation error detected: Value at '%s' failed to satisfy constraint: Member must "
+            "have length less than or equal to %d",
+            v->description.len > 256 ? "description" : "handler",
+            v->description.len > 256 ? 256 : 128);
     TRY(check_dead_letter(s, call, v->dead_letter_arn));
     return check_environment(call, v->environment, v->environment_count);
 }
@@ -224,11 +268,14 @@ static void apply(const struct function_draft *d, struct function_version *v)
 static const struct fault *check_zip(const struct call *call, str zip)
 {
     if (!zip.len)
-        return invalid(call, "Could not unzip uploaded file. Please check your file, then try to upload "
-                             "again." STR_FMT, STR(""));
+        return invalid(call,
+                       "Could not unzip uploaded file. Please check your file, then try to upload "
+                       "again." STR_FMT,
+                       STR(""));
     if (zip.len > ZIP_MAX)
-        return fault_coded(call->arena, FAULT_LIMIT, "RequestEntityTooLargeException",
-                           "Request must be smaller than 69905067 bytes for the CreateFunction operation");
+        return fault_coded(
+            call->arena, FAULT_LIMIT, "RequestEntityTooLargeException",
+            "Request must be smaller than 69905067 bytes for the CreateFunction operation");
     return NULL;
 }
 
@@ -255,9 +302,9 @@ static const struct fault *create(struct lambda_service *s, const struct call *c
 }
 
 const struct fault *lambda_create(struct lambda_service *s, const struct call *call,
-                                  const struct function_ref *ref, const struct function_draft *draft,
-                                  const struct header *tags, size_t tag_count, str zip,
-                                  const struct function **ret_function)
+                                  const struct function_ref *ref,
+                                  const struct function_draft *draft, const struct header *tags,
+                                  size_t tag_count, str zip, const struct function **ret_function)
 {
     TRY(may(call, ref, STR("lambda:CreateFunction")));
     struct function *f = ARENA_NEW(call->arena, struct function);
@@ -316,7 +363,8 @@ struct updating {
 /* A copy of the versions in which $LATEST can be written. */
 static struct function_version *latest_of(const struct call *call, struct function *f)
 {
-    struct function_version *versions = ARENA_ARRAY(call->arena, struct function_version, f->version_count + 1);
+    struct function_version *versions =
+        ARENA_ARRAY(call->arena, struct function_version, f->version_count + 1);
     if (!versions || !f->version_count)
         return NULL;
     memcpy(versions, f->versions, f->version_count * sizeof *versions);
@@ -340,8 +388,8 @@ static const struct fault *set_code(void *context, const struct call *call, stru
 }
 
 const struct fault *lambda_update_code(struct lambda_service *s, const struct call *call,
-                                       const struct function_ref *ref, str revision_id, str zip, bool dry_run,
-                                       const struct function **ret_function)
+                                       const struct function_ref *ref, str revision_id, str zip,
+                                       bool dry_run, const struct function **ret_function)
 {
     TRY(may(call, ref, STR("lambda:UpdateFunctionCode")));
     const struct function *now = function_find(call->world, ref);
@@ -368,7 +416,8 @@ const struct fault *lambda_update_code(struct lambda_service *s, const struct ca
     return why;
 }
 
-static const struct fault *set_configuration(void *context, const struct call *call, struct function *f)
+static const struct fault *set_configuration(void *context, const struct call *call,
+                                             struct function *f)
 {
     struct updating *u = context;
     struct function_version *v = latest_of(call, f);
@@ -401,17 +450,22 @@ const struct fault *lambda_update_configuration(struct lambda_service *s, const 
 
 /* ---- removed ---- */
 
-static const struct fault *remove_version(void *context, const struct call *call, struct function *f)
+static const struct fault *remove_version(void *context, const struct call *call,
+                                          struct function *f)
 {
     const struct function_ref *ref = context;
     for (size_t i = 0; i < f->alias_count; i++) {
         if (str_eq(f->aliases[i].version, ref->qualifier))
-            return fault_coded(call->arena, FAULT_CONFLICT, "ResourceConflictException",
-                               "Unable to delete version because the following aliases reference it: [" STR_FMT "]",
-                               STR_ARG(f->aliases[i].name));
+            return fault_coded(
+                call->arena, FAULT_CONFLICT, "ResourceConflictException",
+                "Unable to delete version because the following aliases reference it: [" STR_FMT
+                "]",
+                STR_ARG(f->aliases[i].name));
     }
-    struct function_version *kept = ARENA_ARRAY(call->arena, struct function_version, f->version_count + 1);
-    struct function_policy *policies = ARENA_ARRAY(call->arena, struct function_policy, f->policy_count + 1);
+    struct function_version *kept =
+        ARENA_ARRAY(call->arena, struct function_version, f->version_count + 1);
+    struct function_policy *policies =
+        ARENA_ARRAY(call->arena, struct function_policy, f->policy_count + 1);
     size_t count = 0, policy_count = 0;
     if (!kept || !policies)
         return &fault_no_memory;
@@ -436,9 +490,12 @@ const struct fault *lambda_delete(struct lambda_service *s, const struct call *c
     if (!f || (ref->qualifier.len && !function_version(f, ref->qualifier)))
         return lambda_not_found(call, ref);
     if (str_eq(ref->qualifier, STR("$LATEST")))
-        return invalid(call, "$LATEST version cannot be deleted without deleting the function." STR_FMT, STR(""));
+        return invalid(call,
+                       "$LATEST version cannot be deleted without deleting the function." STR_FMT,
+                       STR(""));
     if (ref->qualifier.len && function_alias(f, ref->qualifier))
-        return invalid(call, "An alias cannot be deleted by DeleteFunction: " STR_FMT, ref->qualifier);
+        return invalid(call, "An alias cannot be deleted by DeleteFunction: " STR_FMT,
+                       ref->qualifier);
     str key = function_state_key(ref, call->arena);
     if (str_is_none(key))
         return &fault_no_memory;
@@ -458,8 +515,9 @@ const struct fault *lambda_delete(struct lambda_service *s, const struct call *c
 
 /* ---- read ---- */
 
-const struct fault *lambda_get(struct lambda_service *s, const struct call *call, const struct function_ref *ref,
-                               str action, const struct function **ret_function,
+const struct fault *lambda_get(struct lambda_service *s, const struct call *call,
+                               const struct function_ref *ref, str action,
+                               const struct function **ret_function,
                                const struct function_version **ret_version)
 {
     (void)s;

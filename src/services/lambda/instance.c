@@ -157,7 +157,8 @@ static void take_connection(struct instance *i)
 /* ---- writing ---- */
 
 /* All of it, unless the process does not read until then. */
-static bool write_all(struct instance_connection *c, struct iovec *pieces, int count, int64_t until_us)
+static bool write_all(struct instance_connection *c, struct iovec *pieces, int count,
+                      int64_t until_us)
 {
     while (count > 0) {
         struct msghdr message = { .msg_iov = pieces, .msg_iovlen = (size_t)count };
@@ -200,7 +201,7 @@ struct exchange {
     const struct instance_event *event;
     struct arena *arena;
     struct instance_answer *answer;
-    bool sent;  /* the event is out */
+    bool sent; /* the event is out */
     bool done;
     int64_t until_us; /* when time is up */
 };
@@ -251,7 +252,8 @@ static void add_log(struct instance *i, str line)
 }
 
 /* What the runtime asked. */
-static void serve(struct exchange *x, struct instance_connection *c, const struct runtime_request *r)
+static void serve(struct exchange *x, struct instance_connection *c,
+                  const struct runtime_request *r)
 {
     bool ours = x->sent && !x->done && str_eq(r->id, x->event->request_id);
     switch (r->word) {
@@ -290,8 +292,8 @@ static void serve(struct exchange *x, struct instance_connection *c, const struc
     c->owed = true;
 }
 
-/* Every whole request that has come. What is owed for the last one is paid at once, unless its sender
- * has asked for the next event in the same breath. */
+/* Every whole request that has come. What is owed for the last one is paid at once, unless its
+ * sender has asked for the next event in the same breath. */
 static void serve_all(struct exchange *x, struct instance_connection *c)
 {
     size_t at = 0, used = 0;
@@ -383,13 +385,13 @@ static void send_event(struct exchange *x, struct instance_connection *c)
     AUTO_BUF head = buf_new(8192);
     if (c->owed)
         buf_add(&head, (str) { accepted, sizeof accepted - 1 });
-    runtime_write_event(&(struct runtime_event) { .request_id = e->request_id,
-                                                  .function_arn = e->function_arn,
-                                                  .trace_id = e->trace_id,
-                                                  .deadline_ms = clock->wall_ms(clock) +
-                                                                 e->timeout_s * 1000,
-                                                  .size = e->payload.len },
-                        &head);
+    runtime_write_event(
+        &(struct runtime_event) { .request_id = e->request_id,
+                                  .function_arn = e->function_arn,
+                                  .trace_id = e->trace_id,
+                                  .deadline_ms = clock->wall_ms(clock) + e->timeout_s * 1000,
+                                  .size = e->payload.len },
+        &head);
     struct iovec pieces[] = { { head.ptr, head.len }, { (void *)e->payload.ptr, e->payload.len } };
     c->owed = c->asked = false;
     x->sent = !head.failed && write_all(c, pieces, 2, x->until_us);
@@ -411,15 +413,20 @@ static void time_is_up(struct exchange *x)
     x->i->gone = true;
     read_output(x->i);
     if (x->i->ready)
-        snprintf(what, sizeof what, "Task timed out after %lld.00 seconds", (long long)x->event->timeout_s);
+        snprintf(what, sizeof what, "Task timed out after %lld.00 seconds",
+                 (long long)x->event->timeout_s);
     else
-        snprintf(what, sizeof what, "Runtime init timed out after %d.00 seconds", INIT_LIMIT_MS / 1000);
+        snprintf(what, sizeof what, "Runtime init timed out after %d.00 seconds",
+                 INIT_LIMIT_MS / 1000);
     if (x->answer->impatient)
         snprintf(what, sizeof what, "The caller waited for %lld.%02lld seconds and no longer",
-                 (long long)x->event->patience_ms / 1000, (long long)x->event->patience_ms / 10 % 100);
-    add_log(x->i, arena_strf(x->arena, STR_FMT " " STR_FMT " %s\n\n",
-                             STR_ARG(when_iso_ms(when, x->i->outside->clock->wall_ms(x->i->outside->clock))),
-                             STR_ARG(x->event->request_id), what));
+                 (long long)x->event->patience_ms / 1000,
+                 (long long)x->event->patience_ms / 10 % 100);
+    add_log(
+        x->i,
+        arena_strf(x->arena, STR_FMT " " STR_FMT " %s\n\n",
+                   STR_ARG(when_iso_ms(when, x->i->outside->clock->wall_ms(x->i->outside->clock))),
+                   STR_ARG(x->event->request_id), what));
     fail(x, "Sandbox.Timedout", what, "timeout");
 }
 
@@ -492,7 +499,8 @@ const struct fault *instance_invoke(struct instance *i, const struct instance_ev
             send_event(&x, c);
         turn(&x);
     }
-    if (!answer->impatient || str_is_none(answer->status) || !str_eq(answer->status, STR("timeout")))
+    if (!answer->impatient || str_is_none(answer->status) ||
+        !str_eq(answer->status, STR("timeout")))
         answer->impatient = false;
     answer->duration_ms = (double)(steady_us() - from) / 1000;
     if (!cold)

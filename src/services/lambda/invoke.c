@@ -16,7 +16,8 @@ enum {
 /* ---- the log ---- */
 
 /* START, what it printed, END and REPORT, in one piece. */
-static void write_log(const struct run *run, struct instance *i, const struct instance_answer *a, struct buf *out)
+static void write_log(const struct run *run, struct instance *i, const struct instance_answer *a,
+                      struct buf *out)
 {
     const int64_t billed = (int64_t)(a->duration_ms + (a->init_ms > 0 ? a->init_ms : 0) + 0.999);
     int64_t used = (instance_memory(i) + MB - 1) / MB;
@@ -27,8 +28,10 @@ static void write_log(const struct run *run, struct instance *i, const struct in
         buf_addc(out, '\n');
     if (i->log_dropped)
         buf_addf(out, "[%zu bytes more are not kept]\n", i->log_dropped);
-    buf_addf(out, "END RequestId: " STR_FMT "\nREPORT RequestId: " STR_FMT "\tDuration: %.2f ms\tBilled Duration: "
-                  "%lld ms\tMemory Size: %lld MB\tMax Memory Used: %lld MB\t",
+    buf_addf(out,
+             "END RequestId: " STR_FMT "\nREPORT RequestId: " STR_FMT
+             "\tDuration: %.2f ms\tBilled Duration: "
+             "%lld ms\tMemory Size: %lld MB\tMax Memory Used: %lld MB\t",
              STR_ARG(run->request_id), STR_ARG(run->request_id), a->duration_ms, (long long)billed,
              (long long)run->version->memory_mb, (long long)used);
     if (a->init_ms >= 0)
@@ -40,8 +43,9 @@ static void write_log(const struct run *run, struct instance *i, const struct in
     i->log_dropped = 0;
 }
 
-static const struct fault *keep_log(struct lambda_service *s, const struct run *run, struct instance *i,
-                                    const struct instance_answer *a, struct arena *arena, str *ret_tail)
+static const struct fault *keep_log(struct lambda_service *s, const struct run *run,
+                                    struct instance *i, const struct instance_answer *a,
+                                    struct arena *arena, str *ret_tail)
 {
     AUTO_BUF text = buf_new(INSTANCE_LOG_MAX + 4096);
     const struct function_ref ref = { .account = run->function->account,
@@ -58,8 +62,9 @@ static const struct fault *keep_log(struct lambda_service *s, const struct run *
 
 /* ---- run ---- */
 
-static const struct fault *run_in(struct lambda_service *s, const struct call *call, const struct run *run,
-                                  struct instance *i, struct invoked *invoked, bool *ret_untouched)
+static const struct fault *run_in(struct lambda_service *s, const struct call *call,
+                                  const struct run *run, struct instance *i,
+                                  struct invoked *invoked, bool *ret_untouched)
 {
     struct instance_answer answer;
     char root[25];
@@ -86,13 +91,14 @@ static const struct fault *run_in(struct lambda_service *s, const struct call *c
     return keep_log(s, run, i, &answer, call->arena, &invoked->log_tail);
 }
 
-const struct fault *function_run(struct lambda_service *s, const struct call *call, const struct run *run,
-                                 struct invoked *invoked)
+const struct fault *function_run(struct lambda_service *s, const struct call *call,
+                                 const struct run *run, struct invoked *invoked)
 {
     const struct function_version *v = run->version;
     const struct pool_want want = {
-        .key = arena_strf(call->arena, STR_FMT ":" STR_FMT " " STR_FMT, STR_ARG(run->function->arn.text),
-                          STR_ARG(v->version), STR_ARG(v->revision_id)),
+        .key = arena_strf(call->arena, STR_FMT ":" STR_FMT " " STR_FMT,
+                          STR_ARG(run->function->arn.text), STR_ARG(v->version),
+                          STR_ARG(v->revision_id)),
         .function = run->function->arn.text,
         .reserved = run->function->reserved,
         .patience_ms = run->patience_ms ? run->patience_ms : PLACE_WAIT_MS,
@@ -123,24 +129,30 @@ static const struct fault *check_payload(const struct call *call, const struct i
         return NULL;
     return fault_coded(call->arena, FAULT_LIMIT, "RequestEntityTooLargeException",
                        "%zu byte payload is too large for the %s invocation type (limit %zu bytes)",
-                       invoke->payload.len, invoke->type == INVOKE_EVENT ? "Event" : "RequestResponse", most);
+                       invoke->payload.len,
+                       invoke->type == INVOKE_EVENT ? "Event" : "RequestResponse", most);
 }
 
 /* Finds and judges; everything but the doing. */
-static const struct fault *prepare(const struct call *call, const struct invoke *invoke, struct run *run)
+static const struct fault *prepare(const struct call *call, const struct invoke *invoke,
+                                   struct run *run)
 {
     struct function_ref ref;
-    if (!function_ref_parse(invoke->function_arn, STR_NONE, call->caller->account, call->region, &ref))
+    if (!function_ref_parse(invoke->function_arn, STR_NONE, call->caller->account, call->region,
+                            &ref))
         return fault_coded(call->arena, FAULT_SYNTAX, "ValidationException",
-                           "1 validation error detected: Value '" STR_FMT "' at 'functionName' failed to satisfy "
+                           "1 validation error detected: Value '" STR_FMT
+                           "' at 'functionName' failed to satisfy "
                            "constraint: Member must satisfy regular expression pattern: "
-                           "(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}(-gov)?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?"
+                           "(arn:(aws[a-zA-Z-]*)?:lambda:)?([a-z]{2}(-gov)?-[a-z]+-\\d{1}:)?(\\d{"
+                           "12}:)?(function:)?"
                            "([a-zA-Z0-9-_\\.]+)(:(\\$LATEST|[a-zA-Z0-9-_]+))?",
                            STR_ARG(invoke->function_arn));
     const bool here = str_eq(ref.region, call->region);
     const struct function *f = here ? function_find(call->world, &ref) : NULL;
     const struct function_version *v = f ? function_version(f, ref.qualifier) : NULL;
-    /* To a service, for whom nothing but this policy speaks, a function that is not there is just that. */
+    /* To a service, for whom nothing but this policy speaks, a function that is not there is just
+     * that. */
     if (f || call->caller->kind != CALLER_SERVICE)
         TRY(lambda_ask(call, &ref, f, STR("lambda:InvokeFunction"), NULL, 0));
     if (!v)
@@ -154,8 +166,8 @@ static const struct fault *prepare(const struct call *call, const struct invoke 
     return str_is_none(run->called_arn) ? &fault_no_memory : NULL;
 }
 
-static const struct fault *invoke(struct lambda_port *port, const struct call *call, const struct invoke *invoke,
-                                  struct invoked *ret_invoked)
+static const struct fault *invoke(struct lambda_port *port, const struct call *call,
+                                  const struct invoke *invoke, struct invoked *ret_invoked)
 {
     struct lambda_service *s = (struct lambda_service *)port;
     struct run run;
@@ -177,8 +189,8 @@ static const struct fault *invoke(struct lambda_port *port, const struct call *c
     return lambda_leave_errand(s, call, &run);
 }
 
-static const struct fault *rehearse(struct lambda_port *port, const struct call *call, const struct invoke *invoke,
-                                    struct invoked *ret_invoked)
+static const struct fault *rehearse(struct lambda_port *port, const struct call *call,
+                                    const struct invoke *invoke, struct invoked *ret_invoked)
 {
     struct run run;
     (void)port;
@@ -202,7 +214,8 @@ const struct fault *lambda_open(const struct lambda_settings *settings, struct a
     *s = (struct lambda_service) {
         .port = { .invoke = invoke },
         .rehearsal = { .port = { .invoke = rehearse }, .service = s },
-        .errands = { .runner = { .run = lambda_errand_run, .share = lambda_errand_share }, .service = s },
+        .errands = { .runner = { .run = lambda_errand_run, .share = lambda_errand_share },
+                     .service = s },
         .state = settings->state,
         .worlds = settings->worlds,
         .outside = settings->outside,

@@ -1,4 +1,5 @@
-/* Functions called and judged through the port, with real processes; asynchronous calls as errands. */
+/* Functions called and judged through the port, with real processes; asynchronous calls as errands.
+ */
 #include "policy/permission.h"
 #include "services/lambda/lambda.h"
 #include "services/stage_suite.h"
@@ -15,11 +16,11 @@
 #define FUNCTION "arn:aws:lambda:us-east-1:" ACCOUNT ":function:f"
 #define RULE     "arn:aws:ses:us-east-1:" ACCOUNT ":receipt-rule-set/main:receipt-rule/r"
 
-static const char source[] =
-    "def handler(event, context):\n"
-    "    if event.get('fail'):\n"
-    "        raise ValueError('as told')\n"
-    "    return {'event': event, 'id': context.aws_request_id, 'arn': context.invoked_function_arn}\n";
+static const char source[] = "def handler(event, context):\n"
+                             "    if event.get('fail'):\n"
+                             "        raise ValueError('as told')\n"
+                             "    return {'event': event, 'id': context.aws_request_id, 'arn': "
+                             "context.invoked_function_arn}\n";
 
 /* ---- the services beside it, as tests want them ---- */
 
@@ -47,21 +48,25 @@ static const struct fault *assume_role(struct sts_port *port, const struct call 
     return NULL;
 }
 
-static const struct fault *issue(struct sts_port *port, const struct call *call, const struct caller *session,
-                                 int64_t expires_ms, struct credentials *ret_credentials)
+static const struct fault *issue(struct sts_port *port, const struct call *call,
+                                 const struct caller *session, int64_t expires_ms,
+                                 struct credentials *ret_credentials)
 {
     (void)port, (void)session;
     assert_true(expires_ms > call->now_ms);
-    *ret_credentials = (struct credentials) { STR("ASIA"), STR("secret"), STR("token"), expires_ms };
+    *ret_credentials =
+        (struct credentials) { STR("ASIA"), STR("secret"), STR("token"), expires_ms };
     return NULL;
 }
 
-static const struct fault *send_message(struct sqs_port *port, const struct call *call, str queue_arn, str message,
+static const struct fault *send_message(struct sqs_port *port, const struct call *call,
+                                        str queue_arn, str message,
                                         const struct message_attribute *attributes, size_t count)
 {
     (void)port, (void)call;
-    snprintf(sent, sizeof sent, STR_FMT " " STR_FMT " " STR_FMT "=" STR_FMT, STR_ARG(queue_arn), STR_ARG(message),
-             STR_ARG(attributes[count - 1].name), STR_ARG(attributes[count - 1].value));
+    snprintf(sent, sizeof sent, STR_FMT " " STR_FMT " " STR_FMT "=" STR_FMT, STR_ARG(queue_arn),
+             STR_ARG(message), STR_ARG(attributes[count - 1].name),
+             STR_ARG(attributes[count - 1].value));
     return NULL;
 }
 
@@ -97,40 +102,46 @@ static void create(struct theatre *t, const char *role, const char *dead_letters
     const struct function *f;
     struct call call = stage_call(&t->stage);
     const struct function_ref ref = { STR(ACCOUNT), STR("us-east-1"), STR("f"), STR("") };
-    const struct function_draft draft = { .runtime = STR("python3.11"),
-                                          .handler = STR("app.handler"),
-                                          .role = arena_strf(t->stage.arena, "arn:aws:iam::" ACCOUNT ":role/%s", role),
-                                          .description = STR_NONE,
-                                          .dead_letter_arn = str_of(dead_letters),
-                                          .timeout_s = 20,
-                                          .memory_mb = 128 };
+    const struct function_draft draft = {
+        .runtime = STR("python3.11"),
+        .handler = STR("app.handler"),
+        .role = arena_strf(t->stage.arena, "arn:aws:iam::" ACCOUNT ":role/%s", role),
+        .description = STR_NONE,
+        .dead_letter_arn = str_of(dead_letters),
+        .timeout_s = 20,
+        .memory_mb = 128
+    };
     must(lambda_create(t->lambda, &call, &ref, &draft, NULL, 0, package(t->stage.arena), &f));
 }
 
 static int begin(void **state)
 {
-    static const struct runner_settings settings = { .slots = 2, .first_uid = 62400, .folder = "/var/tmp",
-                                                     .bootstrap = SHARE "/lambda" };
+    static const struct runner_settings settings = {
+        .slots = 2, .first_uid = 62400, .folder = "/var/tmp", .bootstrap = SHARE "/lambda"
+    };
     struct theatre *t = calloc(1, sizeof *t);
-    struct arena *early = arena_new(1 << 20); /* the runner comes before all threads, and so the stage */
+    struct arena *early =
+        arena_new(1 << 20); /* the runner comes before all threads, and so the stage */
     must(runner_fork(&settings, early, &t->runner));
     stage_begin(&t->stage);
     t->sts = (struct sts_port) { assume_role, issue };
     t->sqs = (struct sqs_port) { send_message };
     t->ports = (struct ports) { .sts = &t->sts, .sqs = &t->sqs };
     const struct spool_limits limits = { .segment_bytes = 1 << 20 };
-    must(spool_log_open(arena_strf(t->stage.arena, "%s/spool", t->stage.folder.path), &limits, &t->stage.outside,
-                        t->stage.arena, &t->spool));
-    must(lambda_open(&(struct lambda_settings) { .state = t->stage.state,
-                                                 .worlds = t->stage.worlds,
-                                                 .outside = &t->stage.outside,
-                                                 .spool = t->spool,
-                                                 .ports = &t->ports,
-                                                 .runner = t->runner,
-                                                 .directory = arena_strf(t->stage.arena, "%s/functions", t->stage.folder.path),
-                                                 .slots = settings.slots,
-                                                 .first_uid = geteuid() == 0 ? settings.first_uid : 0 },
-                     t->stage.arena, &t->lambda));
+    must(spool_log_open(arena_strf(t->stage.arena, "%s/spool", t->stage.folder.path), &limits,
+                        &t->stage.outside, t->stage.arena, &t->spool));
+    must(lambda_open(
+        &(struct lambda_settings) {
+            .state = t->stage.state,
+            .worlds = t->stage.worlds,
+            .outside = &t->stage.outside,
+            .spool = t->spool,
+            .ports = &t->ports,
+            .runner = t->runner,
+            .directory = arena_strf(t->stage.arena, "%s/functions", t->stage.folder.path),
+            .slots = settings.slots,
+            .first_uid = geteuid() == 0 ? settings.first_uid : 0 },
+        t->stage.arena, &t->lambda));
     arena_on_reset(t->stage.arena, (void (*)(void *))arena_free, early);
     *state = t;
     return 0;
@@ -149,8 +160,9 @@ static int end(void **state)
     return 0;
 }
 
-static const struct fault *invoke(struct theatre *t, struct lambda_port *port, const struct call *call,
-                                  const struct invoke *what, struct invoked *ret)
+static const struct fault *invoke(struct theatre *t, struct lambda_port *port,
+                                  const struct call *call, const struct invoke *what,
+                                  struct invoked *ret)
 {
     (void)t;
     return port->invoke(port, call, what, ret);
@@ -166,7 +178,9 @@ static void a_rule_invokes_what_the_policy_of_its_very_arn_lets_it(void **state)
     struct lambda_port *port = &t->lambda->port, *rehearsal = &t->lambda->rehearsal.port;
     arn_parse(STR(RULE), &rule);
     const struct caller ses = caller_ses(STR(ACCOUNT), rule);
-    const struct invoke plain = { .function_arn = STR(FUNCTION), .payload = STR("{}"), .request_id = STR_NONE };
+    const struct invoke plain = { .function_arn = STR(FUNCTION),
+                                  .payload = STR("{}"),
+                                  .request_id = STR_NONE };
     struct invoke live = plain, dry = plain;
     live.function_arn = STR(FUNCTION ":live");
     dry.type = INVOKE_DRY_RUN;
@@ -185,8 +199,10 @@ static void a_rule_invokes_what_the_policy_of_its_very_arn_lets_it(void **state)
     call = stage_call(&t->stage);
     must(lambda_put_alias(t->lambda, &call, &ref, &draft, true, &f, &alias));
 
-    const struct permission permission = { .statement_id = STR("ses"), .action = STR("lambda:InvokeFunction"),
-                                           .principal = STR("ses.amazonaws.com"), .source_account = STR(ACCOUNT),
+    const struct permission permission = { .statement_id = STR("ses"),
+                                           .action = STR("lambda:InvokeFunction"),
+                                           .principal = STR("ses.amazonaws.com"),
+                                           .source_account = STR(ACCOUNT),
                                            .source_arn = STR(RULE) };
     struct function_ref of_alias = ref;
     of_alias.qualifier = STR("live");
@@ -195,17 +211,20 @@ static void a_rule_invokes_what_the_policy_of_its_very_arn_lets_it(void **state)
     must(lambda_add_permission(t->lambda, &call, &of_alias, &permission, &statement));
 
     call = stage_call_as(&t->stage, &ses);
-    const struct fault *why = invoke(t, port, &call, &plain, &done); /* the function's own has no policy */
+    const struct fault *why =
+        invoke(t, port, &call, &plain, &done); /* the function's own has no policy */
     assert_non_null(why);
     assert_int_equal(why->kind, FAULT_DENIED);
     assert_int_equal(invoke(t, rehearsal, &call, &plain, &done)->kind, FAULT_DENIED);
     must(invoke(t, rehearsal, &call, &live, &done));
     assert_int_equal(done.status, 204);
-    assert_int_equal(pool_count(t->lambda->pool, STR(FUNCTION)), 0); /* a rehearsal starts nothing */
+    assert_int_equal(pool_count(t->lambda->pool, STR(FUNCTION)),
+                     0); /* a rehearsal starts nothing */
     must(invoke(t, port, &call, &live, &done));
     assert_int_equal(done.status, 200);
     assert_true(str_is_none(done.function_error));
-    assert_true(str_find_str(done.payload, STR("\"arn\": \"" FUNCTION ":live\"")) < done.payload.len);
+    assert_true(str_find_str(done.payload, STR("\"arn\": \"" FUNCTION ":live\"")) <
+                done.payload.len);
     assert_true(str_eq(done.version, STR("1")));
     assert_int_equal(pool_count(t->lambda->pool, STR(FUNCTION)), 1);
 
@@ -216,7 +235,8 @@ static void a_rule_invokes_what_the_policy_of_its_very_arn_lets_it(void **state)
     assert_int_equal(invoke(t, port, &call, &live, &done)->kind, FAULT_DENIED);
     call = stage_call_as(&t->stage, &ses);
     call.region = STR("eu-west-1");
-    assert_int_equal(invoke(t, port, &call, &live, &done)->kind, FAULT_ABSENT); /* functions of the Region only */
+    assert_int_equal(invoke(t, port, &call, &live, &done)->kind,
+                     FAULT_ABSENT); /* functions of the Region only */
     call = stage_call(&t->stage);
     must(invoke(t, port, &call, &dry, &done));
     assert_int_equal(done.status, 204);
@@ -238,15 +258,19 @@ static void a_role_that_trusts_no_longer_lets_no_process_start(void **state)
     function_encode(&changed, &text);
     stage_put(&t->stage, "function/" ACCOUNT "/us-east-1/f", buf_str(&text));
     call = stage_call(&t->stage);
-    const struct invoke what = { .function_arn = STR("f"), .payload = STR("{}"), .request_id = STR_NONE };
-    assert_string_equal(stage_says(&t->stage, invoke(t, &t->lambda->port, &call, &what, &done)),
-                        "AccessDeniedException: The role defined for the function cannot be assumed by Lambda.");
+    const struct invoke what = { .function_arn = STR("f"),
+                                 .payload = STR("{}"),
+                                 .request_id = STR_NONE };
+    assert_string_equal(
+        stage_says(&t->stage, invoke(t, &t->lambda->port, &call, &what, &done)),
+        "AccessDeniedException: The role defined for the function cannot be assumed by Lambda.");
     assert_int_equal(pool_count(t->lambda->pool, STR(FUNCTION)), 0);
 }
 
 /* ---- asynchronous calls ---- */
 
-static struct errand_attempt leased(struct theatre *t, int number, int64_t now_ms, struct lease *lease)
+static struct errand_attempt leased(struct theatre *t, int number, int64_t now_ms,
+                                    struct lease *lease)
 {
     struct errand errand;
     int64_t taken_ms;
@@ -258,11 +282,17 @@ static struct errand_attempt leased(struct theatre *t, int number, int64_t now_m
     must(errand_read(&lease->entry, t->stage.arena, &errand, &taken_ms));
     must(t->spool->ops->read(lease, 0, lease->body_size, t->stage.arena, &body));
     struct call call = stage_call(&t->stage);
-    return (struct errand_attempt) { .errand = errand, .number = number, .since_ms = taken_ms, .body = body,
-                                     .world = call.world, .now_ms = now_ms, .arena = t->stage.arena };
+    return (struct errand_attempt) { .errand = errand,
+                                     .number = number,
+                                     .since_ms = taken_ms,
+                                     .body = body,
+                                     .world = call.world,
+                                     .now_ms = now_ms,
+                                     .arena = t->stage.arena };
 }
 
-static struct errand_end attempt(struct theatre *t, int number, int64_t after_ms, struct lease *lease)
+static struct errand_end attempt(struct theatre *t, int number, int64_t after_ms,
+                                 struct lease *lease)
 {
     const struct errand_attempt a = leased(t, number, t->stage.now_ms + after_ms, lease);
     return t->lambda->errands.runner.run(&t->lambda->errands.runner, &a);
@@ -272,7 +302,9 @@ static void leave(struct theatre *t, const char *event)
 {
     struct invoked done;
     struct call call = stage_call(&t->stage);
-    const struct invoke what = { .function_arn = STR("f"), .type = INVOKE_EVENT, .payload = str_of(event),
+    const struct invoke what = { .function_arn = STR("f"),
+                                 .type = INVOKE_EVENT,
+                                 .payload = str_of(event),
                                  .request_id = STR("11111111-2222-4333-8444-555555555555") };
     must(invoke(t, &t->lambda->port, &call, &what, &done));
     assert_int_equal(done.status, 202);
@@ -341,10 +373,12 @@ static void without_a_place_an_event_waits_longer_and_longer_until_it_is_too_old
     for (int i = 0; i < 4; i++)
         assert_int_equal(attempt(t, i + 1, 0, &lease).retry_at_ms, t->stage.now_ms + waits_ms[i]);
     assert_int_equal(attempt(t, 40, 0, &lease).retry_at_ms, t->stage.now_ms + 300000);
-    assert_int_equal(attempt(t, 90, 6 * 3600 * 1000 - 1000, &lease).settlement, SETTLE_DEAD); /* six hours */
+    assert_int_equal(attempt(t, 90, 6 * 3600 * 1000 - 1000, &lease).settlement,
+                     SETTLE_DEAD); /* six hours */
 
     struct call again = stage_call(&t->stage);
-    assert_int_equal(t->lambda->errands.runner.share(&t->lambda->errands.runner, again.world, STR(FUNCTION)), 0);
+    assert_int_equal(
+        t->lambda->errands.runner.share(&t->lambda->errands.runner, again.world, STR(FUNCTION)), 0);
     must(lambda_delete(t->lambda, &again, &ref));
     struct errand_end done = attempt(t, 91, 0, &lease);
     assert_int_equal(done.settlement, SETTLE_DEAD);
@@ -355,12 +389,17 @@ static void without_a_place_an_event_waits_longer_and_longer_until_it_is_too_old
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_rule_invokes_what_the_policy_of_its_very_arn_lets_it, begin, end),
-        cmocka_unit_test_setup_teardown(a_role_that_trusts_no_longer_lets_no_process_start, begin, end),
-        cmocka_unit_test_setup_teardown(an_event_is_done_once_when_the_function_is_well, begin, end),
-        cmocka_unit_test_setup_teardown(a_function_that_fails_is_tried_after_one_and_two_minutes_and_given_up, begin, end),
+        cmocka_unit_test_setup_teardown(a_rule_invokes_what_the_policy_of_its_very_arn_lets_it,
+                                        begin, end),
+        cmocka_unit_test_setup_teardown(a_role_that_trusts_no_longer_lets_no_process_start, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(an_event_is_done_once_when_the_function_is_well, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(
+            a_function_that_fails_is_tried_after_one_and_two_minutes_and_given_up, begin, end),
         cmocka_unit_test_setup_teardown(a_dead_letter_target_gets_what_was_given_up, begin, end),
-        cmocka_unit_test_setup_teardown(without_a_place_an_event_waits_longer_and_longer_until_it_is_too_old, begin, end),
+        cmocka_unit_test_setup_teardown(
+            without_a_place_an_event_waits_longer_and_longer_until_it_is_too_old, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

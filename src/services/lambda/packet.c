@@ -71,9 +71,10 @@ bool packet_read(str bytes, struct packet *f)
 {
     struct cursor in = cursor_of(bytes);
     uint64_t word, flags, ticket, slot;
-    if (bytes.len > PACKET_MAX || !take(&in, 1, &word) || word < PACKET_UNPACK || word > PACKET_ENDED ||
-        !take(&in, 1, &flags) || !take(&in, 4, &ticket) || !take(&in, 4, &slot) ||
-        !take(&in, 8, &f->number) || !take(&in, 8, &f->peak) || !take_text(&in, &f->text) ||
+    if (bytes.len > PACKET_MAX || !take(&in, 1, &word) || word < PACKET_UNPACK ||
+        word > PACKET_ENDED || !take(&in, 1, &flags) || !take(&in, 4, &ticket) ||
+        !take(&in, 4, &slot) || !take(&in, 8, &f->number) || !take(&in, 8, &f->peak) ||
+        !take_text(&in, &f->text) ||
         !take_list(&in, f->arguments, PACKET_ARGUMENTS_MAX, &f->argument_count) ||
         !take_list(&in, f->environment, PACKET_ENVIRONMENT_MAX, &f->environment_count))
         return false;

@@ -9,9 +9,15 @@
 static struct packet *start(void)
 {
     struct packet *p = calloc(1, sizeof *p);
-    *p = (struct packet) { .word = PACKET_START, .ticket = 0xfffefdfc, .slot = 3, .number = 1ULL << 40, .text = STR("hash"),
-                           .arguments = { STR("/usr/bin/node"), STR("") }, .argument_count = 2,
-                           .environment = { STR("A=b") }, .environment_count = 1 };
+    *p = (struct packet) { .word = PACKET_START,
+                           .ticket = 0xfffefdfc,
+                           .slot = 3,
+                           .number = 1ULL << 40,
+                           .text = STR("hash"),
+                           .arguments = { STR("/usr/bin/node"), STR("") },
+                           .argument_count = 2,
+                           .environment = { STR("A=b") },
+                           .environment_count = 1 };
     return p;
 }
 

@@ -1,5 +1,5 @@
-/* services/lambda/permissions.c - the policies of a function, its versions and its aliases, statement
- * by statement (permissions spec 8). */
+/* services/lambda/permissions.c - the policies of a function, its versions and its aliases,
+ * statement by statement (permissions spec 8). */
 #include "policy/decision.h"
 #include "policy/permission.h"
 #include "services/lambda/change.h"
@@ -14,13 +14,15 @@ static const struct fault *no_policy(const struct call *call)
 static const struct fault *check_qualifier(const struct call *call, const struct function_ref *ref,
                                            const struct function *f)
 {
-    return !ref->qualifier.len || function_version(f, ref->qualifier) ? NULL : lambda_not_found(call, ref);
+    return !ref->qualifier.len || function_version(f, ref->qualifier) ? NULL
+                                                                      : lambda_not_found(call, ref);
 }
 
 static const struct fault *set_policy(const struct call *call, struct function *f,
                                       const struct function_policy *policy)
 {
-    struct function_policy *policies = ARENA_ARRAY(call->arena, struct function_policy, f->policy_count + 1);
+    struct function_policy *policies =
+        ARENA_ARRAY(call->arena, struct function_policy, f->policy_count + 1);
     size_t count = 0;
     if (!policies)
         return &fault_no_memory;
@@ -68,15 +70,15 @@ static const struct fault *add(void *context, const struct call *call, struct fu
 }
 
 const struct fault *lambda_add_permission(struct lambda_service *s, const struct call *call,
-                                          const struct function_ref *ref, const struct permission *permission,
-                                          str *ret_statement)
+                                          const struct function_ref *ref,
+                                          const struct permission *permission, str *ret_statement)
 {
     struct adding a = { .service = s, .ref = ref, .permission = permission };
     const struct context_key principal = { .name = STR("lambda:Principal"),
                                            .values = &permission->principal,
                                            .count = 1 };
-    TRY(lambda_ask(call, ref, function_find(call->world, ref), STR("lambda:AddPermission"), &principal,
-                   str_is_none(permission->principal) ? 0 : 1));
+    TRY(lambda_ask(call, ref, function_find(call->world, ref), STR("lambda:AddPermission"),
+                   &principal, str_is_none(permission->principal) ? 0 : 1));
     TRY(function_change(s, call, ref, add, &a, NULL));
     *ret_statement = a.statement;
     return NULL;
@@ -107,20 +109,24 @@ static const struct fault *take_away(void *context, const struct call *call, str
             statements[next.count++] = now->statements[i];
     if (next.count == now->count)
         return fault_coded(call->arena, FAULT_ABSENT, "ResourceNotFoundException",
-                           "Statement " STR_FMT " is not found in resource policy.", STR_ARG(r->sid));
+                           "Statement " STR_FMT " is not found in resource policy.",
+                           STR_ARG(r->sid));
     return set_policy(call, f, &next);
 }
 
 const struct fault *lambda_remove_permission(struct lambda_service *s, const struct call *call,
-                                             const struct function_ref *ref, str sid, str revision_id)
+                                             const struct function_ref *ref, str sid,
+                                             str revision_id)
 {
     struct removing r = { .service = s, .ref = ref, .sid = sid, .revision_id = revision_id };
-    TRY(lambda_ask(call, ref, function_find(call->world, ref), STR("lambda:RemovePermission"), NULL, 0));
+    TRY(lambda_ask(call, ref, function_find(call->world, ref), STR("lambda:RemovePermission"), NULL,
+                   0));
     return function_change(s, call, ref, take_away, &r, NULL);
 }
 
 const struct fault *lambda_get_policy(struct lambda_service *s, const struct call *call,
-                                      const struct function_ref *ref, const struct function_policy **ret_policy)
+                                      const struct function_ref *ref,
+                                      const struct function_policy **ret_policy)
 {
     (void)s;
     const struct function *f = function_find(call->world, ref);

@@ -87,8 +87,8 @@ static void hand_over(struct pool *pool, struct place *place, struct waiter *w)
     pthread_cond_signal(&w->changed);
 }
 
-/* A place became free, or this one idle. It goes to the first who wants it as it is, unless the first
- * of all has waited too long for that; else somebody looks again. */
+/* A place became free, or this one idle. It goes to the first who wants it as it is, unless the
+ * first of all has waited too long for that; else somebody looks again. */
 static void offer(struct pool *pool, struct place *place)
 {
     struct waiter *first = pool->first;
@@ -122,7 +122,8 @@ static struct place *wait_for_place(struct pool *pool, str key, int64_t since_ms
         at = &(*at)->next;
     w.next = *at;
     *at = &w;
-    while (!w.given && !w.woken && pthread_cond_clockwait(&w.changed, &pool->lock, CLOCK_MONOTONIC, &until) == 0)
+    while (!w.given && !w.woken &&
+           pthread_cond_clockwait(&w.changed, &pool->lock, CLOCK_MONOTONIC, &until) == 0)
         ;
     if (!w.given)
         unlink_waiter(pool, &w);
@@ -137,7 +138,8 @@ static struct place *find_idle(struct pool *pool, str key)
     struct place *best = NULL; /* the one used last: its memory is warm, and the others may end */
     for (unsigned i = 0; i < pool->count; i++) {
         struct place *p = &pool->places[i];
-        if (p->state == PLACE_IDLE && str_eq(key_of(p), key) && (!best || p->used_ms > best->used_ms))
+        if (p->state == PLACE_IDLE && str_eq(key_of(p), key) &&
+            (!best || p->used_ms > best->used_ms))
             best = p;
     }
     return best;
@@ -174,7 +176,8 @@ static unsigned count_busy(struct pool *pool, str function)
 {
     unsigned count = 0;
     for (unsigned i = 0; i < pool->count; i++)
-        count += pool->places[i].state == PLACE_BUSY && str_eq(function_of(&pool->places[i]), function);
+        count +=
+            pool->places[i].state == PLACE_BUSY && str_eq(function_of(&pool->places[i]), function);
     return count;
 }
 
@@ -211,7 +214,8 @@ static const struct fault *too_many(struct arena *arena, const char *why)
 }
 
 /* Locked. One look round; NULL and no fault: nothing now. */
-static struct place *look(struct pool *pool, const struct pool_want *want, bool may_start, bool *fresh)
+static struct place *look(struct pool *pool, const struct pool_want *want, bool may_start,
+                          bool *fresh)
 {
     struct place *p = find_idle(pool, want->key);
     *fresh = false;
@@ -231,8 +235,9 @@ static struct place *look(struct pool *pool, const struct pool_want *want, bool 
     return p;
 }
 
-const struct fault *pool_acquire(struct pool *pool, const struct pool_want *want, struct arena *arena,
-                                 struct instance **ret_instance, bool *ret_fresh)
+const struct fault *pool_acquire(struct pool *pool, const struct pool_want *want,
+                                 struct arena *arena, struct instance **ret_instance,
+                                 bool *ret_fresh)
 {
     const int64_t begun = steady_ms(), until = begun + want->patience_ms;
     struct place *p = NULL;
@@ -301,7 +306,8 @@ unsigned pool_count(struct pool *pool, str function)
     unsigned count = 0;
     pthread_mutex_lock(&pool->lock);
     for (unsigned i = 0; i < pool->count; i++)
-        count += pool->places[i].state != PLACE_FREE && str_eq(function_of(&pool->places[i]), function);
+        count +=
+            pool->places[i].state != PLACE_FREE && str_eq(function_of(&pool->places[i]), function);
     pthread_mutex_unlock(&pool->lock);
     return count;
 }
@@ -318,7 +324,8 @@ static void *keep_house(void *self)
         for (unsigned i = 0; i < pool->count && !pool->closing; i++) {
             struct place *p = &pool->places[i];
             int64_t now = steady_ms();
-            if (p->state == PLACE_IDLE && (now - p->used_ms > IDLE_MS || now >= p->instance.keep_until_ms)) {
+            if (p->state == PLACE_IDLE &&
+                (now - p->used_ms > IDLE_MS || now >= p->instance.keep_until_ms)) {
                 end_place(pool, p);
                 offer(pool, NULL);
             }

@@ -1,4 +1,5 @@
-/* services/lambda/runner.c - the server's side: tickets out, answers in, one thread that listens. */
+/* services/lambda/runner.c - the server's side: tickets out, answers in, one thread that listens.
+ */
 #include "services/lambda/runner.h"
 
 #include "services/lambda/packet.h"
@@ -52,7 +53,8 @@ const struct fault *runner_fork(const struct runner_settings *settings, struct a
     if (!r || !slots)
         return &fault_no_memory;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
-        return fault(arena, FAULT_UNAVAILABLE, NULL, "no socket for the runner: %s", strerror(errno));
+        return fault(arena, FAULT_UNAVAILABLE, NULL, "no socket for the runner: %s",
+                     strerror(errno));
     pid_t pid = fork();
     if (pid == 0)
         _exit(runner_run(settings, ends[1]));
@@ -62,7 +64,9 @@ const struct fault *runner_fork(const struct runner_settings *settings, struct a
         return fault(arena, FAULT_UNAVAILABLE, NULL, "the runner could not be forked: %s",
                      strerror(errno));
     }
-    *r = (struct runner) { .socket = ends[0], .pid = pid, .slot_count = settings->slots, .slots = slots };
+    *r = (struct runner) {
+        .socket = ends[0], .pid = pid, .slot_count = settings->slots, .slots = slots
+    };
     for (unsigned i = 0; i < settings->slots; i++)
         slots[i].ended_fd = -1;
     pthread_mutex_init(&r->lock, NULL);
@@ -178,7 +182,8 @@ static const struct fault *tell(struct runner *r, const struct packet *f, const 
     AUTO_BUF bytes = buf_new(PACKET_MAX);
     packet_write(f, &bytes);
     if (bytes.failed)
-        return fault(arena, FAULT_LIMIT, NULL, "more is to be told to the runner than one message holds");
+        return fault(arena, FAULT_LIMIT, NULL,
+                     "more is to be told to the runner than one message holds");
     struct iovec piece = { bytes.ptr, bytes.len };
     union {
         char room[CMSG_SPACE(2 * sizeof(int))];
@@ -215,7 +220,8 @@ static struct timespec moment_in(int64_t ms)
 }
 
 /* Locked. Waits for a free ticket, then for its answer. */
-static const struct fault *take_ticket(struct runner *r, struct arena *arena, struct ticket **ret_ticket)
+static const struct fault *take_ticket(struct runner *r, struct arena *arena,
+                                       struct ticket **ret_ticket)
 {
     const struct timespec until = moment_in(ANSWER_WAIT_MS);
     for (;;) {
@@ -239,7 +245,8 @@ static const struct fault *take_ticket(struct runner *r, struct arena *arena, st
 
 /* Asks and waits. `code`: of the fault, when the runner says no. */
 static const struct fault *ask(struct runner *r, struct packet *f, const int *fds, size_t fd_count,
-                               const char *code, struct arena *arena, str *ret_text, int64_t *ret_value)
+                               const char *code, struct arena *arena, str *ret_text,
+                               int64_t *ret_value)
 {
     struct ticket *t = NULL;
     pthread_mutex_lock(&r->lock);
@@ -259,7 +266,8 @@ static const struct fault *ask(struct runner *r, struct packet *f, const int *fd
     if (!why && r->gone)
         why = fault(arena, FAULT_UNAVAILABLE, NULL, "the runner of functions has ended");
     if (!why && !t->well)
-        why = fault_coded(arena, code ? FAULT_SYNTAX : FAULT_UNAVAILABLE, code, STR_FMT, STR_ARG(text));
+        why = fault_coded(arena, code ? FAULT_SYNTAX : FAULT_UNAVAILABLE, code, STR_FMT,
+                          STR_ARG(text));
     if (!why && ret_text)
         *ret_text = text;
     if (!why && ret_value)
@@ -300,15 +308,16 @@ void runner_forget(struct runner *r, str hash)
     tell(r, f, NULL, 0, arena); /* it stays until the server ends, then */
 }
 
-const struct fault *runner_start(struct runner *r, const struct runner_start *s, struct arena *arena,
-                                 int64_t *ret_pid)
+const struct fault *runner_start(struct runner *r, const struct runner_start *s,
+                                 struct arena *arena, int64_t *ret_pid)
 {
     struct packet *f = packet_new(arena, PACKET_START);
     if (!f)
         return &fault_no_memory;
     if (s->slot >= r->slot_count || s->argument_count > PACKET_ARGUMENTS_MAX ||
         s->environment_count > PACKET_ENVIRONMENT_MAX)
-        return fault(arena, FAULT_LIMIT, NULL, "a function has more variables than a process is given");
+        return fault(arena, FAULT_LIMIT, NULL,
+                     "a function has more variables than a process is given");
     f->slot = s->slot;
     f->number = s->memory_mb;
     f->text = s->code_hash;
@@ -336,7 +345,8 @@ void runner_kill(struct runner *r, unsigned slot)
     if (!f)
         return;
     f->slot = slot;
-    tell(r, f, NULL, 0, arena); /* a runner that cannot be told is gone, and with it all it started */
+    tell(r, f, NULL, 0,
+         arena); /* a runner that cannot be told is gone, and with it all it started */
 }
 
 struct runner_end runner_ended(struct runner *r, unsigned slot, int64_t wait_ms)

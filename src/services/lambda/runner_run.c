@@ -7,16 +7,17 @@
  *       code/HASH.new/   being unpacked
  *       scratch/SLOT/    a process's own, emptied after it
  *
- *     slot:  FREE --START--> RUNNING --its first process ends, KILL, too much memory--> ENDING --last one reaped--> FREE
+ *     slot:  FREE --START--> RUNNING --its first process ends, KILL, too much memory--> ENDING
+ * --last one reaped--> FREE
  */
 #include "services/lambda/runner.h"
 
 #include "services/lambda/cgroup.h"
 #include "services/lambda/packet.h"
+#include "services/lambda/resident.h"
 #include "services/lambda/sandbox.h"
 #include "services/lambda/unpack.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -86,8 +87,8 @@ static void say_failed(struct den *d, uint32_t ticket, const char *what, bool wi
     int len = snprintf(text, sizeof text, "%s%s%s", what, with_errno ? ": " : "",
                        with_errno ? strerror(errno) : "");
     struct packet f = { .word = PACKET_FAILED,
-                       .ticket = ticket,
-                       .text = { text, len < (int)sizeof text ? (size_t)len : sizeof text - 1 } };
+                        .ticket = ticket,
+                        .text = { text, len < (int)sizeof text ? (size_t)len : sizeof text - 1 } };
     say(d, &f);
 }
 
@@ -103,8 +104,8 @@ static bool hash_ok(str hash)
     return hash.len == 64;
 }
 
-__attribute__((format(printf, 3, 4))) static const char *path_to(const struct den *d, char to[PATH_ROOM],
-                                                                 const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static const char *
+path_to(const struct den *d, char to[PATH_ROOM], const char *fmt, ...)
 {
     va_list list;
     int len = snprintf(to, PATH_ROOM, "%s/", d->folder);
@@ -165,7 +166,8 @@ static bool make_folder(struct den *d)
         return false;
     memcpy(d->folder, name, sizeof name);
     cgroups_open(&d->cgroups);
-    if (d->settings->modules && symlink(d->settings->modules, path_to(d, path, "node_modules")) != 0)
+    if (d->settings->modules &&
+        symlink(d->settings->modules, path_to(d, path, "node_modules")) != 0)
         return false;
     return copy_bootstraps(d) && mkdir(path_to(d, path, "code"), 0711) == 0 &&
            mkdir(path_to(d, path, "scratch"), 0711) == 0;
@@ -228,7 +230,8 @@ static void unpacked(struct den *d, struct unpacking *u, int status)
     if (well)
         say_done(d, u->ticket, str_of(path), 0);
     else
-        say_failed(d, u->ticket, unpacked_says(how == UNPACKED_WELL ? UNPACKED_NO_ROOM : how), false);
+        say_failed(d, u->ticket, unpacked_says(how == UNPACKED_WELL ? UNPACKED_NO_ROOM : how),
+                   false);
     if (access(fresh, F_OK) == 0) /* another was faster, or it failed */
         remove_later(fresh);
     u->pid = 0;
@@ -273,7 +276,8 @@ static void start_child(struct den *d, struct start *s, bool own_pids, bool own_
     setsid();
     int in = open("/dev/null", O_RDWR | O_CLOEXEC);
     /* Out of the way of 0 to 3 first: they may lie crosswise. */
-    int runtime = fcntl(s->runtime, F_DUPFD_CLOEXEC, 16), output = fcntl(s->output, F_DUPFD_CLOEXEC, 16);
+    int runtime = fcntl(s->runtime, F_DUPFD_CLOEXEC, 16),
+        output = fcntl(s->output, F_DUPFD_CLOEXEC, 16);
     if (in < 0 || runtime < 0 || output < 0 || dup2(in, 0) != 0 || dup2(output, 1) != 1 ||
         dup2(output, 2) != 2 || dup2(runtime, 3) != 3)
         _exit(127);
@@ -407,10 +411,10 @@ static void ended(struct den *d, unsigned slot, int status, const struct rusage 
     kill_all(d, slot);
     uint64_t peak = p->bounded ? cgroup_peak(&d->cgroups, slot) : p->peak;
     struct packet f = { .word = PACKET_ENDED,
-                       .slot = slot,
-                       .text = STR(""),
-                       .number = (uint64_t)status,
-                       .peak = peak ? peak : (uint64_t)usage->ru_maxrss * 1024 };
+                        .slot = slot,
+                        .text = STR(""),
+                        .number = (uint64_t)status,
+                        .peak = peak ? peak : (uint64_t)usage->ru_maxrss * 1024 };
     if (p->too_large || (p->bounded && cgroup_ooms(&d->cgroups, slot) > p->ooms))
         f.flags = PACKET_OUT_OF_MEMORY;
     p->pid = 0;
@@ -440,32 +444,6 @@ static void reap(struct den *d)
 
 /* ---- memory, where no cgroup bounds it ---- */
 
-/* Adds a process's resident size to its slot: by session, and by user where each has its own. */
-static void count_process(struct den *d, const char *name, uint64_t *sizes)
-{
-    char path[64], text[1024];
-    struct stat owner;
-    snprintf(path, sizeof path, "/proc/%.16s/stat", name);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t len = fd >= 0 && fstat(fd, &owner) == 0 ? read(fd, text, sizeof text - 1) : -1;
-    if (fd >= 0)
-        close(fd);
-    if (len <= 0)
-        return;
-    text[len] = '\0';
-    const char *at = strrchr(text, ')'); /* proc(5): the name may hold anything */
-    int session;
-    long pages;
-    if (!at || sscanf(at + 1, " %*c %*d %*d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
-                              "%*d %*u %*u %ld", &session, &pages) != 2)
-        return;
-    for (unsigned i = 0; i < d->settings->slots; i++) {
-        bool own = d->root && owner.st_uid == d->settings->first_uid + 1 + i;
-        if (d->processes[i].pid && (own || session == d->processes[i].pid))
-            sizes[i] += (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
-    }
-}
-
 static bool watches(const struct den *d)
 {
     for (unsigned i = 0; i < d->settings->slots; i++)
@@ -476,25 +454,24 @@ static bool watches(const struct den *d)
 
 static void watch(struct den *d)
 {
-    uint64_t *sizes = calloc(d->settings->slots + 1, sizeof *sizes);
-    DIR *proc = opendir("/proc");
-    for (struct dirent *e; sizes && proc && (e = readdir(proc));) {
-        if (ascii_is_digit(e->d_name[0]))
-            count_process(d, e->d_name, sizes);
-    }
-    for (unsigned i = 0; sizes && i < d->settings->slots; i++) {
+    struct resident *residents = calloc(d->settings->slots + 1, sizeof *residents);
+    if (!residents)
+        return;
+    for (unsigned i = 0; i < d->settings->slots; i++)
+        residents[i] = (struct resident) { .session = d->processes[i].pid,
+                                           .uid = d->root ? d->settings->first_uid + 1 + i : 0 };
+    resident_measure(residents, d->settings->slots);
+    for (unsigned i = 0; i < d->settings->slots; i++) {
         struct process *p = &d->processes[i];
         if (!p->pid || p->bounded)
             continue;
-        p->peak = sizes[i] > p->peak ? sizes[i] : p->peak;
-        if (sizes[i] > p->memory && !p->too_large) {
+        p->peak = residents[i].size > p->peak ? residents[i].size : p->peak;
+        if (residents[i].size > p->memory && !p->too_large) {
             p->too_large = true;
             kill_all(d, i);
         }
     }
-    if (proc)
-        closedir(proc);
-    free(sizes);
+    free(residents);
 }
 
 /* ---- the loop ---- */

@@ -16,6 +16,7 @@ struct request_case {
     const char *id, *body, *rest;
     bool closes;
 };
+/* clang-format off */
 static const struct request_case requests[] = {
     { "the next event is asked for", "GET " ROOT "invocation/next HTTP/1.1\r\nHost: x\r\n\r\n", PARSE_DONE, RUNTIME_NEXT, "", "", "", false },
     { "an answer, and the next is asked for behind it",
@@ -39,6 +40,7 @@ static const struct request_case requests[] = {
     { "a chunk without its end", "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n", PARSE_BAD, RUNTIME_OTHER, NONE, NONE, NONE, false },
     { "not HTTP", "hello\r\n\r\n", PARSE_BAD, RUNTIME_OTHER, NONE, NONE, NONE, false },
 };
+/* clang-format on */
 
 static void check(const struct request_case *c, const char *bytes, size_t len)
 {
@@ -51,7 +53,8 @@ static void check(const struct request_case *c, const char *bytes, size_t len)
     if (len == strlen(c->in) && how != c->how)
         fail_msg("%s", c->says);
     if (how == PARSE_DONE) {
-        if (r.word != c->word || !str_eq(r.id, str_of(c->id)) || !str_eq(r.body, str_of(c->body)) || r.closes != c->closes)
+        if (r.word != c->word || !str_eq(r.id, str_of(c->id)) || !str_eq(r.body, str_of(c->body)) ||
+            r.closes != c->closes)
             fail_msg("%s", c->says);
         assert_int_equal(used, strlen(c->in) - strlen(c->rest));
     } else if (len < strlen(c->in) && c->how == PARSE_DONE && how == PARSE_BAD)
@@ -76,7 +79,9 @@ static void what_is_too_large_is_said_so_before_it_comes(void **state)
     char large[] = "POST " ROOT "invocation/1/response HTTP/1.1\r\nContent-Length: 6393857\r\n\r\n";
     assert_int_equal(runtime_parse(large, sizeof large - 1, &r, &used, &expects), PARSE_DONE);
     assert_true(r.too_large && r.closes && r.word == RUNTIME_RESPONSE);
-    char chunks[] = "POST " ROOT "invocation/1/response HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfffffff\r\n";
+    char chunks[] =
+        "POST " ROOT
+        "invocation/1/response HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfffffff\r\n";
     assert_int_equal(runtime_parse(chunks, sizeof chunks - 1, &r, &used, &expects), PARSE_BAD);
     char *head = malloc(RUNTIME_HEAD_MAX);
     memset(head, 'a', RUNTIME_HEAD_MAX);
@@ -91,7 +96,9 @@ static void a_peer_that_waits_to_be_told_is_told_once_its_head_is_there(void **s
     struct runtime_request r;
     size_t used;
     bool expects;
-    char in[] = "POST " ROOT "invocation/1/response HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n{}";
+    char in[] =
+        "POST " ROOT
+        "invocation/1/response HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n{}";
     assert_int_equal(runtime_parse(in, sizeof in - 4, &r, &used, &expects), PARSE_MORE);
     assert_false(expects);
     assert_int_equal(runtime_parse(in, sizeof in - 3, &r, &used, &expects), PARSE_MORE);
@@ -104,10 +111,14 @@ static void an_event_has_the_heads_that_runtimes_read(void **state)
 {
     (void)state;
     AUTO_BUF out = buf_new(4096);
-    runtime_write_event(&(struct runtime_event) { STR("id"), STR("arn:f"), STR("Root=1"), 1772442942000, 17 }, &out);
+    runtime_write_event(
+        &(struct runtime_event) { STR("id"), STR("arn:f"), STR("Root=1"), 1772442942000, 17 },
+        &out);
     assert_true(str_eq(buf_str(&out),
-                       STR("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nLambda-Runtime-Aws-Request-Id: id\r\n"
-                           "Lambda-Runtime-Deadline-Ms: 1772442942000\r\nLambda-Runtime-Invoked-Function-Arn: arn:f\r\n"
+                       STR("HTTP/1.1 200 OK\r\nContent-Type: "
+                           "application/json\r\nLambda-Runtime-Aws-Request-Id: id\r\n"
+                           "Lambda-Runtime-Deadline-Ms: "
+                           "1772442942000\r\nLambda-Runtime-Invoked-Function-Arn: arn:f\r\n"
                            "Lambda-Runtime-Trace-Id: Root=1\r\nContent-Length: 17\r\n\r\n")));
 }
 

@@ -26,8 +26,8 @@ enum {
 
 /* ---- own mounts ---- */
 
-/* The function's own /tmp, and a /proc that shows its own processes. What fails is left: the scratch
- * folder is then reached by TMPDIR alone. */
+/* The function's own /tmp, and a /proc that shows its own processes. What fails is left: the
+ * scratch folder is then reached by TMPDIR alone. */
 static void lay_mounts(const struct sandbox *s)
 {
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
@@ -71,9 +71,9 @@ static bool become(unsigned uid)
 
 /* ---- Landlock ---- */
 
-#define FS_READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
-#define FS_RUN  (FS_READ | LANDLOCK_ACCESS_FS_EXECUTE)
-#define FS_V1   ((1ULL << 13) - 1) /* ABI 1: up to MAKE_SYM */
+#define FS_READ   (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+#define FS_RUN    (FS_READ | LANDLOCK_ACCESS_FS_EXECUTE)
+#define FS_V1     ((1ULL << 13) - 1) /* ABI 1: up to MAKE_SYM */
 #define FS_DEVICE (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE)
 /* Younger than the headers of Debian 12. */
 enum { FS_REFER_BIT = 13, FS_TRUNCATE_BIT = 14, FS_IOCTL_BIT = 15, SCOPE_ABI = 6, SCOPE_ALL = 3 };
@@ -93,8 +93,7 @@ static bool let(int ruleset, const char *path, uint64_t access)
     if (fd < 0)
         return true;
     struct landlock_path_beneath_attr rule = { .allowed_access = access, .parent_fd = fd };
-    bool well =
-        syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;
+    bool well = syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;
     close(fd);
     return well;
 }
@@ -133,6 +132,7 @@ static bool lock_files(const struct sandbox *s)
 
 /* What no function needs and what kernels have been broken through. Everything else is allowed: V8,
  * CPython and whatever a bootstrap is made of call more than a list could foresee. */
+/* clang-format off */
 static const int refused[] = {
     SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev), SCMP_SYS(kcmp),
     SCMP_SYS(process_madvise), SCMP_SYS(pidfd_getfd),
@@ -149,12 +149,15 @@ static const int refused[] = {
     SCMP_SYS(clock_adjtime), SCMP_SYS(vhangup), SCMP_SYS(mbind), SCMP_SYS(migrate_pages),
     SCMP_SYS(move_pages), SCMP_SYS(iopl), SCMP_SYS(ioperm), SCMP_SYS(modify_ldt),
 };
+/* clang-format on */
 /* Answered as by an older kernel, so that libraries fall back to what the filter can judge. */
-static const int unknown[] = { SCMP_SYS(clone3), SCMP_SYS(io_uring_setup),
-                               SCMP_SYS(io_uring_enter), SCMP_SYS(io_uring_register) };
+static const int unknown[] = { SCMP_SYS(clone3), SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter),
+                               SCMP_SYS(io_uring_register) };
 static const int domains[] = { AF_PACKET, AF_ALG, AF_VSOCK };
-enum { NEW_NAMESPACES = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
-                        CLONE_NEWPID | CLONE_NEWNET };
+enum {
+    NEW_NAMESPACES = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
+                     CLONE_NEWPID | CLONE_NEWNET
+};
 
 /* A number that this machine's libseccomp does not know is a call that its kernel does not have. */
 static bool refuse(scmp_filter_ctx filter, int call, int with)

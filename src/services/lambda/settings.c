@@ -21,7 +21,8 @@ const struct fault *lambda_set_reserved(struct lambda_service *s, const struct c
                                         const struct function_ref *ref, int64_t reserved)
 {
     TRY(may(call, ref,
-            reserved < 0 ? STR("lambda:DeleteFunctionConcurrency") : STR("lambda:PutFunctionConcurrency")));
+            reserved < 0 ? STR("lambda:DeleteFunctionConcurrency")
+                         : STR("lambda:PutFunctionConcurrency")));
     return function_change(s, call, ref, set_reserved, &reserved, NULL);
 }
 
@@ -46,14 +47,18 @@ static const struct fault *no_async(const struct call *call, const struct functi
 static const struct fault *check_async(const struct call *call, const struct function_async *a)
 {
     if (a->attempts > ATTEMPTS_MAX || a->attempts < -1)
-        return fault_coded(call->arena, FAULT_SYNTAX, "ValidationException",
-                           "1 validation error detected: Value '%lld' at 'maximumRetryAttempts' failed to satisfy "
-                           "constraint: Member must have value less than or equal to 2", (long long)a->attempts);
+        return fault_coded(
+            call->arena, FAULT_SYNTAX, "ValidationException",
+            "1 validation error detected: Value '%lld' at 'maximumRetryAttempts' failed to satisfy "
+            "constraint: Member must have value less than or equal to 2",
+            (long long)a->attempts);
     if (a->age_s != -1 && (a->age_s < AGE_MIN_S || a->age_s > AGE_MAX_S))
         return fault_coded(call->arena, FAULT_SYNTAX, "ValidationException",
-                           "1 validation error detected: Value '%lld' at 'maximumEventAgeInSeconds' failed to satisfy "
-                           "constraint: Member must have value %s than or equal to %d", (long long)a->age_s,
-                           a->age_s < AGE_MIN_S ? "greater" : "less", a->age_s < AGE_MIN_S ? AGE_MIN_S : AGE_MAX_S);
+                           "1 validation error detected: Value '%lld' at "
+                           "'maximumEventAgeInSeconds' failed to satisfy "
+                           "constraint: Member must have value %s than or equal to %d",
+                           (long long)a->age_s, a->age_s < AGE_MIN_S ? "greater" : "less",
+                           a->age_s < AGE_MIN_S ? AGE_MIN_S : AGE_MAX_S);
     return NULL;
 }
 
@@ -65,7 +70,8 @@ static const struct fault *put_async(void *context, const struct call *call, str
         return lambda_not_found(call, set->ref);
     if (set->change && !there)
         return no_async(call, set->ref);
-    struct function_async *asyncs = ARENA_ARRAY(call->arena, struct function_async, f->async_count + 1);
+    struct function_async *asyncs =
+        ARENA_ARRAY(call->arena, struct function_async, f->async_count + 1);
     if (!asyncs)
         return &fault_no_memory;
     struct function_async put = *set->async;
@@ -86,7 +92,8 @@ static const struct fault *put_async(void *context, const struct call *call, str
 }
 
 const struct fault *lambda_put_async(struct lambda_service *s, const struct call *call,
-                                     const struct function_ref *ref, const struct function_async *async, bool change,
+                                     const struct function_ref *ref,
+                                     const struct function_async *async, bool change,
                                      const struct function_async **ret_async)
 {
     const struct function *f;
@@ -95,7 +102,8 @@ const struct fault *lambda_put_async(struct lambda_service *s, const struct call
                            .change = change,
                            .qualifier = ref->qualifier.len ? ref->qualifier : STR("$LATEST") };
     TRY(may(call, ref,
-            change ? STR("lambda:UpdateFunctionEventInvokeConfig") : STR("lambda:PutFunctionEventInvokeConfig")));
+            change ? STR("lambda:UpdateFunctionEventInvokeConfig")
+                   : STR("lambda:PutFunctionEventInvokeConfig")));
     TRY(check_async(call, async));
     TRY(function_change(s, call, ref, put_async, &set, &f));
     *ret_async = function_async(f, ref->qualifier);
@@ -108,7 +116,8 @@ static const struct fault *remove_async(void *context, const struct call *call, 
     const struct function_async *there = function_async(f, ref->qualifier);
     if (!there)
         return no_async(call, ref);
-    struct function_async *asyncs = ARENA_ARRAY(call->arena, struct function_async, f->async_count + 1);
+    struct function_async *asyncs =
+        ARENA_ARRAY(call->arena, struct function_async, f->async_count + 1);
     size_t count = 0;
     if (!asyncs)
         return &fault_no_memory;
@@ -167,16 +176,17 @@ static const struct fault *set_tags(void *context, const struct call *call, stru
     return NULL;
 }
 
-const struct fault *lambda_tag(struct lambda_service *s, const struct call *call, const struct function_ref *ref,
-                               const struct header *tags, size_t tag_count)
+const struct fault *lambda_tag(struct lambda_service *s, const struct call *call,
+                               const struct function_ref *ref, const struct header *tags,
+                               size_t tag_count)
 {
     struct tagging t = { .tags = tags, .tag_count = tag_count };
     TRY(may(call, ref, STR("lambda:TagResource")));
     return function_change(s, call, ref, set_tags, &t, NULL);
 }
 
-const struct fault *lambda_untag(struct lambda_service *s, const struct call *call, const struct function_ref *ref,
-                                 const str *keys, size_t key_count)
+const struct fault *lambda_untag(struct lambda_service *s, const struct call *call,
+                                 const struct function_ref *ref, const str *keys, size_t key_count)
 {
     struct tagging t = { .gone = keys, .gone_count = key_count };
     TRY(may(call, ref, STR("lambda:UntagResource")));

@@ -1,4 +1,5 @@
-/* services/lambda/start.c - what a function's process is started with: its code, its role, its words.
+/* services/lambda/start.c - what a function's process is started with: its code, its role, its
+ * words.
  *
  * Developer Guide, "Defined runtime environment variables". */
 #include "base/random_id.h"
@@ -11,7 +12,8 @@
 
 enum {
     SESSION_MS = 6 * 60 * 60 * 1000, /* credentials of one process */
-    SESSION_SPARE_MS = 16 * 60 * 1000, /* the longest time-out and a little: no call meets their end */
+    SESSION_SPARE_MS =
+        16 * 60 * 1000, /* the longest time-out and a little: no call meets their end */
     LOG_STREAM_LEN = 32,
 };
 
@@ -38,8 +40,8 @@ static void add_number(struct words *w, const char *name, int64_t value)
 }
 
 /* The function's role, taken as Lambda takes it: its trust policy decides, now and every time. */
-static const struct fault *take_role(struct lambda_service *s, const struct call *call, const struct run *run,
-                                     struct credentials *ret_credentials)
+static const struct fault *take_role(struct lambda_service *s, const struct call *call,
+                                     const struct run *run, struct credentials *ret_credentials)
 {
     struct sts_port *sts = s->ports->sts;
     struct caller session;
@@ -57,10 +59,12 @@ static const struct fault *take_role(struct lambda_service *s, const struct call
         struct fault *why = ARENA_NEW(call->arena, struct fault);
         if (!why)
             return &fault_no_memory;
-        *why = (struct fault) { .kind = FAULT_DENIED,
-                                .says = STR("The role defined for the function cannot be assumed by Lambda."),
-                                .code = "AccessDeniedException",
-                                .because = denied };
+        *why = (struct fault) {
+            .kind = FAULT_DENIED,
+            .says = STR("The role defined for the function cannot be assumed by Lambda."),
+            .code = "AccessDeniedException",
+            .because = denied
+        };
         return why;
     }
     return sts->issue(sts, &as, &session, call->now_ms + SESSION_MS, ret_credentials);
@@ -69,7 +73,8 @@ static const struct fault *take_role(struct lambda_service *s, const struct call
 /* FOLDER/code/HASH leads to FOLDER/bootstrap. */
 static str bootstrap_of(str folder, struct arena *arena)
 {
-    return arena_strf(arena, STR_FMT "bootstrap", STR_ARG(str_head(folder, folder.len - sizeof "code/" - CODE_HASH_LEN + 1)));
+    return arena_strf(arena, STR_FMT "bootstrap",
+                      STR_ARG(str_head(folder, folder.len - sizeof "code/" - CODE_HASH_LEN + 1)));
 }
 
 static void add_variables(struct words *w, struct lambda_service *s, const struct run *run,
@@ -78,7 +83,8 @@ static void add_variables(struct words *w, struct lambda_service *s, const struc
     const struct function *f = run->function;
     const struct function_version *v = run->version;
     char stream[LOG_STREAM_LEN + 1];
-    bool node = str_starts(v->runtime, STR("nodejs")), python = str_starts(v->runtime, STR("python"));
+    bool node = str_starts(v->runtime, STR("nodejs")),
+         python = str_starts(v->runtime, STR("python"));
     random_hex(s->outside->entropy, stream, LOG_STREAM_LEN);
     for (size_t i = 0; i < v->environment_count; i++)
         add(w, arena_cstr(w->arena, v->environment[i].name), v->environment[i].value);
@@ -90,7 +96,8 @@ static void add_variables(struct words *w, struct lambda_service *s, const struc
     add_number(w, "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", v->memory_mb);
     add(w, "AWS_LAMBDA_FUNCTION_VERSION", v->version);
     add(w, "AWS_LAMBDA_INITIALIZATION_TYPE", STR("on-demand"));
-    add(w, "AWS_LAMBDA_LOG_GROUP_NAME", arena_strf(w->arena, "/aws/lambda/" STR_FMT, STR_ARG(f->name)));
+    add(w, "AWS_LAMBDA_LOG_GROUP_NAME",
+        arena_strf(w->arena, "/aws/lambda/" STR_FMT, STR_ARG(f->name)));
     add(w, "AWS_LAMBDA_LOG_STREAM_NAME",
         arena_strf(w->arena, "[" STR_FMT "]%.32s", STR_ARG(v->version), stream));
     add(w, "AWS_LAMBDA_RUNTIME_API", arena_strf(w->arena, "127.0.0.1:%u", port));
@@ -106,9 +113,13 @@ static void add_variables(struct words *w, struct lambda_service *s, const struc
     add(w, "LANG", STR("C.UTF-8"));
     add(w, "TZ", STR(":UTC"));
     add(w, "PATH", STR("/usr/local/bin:/usr/bin:/bin:/opt/bin"));
-    add(w, "LD_LIBRARY_PATH", arena_strf(w->arena, STR_FMT ":" STR_FMT "/lib:/opt/lib", STR_ARG(folder), STR_ARG(folder)));
+    add(w, "LD_LIBRARY_PATH",
+        arena_strf(w->arena, STR_FMT ":" STR_FMT "/lib:/opt/lib", STR_ARG(folder),
+                   STR_ARG(folder)));
     if (node)
-        add(w, "NODE_PATH", arena_strf(w->arena, STR_FMT "/../../node_modules:/opt/nodejs/node_modules", STR_ARG(folder)));
+        add(w, "NODE_PATH",
+            arena_strf(w->arena, STR_FMT "/../../node_modules:/opt/nodejs/node_modules",
+                       STR_ARG(folder)));
     if (python) {
         add(w, "PYTHONDONTWRITEBYTECODE", STR("1"));
         add(w, "PYTHONUNBUFFERED", STR("1"));
@@ -121,20 +132,23 @@ static size_t choose_arguments(const struct run *run, str folder, struct arena *
     const struct function_version *v = run->version;
     if (str_starts(v->runtime, STR("nodejs"))) {
         arguments[0] = STR("/usr/bin/node");
-        arguments[1] = arena_strf(arena, "--max-old-space-size=%lld", (long long)(v->memory_mb * 9 / 10));
+        arguments[1] =
+            arena_strf(arena, "--max-old-space-size=%lld", (long long)(v->memory_mb * 9 / 10));
         arguments[2] = arena_strf(arena, STR_FMT "/node.cjs", STR_ARG(bootstrap_of(folder, arena)));
         return 3;
     }
     if (str_starts(v->runtime, STR("python"))) {
         arguments[0] = STR("/usr/bin/python3");
-        arguments[1] = arena_strf(arena, STR_FMT "/python.py", STR_ARG(bootstrap_of(folder, arena)));
+        arguments[1] =
+            arena_strf(arena, STR_FMT "/python.py", STR_ARG(bootstrap_of(folder, arena)));
         return 2;
     }
     arguments[0] = STR("bootstrap");
     return 1;
 }
 
-static const struct fault *unpack(struct lambda_service *s, const struct run *run, struct arena *arena, str *folder)
+static const struct fault *unpack(struct lambda_service *s, const struct run *run,
+                                  struct arena *arena, str *folder)
 {
     int zip;
     TRY(code_open(s, run->version->code_hash, arena, &zip));
@@ -143,8 +157,9 @@ static const struct fault *unpack(struct lambda_service *s, const struct run *ru
     return why;
 }
 
-static const struct fault *launch(struct lambda_service *s, const struct run *run, struct instance *i,
-                                  const struct words *words, str folder, struct arena *arena)
+static const struct fault *launch(struct lambda_service *s, const struct run *run,
+                                  struct instance *i, const struct words *words, str folder,
+                                  struct arena *arena)
 {
     int runtime, output;
     str arguments[PACKET_ARGUMENTS_MAX];
@@ -165,8 +180,8 @@ static const struct fault *launch(struct lambda_service *s, const struct run *ru
     return why;
 }
 
-const struct fault *function_start(struct lambda_service *s, const struct call *call, const struct run *run,
-                                   struct instance *i, int64_t *ret_until_ms)
+const struct fault *function_start(struct lambda_service *s, const struct call *call,
+                                   const struct run *run, struct instance *i, int64_t *ret_until_ms)
 {
     struct credentials credentials;
     struct clock *clock = s->outside->clock;

@@ -17,7 +17,8 @@ const char *unpacked_says(enum unpacked how)
     case UNPACKED_TOO_LARGE:
         return "Unzipped size must be smaller than 262144000 bytes";
     case UNPACKED_LEADS_OUT:
-        return "Could not unzip uploaded file. It holds a name or a link that leads out of it, or a "
+        return "Could not unzip uploaded file. It holds a name or a link that leads out of it, or "
+               "a "
                "file that is none.";
     case UNPACKED_NO_ROOM:
         return "The uploaded file could not be unpacked: no room on the disk";
@@ -106,8 +107,9 @@ static enum unpacked copy_all(struct archive *in, struct archive *out)
             return UNPACKED_LEADS_OUT;
         settle_mode(entry);
         if (archive_write_header(out, entry) != ARCHIVE_OK)
-            return archive_errno(out) == ENOSPC || archive_errno(out) == EDQUOT ? UNPACKED_NO_ROOM
-                                                                               : UNPACKED_LEADS_OUT;
+            return archive_errno(out) == ENOSPC || archive_errno(out) == EDQUOT
+                       ? UNPACKED_NO_ROOM
+                       : UNPACKED_LEADS_OUT;
         enum unpacked how = copy_data(in, out, &left);
         if (how != UNPACKED_WELL)
             return how;

@@ -7,11 +7,13 @@ struct publishing {
     str version; /* that came of it */
 };
 
-static bool is_same(const struct function_version *a, const struct function_version *b, str description)
+static bool is_same(const struct function_version *a, const struct function_version *b,
+                    str description)
 {
     if (!str_eq(a->code_hash, b->code_hash) || !str_eq(a->runtime, b->runtime) ||
-        !str_eq(a->handler, b->handler) || !str_eq(a->role, b->role) || a->timeout_s != b->timeout_s ||
-        a->memory_mb != b->memory_mb || !str_eq(a->dead_letter_arn, b->dead_letter_arn) ||
+        !str_eq(a->handler, b->handler) || !str_eq(a->role, b->role) ||
+        a->timeout_s != b->timeout_s || a->memory_mb != b->memory_mb ||
+        !str_eq(a->dead_letter_arn, b->dead_letter_arn) ||
         a->environment_count != b->environment_count || !str_eq(a->description, description))
         return false;
     for (size_t i = 0; i < a->environment_count; i++)
@@ -28,20 +30,23 @@ static const struct fault *publish(void *context, const struct call *call, struc
     if (!latest)
         return fault(call->arena, FAULT_DEFECT, NULL, "a function has no $LATEST");
     TRY(function_same_revision(call, p->revision_id, latest->revision_id));
-    if (!str_is_none(p->code_hash) && !str_eq(p->code_hash, code_sha256_base64(latest->code_hash, call->arena)))
-        return fault_coded(call->arena, FAULT_SYNTAX, "InvalidParameterValueException",
-                           "CodeSHA256 (" STR_FMT ") is different from current CodeSHA256 in $LATEST (" STR_FMT
-                           "). Please try again with the CodeSHA256 in $LATEST.",
-                           STR_ARG(p->code_hash), STR_ARG(code_sha256_base64(latest->code_hash, call->arena)));
+    if (!str_is_none(p->code_hash) &&
+        !str_eq(p->code_hash, code_sha256_base64(latest->code_hash, call->arena)))
+        return fault_coded(
+            call->arena, FAULT_SYNTAX, "InvalidParameterValueException",
+            "CodeSHA256 (" STR_FMT ") is different from current CodeSHA256 in $LATEST (" STR_FMT
+            "). Please try again with the CodeSHA256 in $LATEST.",
+            STR_ARG(p->code_hash), STR_ARG(code_sha256_base64(latest->code_hash, call->arena)));
     str description = str_is_none(p->description) ? latest->description : p->description;
-    /* "Lambda doesn't publish a version if the function's configuration and code haven't changed since
-     * the last version" (API Reference, PublishVersion). */
+    /* "Lambda doesn't publish a version if the function's configuration and code haven't changed
+     * since the last version" (API Reference, PublishVersion). */
     const struct function_version *last = &f->versions[f->version_count - 1];
     if (f->version_count > 1 && is_same(last, latest, description)) {
         p->version = last->version;
         return NULL;
     }
-    struct function_version *versions = ARENA_ARRAY(call->arena, struct function_version, f->version_count + 1);
+    struct function_version *versions =
+        ARENA_ARRAY(call->arena, struct function_version, f->version_count + 1);
     if (!versions)
         return &fault_no_memory;
     memcpy(versions, f->versions, f->version_count * sizeof *versions);
@@ -61,11 +66,11 @@ const struct fault *lambda_publish(struct lambda_service *s, const struct call *
                                    str revision_id, const struct function **ret_function,
                                    const struct function_version **ret_version)
 {
-    struct publishing p = { .service = s,
-                            .description = description,
-                            .code_hash = code_hash,
-                            .revision_id = revision_id };
-    TRY(lambda_ask(call, ref, function_find(call->world, ref), STR("lambda:PublishVersion"), NULL, 0));
+    struct publishing p = {
+        .service = s, .description = description, .code_hash = code_hash, .revision_id = revision_id
+    };
+    TRY(lambda_ask(call, ref, function_find(call->world, ref), STR("lambda:PublishVersion"), NULL,
+                   0));
     TRY(function_change(s, call, ref, publish, &p, ret_function));
     *ret_version = function_version(*ret_function, p.version);
     return *ret_version ? NULL : &fault_no_memory;
@@ -80,11 +85,13 @@ struct naming {
     bool create;
 };
 
-static const struct fault *no_alias(const struct call *call, const struct function_ref *ref, str name)
+static const struct fault *no_alias(const struct call *call, const struct function_ref *ref,
+                                    str name)
 {
     struct function_ref whole = *ref;
     whole.qualifier = name;
-    return fault_coded(call->arena, FAULT_ABSENT, "ResourceNotFoundException", "Cannot find alias arn: " STR_FMT,
+    return fault_coded(call->arena, FAULT_ABSENT, "ResourceNotFoundException",
+                       "Cannot find alias arn: " STR_FMT,
                        STR_ARG(function_ref_arn(&whole, call->arena)));
 }
 
@@ -100,29 +107,34 @@ static bool alias_name_ok(str name)
     return name.len > 0 && name.len <= 128 && !digits; /* digits alone are a version */
 }
 
-static const struct fault *check_alias(const struct naming *n, const struct call *call, const struct function *f,
-                                       const struct function_alias *there)
+static const struct fault *check_alias(const struct naming *n, const struct call *call,
+                                       const struct function *f, const struct function_alias *there)
 {
     const struct alias_draft *d = n->draft;
     if (n->create && !alias_name_ok(d->name))
-        return fault_coded(call->arena, FAULT_SYNTAX, "ValidationException",
-                           "1 validation error detected: Value '" STR_FMT "' at 'name' failed to satisfy constraint: "
-                           "Member must satisfy regular expression pattern: (?!^[0-9]+$)([a-zA-Z0-9-_]+)",
-                           STR_ARG(d->name));
+        return fault_coded(
+            call->arena, FAULT_SYNTAX, "ValidationException",
+            "1 validation error detected: Value '" STR_FMT
+            "' at 'name' failed to satisfy constraint: "
+            "Member must satisfy regular expression pattern: (?!^[0-9]+$)([a-zA-Z0-9-_]+)",
+            STR_ARG(d->name));
     struct function_ref whole = *n->ref;
     whole.qualifier = d->name;
     if (n->create && there)
-        return fault_coded(call->arena, FAULT_CONFLICT, "ResourceConflictException", "Alias already exists: " STR_FMT,
+        return fault_coded(call->arena, FAULT_CONFLICT, "ResourceConflictException",
+                           "Alias already exists: " STR_FMT,
                            STR_ARG(function_ref_arn(&whole, call->arena)));
     if (!n->create && !there)
         return no_alias(call, n->ref, d->name);
     whole.qualifier = d->version;
-    if (!str_is_none(d->version) && (function_alias(f, d->version) || !function_version(f, d->version)))
+    if (!str_is_none(d->version) &&
+        (function_alias(f, d->version) || !function_version(f, d->version)))
         return lambda_not_found(call, &whole);
     if (n->create && str_is_none(d->version))
-        return fault_coded(call->arena, FAULT_SYNTAX, "ValidationException",
-                           "1 validation error detected: Value null at 'functionVersion' failed to satisfy "
-                           "constraint: Member must not be null");
+        return fault_coded(
+            call->arena, FAULT_SYNTAX, "ValidationException",
+            "1 validation error detected: Value null at 'functionVersion' failed to satisfy "
+            "constraint: Member must not be null");
     return there ? function_same_revision(call, d->revision_id, there->revision_id) : NULL;
 }
 
@@ -132,11 +144,12 @@ static const struct fault *put_alias(void *context, const struct call *call, str
     const struct alias_draft *d = n->draft;
     const struct function_alias *there = function_alias(f, d->name);
     TRY(check_alias(n, call, f, there));
-    struct function_alias *aliases = ARENA_ARRAY(call->arena, struct function_alias, f->alias_count + 1);
+    struct function_alias *aliases =
+        ARENA_ARRAY(call->arena, struct function_alias, f->alias_count + 1);
     if (!aliases)
         return &fault_no_memory;
-    struct function_alias put = there ? *there
-                                      : (struct function_alias) { .name = d->name, .description = STR("") };
+    struct function_alias put =
+        there ? *there : (struct function_alias) { .name = d->name, .description = STR("") };
     put.version = str_is_none(d->version) ? put.version : d->version;
     put.description = str_is_none(d->description) ? put.description : d->description;
     put.revision_id = function_revision(n->service, call);
@@ -154,8 +167,10 @@ static const struct fault *put_alias(void *context, const struct call *call, str
 }
 
 const struct fault *lambda_put_alias(struct lambda_service *s, const struct call *call,
-                                     const struct function_ref *ref, const struct alias_draft *draft, bool create,
-                                     const struct function **ret_function, const struct function_alias **ret_alias)
+                                     const struct function_ref *ref,
+                                     const struct alias_draft *draft, bool create,
+                                     const struct function **ret_function,
+                                     const struct function_alias **ret_alias)
 {
     struct naming n = { .service = s, .draft = draft, .ref = ref, .create = create };
     TRY(lambda_ask(call, ref, function_find(call->world, ref),
@@ -168,8 +183,10 @@ const struct fault *lambda_put_alias(struct lambda_service *s, const struct call
 static const struct fault *remove_alias(void *context, const struct call *call, struct function *f)
 {
     const str *name = context;
-    struct function_alias *aliases = ARENA_ARRAY(call->arena, struct function_alias, f->alias_count + 1);
-    struct function_policy *policies = ARENA_ARRAY(call->arena, struct function_policy, f->policy_count + 1);
+    struct function_alias *aliases =
+        ARENA_ARRAY(call->arena, struct function_alias, f->alias_count + 1);
+    struct function_policy *policies =
+        ARENA_ARRAY(call->arena, struct function_policy, f->policy_count + 1);
     size_t count = 0, policy_count = 0;
     if (!aliases || !policies)
         return &fault_no_memory;
