@@ -413,6 +413,28 @@ def test_a_queue_of_another_account_confirms_by_its_message(server):
     assert json.loads(message["Body"])["Message"] == "across"
 
 
+def test_queues_at_an_endpoint_the_operator_names(make_server):
+    there = make_server()
+    here = make_server("--sqs-endpoint", there.api, env={
+        "SESAME_SQS_ACCESS_KEY_ID": KEY, "SESAME_SQS_SECRET_ACCESS_KEY": SECRET})
+    sns, sqs = here.client("sns"), there.client("sqs")
+    queue = sqs.create_queue(QueueName="inbox")["QueueUrl"]
+    dead = sqs.create_queue(QueueName="dead")["QueueUrl"]
+    topic = sns.create_topic(Name="mail")["TopicArn"]
+    raw = {"RawMessageDelivery": "true"}
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn("inbox"), Attributes=raw)
+    sns.publish(TopicArn=topic, Message="over there & \u00fc", MessageAttributes={
+        "b": {"DataType": "Binary", "BinaryValue": b"\0\xff"}})
+    [message] = receive(sqs, queue, WaitTimeSeconds=10, MessageAttributeNames=["All"])
+    assert message["Body"] == "over there & \u00fc"
+    assert message["MessageAttributes"] == {"b": {"DataType": "Binary", "BinaryValue": b"\0\xff"}}
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn("none"), Attributes={
+        **raw, "RedrivePolicy": json.dumps({"deadLetterTargetArn": arn("dead")})})
+    sns.publish(TopicArn=topic, Message="nowhere")
+    [message] = receive(sqs, dead, WaitTimeSeconds=10)
+    assert message["Body"] == "nowhere"
+
+
 def test_the_command_line(server):
     def aws(*arguments):
         done = subprocess.run(["aws", "--endpoint-url", server.api, "--region", REGION, "--output", "json", "sqs",

@@ -8,6 +8,7 @@
 #include "main/privileges.h"
 #include "receive/bounce.h"
 #include "services/sns/sns.h"
+#include "services/sqs/remote.h"
 #include "services/sqs/sqs.h"
 #include "services/sts/sts.h"
 #include "services/world.h"
@@ -119,6 +120,20 @@ static const struct fault *open_stores(struct server *s)
                            &s->objects));
     return spool_log_open(data_dir_at(&s->dir, s->arena, "spool"), &limits, &s->outside, s->arena,
                           &s->spool);
+}
+
+/* The embedded queues serve the API in every case; what SNS sends may go elsewhere. */
+static const struct fault *open_sqs(struct server *s)
+{
+    const struct config *c = s->config;
+    struct sqs_remote_settings remote = { .endpoint = c->sqs_endpoint,
+                                          .access_key_id = c->sqs_access_key_id,
+                                          .secret_access_key = c->sqs_secret_access_key,
+                                          .outside = &s->outside };
+    TRY(sqs_embedded_open(data_dir_at(&s->dir, s->arena, "queues.sqlite"), s->state, s->worlds,
+                          &s->outside, s->arena, &s->sqs));
+    s->ports.sqs = &s->sqs->port;
+    return c->sqs_endpoint.ptr ? sqs_remote_open(&remote, s->arena, &s->ports.sqs) : NULL;
 }
 
 static const struct fault *open_sns(struct server *s)
@@ -245,9 +260,7 @@ static const struct fault *open_services(struct server *s)
     s->rehearsal_ports = (struct ports) { .s3 = &s->s3->rehearsal.port,
                                           .kms = &s->kms->rehearsal.port,
                                           .sts = s->ports.sts };
-    TRY(sqs_embedded_open(data_dir_at(&s->dir, s->arena, "queues.sqlite"), s->state, s->worlds,
-                          &s->outside, s->arena, &s->sqs));
-    s->ports.sqs = &s->sqs->port;
+    TRY(open_sqs(s));
     TRY(open_sns(s));
     TRY(open_lambda(s));
     s->rehearsal_ports.lambda = &s->lambda->rehearsal.port;

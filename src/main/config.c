@@ -84,6 +84,9 @@ static const struct setting settings[] = {
   { "sns-targets",              KIND_WORD,    AT(sns_targets),             FOR_SERVE,           "",                 "WORD",                "public: no notification goes to a private, loopback or link-local address; any: wherever. Default: any while all listeners are on loopback, else public", .words = "any public" },
   { "relay",                    KIND_ADDRESS, AT(relay),                   FOR_SERVE,           NULL,               "HOST:PORT",           "mail server that takes outgoing mail: bounces; without one a Bounce action fails and says so" },
   { "oversize-bounce",          KIND_WORD,    AT(oversize_bounce),         FOR_SERVE,           "yes",              "WORD",                "yes: who sends a message too large for an SNS action is told; no: he is not", .words = "yes no" },
+  { "sqs-endpoint",             KIND_TEXT,    AT(sqs_endpoint),            FOR_SERVE,           NULL,               "URL",                 "SNS sends to queues here, and its dead letters; otherwise to those of this server" },
+  { "sqs-access-key-id",        KIND_TEXT,    AT(sqs_access_key_id),       FOR_SERVE,           NULL,               "KEY",                 "credentials that sign what is sent to --sqs-endpoint",                   .no_flag = true },
+  { "sqs-secret-access-key",    KIND_TEXT,    AT(sqs_secret_access_key),   FOR_SERVE,           NULL,               "SECRET",              "and their secret",                                                       .no_flag = true },
   { "demo",                     KIND_SWITCH,  AT(demo),                    FOR_SERVE,           NULL,               NULL,                  "on an empty data directory, prepare a domain, a bucket and a rule" },
   { "user",                     KIND_TEXT,    AT(user),                    FOR_SERVE,           NULL,               "NAME",                "when started as root, become this user once bound" },
   { "log-level",                KIND_WORD,    AT(log_level),               FOR_SERVE,           "info",             "WORD",                "error, warning, info or debug",                                          .words = "error warning info debug" },
@@ -428,6 +431,11 @@ static const struct fault *check_together(const struct config *c, struct arena *
     if (!c->root_access_key_id.ptr != !c->root_secret_access_key.ptr)
         return fault(a, FAULT_SYNTAX, NULL,
                      "SESAME_ROOT_ACCESS_KEY_ID and SESAME_ROOT_SECRET_ACCESS_KEY go together");
+    if (!c->sqs_endpoint.ptr != !c->sqs_access_key_id.ptr ||
+        !c->sqs_endpoint.ptr != !c->sqs_secret_access_key.ptr)
+        return fault(a, FAULT_SYNTAX, NULL,
+                     "--sqs-endpoint, SESAME_SQS_ACCESS_KEY_ID and SESAME_SQS_SECRET_ACCESS_KEY go "
+                     "together");
     return NULL;
 }
 

@@ -39,6 +39,7 @@ struct config {
     uint64_t command_timeout, message_timeout; /* seconds */
     uint64_t workers, api_workers, loops;
     str public_url, sns_targets;
+    str sqs_endpoint, sqs_access_key_id, sqs_secret_access_key; /* STR_NONE: the embedded queues */
     uint64_t function_processes, function_uid;
     str function_folder, function_modules, function_bootstraps;
     uint64_t spool_segment, spool_drafts, history_max, dead_max, dead_days;
