@@ -267,7 +267,7 @@ def test_a_subscriber_confirms_gets_and_verifies(sns, subscriber, version):
         "x-amz-sns-message-type": "Notification", "x-amz-sns-message-id": sent["MessageId"],
         "x-amz-sns-topic-arn": topic, "x-amz-sns-subscription-arn": arn,
         "content-type": "text/plain; charset=UTF-8", "content-length": str(len(body)),
-        "host": f"127.0.0.1:{subscriber.port}", "connection": "Keep-Alive", "accept": "*/*",
+        "host": f"127.0.0.1:{subscriber.port}", "connection": "Keep-Alive",
         "user-agent": "Amazon Simple Notification Service Agent", "accept-encoding": "gzip,deflate"}
     verify(message)
     with pytest.raises(Exception):

@@ -190,13 +190,18 @@ static const struct fault *collect_headers(const struct http_question *q,
     for (size_t i = 0; i < added_count; i++)
         add_header(out, arena, added[i].name, added[i].value);
     add_header(out, arena, STR("Host"), pieces->host);
-    /* curl adds two of its own unless they are named without a value. */
+    /* curl adds three of its own unless they are named without a value. */
     struct curl_slist *last = out->failed ? NULL : curl_slist_append(out->list, "Expect:");
-    bool typed = false;
-    for (size_t i = 0; i < q->header_count; i++)
-        typed = typed || str_eq_nocase(q->headers[i].name, STR("Content-Type"));
-    if (last && !typed)
-        last = curl_slist_append(out->list, "Content-Type:");
+    static const struct {
+        const char *name, *off;
+    } own[] = { { "Content-Type", "Content-Type:" }, { "Accept", "Accept:" } };
+    for (size_t o = 0; last && o < sizeof own / sizeof own[0]; o++) {
+        bool given = false;
+        for (size_t i = 0; i < q->header_count; i++)
+            given = given || str_eq_nocase(q->headers[i].name, str_of(own[o].name));
+        if (!given)
+            last = curl_slist_append(out->list, own[o].off);
+    }
     if (!last)
         return out->failed ? fault(arena, FAULT_SYNTAX, NULL,
                                    "a header field of a request holds a line break")
