@@ -407,7 +407,8 @@ def test_a_queue_of_another_account_confirms_by_its_message(server):
     [message] = receive(other, queue, WaitTimeSeconds=10)
     confirmation = json.loads(message["Body"])
     assert confirmation["Type"] == "SubscriptionConfirmation"
-    sns.confirm_subscription(TopicArn=topic, Token=confirmation["Token"])
+    theirs = server.client("sns", account=OTHER).confirm_subscription(TopicArn=topic, Token=confirmation["Token"])
+    assert theirs["SubscriptionArn"].startswith(topic + ":")
     sns.publish(TopicArn=topic, Message="across")
     [message] = receive(other, queue, WaitTimeSeconds=10)
     assert json.loads(message["Body"])["Message"] == "across"

@@ -402,8 +402,12 @@ const struct fault *sns_confirm_subscription(struct sns_service *sns, const stru
     if (anonymous && arn_parse(topic_arn, &arn))
         own.region = arn.region;
     TRY(sns_find_topic(&own, topic_arn, &topic));
+    /* No topic's policy may speak of it, so it is between the caller and its own account: a queue's owner
+     * confirms what another account's topic offers. The token is what the topic asks for. */
     if (!anonymous)
-        TRY(sns_ask(call, topic, STR("SNS:ConfirmSubscription"), NULL, 0));
+        TRY(authorize(call, &(struct ask) { .action = STR("SNS:ConfirmSubscription"),
+                                            .resource = topic->arn.text,
+                                            .resource_account = call->caller->account }));
     if (!is_hex(token))
         return fault_coded(call->arena, FAULT_SYNTAX, "InvalidParameter", "Invalid token");
     for (str at = STR_NONE; subscription_next(call->world, &topic->arn, &at, &s);) {
