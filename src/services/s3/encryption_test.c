@@ -144,7 +144,11 @@ static const struct fault *get(struct fixture *f, const char *range, str *ret_te
                       &object));
     struct buf all = buf_new(8 << 20);
     for (str chunk;;) {
-        TRY(object.body->read(object.body, &chunk));
+        const struct fault *why = object.body->read(object.body, &chunk);
+        if (why) {
+            buf_free(&all);
+            return why;
+        }
         if (!chunk.len)
             break;
         buf_add(&all, chunk);
