@@ -222,8 +222,6 @@ const char *sandbox_enter(const struct sandbox *s)
         lay_mounts(s);
     if (chdir(s->code) != 0)
         return "its folder";
-    if (!set_limits(s))
-        return "its limits";
     if (!become(s->uid))
         return "its user";
     /* After the change of user, which takes the wish back. */
@@ -233,7 +231,8 @@ const char *sandbox_enter(const struct sandbox *s)
         return "its files (Landlock)";
     if (!filter_calls(!s->uid && !s->own_pids))
         return "its system calls (seccomp)";
-    return NULL;
+    /* Last: what stands above may want memory, of which a sanitizer alone has more than any limit. */
+    return set_limits(s) ? NULL : "its limits";
 }
 
 const char *sandbox_enter_bare(unsigned uid)
