@@ -95,6 +95,7 @@ def test_what_was_sent_wrong_is_refused_in_each_services_words(server, jane, rol
     refused(server.client("sts", token=token).get_caller_identity, "InvalidClientTokenId")  # the root key's it is not
 
 
+@pytest.mark.turned_clock
 def test_credentials_expire(server, jane, role, monkeypatch):
     made = jane.client("sts").assume_role(RoleArn=role.arn, RoleSessionName="work", DurationSeconds=900)["Credentials"]
     session(server, made, "s3").get_object(Bucket="mail", Key="k")
