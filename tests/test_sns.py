@@ -522,10 +522,34 @@ QUICK = {"healthyRetryPolicy": {"minDelayTarget": 1, "maxDelayTarget": 1, "numRe
                                 "numMinDelayRetries": 1}}
 
 
-def timelines(server, state):
-    """What the timeline says of the notifications that ended so."""
-    listed = server.get("/_sesame/messages?max=100")["messages"]
-    return [m for m in listed if m.get("state") == state]
+def test_a_slow_subscriber_is_given_15_seconds_and_asked_again(sns, subscriber):
+    topic = sns.create_topic(Name="mail")["TopicArn"]
+    subscribe(sns, topic, subscriber, DeliveryPolicy=json.dumps(QUICK))
+    subscriber.delay = 40
+    sns.publish(TopicArn=topic, Message="hello?")
+    subscriber.wait(2)
+    subscriber.delay = 0
+    subscriber.wait(3, 40)
+    assert 14.5 < subscriber.posts[2][0] - subscriber.posts[1][0] < 15 + 4 * SLOW
+    assert subscriber.posts[2][3] == subscriber.posts[1][3]
+
+
+def test_an_unreachable_subscriber_is_asked_again_until_the_policy_ends(server, sns, subscriber):
+    topic = sns.create_topic(Name="mail")["TopicArn"]
+    arn = subscribe(sns, topic, subscriber, DeliveryPolicy=json.dumps(
+        {"healthyRetryPolicy": {"minDelayTarget": 1, "maxDelayTarget": 1, "numRetries": 2}}))
+    subscriber.close()
+    target = f"http://127.0.0.1:{subscriber.port}"
+    sns.publish(TopicArn=topic, Message="anybody?")
+
+    def attempts():
+        return [e for e in server.log() if e.get("event") == "errand" and e.get("target") == target
+                and e.get("outcome") != "done"]
+    assert eventually(lambda: len(attempts()) == 3), server.log_text()[-3000:]
+    assert [e["outcome"] for e in attempts()] == ["retry", "retry", "expired"]
+    dead = server.timeline(attempts()[-1]["id"])
+    assert dead["state"] == "dead" and "not delivered" in json.dumps(dead["attempts"][-1]), dead
+    assert sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]["Endpoint"] == subscriber.url
 
 
 def test_5xx_is_tried_again_as_the_policy_says(sns, subscriber):

@@ -5,7 +5,7 @@
  *   keys/root          32 octets from which other keys are derived: main/root_key_file.h
  *   ready.json         the ready line, while a server serves
  *
- * The rest belongs to the stores: state.sqlite, spool/, objects/, tls/. */
+ * The rest belongs to the stores: state.sqlite, spool/, objects/, tls/, queues.sqlite, sns/. */
 #ifndef SESAME_MAIN_DATA_DIR_H
 #define SESAME_MAIN_DATA_DIR_H
 
