@@ -1,4 +1,5 @@
 """kill -9 at random moments under load: what was acknowledged is delivered, queued or dead, never lost."""
+import json
 import random
 import smtplib
 import threading
@@ -6,7 +7,7 @@ import time
 
 import pytest
 
-from conftest import Receiving, Server, bucket_policy, data, eventually
+from conftest import Receiving, Server, bucket_policy, data, eventually, s3_action
 
 ROUNDS = 20
 
@@ -88,8 +89,68 @@ def test_kills_while_everything_is_denied_lose_nothing(tmp_path):
         server.start()
     for message in ids:
         assert server.attempted(message)["state"] == "retrying"
-    server.client("s3").put_bucket_policy(Bucket="mail", Policy=__import__("json").dumps(
+    server.client("s3").put_bucket_policy(Bucket="mail", Policy=json.dumps(
         bucket_policy("mail", receiving.arn("store"))))
     for message in ids:
         server.settled(message, ["delivered"], 60)
+    server.stop()
+
+
+def drain(sqs, queue, seen):
+    """What the queue holds: mail ids by how often they came, and the SNS message ids they came under."""
+    while True:
+        got = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=0).get("Messages", [])
+        for message in got:
+            envelope = json.loads(message["Body"])
+            mail = json.loads(envelope["Message"])["mail"]["messageId"]
+            seen.setdefault(mail, []).append(envelope["MessageId"])
+        if not got:
+            return
+        sqs.delete_message_batch(QueueUrl=queue, Entries=[
+            {"Id": str(n), "ReceiptHandle": m["ReceiptHandle"]} for n, m in enumerate(got)])
+
+
+@pytest.mark.slow
+def test_kills_lose_no_notification_and_repeat_none_under_another_name(tmp_path):
+    """Mail, its notice, the notification to the queue and the queue's message: each survives, in whatever state."""
+    server = Server(tmp_path).start()
+    receiving = Receiving(server)
+    sns, sqs = server.client("sns"), server.client("sqs")
+    topic = sns.create_topic(Name="told")["TopicArn"]
+    queue = sqs.create_queue(QueueName="told")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn,
+        "Condition": {"ArnEquals": {"aws:SourceArn": topic}}}]})})
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    receiving.bucket("mail", bucket_policy("mail", receiving.arn("store")))
+    receiving.rule("store", s3_action("mail", TopicArn=topic))
+    acknowledged = []
+    for number in range(ROUNDS // 2):
+        stop = threading.Event()
+        threads = [threading.Thread(target=load, args=(server, acknowledged, stop, number * 10 + n), daemon=True)
+                   for n in range(2)]
+        for thread in threads:
+            thread.start()
+        time.sleep(random.uniform(0.05, 0.5))
+        server.kill()
+        stop.set()
+        for thread in threads:
+            thread.join()
+        server.start()
+    sqs = server.client("sqs")
+    queue = sqs.get_queue_url(QueueName="told")["QueueUrl"]
+    seen, ids = {}, {message for message, _ in acknowledged}
+    assert len(ids) > ROUNDS // 2
+
+    def all_came():
+        drain(sqs, queue, seen)
+        return not ids - seen.keys()
+    assert eventually(all_came, 60, every=0.2), f"{len(ids - seen.keys())} of {len(ids)} were not told"
+    time.sleep(0.5)
+    drain(sqs, queue, seen)
+    for mail, names in seen.items():  # at least once, and a repetition is known by its MessageId
+        assert len(set(names)) == 1, (mail, names)
+    repeated = sum(len(names) > 1 for names in seen.values())
+    assert repeated <= ROUNDS * 20, repeated
     server.stop()
