@@ -453,11 +453,8 @@ def test_every_action_of_a_rule_is_rehearsed_and_what_is_not_built_says_so(store
         "ArnLike": {"aws:SourceArn": rule_arn("main", "*")}, "StringEquals": {"aws:SourceAccount": ACCOUNT}}))
     stored.rule("many",
                 {"AddHeaderAction": {"HeaderName": "X-Seen", "HeaderValue": "yes"}},
-<<<<<<< HEAD
                 {"SNSAction": {"TopicArn": topic, "Encoding": "UTF-8"}},
                 s3_action("mail", TopicArn=topic),
-=======
->>>>>>> 4b40932 (tests: expect SNS and Lambda actions to be built)
                 {"WorkmailAction": {"OrganizationArn": f"arn:aws:workmail:{REGION}:{ACCOUNT}:organization/m-1"}},
                 {"StopAction": {"Scope": "RuleSet"}},
                 enabled=False)

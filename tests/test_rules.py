@@ -158,7 +158,6 @@ def test_a_key_never_becomes_a_plaintext_object(server, receiving):
     assert receiving.keys() == []
 
 
-<<<<<<< HEAD
 def test_while_the_notice_of_a_topic_waits_the_object_is_written_once(server, receiving):
     receiving.bucket("mail", bucket_policy("mail", receiving.arn("r")))
     sns = server.client("sns")
@@ -174,18 +173,6 @@ def test_while_the_notice_of_a_topic_waits_the_object_is_written_once(server, re
     attempts = server.settled(message, ["delivered"], 25)["attempts"]
     assert [(a["action"], a["outcome"]) for a in attempts][2:] == [("S3 notice", "done")], attempts
     assert receiving.s3.head_object(Bucket="mail", Key=message)["LastModified"] == written
-=======
-def test_a_notice_that_fails_writes_no_object_again(server, receiving):
-    sns = server.client("sns")
-    topic = sns.create_topic(Name="t")["TopicArn"]
-    receiving.bucket("mail", bucket_policy("mail", receiving.arn("r")))
-    receiving.rule("r", s3_action("mail", TopicArn=topic))
-    sns.delete_topic(TopicArn=topic)
-    message = server.send(MAIL)
-    attempt = server.attempted(message, 2)["attempts"][-1]
-    assert attempt["outcome"] == "retry" and attempt["action"] == "S3 notice" and topic in attempt["says"], attempt
-    assert receiving.keys() == [message], "the object was written, once; only the notice waits"
->>>>>>> 4b40932 (tests: expect SNS and Lambda actions to be built)
 
 
 def test_one_transaction_for_two_accounts_is_one_body_and_two_fates(server, receiving):
