@@ -5,6 +5,9 @@
 #include "receive/retry.h"
 #include "receive/shares.h"
 
+/* An errand has one step; what could not be tried is noted as another, so that it counts apart. */
+enum { TRIED, UNTRIED };
+
 struct errand_work {
     const struct delivery *d;
     struct lease *lease;
@@ -40,7 +43,8 @@ static struct errand_end try_it(const struct errand_work *w, struct errand_runne
 {
     const struct errand_attempt attempt = {
         .errand = w->errand,
-        .number = (int)history_of(&w->history, 0).failures + 1,
+        .number = (int)history_of(&w->history, TRIED).failures + 1,
+        .waits = (int)history_of(&w->history, UNTRIED).failures,
         .since_ms = w->history.redriven_ms ? w->history.redriven_ms : w->taken_ms,
         .body = body,
         .world = world,
@@ -57,6 +61,7 @@ static struct outcome outcome_of(const struct errand_work *w, const struct erran
                                                [SETTLE_DEAD] = OUTCOME_EXPIRED };
     const struct denial *denial = end->why ? denial_of(end->why) : NULL;
     return (struct outcome) {
+        .step = end->untried ? UNTRIED : TRIED,
         .at_ms = w->began_ms,
         .rule = w->errand.target,
         .action = errand_kind_name(w->lease->entry.kind),

@@ -36,13 +36,15 @@ struct errand_end {
     enum settlement settlement;
     int64_t retry_at_ms; /* SETTLE_RETRY */
     str says;            /* one sentence for the timeline; STR_NONE: nothing to say */
+    bool untried;            /* it could not even be tried: no attempt counts, `waits` does */
     const struct fault *why; /* why it failed; a denial is kept whole. NULL: it did not */
 };
 
 /* What one attempt is given. The world is the attempt's own from first to last. */
 struct errand_attempt {
     struct errand errand;
-    int number;        /* 1 on the first */
+    int number;        /* 1 on the first; since the last redrive */
+    int waits;         /* how often it could not be tried before */
     int64_t since_ms;  /* when it was taken on, or redriven */
     str body;
     const struct world *world;

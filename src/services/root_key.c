@@ -6,8 +6,8 @@
 #include "store/state.h"
 
 /* Where there may be octets that only this root key opens: a bucket's objects lie sealed (SSE-S3)
- * elsewhere, and nothing in the state tells whether. */
-static const str wrapped[] = { STR_INIT("bucket/"), STR_INIT("kms-key/") };
+ * elsewhere, and nothing in the state tells whether; a user may have access keys. */
+static const str wrapped[] = { STR_INIT("bucket/"), STR_INIT("kms-key/"), STR_INIT("user/") };
 
 void root_key_derive(const struct root_key *root, str purpose,
                      unsigned char ret_key[ROOT_KEY_OCTETS])

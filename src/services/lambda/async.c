@@ -163,9 +163,12 @@ struct errand_end lambda_errand_run(struct errand_runner *runner, const struct e
                                      .why = lambda_not_found(&call, &ref) };
     const struct function_async *set = function_async(run.function, ref.qualifier);
     why = function_run(s, &call, &run, &invoked);
-    if (why) /* it was not run: no attempt of the function's */
-        return again_or_never(s, &call, &run, a, set, no_place_wait_ms(a->number), true, why,
-                              why->says);
+    if (why) { /* it was not run: no attempt of the function's */
+        struct errand_end end = again_or_never(s, &call, &run, a, set,
+                                               no_place_wait_ms(a->waits + 1), true, why, why->says);
+        end.untried = end.settlement == SETTLE_RETRY;
+        return end;
+    }
     if (str_is_none(invoked.function_error))
         return (struct errand_end) { .settlement = SETTLE_DONE, .says = STR_NONE };
     const int retries = (int)(set && set->attempts >= 0 ? set->attempts : ATTEMPTS_USUAL);

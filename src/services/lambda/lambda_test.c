@@ -284,6 +284,7 @@ static struct errand_attempt leased(struct theatre *t, int number, int64_t now_m
     struct call call = stage_call(&t->stage);
     return (struct errand_attempt) { .errand = errand,
                                      .number = number,
+                                     .waits = number - 1,
                                      .since_ms = taken_ms,
                                      .body = body,
                                      .world = call.world,
