@@ -12,7 +12,7 @@ struct attempt {
     struct arena *work; /* the running step's; reset behind it */
     const struct world *world;
     struct head head;
-    struct receipt_rule_set set;
+    const struct receipt_rule_set *set;
     struct plan plan;
     struct history history;
     struct outcome *outcomes; /* room for one a step */

@@ -57,8 +57,8 @@ static str note_since(const struct attempt *t, bool delivered)
         return STR_NONE;
     AUTO_BUF text = buf_new(1 << 20), rules = buf_new(1 << 20);
     struct history_note note = { .outcomes = t->outcomes + t->noted, .count = t->count - t->noted };
-    if (delivered && !timeline_rules(&t->set, &t->head.envelope, t->arena, &rules)) {
-        note.rule_set = t->set.name;
+    if (delivered && !timeline_rules(t->set, &t->head.envelope, t->arena, &rules)) {
+        note.rule_set = t->set->name;
         note.rules = buf_str(&rules);
     }
     history_write(&t->history, &note, &text);
@@ -85,11 +85,24 @@ static void note_before(struct attempt *t, const struct step *next)
         t->noted = t->count;
 }
 
+/* The message's own rule set. Hardly ever is it another than the one that is active now, and that one
+ * lies in the world as it was read. */
+static const struct fault *find_set(struct attempt *t)
+{
+    str text = t->lease->entry.rules;
+    t->set = t->world ? rule_set_active(t->world, t->head.account, t->head.region) : NULL;
+    if (t->set && str_eq(t->set->text, text))
+        return NULL;
+    struct receipt_rule_set *own = ARENA_NEW(t->arena, struct receipt_rule_set);
+    t->set = own;
+    return own ? rule_set_read(text, t->arena, own) : &fault_no_memory;
+}
+
 static const struct fault *open_attempt(struct attempt *t)
 {
     TRY(head_decode(t->lease->entry.head, t->arena, &t->head));
-    TRY(rule_set_read(t->lease->entry.rules, t->arena, &t->set));
-    TRY(plan_make(&t->set, &t->head.envelope, t->arena, &t->plan));
+    TRY(find_set(t));
+    TRY(plan_make(t->set, &t->head.envelope, t->arena, &t->plan));
     TRY(history_read(t->lease->notes, t->arena, &t->history));
     t->outcomes = ARENA_ARRAY(t->arena, struct outcome, t->plan.count ? t->plan.count : 1);
     if (!t->outcomes)
@@ -230,9 +243,9 @@ struct delivered deliver_attempt(const struct delivery *d, struct lease *lease, 
     if (!t)
         return unreadable(&small, &fault_no_memory);
     *t = small;
-    const struct fault *f = open_attempt(t);
+    const struct fault *f = take_means(t);
     if (!f)
-        f = take_means(t);
+        f = open_attempt(t);
     if (f)
         return unreadable(t, f);
     struct delivered done = run_plan(t);

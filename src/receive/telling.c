@@ -7,7 +7,7 @@ static void count_step(const struct attempt *t, const struct outcome *o)
     if (!t->d->metrics)
         return;
     AUTO_BUF labels = buf_new(4096);
-    metric_label(&labels, "rule_set", t->set.name);
+    metric_label(&labels, "rule_set", t->set->name);
     metric_label(&labels, "rule", o->rule);
     metric_label(&labels, "action", o->action);
     str l = buf_str(&labels);
@@ -35,7 +35,7 @@ void tell_received(const struct attempt *t)
         if (s->part == STEP_NOTICE)
             continue;
         AUTO_BUF labels = buf_new(4096);
-        metric_label(&labels, "rule_set", t->set.name);
+        metric_label(&labels, "rule_set", t->set->name);
         metric_label(&labels, "rule", s->rule->name);
         metric_label(&labels, "action", step_name(s));
         metric_add(metrics_counter(t->d->metrics, STR("sesame_received_total"),
@@ -54,7 +54,7 @@ static void write_outcome(const struct attempt *t, const struct outcome *o, bool
     struct json_writer w = json_writer(line);
     json_add_str(&w, "id", t->lease->entry.id);
     json_add_str(&w, "account", t->head.account);
-    json_add_str(&w, "ruleSet", t->set.name);
+    json_add_str(&w, "ruleSet", t->set->name);
     json_add_str(&w, "rule", o->rule);
     json_add_str(&w, "action", o->action);
     json_add_int(&w, "attempt", t->lease->attempt);
