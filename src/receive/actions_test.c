@@ -324,7 +324,7 @@ static void a_message_whose_target_is_busy_is_held_and_not_run(void **state)
     assert_int_equal(p->spool.held, 1);
     assert_int_equal(p->function.invoked, 0);
     assert_int_equal(p->bucket.puts, 1);
-    share_give(p->delivery.shares, &function);
+    share_give(p->delivery.shares, &function, GIVER_LEASES_NEXT);
     assert_true(post_attempt(p));
     assert_int_equal(p->spool.record.state, SPOOL_DONE);
     assert_int_equal(p->spool.record.attempt, 1);

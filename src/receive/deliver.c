@@ -180,10 +180,11 @@ static bool take_share(struct attempt *t, const struct step *step, struct share 
     return share_take(t->d->shares, ret_share);
 }
 
-static void give_share(struct attempt *t, const struct share *share)
+/* Between a message's last step and the worker's next lease there is nothing that takes time. */
+static void give_share(struct attempt *t, const struct share *share, bool last)
 {
     if (t->d->shares && share->target.len)
-        share_give(t->d->shares, share);
+        share_give(t->d->shares, share, last ? GIVER_LEASES_NEXT : GIVER_GOES_ON);
 }
 
 static struct delivered run_plan(struct attempt *t)
@@ -217,7 +218,7 @@ static struct delivered run_plan(struct attempt *t)
         int64_t began_ms = clock->wall_ms(clock);
         struct step_said said;
         const struct fault *f = step_run(t, i, began_ms, &said);
-        give_share(t, &share);
+        give_share(t, &share, i + 1 == t->plan.count);
         struct outcome *o = add_outcome(t, i, began_ms, f, &said);
         arena_reset(
             t->work); /* a message may have hundreds of steps; each holds a piece of the body */

@@ -115,7 +115,7 @@ struct delivered errand_attempt_run(const struct delivery *d, struct lease *leas
     struct outcome o = outcome_of(&w, &end); /* a denial quotes the world that decided */
     world_unref(world);
     if (d->shares)
-        share_give(d->shares, &share);
+        share_give(d->shares, &share, GIVER_LEASES_NEXT);
     tell_errand(d, lease, w.errand.target, &o);
     return (struct delivered) { .settlement = end.settlement,
                                 .retry_at_ms = end.retry_at_ms,

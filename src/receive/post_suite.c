@@ -78,9 +78,9 @@ static void fake_hold(struct lease *lease, uint64_t group)
     s->leased = false;
 }
 
-static bool fake_resume(struct spool *spool, uint64_t group)
+static bool fake_resume(struct spool *spool, uint64_t group, bool caller_leases)
 {
-    (void)spool, (void)group;
+    (void)spool, (void)group, (void)caller_leases;
     return true;
 }
 

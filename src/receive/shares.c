@@ -140,19 +140,19 @@ static void waits_no_more(struct shares *s, struct target *t)
 
 /* One entry of each waiting target that may have a share. They have not taken it yet, so the next
  * give resumes once more where more are free: at worst a few too many come, and wait again. */
-static void resume_some(struct shares *s)
+static void resume_some(struct shares *s, enum share_giver giver)
 {
     for (struct target *t = s->waiting, *next; t; t = next) {
         next = t->next_waiting;
         if (!may_take(s, t))
             continue;
-        s->spool->ops->resume(s->spool, t->group);
+        s->spool->ops->resume(s->spool, t->group, giver == GIVER_LEASES_NEXT);
         waits_no_more(s, t);
         forget_unused(s, t);
     }
 }
 
-void share_give(struct shares *s, const struct share *share)
+void share_give(struct shares *s, const struct share *share, enum share_giver giver)
 {
     pthread_mutex_lock(&s->lock);
     struct target *t = *place_of(s, share->target);
@@ -161,14 +161,14 @@ void share_give(struct shares *s, const struct share *share)
         s->running--;
         forget_unused(s, t);
     }
-    resume_some(s);
+    resume_some(s, giver);
     pthread_mutex_unlock(&s->lock);
 }
 
 void shares_nudge(struct shares *s)
 {
     pthread_mutex_lock(&s->lock);
-    resume_some(s);
+    resume_some(s, GIVER_LEASES_NEXT);
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -179,7 +179,7 @@ void share_wait(struct shares *s, const struct share *share, struct lease *lease
     if (t) {
         s->spool->ops->hold(lease, t->group);
         waits(s, t);
-        resume_some(s);
+        resume_some(s, GIVER_LEASES_NEXT);
     } else {
         s->spool->ops->release(lease);
     }

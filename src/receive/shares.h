@@ -24,12 +24,18 @@ struct share {
     unsigned most;   /* never more at a time than this; 0: no such bound */
 };
 
+/* What a worker does behind a share that it gave back: who may go on now is for itself to lease, or
+ * another worker is woken for it. */
+enum share_giver { GIVER_LEASES_NEXT, GIVER_GOES_ON };
+
 /* True: the caller works for this target until share_give. */
 bool share_take(struct shares *, const struct share *);
-void share_give(struct shares *, const struct share *);
-/* Lets go on who may; for work that was resumed and ended without taking its share. */
+void share_give(struct shares *, const struct share *, enum share_giver);
+/* Lets go on who may; for work that was resumed and ended without taking its share. The caller
+ * leases next. */
 void shares_nudge(struct shares *);
-/* After a refused take: the lease goes to the target's list, and comes back when it is its turn. */
+/* After a refused take: the lease goes to the target's list, and comes back when it is its turn. The
+ * caller leases next. */
 void share_wait(struct shares *, const struct share *, struct lease *);
 
 #endif

@@ -12,7 +12,7 @@ struct waiting_spool { /* keeps who waits, and lets them come back */
     struct spool spool;
     uint64_t groups[64];
     size_t count;
-    unsigned resumed;
+    unsigned resumed, for_caller;
 };
 
 static void fake_hold(struct lease *lease, uint64_t group)
@@ -22,13 +22,14 @@ static void fake_hold(struct lease *lease, uint64_t group)
     s->groups[s->count++] = group;
 }
 
-static bool fake_resume(struct spool *spool, uint64_t group)
+static bool fake_resume(struct spool *spool, uint64_t group, bool caller_leases)
 {
     struct waiting_spool *s = (struct waiting_spool *)spool;
     for (size_t i = 0; i < s->count; i++)
         if (s->groups[i] == group) {
             memmove(&s->groups[i], &s->groups[i + 1], (--s->count - i) * sizeof s->groups[0]);
             s->resumed++;
+            s->for_caller += caller_leases;
             return true;
         }
     return false;
@@ -109,7 +110,7 @@ static void a_single_worker_works(void **state)
     begin(&s, 1);
     assert_int_equal(take_all(&s, slow("a")), 1);
     struct share a = slow("a");
-    share_give(s.shares, &a);
+    share_give(s.shares, &a, GIVER_LEASES_NEXT);
     assert_int_equal(take_all(&s, slow("b")), 1);
     end(&s);
 }
@@ -127,13 +128,32 @@ static void who_waits_comes_back_when_a_share_is_given_back(void **state)
     assert_int_equal(take_all(&s, b), 2);
     wait_for(&s, b);
     assert_int_equal(s.spool.resumed, 0);
-    share_give(s.shares, &a); /* three idle: of `a` three run, so only b's may go on */
+    share_give(s.shares, &a, GIVER_LEASES_NEXT); /* three idle: of `a` three run, so only b's may go on */
     assert_int_equal(s.spool.resumed, 1);
     assert_true(share_take(s.shares, &b));
     for (unsigned i = 0; i < 3; i++)
-        share_give(s.shares, &a);
+        share_give(s.shares, &a, GIVER_LEASES_NEXT);
     assert_int_equal(s.spool.resumed, 3);
     assert_int_equal(s.spool.count, 0);
+    end(&s);
+}
+
+static void who_goes_on_after_giving_leaves_what_it_resumed_to_another_worker(void **state)
+{
+    (void)state;
+    struct scene s;
+    begin(&s, 2);
+    struct share a = slow("a");
+    assert_int_equal(take_all(&s, a), 1);
+    wait_for(&s, a);
+    share_give(s.shares, &a, GIVER_GOES_ON);
+    assert_int_equal(s.spool.resumed, 1);
+    assert_int_equal(s.spool.for_caller, 0);
+    assert_true(share_take(s.shares, &a));
+    wait_for(&s, a);
+    share_give(s.shares, &a, GIVER_LEASES_NEXT);
+    assert_int_equal(s.spool.resumed, 2);
+    assert_int_equal(s.spool.for_caller, 1);
     end(&s);
 }
 
@@ -144,7 +164,7 @@ static void a_share_given_back_between_take_and_wait_is_seen_by_the_wait(void **
     begin(&s, 2);
     struct share a = slow("a");
     assert_int_equal(take_all(&s, a), 1);
-    share_give(s.shares, &a); /* after the refused take, before its wait */
+    share_give(s.shares, &a, GIVER_LEASES_NEXT); /* after the refused take, before its wait */
     wait_for(&s, a);
     assert_int_equal(s.spool.resumed, 1);
     assert_int_equal(s.spool.count, 0);
@@ -158,6 +178,7 @@ int main(void)
         cmocka_unit_test(a_quick_target_may_have_most_of_them_and_a_bounded_one_its_bound),
         cmocka_unit_test(a_single_worker_works),
         cmocka_unit_test(who_waits_comes_back_when_a_share_is_given_back),
+        cmocka_unit_test(who_goes_on_after_giving_leaves_what_it_resumed_to_another_worker),
         cmocka_unit_test(a_share_given_back_between_take_and_wait_is_seen_by_the_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

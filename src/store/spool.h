@@ -95,8 +95,9 @@ struct spool_ops {
     /* Gives the lease back, and nobody gets it before a resume of this group; no attempt counted.
      * Held entries cost 16 bytes more than queued ones. After a restart none is held. */
     void (*hold)(struct lease *, uint64_t group);
-    /* Lets the group's longest held entry be leased again; false: it has none. */
-    bool (*resume)(struct spool *, uint64_t group);
+    /* Lets the group's longest held entry be leased again; false: it has none. caller_leases: the
+     * caller leases next, so nobody is called for it who waits in a lease. */
+    bool (*resume)(struct spool *, uint64_t group, bool caller_leases);
 
     /* Living, settled (as far back as the history goes) or dead. FAULT_ABSENT: unknown id. */
     const struct fault *(*find)(struct spool *, str id, struct arena *,

@@ -123,6 +123,7 @@ struct lease_impl {
     struct entry *entry;
     struct chain chain;
     struct buf notes; /* added under this lease */
+    bool noted;       /* and one is on its way to the disk */
     str body;         /* in the frame, when it has no file */
     uint32_t body_file;
     int body_fd;
@@ -303,6 +304,7 @@ void rules_free(struct spool_log *);
 bool queue_make_room(struct spool_log *, size_t more);
 void queue_add(struct spool_log *, struct entry *);
 void queue_push(struct spool_log *, struct entry *);   /* back among those to be leased */
+void queue_push_for_caller(struct spool_log *, struct entry *); /* who leases next: calls nobody */
 void queue_remove(struct spool_log *, struct entry *); /* settled: the entry is freed */
 void queue_state(struct spool_log *, struct entry *, enum entry_state);
 /* out of those to be leased */
@@ -321,7 +323,7 @@ void log_stop(struct spool *);
 
 /* spool_log_hold.c: leases given back until a group is resumed. */
 void log_hold(struct lease *, uint64_t group);
-bool log_resume(struct spool *, uint64_t group);
+bool log_resume(struct spool *, uint64_t group, bool caller_leases);
 /* it is gone, and its group does not know; queue lock held */
 void hold_forget(struct spool_log *, const struct entry *);
 void groups_free(struct spool_log *);

@@ -65,7 +65,7 @@ static struct entry *take_out(struct held_group **group, struct held **at)
     return e;
 }
 
-bool log_resume(struct spool *spool, uint64_t group)
+bool log_resume(struct spool *spool, uint64_t group, bool caller_leases)
 {
     struct spool_log *log = (struct spool_log *)spool;
     bool resumed = false;
@@ -73,7 +73,9 @@ bool log_resume(struct spool *spool, uint64_t group)
     for (struct held_group **g; !resumed && *(g = find(log, group));) {
         struct entry *e = take_out(g, &(*g)->first);
         resumed = e->state != ENTRY_DAMAGED; /* it can no longer be leased: the next one */
-        if (e->state == ENTRY_HELD)
+        if (e->state == ENTRY_HELD && caller_leases)
+            queue_push_for_caller(log, e);
+        else if (e->state == ENTRY_HELD)
             queue_push(log, e); /* else it is on its way, and is queued when it comes */
     }
     pthread_mutex_unlock(&log->queue_lock);

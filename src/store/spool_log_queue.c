@@ -166,7 +166,7 @@ static void call_sleeper(struct spool_log *log)
     pthread_cond_signal(&log->queue_cond);
 }
 
-void queue_push(struct spool_log *log, struct entry *e)
+void queue_push_for_caller(struct spool_log *log, struct entry *e)
 {
     assert(e->heap_at == NOT_IN_HEAP && "an entry is in the heap once");
     /* attempt may have changed while it was leased, so the count moves only now */
@@ -175,7 +175,13 @@ void queue_push(struct spool_log *log, struct entry *e)
         return;
     heap_set(log, log->heap_count, e);
     heap_rise(log, log->heap_count++);
-    call_sleeper(log);
+}
+
+void queue_push(struct spool_log *log, struct entry *e)
+{
+    queue_push_for_caller(log, e);
+    if (e->state == ENTRY_QUEUED)
+        call_sleeper(log);
 }
 
 void queue_take(struct spool_log *log, struct entry *e, enum entry_state state)
@@ -442,6 +448,7 @@ const struct fault *log_note(struct lease *lease, str note)
     }
     notes_add(impl, note);
     bool failed = impl->log->failed;
+    impl->noted = true;
     committer_push(impl->log, op);
     return failed ? &spool_disk_failed : NULL;
 }
@@ -527,13 +534,22 @@ const struct fault *log_settle(struct lease *lease, enum settlement how, int64_t
     return said;
 }
 
+/* Behind its notes, so that the next holder reads them; without any, at once. */
 void log_release(struct lease *lease)
 {
     struct lease_impl *impl = lease->impl;
+    struct spool_log *log = impl->log;
     lease->impl = NULL;
-    impl->op.kind = OP_RELEASE;
-    impl->op.frame = NULL;
-    committer_push(impl->log, &impl->op);
+    if (impl->noted) {
+        impl->op.kind = OP_RELEASE;
+        impl->op.frame = NULL;
+        committer_push(log, &impl->op);
+        return;
+    }
+    pthread_mutex_lock(&log->queue_lock);
+    queue_push(log, impl->entry);
+    pthread_mutex_unlock(&log->queue_lock);
+    lease_free(impl);
 }
 
 void log_stop(struct spool *spool)

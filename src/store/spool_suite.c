@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <cmocka.h>
 
 static const struct spool_maker *maker;
@@ -370,7 +371,7 @@ static void what_is_held_comes_back_one_by_one_when_its_group_is_resumed(void **
     static const char *const ids[] = { "h0", "h1", "h2", "h3" };
     for (unsigned i = 0; i < 4; i++)
         assert_true(step_commit(spool, ids[i], STR("x")).committed);
-    assert_false(spool->ops->resume(spool, 7));
+    assert_false(spool->ops->resume(spool, 7, true));
     for (unsigned i = 0; i < 4; i++) {
         struct lease lease = step_lease(spool, arena);
         assert_str(lease.entry.id, str_of(ids[i]));
@@ -381,24 +382,25 @@ static void what_is_held_comes_back_one_by_one_when_its_group_is_resumed(void **
     step_lease_none(spool, arena);
     spool->ops->health(spool, &health);
     assert_int_equal(health.held, 4);
-    assert_true(spool->ops->resume(spool, 7));
+    assert_true(spool->ops->resume(spool, 7, true));
     struct lease lease = step_lease(spool, arena);
     assert_str(lease.entry.id, STR("h0"));
     assert_int_equal(lease.attempt, 1); /* none was made */
     assert_str(lease.notes, STR("{\"before\":1}\n"));
     step_lease_none(spool, arena);
     spool->ops->hold(&lease, 7); /* behind the others */
-    assert_true(spool->ops->resume(spool, 71));
+    assert_true(spool->ops->resume(spool, 71, true));
     lease = step_lease(spool, arena);
     assert_str(lease.entry.id, STR("h3"));
     settle(spool, &lease, SETTLE_DONE, 0, STR(""));
     /* A resume before the committer has seen the hold. */
-    assert_true(spool->ops->resume(spool, 7));
+    assert_true(spool->ops->resume(spool, 7, false));
     lease = step_lease(spool, arena);
     assert_str(lease.entry.id, STR("h1"));
+    assert_null(spool->ops->note(&lease, STR("{\"again\":1}")));
     spool->ops->hold(&lease, 8);
-    assert_true(spool->ops->resume(spool, 8));
-    assert_false(spool->ops->resume(spool, 8));
+    assert_true(spool->ops->resume(spool, 8, true));
+    assert_false(spool->ops->resume(spool, 8, true));
     lease = step_lease(spool, arena);
     assert_str(lease.entry.id, STR("h1"));
     settle(spool, &lease, SETTLE_RETRY, 0, STR(""));
@@ -433,7 +435,7 @@ static void what_is_held_is_no_reason_to_keep_a_segment(void **state)
     spool->ops->health(spool, &after);
     assert_true(after.segments <= before.segments + 6);
     assert_int_equal(after.held, 1);
-    assert_true(spool->ops->resume(spool, 1));
+    assert_true(spool->ops->resume(spool, 1, false));
     lease = step_lease(spool, arena);
     assert_str(lease.entry.id, STR("h0"));
     assert_str(step_read_all(spool, &lease, arena), STR("the one that waits"));
@@ -448,6 +450,55 @@ static void *lease_long(void *context)
     struct lease lease;
     const struct fault *f = spool->ops->lease(spool, 60000, arena, &lease);
     return f && f->kind == FAULT_UNAVAILABLE ? context : NULL;
+}
+
+struct sleeper {
+    struct spool *spool;
+    pthread_t thread;
+    bool got;
+};
+
+/* Leases one and is heard of no more, as a worker whose target is slow. */
+static void *lease_and_keep(void *context)
+{
+    struct sleeper *s = context;
+    AUTO_ARENA *arena = arena_new((size_t)1 << 20);
+    struct lease lease;
+    s->got = !s->spool->ops->lease(s->spool, 10000, arena, &lease) && lease.impl;
+    if (s->got)
+        s->spool->ops->settle(&lease, SETTLE_DONE, 0, STR(""));
+    return NULL;
+}
+
+static void as_many_as_sleep_come_for_what_is_committed_together(void **state)
+{
+    (void)state;
+    enum { SLEEPERS = 8 };
+    static const char *const ids[SLEEPERS] = { "a", "b", "c", "d", "e", "f", "g", "h" };
+    AUTO_ARENA *arena = arena_new((size_t)64 << 20);
+    struct spool *spool = fresh(arena);
+    struct sleeper sleepers[SLEEPERS];
+    struct spool_entry entries[SLEEPERS];
+    for (unsigned i = 0; i < SLEEPERS; i++) {
+        sleepers[i] = (struct sleeper) { .spool = spool };
+        entries[i] = (struct spool_entry) { .id = str_of(ids[i]),
+                                            .kind = SPOOL_MAIL,
+                                            .head = STR("h"),
+                                            .rules = STR("{}") };
+        assert_int_equal(
+            pthread_create(&sleepers[i].thread, NULL, lease_and_keep, &sleepers[i]), 0);
+    }
+    nanosleep(&(struct timespec) { .tv_nsec = 50 * 1000000 }, NULL);
+    struct timespec began, ended;
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    assert_true(step_commit_entries(spool, entries, SLEEPERS, STR("x")).committed);
+    for (unsigned i = 0; i < SLEEPERS; i++) {
+        pthread_join(sleepers[i].thread, NULL);
+        assert_true(sleepers[i].got);
+    }
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    assert_true(ended.tv_sec - began.tv_sec < 5); /* called, and not only tired of waiting */
+    spool->ops->close(spool);
 }
 
 static void stop_ends_waiting_leases_and_the_rest_still_works(void **state)
@@ -514,6 +565,7 @@ int spool_suite_run(const struct spool_maker *made)
         cmocka_unit_test(kinds_are_told_apart_as_long_as_an_entry_is_known),
         cmocka_unit_test(what_is_held_comes_back_one_by_one_when_its_group_is_resumed),
         cmocka_unit_test(what_is_held_is_no_reason_to_keep_a_segment),
+        cmocka_unit_test(as_many_as_sleep_come_for_what_is_committed_together),
         cmocka_unit_test(stop_ends_waiting_leases_and_the_rest_still_works),
         cmocka_unit_test(thousands_pass_through_little_room),
     };
