@@ -188,6 +188,7 @@ struct spool_log {
     pthread_cond_t queue_cond;
     unsigned sleepers; /* in a lease call, with nothing to lease */
     bool calling;      /* one of them was called and is not up yet */
+    bool call_due;     /* and is called when the lock is open: queue_unlock */
     struct segment *used; /* oldest first */
     struct segment *segments[SEGMENT_SLOTS];
     struct entry **buckets;
@@ -303,6 +304,7 @@ void rules_free(struct spool_log *);
 /* takes the lock; then queue_add cannot fail */
 bool queue_make_room(struct spool_log *, size_t more);
 void queue_add(struct spool_log *, struct entry *);
+void queue_unlock(struct spool_log *); /* behind any of the next three, instead of the mutex's own */
 void queue_push(struct spool_log *, struct entry *);   /* back among those to be leased */
 void queue_push_for_caller(struct spool_log *, struct entry *); /* who leases next: calls nobody */
 void queue_remove(struct spool_log *, struct entry *); /* settled: the entry is freed */

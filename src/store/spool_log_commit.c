@@ -382,7 +382,7 @@ static void publish(struct layout *l, int error)
             queue_add(log, op->draft->entries[i]);
         memset(op->draft->entries, 0, op->draft->count * sizeof *op->draft->entries);
     }
-    pthread_mutex_unlock(&log->queue_lock);
+    queue_unlock(log);
 }
 
 static void op_end(struct spool_log *log, struct op *op)

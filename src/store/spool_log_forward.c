@@ -129,7 +129,7 @@ void forward_some(struct spool_log *log, struct op_list *ops)
                 queue_state(log, chosen[i], ENTRY_DAMAGED);
             else
                 queue_push(log, chosen[i]); /* it stays where it is */
-            pthread_mutex_unlock(&log->queue_lock);
+            queue_unlock(log);
         }
         if (arena)
             arena_reset(arena);

@@ -78,7 +78,7 @@ bool log_resume(struct spool *spool, uint64_t group, bool caller_leases)
         else if (e->state == ENTRY_HELD)
             queue_push(log, e); /* else it is on its way, and is queued when it comes */
     }
-    pthread_mutex_unlock(&log->queue_lock);
+    queue_unlock(log);
     return resumed;
 }
 

@@ -162,8 +162,17 @@ static void call_sleeper(struct spool_log *log)
 {
     if (!log->sleepers || log->calling)
         return;
-    log->calling = true;
-    pthread_cond_signal(&log->queue_cond);
+    log->calling = log->call_due = true;
+}
+
+/* Called under the lock it would get up only to wait for that. */
+void queue_unlock(struct spool_log *log)
+{
+    bool call = log->call_due;
+    log->call_due = false;
+    pthread_mutex_unlock(&log->queue_lock);
+    if (call)
+        pthread_cond_signal(&log->queue_cond);
 }
 
 void queue_push_for_caller(struct spool_log *log, struct entry *e)
@@ -290,7 +299,7 @@ static const struct fault *next_due(struct spool_log *log, int64_t hold_ms,
             break;
         wait_until(log, log->heap_count && left > LOOK_AGAIN_MS ? LOOK_AGAIN_MS : left);
     }
-    pthread_mutex_unlock(&log->queue_lock);
+    queue_unlock(log);
     return said;
 }
 
@@ -319,7 +328,7 @@ static void lease_failed(struct spool_log *log, struct entry *e, int error)
         e->due_ms = log->outside->clock->wall_ms(log->outside->clock) + TROUBLE_MS;
         queue_push(log, e);
     }
-    pthread_mutex_unlock(&log->queue_lock);
+    queue_unlock(log);
 }
 
 static const struct fault *lease_make(struct spool_log *log, struct entry *e, struct arena *arena,
@@ -548,7 +557,7 @@ void log_release(struct lease *lease)
     }
     pthread_mutex_lock(&log->queue_lock);
     queue_push(log, impl->entry);
-    pthread_mutex_unlock(&log->queue_lock);
+    queue_unlock(log);
     lease_free(impl);
 }
 
