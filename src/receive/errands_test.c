@@ -246,7 +246,7 @@ static void an_errand_that_finds_no_share_is_not_run(void **state)
     take_on(h, ID, SPOOL_NOTIFICATION);
     assert_true(attempt(h));
     assert_int_equal(h->doer.runs, 0);
-    share_give(h->delivery.shares, &other);
+    share_give(h->delivery.shares, &other, GIVER_LEASES_NEXT);
     assert_true(attempt(h));
     assert_int_equal(h->doer.runs, 1);
     assert_int_equal(state_of(h, ID), SPOOL_DONE);

@@ -139,7 +139,8 @@ static void waits_no_more(struct shares *s, struct target *t)
 }
 
 /* One entry of each waiting target that may have a share. They have not taken it yet, so the next
- * give resumes once more where more are free: at worst a few too many come, and wait again. */
+ * give resumes once more where more are free: at worst a few too many come, and wait again. Who
+ * leases next takes one of them; for each further one another worker is woken. */
 static void resume_some(struct shares *s, enum share_giver giver)
 {
     for (struct target *t = s->waiting, *next; t; t = next) {
@@ -147,6 +148,7 @@ static void resume_some(struct shares *s, enum share_giver giver)
         if (!may_take(s, t))
             continue;
         s->spool->ops->resume(s->spool, t->group, giver == GIVER_LEASES_NEXT);
+        giver = GIVER_GOES_ON;
         waits_no_more(s, t);
         forget_unused(s, t);
     }

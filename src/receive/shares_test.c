@@ -157,6 +157,36 @@ static void who_goes_on_after_giving_leaves_what_it_resumed_to_another_worker(vo
     end(&s);
 }
 
+static void of_several_that_go_on_the_giver_takes_one_and_others_are_woken(void **state)
+{
+    (void)state;
+    struct scene s;
+    begin(&s, 16);
+    struct share a = slow("a"), b = slow("b"), c = slow("c");
+    assert_int_equal(take_all(&s, a), 8);
+    assert_int_equal(take_all(&s, b), 4);
+    assert_int_equal(take_all(&s, c), 2);
+    wait_for(&s, b);
+    wait_for(&s, c);
+    assert_int_equal(s.spool.resumed, 0);
+    for (unsigned i = 0; i < 8; i++) /* one after the other until both may go on */
+        share_give(s.shares, &a, GIVER_GOES_ON);
+    assert_int_equal(s.spool.resumed, 2);
+    end(&s);
+
+    begin(&s, 3); /* and two at once: `one` and `two` both wait for the only idle worker */
+    struct share one = slow("one"), two = slow("two");
+    assert_int_equal(take_all(&s, a), 2);
+    assert_int_equal(take_all(&s, b), 1);
+    wait_for(&s, one);
+    wait_for(&s, two);
+    assert_int_equal(s.spool.resumed, 0);
+    share_give(s.shares, &b, GIVER_LEASES_NEXT);
+    assert_int_equal(s.spool.resumed, 2);
+    assert_int_equal(s.spool.for_caller, 1);
+    end(&s);
+}
+
 static void a_share_given_back_between_take_and_wait_is_seen_by_the_wait(void **state)
 {
     (void)state;
@@ -179,6 +209,7 @@ int main(void)
         cmocka_unit_test(a_single_worker_works),
         cmocka_unit_test(who_waits_comes_back_when_a_share_is_given_back),
         cmocka_unit_test(who_goes_on_after_giving_leaves_what_it_resumed_to_another_worker),
+        cmocka_unit_test(of_several_that_go_on_the_giver_takes_one_and_others_are_woken),
         cmocka_unit_test(a_share_given_back_between_take_and_wait_is_seen_by_the_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
