@@ -53,8 +53,8 @@ need_packages() {
     rm -f "$said"
 }
 
-# build_into DIR ARGS...: configures once, builds what changed.
-build_into() {
+# configure_into DIR ARGS...: once.
+configure_into() {
     local dir=$1 said
     shift
     if [ ! -f "$dir/build.ninja" ]; then
@@ -64,6 +64,12 @@ build_into() {
         meson setup "$dir" "$@" >"$said" 2>&1 || { cat "$said" >&2; rm -f "$said"; die "meson could not configure $dir"; }
         rm -f "$said"
     fi
+}
+
+# build_into DIR ARGS...: configures once, builds what changed.
+build_into() {
+    configure_into "$@"
+    local dir=$1
     [ -w "$dir" ] || die "$root/$dir belongs to another user, who built there: remove it, or build as that user"
     say "building $dir"
     ninja -C "$dir" --quiet >&2 || die "the build in $dir failed"
