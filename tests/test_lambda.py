@@ -370,7 +370,8 @@ def evil(name, link=None):
 
 
 @pytest.mark.parametrize("octets", [b"no zip at all", evil("../out"), evil("/tmp/out"), evil("a/../../out"),
-                                    evil("link", "/etc/passwd"), evil("a/link", "../../out")])
+                                    evil("link", "/etc/passwd"), evil("a/link", "../../out")],
+                         ids=["no zip", "up", "absolute", "up from inside", "link out", "link up"])
 def test_a_package_that_is_none_or_leads_out_is_refused(functions, octets):
     answer = refused(lambda: functions.aws.create_function(
         FunctionName="bad", Runtime="nodejs20.x", Handler="index.handler", Role=functions.role, Code={"ZipFile": octets}),
