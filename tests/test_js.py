@@ -1,9 +1,12 @@
 """The JavaScript SDK from npm, the newest client there is: the one that knows IamRoleArn by itself."""
+import base64
+import io
 import json
 import os
 import pathlib
 import shutil
 import subprocess
+import zipfile
 
 import pytest
 
@@ -26,7 +29,8 @@ def node():
         done = subprocess.run(["npm", "ci"], cwd=PLACE, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         stamp.write_bytes(lock)
-    shutil.copy(HERE / "receive.mjs", PLACE)
+    for script in HERE.glob("*.mjs"):
+        shutil.copy(script, PLACE)
     for found in (shutil.which("node"), str(PLACE / "node_modules" / "node" / "bin" / "node")):
         if found and os.path.exists(found):
             version = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout
@@ -50,3 +54,13 @@ def test_the_newest_client_receives_through_a_role(server, node):
     server.settled(message, ["delivered"])
     read = run("read", f"in/{message}")
     assert f"in/{message}" in read["keys"] and read["text"].endswith("Subject: js\r\n\r\nbody\r\n")
+
+
+def test_the_newest_clients_of_the_other_services(server, node):
+    octets = io.BytesIO()
+    with zipfile.ZipFile(octets, "w") as made:
+        made.writestr("index.js", "exports.handler = async (event) => event;")
+    env = {**os.environ, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
+    done = subprocess.run([node, str(PLACE / "services.mjs"), server.api, base64.b64encode(octets.getvalue()).decode()], env=env,
+                          capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0 and done.stdout == "well\n", done.stderr

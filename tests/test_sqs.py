@@ -2,7 +2,6 @@
 import concurrent.futures
 import hashlib
 import json
-import shutil
 import subprocess
 import time
 import urllib.error
@@ -323,33 +322,6 @@ def test_the_json_dialect(server):
     url = sqs.call("CreateQueue", QueueName="mine")["QueueUrl"]
     status, code, error = Json(server, OTHER).refused("ReceiveMessage", QueueUrl=url)
     assert code == "AccessDenied;Sender" and error["__type"].endswith("AccessDeniedException")
-
-
-def test_a_current_sdk(server):
-    """Where a boto3 is at hand that speaks JSON to SQS (1.29 and later)."""
-    other = shutil.which("python3")
-    is_newer = "import boto3; assert tuple(map(int, boto3.__version__.split('.')[:2])) >= (1, 29)"
-    if subprocess.run([other, "-c", is_newer], capture_output=True, check=False).returncode != 0:
-        pytest.skip("no newer boto3 here")
-    script = f"""
-import boto3
-sqs = boto3.client("sqs", endpoint_url={server.api!r}, region_name={REGION!r}, aws_access_key_id={KEY!r},
-                   aws_secret_access_key={SECRET!r})
-url = sqs.create_queue(QueueName="new")["QueueUrl"]
-sqs.send_message(QueueUrl=url, MessageBody="hi", MessageAttributes={{"b": {{"DataType": "Binary", "BinaryValue": b"x"}}}})
-message = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"])["Messages"][0]
-assert message["Body"] == "hi" and message["MessageAttributes"]["b"]["BinaryValue"] == b"x"
-sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-sqs.delete_queue(QueueUrl=url)
-try:
-    sqs.send_message(QueueUrl=url, MessageBody="x")
-except sqs.exceptions.QueueDoesNotExist as error:
-    assert error.response["Error"]["Code"] == "AWS.SimpleQueueService.NonExistentQueue"
-else:
-    raise SystemExit("no error")
-"""
-    done = subprocess.run([other, "-c", script], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
 
 
 # ---- SNS sends to queues
