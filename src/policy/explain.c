@@ -54,6 +54,15 @@ static bool names_an_aws_principal(const struct statement *statement)
     return false;
 }
 
+static bool is_for_everybody(const struct statement *statement)
+{
+    for (size_t i = 0; i < statement->principal_count; i++) {
+        if (statement->principals[i].kind == PRINCIPAL_ANYONE)
+            return true;
+    }
+    return false;
+}
+
 /* The services that have a part in receiving mail. */
 static bool names_a_neighbour(const struct statement *statement)
 {
@@ -217,6 +226,15 @@ static size_t lacks_of_levels(const struct case_ *c, const struct tally *tally, 
     return count;
 }
 
+/* Has somebody all but written the yes into the resource's policy? Not when everybody is let in who
+ * carries a key that this request has not: a topic's default policy says so (aws:SourceOwner), and
+ * no role will ever carry it. */
+static bool all_but_written(const struct lack *resource)
+{
+    return resource->kind == LACK_CONDITION &&
+           (resource->got_count > 0 || !is_for_everybody(resource->statement));
+}
+
 static void explain_lacks(const struct case_ *c, const struct tally *tally, unsigned missing,
                           bool either, struct decision *decision)
 {
@@ -230,7 +248,7 @@ static void explain_lacks(const struct case_ *c, const struct tally *tally, unsi
     if (either) {
         /* One of two would do: the one somebody has all but written, else the caller's own. */
         const struct lack identity = lack_in(c, EXHIBIT_IDENTITY, 0), resource = lack_in(c, own, 0);
-        const bool nearer = resource.kind == LACK_CONDITION && identity.kind <= LACK_STATEMENT;
+        const bool nearer = all_but_written(&resource) && identity.kind <= LACK_STATEMENT;
         lacks[count++] = nearer ? resource : identity;
         missing &= ~(1U << EXHIBIT_IDENTITY | 1U << own);
         by_own = nearer;

@@ -73,21 +73,36 @@ static const str source_keys[][2] = {
     { STR_INIT("aws:SourceOwner"), STR_INIT("") },
 };
 
+/* A function's policy is written by AddPermission alone, which puts the account under StringEquals
+ * and the ARN under ArnLike. */
+static bool by_add_permission(const struct request *request)
+{
+    return str_eq(request->resource.service, STR("lambda"));
+}
+
 static void put_source_conditions(struct json_writer *json, const struct request *request,
                                   bool variables, struct arena *arena)
 {
     for (size_t i = 0; i < sizeof(source_keys) / sizeof(*source_keys); i++) {
+        str under = STR_NONE;
         bool any = false;
         for (size_t k = 0; k < 2; k++) {
             const str value = context_value(request, source_keys[i][k]);
             if (str_is_none(value))
                 continue;
+            const str operator= k == 1 && by_add_permission(request) ? STR("ArnLike")
+                                                                     : STR("StringEquals");
             if (!any) {
                 json_name(json, STR("Condition"));
                 json_open(json, '{');
-                json_name(json, STR("StringEquals"));
+            }
+            if (!str_eq(operator, under)) {
+                if (any)
+                    json_close(json, '}');
+                json_name(json, operator);
                 json_open(json, '{');
             }
+            under = operator;
             any = true;
             AUTO_BUF out = buf_new(DENIAL_TEXT_MAX);
             add_literal(&out, value, false, variables);
@@ -145,6 +160,21 @@ static str remedy_statement(const struct request *request, const struct lack *la
     return denial_text(&out, arena);
 }
 
+static str add_permission_says(const struct denial *denial, struct arena *arena)
+{
+    const struct request *request = &denial->request;
+    const str account = context_value(request, STR("aws:SourceAccount")),
+              source = context_value(request, STR("aws:SourceArn"));
+    return arena_strf(arena,
+                      "a function's policy is written by AddPermission: aws lambda add-permission "
+                      "--function-name " STR_FMT " --statement-id A-NAME --action " STR_FMT
+                      " --principal " STR_FMT "%s" STR_FMT "%s" STR_FMT,
+                      STR_ARG(request->resource.text), STR_ARG(request->action),
+                      STR_ARG(caller_name(request->caller, arena)),
+                      account.len ? " --source-account " : "", STR_ARG(account),
+                      source.len ? " --source-arn " : "", STR_ARG(source));
+}
+
 /* A ceiling grants nothing, and is not the caller's to raise: who can is part of the answer. */
 static str remedy_says(const struct denial *denial, const struct lack *lack, struct arena *arena)
 {
@@ -160,6 +190,8 @@ static str remedy_says(const struct denial *denial, const struct lack *lack, str
                                           : principal));
         break;
     case EXHIBIT_RESOURCE:
+        if (by_add_permission(&denial->request) && denial->request.caller->kind == CALLER_SERVICE)
+            return add_permission_says(denial, arena);
         if (!there)
             return STR("give the resource a policy with this statement");
         break;

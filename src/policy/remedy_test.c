@@ -72,6 +72,62 @@ static void a_rules_prefix_is_as_wide_as_it_gets(void **state)
     }
 }
 
+static void what_a_function_lacks_is_what_add_permission_writes(void **state)
+{
+    (void)state;
+    AUTO_ARENA *arena = arena_new(ARENA_MAX);
+    const struct remedies remedies = remedies_for(
+        "{\"principal\":\"ses.amazonaws.com\",\"action\":\"lambda:InvokeFunction\",\"resource\":"
+        "\"arn:aws:lambda:us-east-1:111122223333:function:f:live\",\"resource_account\":"
+        "\"111122223333\",\"context\":{\"aws:SourceAccount\":\"111122223333\",\"aws:SourceArn\":"
+        "\"arn:aws:ses:us-east-1:111122223333:receipt-rule-set/main:receipt-rule/r\"}}",
+        "{}", STR_NONE, arena);
+    assert_int_equal(remedies.count, 1);
+    assert_string_equal(
+        remedies.of[0].statement.ptr,
+        "{\"Effect\":\"Allow\",\"Principal\":{\"Service\":\"ses.amazonaws.com\"},\"Action\":"
+        "\"lambda:InvokeFunction\",\"Resource\":"
+        "\"arn:aws:lambda:us-east-1:111122223333:function:f:live\",\"Condition\":{\"StringEquals\":"
+        "{"
+        "\"aws:SourceAccount\":\"111122223333\"},\"ArnLike\":{\"aws:SourceArn\":"
+        "\"arn:aws:ses:us-east-1:111122223333:receipt-rule-set/main:receipt-rule/r\"}}}");
+    assert_string_equal(
+        remedies.of[0].says.ptr,
+        "a function's policy is written by AddPermission: aws lambda add-permission "
+        "--function-name arn:aws:lambda:us-east-1:111122223333:function:f:live "
+        "--statement-id A-NAME --action lambda:InvokeFunction --principal ses.amazonaws.com "
+        "--source-account 111122223333 --source-arn "
+        "arn:aws:ses:us-east-1:111122223333:receipt-rule-set/main:receipt-rule/r");
+}
+
+static void a_condition_that_lets_in_everybody_with_a_key_is_not_nearly_a_roles_grant(void **state)
+{
+    (void)state;
+    static const char request[] =
+        "{\"principal\":\"arn:aws:sts::111122223333:assumed-role/writer/ses\",\"action\":"
+        "\"SNS:Publish\",\"resource\":\"arn:aws:sns:us-east-1:111122223333:t\","
+        "\"resource_account\":\"111122223333\"%s}";
+    static const char policies[] =
+        "{\"resource\":{\"Version\":\"2008-10-17\",\"Statement\":[{\"Effect\":\"Allow\","
+        "\"Principal\":%s,\"Action\":\"SNS:Publish\",\"Resource\":\"*\",\"Condition\":{"
+        "\"StringEquals\":{\"AWS:SourceOwner\":\"111122223333\"}}}]}}";
+    static const struct {
+        const char *context, *principal, *policy;
+    } cases[] = {
+        { "", "{\"AWS\":\"*\"}", "identity" }, /* a topic's default policy */
+        { ",\"context\":{\"aws:SourceOwner\":\"444455556666\"}", "\"*\"", "resource" },
+        { "", "{\"AWS\":\"arn:aws:iam::111122223333:role/writer\"}", "resource" },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        AUTO_ARENA *arena = arena_new(ARENA_MAX);
+        const struct remedies remedies =
+            remedies_for(arena_strf(arena, request, cases[i].context).ptr,
+                         arena_strf(arena, policies, cases[i].principal).ptr, STR_NONE, arena);
+        assert_int_equal(remedies.count, 1);
+        assert_string_equal(remedies.of[0].policy.ptr, cases[i].policy);
+    }
+}
+
 static void a_missing_policy_is_given_whole_and_each_lack_says_where(void **state)
 {
     (void)state;
@@ -196,6 +252,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_rules_prefix_is_as_wide_as_it_gets),
+        cmocka_unit_test(what_a_function_lacks_is_what_add_permission_writes),
+        cmocka_unit_test(a_condition_that_lets_in_everybody_with_a_key_is_not_nearly_a_roles_grant),
         cmocka_unit_test(a_missing_policy_is_given_whole_and_each_lack_says_where),
         cmocka_unit_test(a_policy_is_attached_to_what_has_it),
         cmocka_unit_test(no_ceiling_is_raised_that_would_not_be_asked),
