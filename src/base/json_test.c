@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <cmocka.h>
 
 static void values_are_read_in_their_order_and_absence_is_quiet(void **state)
@@ -122,6 +123,31 @@ static void text_is_escaped_so_that_our_own_reader_takes_it(void **state)
     assert_true(str_eq(buf_str(&out), STR("\"\"")));
 }
 
+/* Eight octets are looked at together; what is among them must be seen at each place. */
+static void an_octet_is_escaped_wherever_it_stands(void **state)
+{
+    (void)state;
+    AUTO_BUF out = buf_new(1000);
+    for (unsigned c = 1; c < 256; c++) {
+        for (size_t at = 0; at < 19; at++) {
+            char text[19], want[64];
+            memset(text, 'a', sizeof text);
+            text[at] = (char)c;
+            const char *esc = c == '"' ? "\\\"" : c == '\\' ? "\\\\" : c == '\b' ? "\\b"
+                              : c == '\f' ? "\\f" : c == '\n' ? "\\n" : c == '\r' ? "\\r"
+                              : c == '\t' ? "\\t" : c >= 0x80 ? "\xef\xbf\xbd" : NULL;
+            char spelled[8];
+            snprintf(spelled, sizeof spelled, c < 0x20 ? "\\u%04x" : "%c", c);
+            int len = snprintf(want, sizeof want, "\"%.*s%s%s\"", (int)at, text,
+                               esc ? esc : spelled, "aaaaaaaaaaaaaaaaaa" + at);
+            buf_clear(&out);
+            json_quote(&out, (str) { text, sizeof text });
+            if (!str_eq(buf_str(&out), (str) { want, (size_t)len }))
+                fail_msg("octet %u at %zu: " STR_FMT, c, at, STR_ARG(buf_str(&out)));
+        }
+    }
+}
+
 static void what_was_read_is_written_again(void **state)
 {
     (void)state;
@@ -161,6 +187,7 @@ int main(void)
         cmocka_unit_test(what_we_do_not_want_is_refused),
         cmocka_unit_test(commas_come_by_themselves),
         cmocka_unit_test(text_is_escaped_so_that_our_own_reader_takes_it),
+        cmocka_unit_test(an_octet_is_escaped_wherever_it_stands),
         cmocka_unit_test(what_was_read_is_written_again),
         cmocka_unit_test(a_text_is_laid_out_over_lines),
     };
