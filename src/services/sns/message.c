@@ -28,6 +28,9 @@ str message_text(const struct sns_message *m, str protocol)
 
 /* ---- in the spool ---- */
 
+/* A JSON object, a newline, and the message as it is: it may have 256 KB, and quoted it would be read
+ * octet by octet at every delivery. */
+
 void message_encode(const struct sns_message *m, struct buf *out)
 {
     struct json_writer w = json_writer(out);
@@ -38,7 +41,6 @@ void message_encode(const struct sns_message *m, struct buf *out)
     json_add_int(&w, "at_ms", m->at_ms);
     if (!str_is_none(m->subject))
         json_add_str(&w, "subject", m->subject);
-    json_add_str(&w, "message", m->message);
     if (!str_is_none(m->token))
         json_add_str(&w, "token", m->token);
     json_name(&w, STR("variants"));
@@ -59,6 +61,8 @@ void message_encode(const struct sns_message *m, struct buf *out)
     }
     json_close(&w, ']');
     json_close(&w, '}');
+    buf_addc(out, '\n');
+    buf_add(out, m->message);
 }
 
 static const struct fault *decode_lists(const struct json *json, struct arena *arena,
@@ -85,8 +89,12 @@ static const struct fault *decode_lists(const struct json *json, struct arena *a
 
 const struct fault *message_decode(str text, struct arena *arena, struct sns_message *ret_message)
 {
+    static const char none[] = "the body of an errand is no notification";
     const struct json *json;
-    TRY(json_parse(text, arena, &json));
+    str head, message;
+    if (!str_cut(text, '\n', &head, &message))
+        return fault(arena, FAULT_SYNTAX, NULL, none);
+    TRY(json_parse(head, arena, &json));
     size_t type = 0;
     while (type < TYPES && !str_eq(type_names[type], json_str(json, "type")))
         type++;
@@ -95,11 +103,10 @@ const struct fault *message_decode(str text, struct arena *arena, struct sns_mes
                              .topic_arn = json_str(json, "topic"),
                              .at_ms = json_int(json, "at_ms", 0),
                              .subject = json_str(json, "subject"),
-                             .message = json_str(json, "message"),
+                             .message = message,
                              .token = json_str(json, "token") };
-    if (type == TYPES || str_is_none(m.message_id) || str_is_none(m.topic_arn) ||
-        str_is_none(m.message))
-        return fault(arena, FAULT_SYNTAX, NULL, "the body of an errand is no notification");
+    if (type == TYPES || str_is_none(m.message_id) || str_is_none(m.topic_arn))
+        return fault(arena, FAULT_SYNTAX, NULL, none);
     TRY(decode_lists(json, arena, &m));
     *ret_message = m;
     return NULL;

@@ -30,7 +30,7 @@ struct sns_message {
 /* What a subscriber of this protocol ("http", "sqs", ...) reads. */
 str message_text(const struct sns_message *, str protocol);
 
-/* As it lies in the spool. */
+/* As it lies in the spool. What is decoded lives as long as text and arena. */
 void message_encode(const struct sns_message *, struct buf *out);
 const struct fault *message_decode(str text, struct arena *, struct sns_message *ret_message);
 

@@ -1,6 +1,6 @@
 /* services/sns/publish.c - from a message to one errand for each subscription that takes it.
  *
- * The errands share one body, message_encode's JSON. That of a topic with a KMS key is sealed: 12
+ * The errands share one body, message_encode's. That of a topic with a KMS key is sealed: 12
  * octets of nonce stand in the head beside the data key's ciphertext, and the body is the
  * AES-256-GCM ciphertext with the topic's ARN as associated data. The key is asked for as the
  * publisher, as SNS asks, and once more as the same caller when a message is delivered; so the head
