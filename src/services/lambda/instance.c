@@ -23,6 +23,8 @@ enum {
     KEEP_ROOM = 256 * 1024, /* of a buffer between two invocations */
     END_WAIT_MS = 5000,
     RSS_EVERY_MS = 1000,
+    AHEAD_MAX = 64 * 1024, /* fits into the socket's buffer, which is empty while a process asks */
+    AHEAD_WAIT_US = 100 * 1000, /* else */
 };
 
 static const char accepted[] = "HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\n"
@@ -378,10 +380,11 @@ static void on_ended(struct exchange *x)
     fail(x, end.out_of_memory ? "Runtime.OutOfMemory" : "Runtime.ExitError", what, "error");
 }
 
-static void send_event(struct exchange *x, struct instance_connection *c)
+/* False: it died, which its end will tell, or does not read, which time will. */
+static bool send_event(struct instance *i, struct instance_connection *c,
+                       const struct instance_event *e, int64_t until_us)
 {
-    const struct instance_event *e = x->event;
-    struct clock *clock = x->i->outside->clock;
+    struct clock *clock = i->outside->clock;
     AUTO_BUF head = buf_new(8192);
     if (c->owed)
         buf_add(&head, (str) { accepted, sizeof accepted - 1 });
@@ -394,9 +397,10 @@ static void send_event(struct exchange *x, struct instance_connection *c)
         &head);
     struct iovec pieces[] = { { head.ptr, head.len }, { (void *)e->payload.ptr, e->payload.len } };
     c->owed = c->asked = false;
-    x->sent = !head.failed && write_all(c, pieces, 2, x->until_us);
-    if (!x->sent)
-        hang_up(c); /* it died, which its end will tell, or does not read, which time will */
+    const bool sent = !head.failed && write_all(c, pieces, 2, until_us);
+    if (!sent)
+        hang_up(c);
+    return sent;
 }
 
 static struct instance_connection *asking(struct instance *i)
@@ -405,6 +409,14 @@ static struct instance_connection *asking(struct instance *i)
         if (i->connections[c].fd >= 0 && i->connections[c].asked)
             return &i->connections[c];
     return NULL;
+}
+
+void instance_send(struct instance *i, struct instance_event *event)
+{
+    const int64_t now = steady_us();
+    struct instance_connection *c = i->ready && !i->gone ? asking(i) : NULL;
+    if (c && event->payload.len <= AHEAD_MAX && send_event(i, c, event, now + AHEAD_WAIT_US))
+        event->sent_us = now;
 }
 
 static void time_is_up(struct exchange *x)
@@ -468,10 +480,10 @@ static void turn(struct exchange *x)
         on_ended(x);
 }
 
-static void set_time(struct exchange *x, int64_t begun_us, int64_t limit_ms)
+static void set_time(struct exchange *x, int64_t begun_us, int64_t from_us, int64_t limit_ms)
 {
     const int64_t patience_us = begun_us + x->event->patience_ms * 1000;
-    x->until_us = steady_us() + limit_ms * 1000;
+    x->until_us = from_us + limit_ms * 1000;
     x->answer->impatient = x->event->patience_ms && patience_us < x->until_us;
     if (x->answer->impatient)
         x->until_us = patience_us;
@@ -486,17 +498,18 @@ const struct fault *instance_invoke(struct instance *i, const struct instance_ev
     *answer = (struct instance_answer) { .init_ms = -1, .payload = STR_NONE };
     i->was_invoked = true;
     if (!i->ready) {
-        set_time(&x, begun, INIT_LIMIT_MS);
+        set_time(&x, begun, begun, INIT_LIMIT_MS);
         while (!x.done && !i->ready)
             turn(&x);
         answer->init_ms = (double)(steady_us() / 1000 - i->started_ms);
     }
-    int64_t from = steady_us();
-    set_time(&x, begun, event->timeout_s * 1000);
+    int64_t from = event->sent_us ? event->sent_us : steady_us();
+    set_time(&x, begun, from, event->timeout_s * 1000);
+    x.sent = event->sent_us != 0;
     while (!x.done) {
         struct instance_connection *c = x.sent ? NULL : asking(i);
         if (c)
-            send_event(&x, c);
+            x.sent = send_event(i, c, event, x.until_us);
         turn(&x);
     }
     if (!answer->impatient || str_is_none(answer->status) ||

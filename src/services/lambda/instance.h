@@ -54,6 +54,7 @@ struct instance_event {
     str request_id, function_arn, trace_id, payload;
     int64_t timeout_s;
     int64_t patience_ms; /* of the caller; 0: the function's own */
+    int64_t sent_us;     /* steady: when instance_send had it; 0: it is still to be sent */
 };
 struct instance_answer {
     bool failed;     /* the payload is an error */
@@ -63,6 +64,9 @@ struct instance_answer {
     bool untouched;  /* it had ended while it was idle: the event never reached it */
     double duration_ms, init_ms; /* init_ms < 0: there was none */
 };
+/* Sends the event to a process that asks for one, and leaves it to instance_invoke to hear the
+ * answer: for a thread that is not awake yet. Where that cannot be done at once nothing is. */
+void instance_send(struct instance *, struct instance_event *);
 /* Always answers: whatever went wrong is an error in Lambda's words. */
 const struct fault *instance_invoke(struct instance *, const struct instance_event *, struct arena *,
                                     struct instance_answer *);

@@ -62,14 +62,12 @@ static const struct fault *keep_log(struct lambda_service *s, const struct run *
 
 /* ---- run ---- */
 
-static const struct fault *run_in(struct lambda_service *s, const struct call *call,
-                                  const struct run *run, struct instance *i,
-                                  struct invoked *invoked, bool *ret_untouched)
+static struct instance_event event_of(struct lambda_service *s, const struct call *call,
+                                      const struct run *run)
 {
-    struct instance_answer answer;
     char root[25];
     random_hex(s->outside->entropy, root, 24);
-    const struct instance_event event = {
+    return (struct instance_event) {
         .request_id = run->request_id,
         .function_arn = run->called_arn,
         .trace_id = arena_strf(call->arena, "Root=1-%08llx-%.24s;Sampled=0",
@@ -78,7 +76,21 @@ static const struct fault *run_in(struct lambda_service *s, const struct call *c
         .timeout_s = run->version->timeout_s,
         .patience_ms = run->patience_ms,
     };
-    TRY(instance_invoke(i, &event, call->arena, &answer));
+}
+
+/* On the thread of the invocation before: its process has the next event while the thread that waits
+ * for the answer gets up. */
+static void send_ahead(void *event, struct instance *i)
+{
+    instance_send(i, event);
+}
+
+static const struct fault *run_in(struct lambda_service *s, const struct call *call,
+                                  const struct run *run, const struct instance_event *event,
+                                  struct instance *i, struct invoked *invoked, bool *ret_untouched)
+{
+    struct instance_answer answer;
+    TRY(instance_invoke(i, event, call->arena, &answer));
     *ret_untouched = answer.untouched;
     if (answer.untouched) {
         buf_clear(&i->log);
@@ -95,6 +107,7 @@ const struct fault *function_run(struct lambda_service *s, const struct call *ca
                                  const struct run *run, struct invoked *invoked)
 {
     const struct function_version *v = run->version;
+    struct instance_event event = event_of(s, call, run);
     const struct pool_want want = {
         .key = arena_strf(call->arena, STR_FMT ":" STR_FMT " " STR_FMT,
                           STR_ARG(run->function->arn.text), STR_ARG(v->version),
@@ -102,17 +115,20 @@ const struct fault *function_run(struct lambda_service *s, const struct call *ca
         .function = run->function->arn.text,
         .reserved = run->function->reserved,
         .patience_ms = run->patience_ms ? run->patience_ms : PLACE_WAIT_MS,
+        .begin = send_ahead,
+        .context = &event,
     };
-    if (str_is_none(want.key))
+    if (str_is_none(want.key) || str_is_none(event.trace_id))
         return &fault_no_memory;
     for (bool untouched = true; untouched;) {
         struct instance *i;
         bool fresh;
+        event.sent_us = 0;
         TRY(pool_acquire(s->pool, &want, call->arena, &i, &fresh));
         const struct fault *why = fresh ? function_start(s, call, run, i, &i->keep_until_ms) : NULL;
         untouched = false;
         if (!why)
-            why = run_in(s, call, run, i, invoked, &untouched);
+            why = run_in(s, call, run, &event, i, invoked, &untouched);
         pool_release(s->pool, i, !why && !i->gone);
         if (why)
             return why;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,12 +26,13 @@ struct place {
     bool retired;
 };
 
-struct waiter { /* on the stack of who waits */
-    str key;
-    pthread_cond_t changed;
+struct waiter { /* on the stack of who waits; who chose it has to wake it, and until then it stays
+                 */
+    const struct pool_want *want;
+    sem_t up;
     int64_t since_ms;
     struct place *given; /* handed over, busy; it may still be another key's process */
-    bool woken;
+    bool woken;          /* to look for itself */
     struct waiter *next;
 };
 
@@ -79,55 +81,78 @@ static void unlink_waiter(struct pool *pool, struct waiter *w)
     }
 }
 
-static void hand_over(struct pool *pool, struct place *place, struct waiter *w)
+static struct waiter *hand_over(struct pool *pool, struct place *place, struct waiter *w)
 {
     place->state = PLACE_BUSY;
     w->given = place;
     unlink_waiter(pool, w);
-    pthread_cond_signal(&w->changed);
+    return w;
 }
 
 /* A place became free, or this one idle. It goes to the first who wants it as it is, unless the
- * first of all has waited too long for that; else somebody looks again. */
-static void offer(struct pool *pool, struct place *place)
+ * first of all has waited too long for that; else somebody looks again. The caller wakes who is
+ * returned. */
+static struct waiter *offer(struct pool *pool, struct place *place)
 {
     struct waiter *first = pool->first;
-    if (place && first && steady_ms() - first->since_ms > FAIR_MS) {
-        hand_over(pool, place, first);
-        return;
-    }
-    for (struct waiter *w = first; w && place; w = w->next) {
-        if (str_eq(w->key, key_of(place))) {
-            hand_over(pool, place, w);
-            return;
-        }
-    }
-    for (struct waiter *w = first; w; w = w->next) {
-        if (w->woken)
-            continue;
-        w->woken = true;
-        pthread_cond_signal(&w->changed);
-        return;
-    }
+    while (first && first->woken)
+        first = first->next;
+    if (place && first && steady_ms() - first->since_ms > FAIR_MS)
+        return hand_over(pool, place, first);
+    for (struct waiter *w = first; w && place; w = w->next)
+        if (!w->woken && str_eq(w->want->key, key_of(place)))
+            return hand_over(pool, place, w);
+    if (first)
+        first->woken = true;
+    return first;
+}
+
+/* Opens the lock, and only then wakes: under the lock it would get up to wait for that. */
+static void unlock_and_wake(struct pool *pool, struct waiter *w)
+{
+    struct place *given = w ? w->given : NULL;
+    const bool warm = given && str_eq(w->want->key, key_of(given));
+    pthread_mutex_unlock(&pool->lock);
+    if (warm && w->want->begin)
+        w->want->begin(w->want->context, &given->instance);
+    if (w)
+        sem_post(&w->up);
+}
+
+/* A place is free. Locked before and behind it. */
+static void let_look(struct pool *pool)
+{
+    struct waiter *w = offer(pool, NULL);
+    if (w)
+        sem_post(&w->up);
 }
 
 /* Locked. What was handed over; NULL: look again, or it is too late. */
-static struct place *wait_for_place(struct pool *pool, str key, int64_t since_ms, int64_t until_ms)
+static struct place *wait_for_place(struct pool *pool, const struct pool_want *want,
+                                    int64_t since_ms, int64_t until_ms)
 {
-    struct waiter w = { .key = key, .since_ms = since_ms };
+    struct waiter w = { .want = want, .since_ms = since_ms };
     const struct timespec until = moment(until_ms);
-    pthread_cond_init(&w.changed, NULL);
+    int late;
+    sem_init(&w.up, 0, 0);
     struct waiter **at = &pool->first; /* who looked in vain keeps the place in line */
     while (*at && (*at)->since_ms <= since_ms)
         at = &(*at)->next;
     w.next = *at;
     *at = &w;
-    while (!w.given && !w.woken &&
-           pthread_cond_clockwait(&w.changed, &pool->lock, CLOCK_MONOTONIC, &until) == 0)
+    pthread_mutex_unlock(&pool->lock);
+    while ((late = sem_clockwait(&w.up, CLOCK_MONOTONIC, &until)) != 0 && errno == EINTR)
         ;
+    pthread_mutex_lock(&pool->lock);
+    if (late && (w.given || w.woken)) { /* chosen at the last moment: who did so still knows `w` */
+        pthread_mutex_unlock(&pool->lock);
+        while (sem_wait(&w.up) != 0)
+            ;
+        pthread_mutex_lock(&pool->lock);
+    }
     if (!w.given)
         unlink_waiter(pool, &w);
-    pthread_cond_destroy(&w.changed);
+    sem_destroy(&w.up);
     return w.given;
 }
 
@@ -254,7 +279,7 @@ const struct fault *pool_acquire(struct pool *pool, const struct pool_want *want
         int64_t now = steady_ms();
         if (p || now >= until)
             break;
-        p = wait_for_place(pool, want->key, begun,
+        p = wait_for_place(pool, want, begun,
                            may_start || until < begun + MOMENT_MS ? until : begun + MOMENT_MS);
         if (p && !str_eq(key_of(p), want->key)) {
             end_place(pool, p);
@@ -273,16 +298,17 @@ const struct fault *pool_acquire(struct pool *pool, const struct pool_want *want
 void pool_release(struct pool *pool, struct instance *instance, bool keep)
 {
     struct place *p = (struct place *)instance;
+    struct waiter *w;
     pthread_mutex_lock(&pool->lock);
     p->used_ms = steady_ms();
     if (!keep || p->retired || p->used_ms >= p->instance.keep_until_ms) {
         end_place(pool, p);
-        offer(pool, NULL);
+        w = offer(pool, NULL);
     } else {
         p->state = PLACE_IDLE;
-        offer(pool, p);
+        w = offer(pool, p);
     }
-    pthread_mutex_unlock(&pool->lock);
+    unlock_and_wake(pool, w);
 }
 
 void pool_retire(struct pool *pool, str function)
@@ -295,7 +321,7 @@ void pool_retire(struct pool *pool, str function)
         p->retired = true;
         if (p->state == PLACE_IDLE) {
             end_place(pool, p);
-            offer(pool, NULL);
+            let_look(pool);
         }
     }
     pthread_mutex_unlock(&pool->lock);
@@ -327,7 +353,7 @@ static void *keep_house(void *self)
             if (p->state == PLACE_IDLE &&
                 (now - p->used_ms > IDLE_MS || now >= p->instance.keep_until_ms)) {
                 end_place(pool, p);
-                offer(pool, NULL);
+                let_look(pool);
             }
         }
     }

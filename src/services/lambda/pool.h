@@ -20,6 +20,10 @@ struct pool_want {
     str function;         /* whose reserved concurrency: the ARN without version */
     int64_t reserved;     /* -1: none */
     int64_t patience_ms;  /* for a place */
+    /* Called by who hands a warm process over, before the thread that waits for it is awake: what of
+     * its work can be begun. NULL: nothing. */
+    void (*begin)(void *context, struct instance *);
+    void *context;
 };
 
 const struct fault *pool_open(struct runner *, struct outside *, unsigned slots, struct arena *,
