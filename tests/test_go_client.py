@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from conftest import ACCOUNT, KEY, REGION, SECRET, bucket_policy, rule_arn, s3_action
+from conftest import ACCOUNT, BINARY, KEY, REGION, SECRET, bucket_policy, rule_arn, s3_action
 
 MAIL = b"Subject: for a stranger's client\r\n\r\n" + b"one line of several\r\n" * 9000
 PROGRAM = pathlib.Path(__file__).parent / "go" / "decrypt.go"
@@ -37,9 +37,19 @@ def test_it_decrypts_what_ses_would_have_encrypted(server, receiving, go_decrypt
     assert opened.returncode == 0, opened.stderr
     assert opened.stdout.startswith(b"Return-Path: <a@sender.example>\r\n") and opened.stdout.endswith(MAIL)
 
+    ours = {**env, "SESAME_ROOT_ACCESS_KEY_ID": KEY, "SESAME_ROOT_SECRET_ACCESS_KEY": SECRET}
+
+    def by_sesame(key):
+        return subprocess.run([BINARY, "decrypt", "--api", server.api, f"s3://mail/{key}"], env=ours, capture_output=True,
+                              timeout=60, check=False)
+    same = by_sesame(f"in/{message}")
+    assert same.returncode == 0 and same.stdout == opened.stdout, same.stderr
+
     sealed = receiving.s3.get_object(Bucket="mail", Key=f"in/{message}")
     body = bytearray(sealed["Body"].read())
     body[len(body) // 2] ^= 1
     receiving.s3.put_object(Bucket="mail", Key="in/touched", Body=bytes(body), Metadata=sealed["Metadata"])
     touched = decrypted("in/touched")
     assert touched.returncode != 0 and touched.stdout == b""
+    ours_touched = by_sesame("in/touched")
+    assert ours_touched.returncode != 0 and ours_touched.stdout == b"" and ours_touched.stderr
