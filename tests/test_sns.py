@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from conftest import ACCOUNT, REGION, SLOW, eventually, refused
+from conftest import ACCOUNT, BINARY, REGION, SLOW, eventually, refused
 
 OTHER = "444455556666"
 
@@ -550,6 +550,30 @@ def test_an_unreachable_subscriber_is_asked_again_until_the_policy_ends(server, 
     dead = server.timeline(attempts()[-1]["id"])
     assert dead["state"] == "dead" and "not delivered" in json.dumps(dead["attempts"][-1]), dead
     assert sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]["Endpoint"] == subscriber.url
+
+
+def test_what_was_given_up_is_redriven_by_page_and_by_command(server, sns, subscriber):
+    topic = sns.create_topic(Name="mail")["TopicArn"]
+    subscribe(sns, topic, subscriber, DeliveryPolicy=json.dumps({"healthyRetryPolicy": {"numRetries": 0}}))
+    subscriber.answers = [500, 500]
+    sent = [sns.publish(TopicArn=topic, Message=text)["MessageId"] for text in ("one", "two")]
+
+    def dead():
+        return [e for e in server.get("/_sesame/errands?max=100")["errands"] if e["state"] == "dead"]
+    assert eventually(lambda: len(dead()) == 2), server.get("/_sesame/errands")
+    first, second = (e["errandId"] for e in dead())
+    for errand in dead():
+        assert errand["kind"] == "notification" and any(name in errand["about"] for name in sent), errand
+    request = urllib.request.Request(f"{server.api}/_sesame/messages/{first}/redrive", method="POST")
+    assert json.loads(urllib.request.urlopen(request, timeout=20).read())["errandId"] == first
+    redriven = subprocess.run([BINARY, "redrive", "--data", str(server.data), "--message", second], capture_output=True,
+                              text=True, timeout=60, check=False)
+    assert redriven.returncode == 0, redriven.stderr
+    assert eventually(lambda: len(subscriber.posts) == 5)  # the confirmation, two refused, two taken
+    again = [json.loads(body) for *_, body in subscriber.posts[3:]]
+    assert sorted(m["MessageId"] for m in again) == sorted(sent)
+    explained = server.explain("--message", first)
+    assert explained.returncode == 0 and explained.stdout.startswith(f"notification {first} of account"), explained
 
 
 def test_5xx_is_tried_again_as_the_policy_says(sns, subscriber):

@@ -35,6 +35,9 @@ const struct fault *lambda_leave_errand(struct lambda_service *s, const struct c
                                    .account = run->function->account,
                                    .region = run->function->region,
                                    .target = run->function->arn.text,
+                                   .about = arena_strf(
+                                       call->arena, "request " STR_FMT " of " STR_FMT,
+                                       STR_ARG(run->request_id), STR_ARG(run->called_arn)),
                                    .head = buf_str(&head) };
     return errands_put(s->spool, &errand, 1, run->payload, call->now_ms, call->arena);
 }
@@ -164,8 +167,8 @@ struct errand_end lambda_errand_run(struct errand_runner *runner, const struct e
     const struct function_async *set = function_async(run.function, ref.qualifier);
     why = function_run(s, &call, &run, &invoked);
     if (why) { /* it was not run: no attempt of the function's */
-        struct errand_end end = again_or_never(s, &call, &run, a, set,
-                                               no_place_wait_ms(a->waits + 1), true, why, why->says);
+        struct errand_end end = again_or_never(
+            s, &call, &run, a, set, no_place_wait_ms(a->waits + 1), true, why, why->says);
         end.untried = end.settlement == SETTLE_RETRY;
         return end;
     }

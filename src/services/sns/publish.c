@@ -255,6 +255,8 @@ const struct fault *sns_parcel_errand(struct sns_service *sns, const struct sns_
         .account = p->subscription->topic.account,
         .region = p->subscription->topic.region,
         .target = target_of(p->subscription, arena),
+        .about = arena_strf(arena, "message " STR_FMT " of " STR_FMT,
+                            STR_ARG(p->message->message_id), STR_ARG(p->subscription->topic.text)),
         .head = head.failed ? STR_NONE : arena_str(arena, buf_str(&head)),
         .due_ms = p->due_ms,
     };
