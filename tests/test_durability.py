@@ -32,17 +32,13 @@ def load(server, acknowledged, stop, number):
             time.sleep(0.005)
 
 
-@pytest.mark.slow
-def test_twenty_kills_lose_nothing(tmp_path):
-    random.seed()
-    server = Server(tmp_path).start()
-    receiving = Receiving(server)
-    receiving.store()
+def under_fire(server, rounds, senders):
+    """Load until the server is killed, and again, so many times; what was acknowledged, as (id, mark)."""
     acknowledged = []
-    for number in range(ROUNDS):
+    for number in range(rounds):
         stop = threading.Event()
         threads = [threading.Thread(target=load, args=(server, acknowledged, stop, number * 10 + n), daemon=True)
-                   for n in range(4)]
+                   for n in range(senders)]
         for thread in threads:
             thread.start()
         time.sleep(random.uniform(0.05, 0.6))
@@ -51,6 +47,16 @@ def test_twenty_kills_lose_nothing(tmp_path):
         for thread in threads:
             thread.join()
         server.start()
+    return acknowledged
+
+
+@pytest.mark.slow
+def test_twenty_kills_lose_nothing(tmp_path):
+    random.seed()
+    server = Server(tmp_path).start()
+    receiving = Receiving(server)
+    receiving.store()
+    acknowledged = under_fire(server, ROUNDS, 4)
     s3 = server.client("s3")
 
     def keys():
@@ -125,19 +131,7 @@ def test_kills_lose_no_notification_and_repeat_none_under_another_name(tmp_path)
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     receiving.bucket("mail", bucket_policy("mail", receiving.arn("store")))
     receiving.rule("store", s3_action("mail", TopicArn=topic))
-    acknowledged = []
-    for number in range(ROUNDS // 2):
-        stop = threading.Event()
-        threads = [threading.Thread(target=load, args=(server, acknowledged, stop, number * 10 + n), daemon=True)
-                   for n in range(2)]
-        for thread in threads:
-            thread.start()
-        time.sleep(random.uniform(0.05, 0.5))
-        server.kill()
-        stop.set()
-        for thread in threads:
-            thread.join()
-        server.start()
+    acknowledged = under_fire(server, ROUNDS // 2, 2)
     sqs = server.client("sqs")
     queue = sqs.get_queue_url(QueueName="told")["QueueUrl"]
     seen, ids = {}, {message for message, _ in acknowledged}

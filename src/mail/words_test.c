@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/utf8.h"
+#include "mail/hostile_suite.h"
 
 #include <locale.h>
 #include <pthread.h>
@@ -77,40 +78,6 @@ static void words_beyond_the_bound_stay_as_they_are(void **state)
 
 /* ---- hostile ---- */
 
-static const str units[] = {
-    STR_INIT("a:"),
-    STR_INIT("("),
-    STR_INIT(")"),
-    STR_INIT("<"),
-    STR_INIT("\""),
-    STR_INIT("\\\""),
-    STR_INIT("<\"\\\""),
-    STR_INIT("a@b.c,"),
-    STR_INIT("["),
-    STR_INIT("@a,"),
-    STR_INIT("a(b)"),
-    STR_INIT("a:;"),
-    STR_INIT(","),
-    STR_INIT("\\"),
-    STR_INIT("a <b"),
-    STR_INIT("=?utf-8?q?x?= "),
-    STR_INIT("=?"),
-    STR_INIT("\xff"),
-    STR_INIT("\0"),
-    STR_INIT("=?utf-8?b?/w==?="),
-    STR_INIT("\" \\"),
-    STR_INIT(" \""),
-    STR_INIT("=?x-n?q?\?= "),
-    STR_INIT("(a:b\"<["),
-};
-
-static int64_t cpu_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static void *read_hostile(void *context)
 {
     str text = *(str *)context;
@@ -129,10 +96,10 @@ static void nothing_a_stranger_writes_takes_long_or_ends_the_stack(void **state)
     (void)state;
     enum { SIZE = 200 * 1000 };
     char *text = malloc(SIZE);
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
+    for (size_t i = 0; i < sizeof hostile_units / sizeof hostile_units[0]; i++) {
         size_t len = 0;
-        for (; len + units[i].len <= SIZE; len += units[i].len)
-            memcpy(text + len, units[i].ptr, units[i].len);
+        for (; len + hostile_units[i].len <= SIZE; len += hostile_units[i].len)
+            memcpy(text + len, hostile_units[i].ptr, hostile_units[i].len);
         str all = { text, len };
         pthread_attr_t attr;
         pthread_attr_init(&attr);
@@ -142,7 +109,7 @@ static void nothing_a_stranger_writes_takes_long_or_ends_the_stack(void **state)
         assert_int_equal(pthread_create(&thread, &attr, read_hostile, &all), 0);
         assert_int_equal(pthread_join(thread, &well), 0);
         pthread_attr_destroy(&attr);
-        print_message("# " STR_FMT "\n", STR_ARG(units[i]));
+        print_message("# " STR_FMT "\n", STR_ARG(hostile_units[i]));
         assert_non_null(well);
     }
     free(text);
