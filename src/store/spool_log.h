@@ -229,6 +229,7 @@ struct spool_log {
     pthread_cond_t keeper_cond;
     pthread_t keeper;
     bool keeper_closing;
+    bool keeper_gathers; /* it will look by itself: a record need not wake it */
     struct lease_impl *dying_first, *dying_last;
     /* held while one letter is taken back; by people, one at a time */
     pthread_mutex_t redrive_lock;

@@ -40,7 +40,8 @@ void keeper_history(struct spool_log *log, const struct entry *e, const struct l
                                    .notes = buf_str(&notes) };
     history_add(log->history, &record, e->serial);
     pthread_mutex_lock(&log->keeper_lock);
-    pthread_cond_signal(&log->keeper_cond);
+    if (!log->keeper_gathers)
+        pthread_cond_signal(&log->keeper_cond);
     pthread_mutex_unlock(&log->keeper_lock);
 }
 
@@ -151,34 +152,51 @@ static bool letters_put(struct spool_log *log, struct lease_impl *first, bool qu
     return all;
 }
 
+static struct timespec in_ms(int ms)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += ms / 1000;
+    t.tv_nsec += ms % 1000 * 1000000;
+    if (t.tv_nsec >= 1000000000) {
+        t.tv_sec++;
+        t.tv_nsec -= 1000000000;
+    }
+    return t;
+}
+
 static void wait_ms(struct spool_log *log, int ms) /* keeper lock held */
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    const struct timespec until = in_ms(ms);
     pthread_cond_timedwait(&log->keeper_cond, &log->keeper_lock, &until);
+}
+
+/* Records gather a moment, so that history's syncs stay few beside the log's. Keeper lock held. */
+static void gather(struct spool_log *log, bool trouble)
+{
+    enum { GATHER_MS = 100 };
+    const struct timespec until = in_ms(GATHER_MS);
+    int late = 0;
+    log->keeper_gathers = true;
+    while (!log->keeper_closing && (!log->dying_first || trouble) && late != ETIMEDOUT)
+        late = pthread_cond_timedwait(&log->keeper_cond, &log->keeper_lock, &until);
+    log->keeper_gathers = false;
 }
 
 void *keeper_run(void *context)
 {
-    /* Records gather a moment, so that history's syncs stay few beside the log's. */
-    enum { GATHER_MS = 100, TROUBLE_MS = 1000, SWEEP_MS = 60000 };
+    enum { TROUBLE_MS = 1000, SWEEP_MS = 60000 };
     struct spool_log *log = context;
     struct clock *clock = log->outside->clock;
     int64_t swept = clock->steady_ms(clock);
     bool trouble = false;
     pthread_mutex_lock(&log->keeper_lock);
     for (;;) {
-        bool closing = log->keeper_closing, records = history_waiting(log->history);
-        if (!closing && !records && (!log->dying_first || trouble))
+        bool closing = log->keeper_closing;
+        if (!closing && !history_waiting(log->history) && (!log->dying_first || trouble))
             wait_ms(log, trouble ? TROUBLE_MS : SWEEP_MS);
-        else if (!closing && records && !log->dying_first)
-            wait_ms(log, GATHER_MS);
+        if (!closing && history_waiting(log->history))
+            gather(log, trouble);
         struct lease_impl *dying = log->dying_first;
         log->dying_first = NULL;
         pthread_mutex_unlock(&log->keeper_lock);

@@ -324,6 +324,47 @@ static void a_start_is_not_kept_from_by_what_others_left(void **state)
     story_end(&s);
 }
 
+/* Counts beside the disk in memory, which has no word for it. */
+static _Atomic unsigned syncs;
+static int (*sync_uncounted)(struct disk *, int);
+
+static int sync_counted(struct disk *disk, int fd)
+{
+    syncs++;
+    return sync_uncounted(disk, fd);
+}
+
+static void timelines_of_one_moment_share_a_sync(void **state)
+{
+    (void)state;
+    enum { MESSAGES = 60 };
+    struct story s;
+    struct spool_health health;
+    struct timespec began, ended;
+    story_on(&s, disk_sim_new());
+    sync_uncounted = s.outside.disk->fdatasync;
+    s.outside.disk->fdatasync = sync_counted;
+    const struct spool_limits roomy = { .segment_bytes = 4 << 20 }; /* no turns, which sync too */
+    assert_null(spool_log_open(STR("/spool"), &roomy, &s.outside, s.arena, &s.spool));
+    syncs = 0;
+    clock_gettime(CLOCK_MONOTONIC, &began);
+    for (unsigned i = 0; i < MESSAGES; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "m%03u", i);
+        assert_true(step_commit(s.spool, id, STR("x")).committed);
+        struct lease lease = step_lease(s.spool, s.arena);
+        assert_null(s.spool->ops->settle(&lease, SETTLE_DONE, 0, STR("")));
+        nanosleep(&(struct timespec) { .tv_nsec = 2000000 }, NULL);
+    }
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    s.spool->ops->health(s.spool, &health); /* first: no batch is counted that was not synced */
+    uint64_t others = syncs - health.batches;
+    int64_t ms = (ended.tv_sec - began.tv_sec) * 1000 + (ended.tv_nsec - began.tv_nsec) / 1000000;
+    if (others < 1 || others > (uint64_t)ms / 100 + 6) /* a new segment of the ring: four */
+        fail_msg("%u syncs besides those of batches in %u ms", (unsigned)others, (unsigned)ms);
+    story_end(&s);
+}
+
 static void a_newer_format_is_refused_in_one_sentence(void **state)
 {
     (void)state;
@@ -353,6 +394,7 @@ int main(void)
         cmocka_unit_test(damage_before_the_synced_position_is_reported_and_the_rest_recovered),
         cmocka_unit_test(damage_of_the_last_batch_is_told_from_a_torn_tail_after_a_clean_stop),
         cmocka_unit_test(a_start_is_not_kept_from_by_what_others_left),
+        cmocka_unit_test(timelines_of_one_moment_share_a_sync),
         cmocka_unit_test(a_newer_format_is_refused_in_one_sentence),
     };
     return cmocka_run_group_tests_name("spool_log in trouble", tests, NULL, NULL);
