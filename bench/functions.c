@@ -197,6 +197,7 @@ int main(int argc, char **argv)
                                             .slots = (unsigned)job.processes,
                                             .first_uid = geteuid() == 0 ? 62000 : 0 };
     must(lambda_open(&lambda, arena, &job.lambda));
+    told_say(&job.lambda->endpoint, STR("http://127.0.0.1:4566"));
     make_function(arena);
     run_callers(1); /* warm */
     printf("{\"calls_s\": %.1f}\n", run_callers(job.seconds));

@@ -402,8 +402,9 @@ static const struct fault *start_api(struct server *s)
                                             .own_context = s };
     TRY(api_server_start(&settings, s->arena, &s->api_server));
     sns_tell_url(s->sns, public_url(s));
-    s->lambda->endpoint = endpoint_within(api_server_address(s->api_server), s->arena);
-    return s->lambda->endpoint.ptr ? NULL : &fault_no_memory;
+    str within = endpoint_within(api_server_address(s->api_server), s->arena);
+    told_say(&s->lambda->endpoint, within);
+    return within.ptr ? NULL : &fault_no_memory;
 }
 
 /* ---- in order ---- */

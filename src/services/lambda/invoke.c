@@ -239,7 +239,6 @@ const struct fault *lambda_open(const struct lambda_settings *settings, struct a
         .ports = settings->ports,
         .runner = settings->runner,
         .directory = settings->directory,
-        .endpoint = STR(""),
         .first_uid = settings->first_uid,
     };
     str logs = arena_strf(arena, STR_FMT "/logs", STR_ARG(settings->directory));
@@ -248,6 +247,7 @@ const struct fault *lambda_open(const struct lambda_settings *settings, struct a
     TRY(code_make_folders(s, arena));
     TRY(function_log_open(logs, arena, &s->log));
     pthread_mutex_init(&s->code_lock, NULL);
+    told_open(&s->endpoint);
     TRY(runner_listen(s->runner, s->outside, arena));
     TRY(pool_open(s->runner, s->outside, settings->slots, arena, &s->pool));
     *ret_service = s;
@@ -267,4 +267,5 @@ void lambda_close(struct lambda_service *s)
     pool_close(s->pool);
     function_log_close(s->log);
     pthread_mutex_destroy(&s->code_lock);
+    told_close(&s->endpoint);
 }

@@ -12,6 +12,7 @@
 #include "services/lambda/log.h"
 #include "services/lambda/pool.h"
 #include "services/ports.h"
+#include "services/told.h"
 #include "store/state.h"
 
 #include <pthread.h>
@@ -40,7 +41,7 @@ struct lambda_service {
     struct pool *pool;
     struct function_log *log;
     str directory;  /* of code and logs */
-    str endpoint;   /* "http://127.0.0.1:4566": what AWS_ENDPOINT_URL says inside */
+    struct told endpoint; /* "http://127.0.0.1:4566": what AWS_ENDPOINT_URL says inside */
     unsigned first_uid; /* as runner_settings; 0: not root, all are one user */
     /* Held from a package that is kept to the record that names it, and while packages that no
      * record names are looked for. */

@@ -142,6 +142,7 @@ static int begin(void **state)
             .slots = settings.slots,
             .first_uid = geteuid() == 0 ? settings.first_uid : 0 },
         t->stage.arena, &t->lambda));
+    told_say(&t->lambda->endpoint, STR("http://127.0.0.1:4566"));
     arena_on_reset(t->stage.arena, (void (*)(void *))arena_free, early);
     *state = t;
     return 0;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,6 +31,7 @@ struct waiter { /* on the stack of who waits; who chose it has to wake it, and u
                  */
     const struct pool_want *want;
     sem_t up;
+    _Atomic bool called; /* says to a race detector what the semaphore says to the machine */
     int64_t since_ms;
     struct place *given; /* handed over, busy; it may still be another key's process */
     bool woken;          /* to look for itself */
@@ -70,6 +72,13 @@ static str function_of(const struct place *p)
 }
 
 /* ---- who waits ---- */
+
+/* It may be gone as soon as it has been called. */
+static void call_up(struct waiter *w)
+{
+    atomic_store_explicit(&w->called, true, memory_order_release);
+    sem_post(&w->up);
+}
 
 static void unlink_waiter(struct pool *pool, struct waiter *w)
 {
@@ -116,7 +125,7 @@ static void unlock_and_wake(struct pool *pool, struct waiter *w)
     if (warm && w->want->begin)
         w->want->begin(w->want->context, &given->instance);
     if (w)
-        sem_post(&w->up);
+        call_up(w);
 }
 
 /* A place is free. Locked before and behind it. */
@@ -124,7 +133,7 @@ static void let_look(struct pool *pool)
 {
     struct waiter *w = offer(pool, NULL);
     if (w)
-        sem_post(&w->up);
+        call_up(w);
 }
 
 /* Locked. What was handed over; NULL: look again, or it is too late. */
@@ -150,6 +159,7 @@ static struct place *wait_for_place(struct pool *pool, const struct pool_want *w
             ;
         pthread_mutex_lock(&pool->lock);
     }
+    (void)atomic_load_explicit(&w.called, memory_order_acquire);
     if (!w.given)
         unlink_waiter(pool, &w);
     sem_destroy(&w.up);

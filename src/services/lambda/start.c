@@ -104,7 +104,7 @@ static void add_variables(struct words *w, struct lambda_service *s, const struc
     add(w, "AWS_ACCESS_KEY_ID", credentials->access_key_id);
     add(w, "AWS_SECRET_ACCESS_KEY", credentials->secret_access_key);
     add(w, "AWS_SESSION_TOKEN", credentials->session_token);
-    add(w, "AWS_ENDPOINT_URL", s->endpoint);
+    add(w, "AWS_ENDPOINT_URL", told_hear(&s->endpoint));
     add(w, "AWS_EC2_METADATA_DISABLED", STR("true"));
     add(w, "LAMBDA_TASK_ROOT", folder);
     add(w, "LAMBDA_RUNTIME_DIR", bootstrap_of(folder, w->arena));

@@ -167,7 +167,6 @@ const struct fault *sns_embedded_open(const struct sns_settings *settings, struc
         .ports = settings->ports,
         .rehearsal_ports = settings->rehearsal_ports,
         .private_targets = settings->private_targets,
-        .public_url = STR_NONE,
     };
     TRY(sns_signer_open(settings->directory, arena, &sns->signer));
     sns->pace = sns_pace_new();
@@ -176,8 +175,7 @@ const struct fault *sns_embedded_open(const struct sns_settings *settings, struc
         return &fault_no_memory;
     }
     pthread_mutex_init(&sns->subscribing, NULL);
-    pthread_mutex_init(&sns->url_lock, NULL);
-    pthread_cond_init(&sns->url_told, NULL);
+    told_open(&sns->public_url);
     *ret_service = sns;
     return NULL;
 }
@@ -189,26 +187,17 @@ void sns_embedded_close(struct sns_service *sns)
     sns_signer_free(sns->signer);
     sns_pace_free(sns->pace);
     pthread_mutex_destroy(&sns->subscribing);
-    pthread_mutex_destroy(&sns->url_lock);
-    pthread_cond_destroy(&sns->url_told);
+    told_close(&sns->public_url);
 }
 
 void sns_tell_url(struct sns_service *sns, str public_url)
 {
     while (str_ends(public_url, STR("/")))
         public_url.len--;
-    pthread_mutex_lock(&sns->url_lock);
-    sns->public_url = public_url;
-    pthread_cond_broadcast(&sns->url_told);
-    pthread_mutex_unlock(&sns->url_lock);
+    told_say(&sns->public_url, public_url);
 }
 
 str sns_url(struct sns_service *sns)
 {
-    pthread_mutex_lock(&sns->url_lock);
-    while (str_is_none(sns->public_url))
-        pthread_cond_wait(&sns->url_told, &sns->url_lock);
-    str url = sns->public_url;
-    pthread_mutex_unlock(&sns->url_lock);
-    return url;
+    return told_hear(&sns->public_url);
 }

@@ -13,6 +13,7 @@
 #include "base/outside.h"
 #include "services/errand.h"
 #include "services/ports.h"
+#include "services/told.h"
 #include "services/sns/message.h"
 #include "services/sns/signing.h"
 #include "services/sns/subscription.h"
@@ -45,9 +46,7 @@ struct sns_service {
     struct sns_pace *pace;
     bool private_targets;           /* may subscribers lie in private, loopback, link-local ranges? */
     pthread_mutex_t subscribing;    /* one Subscribe at a time sees that there is no such one yet */
-    pthread_mutex_t url_lock;
-    pthread_cond_t url_told;
-    str public_url; /* "http://127.0.0.1:4566": where SigningCertURL and the others point */
+    struct told public_url; /* "http://127.0.0.1:4566": where SigningCertURL and the others point */
 };
 
 struct sns_settings {
