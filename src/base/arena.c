@@ -159,15 +159,20 @@ str arena_str(struct arena *a, str s)
 
 str arena_strf(struct arena *a, const char *fmt, ...)
 {
+    char usual[256]; /* what is longer is written a second time */
     va_list args;
     va_start(args, fmt);
-    int len = vsnprintf(NULL, 0, fmt, args);
+    int len = vsnprintf(usual, sizeof usual, fmt, args);
     va_end(args);
     char *text = len >= 0 ? arena_alloc(a, (size_t)len + 1, 1) : NULL;
     if (!text)
         return STR_NONE;
-    va_start(args, fmt);
-    vsnprintf(text, (size_t)len + 1, fmt, args);
-    va_end(args);
+    if ((size_t)len < sizeof usual) {
+        memcpy(text, usual, (size_t)len + 1);
+    } else {
+        va_start(args, fmt);
+        vsnprintf(text, (size_t)len + 1, fmt, args);
+        va_end(args);
+    }
     return (str){ text, (size_t)len };
 }

@@ -55,14 +55,17 @@ void buf_addc(struct buf *b, char c)
 void buf_addf(struct buf *b, const char *fmt, ...)
 {
     va_list args;
+    const size_t room = b->failed ? 0 : b->room - b->len; /* where it fits it is written once */
     va_start(args, fmt);
-    int len = vsnprintf(NULL, 0, fmt, args);
+    int len = vsnprintf(room ? b->ptr + b->len : NULL, room, fmt, args);
     va_end(args);
     char *at = len >= 0 ? buf_reserve(b, (size_t)len + 1) : NULL;
     if (!at)
         return;
-    va_start(args, fmt);
-    vsnprintf(at, (size_t)len + 1, fmt, args);
-    va_end(args);
+    if ((size_t)len >= room) {
+        va_start(args, fmt);
+        vsnprintf(at, (size_t)len + 1, fmt, args);
+        va_end(args);
+    }
     b->len += (size_t)len;
 }
