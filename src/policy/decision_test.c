@@ -212,6 +212,25 @@ static void each_policy_of_the_page_works_and_each_fault_is_blamed(void **state)
     }
 }
 
+/* A service asks as a caller of its own, which is gone when the one who told it to hears of the no. */
+static void a_denial_is_told_when_its_caller_is_gone(void **state)
+{
+    (void)state;
+    AUTO_ARENA *arena = arena_new(4 << 20);
+    for (size_t i = 0; i < sizeof(scenes) / sizeof(*scenes); i++) {
+        struct setting setting;
+        if (!scenes[i].element)
+            continue;
+        set_scene(&scenes[i], arena, &setting);
+        const struct decision decision = decided(&setting, arena);
+        const struct fault *fault = denial_fault(&setting.request, &decision, arena);
+        const str before = denial_json(denial_of(fault), arena);
+        memset(&setting.caller, 0x5a, sizeof setting.caller);
+        setting.caller.kind = CALLER_ANONYMOUS;
+        assert_true(str_eq(denial_json(denial_of(fault), arena), before));
+    }
+}
+
 static void the_remedy_allows_and_nothing_mends_an_explicit_deny(void **state)
 {
     (void)state;
@@ -558,6 +577,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_policy_of_the_page_works_and_each_fault_is_blamed),
+        cmocka_unit_test(a_denial_is_told_when_its_caller_is_gone),
         cmocka_unit_test(the_remedy_allows_and_nothing_mends_an_explicit_deny),
         cmocka_unit_test(a_denial_is_said_in_words),
         cmocka_unit_test(the_common_mistakes_get_a_hint),

@@ -19,9 +19,12 @@ const struct fault *denial_fault(const struct request *request, const struct dec
 {
     struct denial *denial = ARENA_NEW(arena, struct denial);
     struct fault *fault = ARENA_NEW(arena, struct fault);
-    if (!denial || !fault)
+    struct caller *caller = ARENA_NEW(arena, struct caller);
+    if (!denial || !fault || !caller)
         return &fault_no_memory;
     *denial = (struct denial) { .request = *request, .decision = *decision };
+    *caller = *request->caller; /* who asked may have it on a stack, and is told of when that is gone */
+    denial->request.caller = caller;
     *fault = (struct fault) {
         .kind = FAULT_DENIED,
         .says = denial_sentence(denial, arena),
