@@ -319,7 +319,7 @@ static void a_message_whose_target_is_busy_is_held_and_not_run(void **state)
     assert_null(
         shares_open(&p->spool.spool, 2, &p->entropy.entropy, p->arena, &p->delivery.shares));
     const struct share function = { .target = STR(FUNCTION), .weight = 1 };
-    assert_true(share_take(p->delivery.shares, &function)); /* another message runs it */
+    assert_true(share_take(p->delivery.shares, &function, false)); /* another message runs it */
     assert_true(post_attempt(p));
     assert_int_equal(p->spool.held, 1);
     assert_int_equal(p->function.invoked, 0);

@@ -177,7 +177,9 @@ static bool take_share(struct attempt *t, const struct step *step, struct share 
     *ret_share = step_share(step, t->arena);
     if (!t->d->shares || !ret_share->target.len)
         return true;
-    return share_take(t->d->shares, ret_share);
+    const bool resumed = t->lease->resumed; /* for the step that it was held at */
+    t->lease->resumed = false;
+    return share_take(t->d->shares, ret_share, resumed);
 }
 
 /* Between a message's last step and the worker's next lease there is nothing that takes time. */
@@ -273,8 +275,11 @@ const struct fault *deliver_one(const struct delivery *d, int64_t wait_ms, struc
     struct lease lease = { 0 };
     *ret_any = false;
     TRY(d->spool->ops->lease(d->spool, wait_ms, a, &lease));
-    if (!lease.impl)
+    if (!lease.impl) {
+        if (d->shares)
+            shares_nudge(d->shares);
         return NULL;
+    }
     *ret_any = true;
     str id = arena_str(a, lease.entry.id);
     struct delivered done = lease.entry.kind == SPOOL_MAIL ? deliver_attempt(d, &lease, a)
@@ -289,7 +294,5 @@ const struct fault *deliver_one(const struct delivery *d, int64_t wait_ms, struc
         tell_trouble(d, "settle-lost", id, fault_sentence(f, a));
     else
         tell_settled(d, &lease, &done, id);
-    if (d->shares) /* one that was resumed may have ended without its share */
-        shares_nudge(d->shares);
     return NULL;
 }

@@ -107,7 +107,7 @@ struct delivered errand_attempt_run(const struct delivery *d, struct lease *leas
     struct share share = { .target = w.errand.target, .weight = 1 };
     if (runner->share)
         share.most = runner->share(runner, world, share.target);
-    if (d->shares && !share_take(d->shares, &share)) {
+    if (d->shares && !share_take(d->shares, &share, lease->resumed)) {
         world_unref(world);
         return (struct delivered) { .waits = true, .share = share };
     }

@@ -242,7 +242,7 @@ static void an_errand_that_finds_no_share_is_not_run(void **state)
     h->doer.most = 1;
     h->doer.end = (struct errand_end) { .settlement = SETTLE_DONE, .says = STR_NONE };
     const struct share other = { .target = STR(TARGET), .weight = 1, .most = 1 };
-    assert_true(share_take(h->delivery.shares, &other));
+    assert_true(share_take(h->delivery.shares, &other, false));
     take_on(h, ID, SPOOL_NOTIFICATION);
     assert_true(attempt(h));
     assert_int_equal(h->doer.runs, 0);

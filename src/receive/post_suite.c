@@ -26,7 +26,9 @@ static const struct fault *fake_lease(struct spool *spool, int64_t hold_ms, stru
                             .body_size = s->body.len,
                             .attempt = ++s->record.attempt,
                             .notes = arena_str(a, buf_str(&s->notes)),
+                            .resumed = s->resumed,
                             .impl = s };
+    s->resumed = false;
     return NULL;
 }
 
@@ -80,7 +82,9 @@ static void fake_hold(struct lease *lease, uint64_t group)
 
 static bool fake_resume(struct spool *spool, uint64_t group, bool caller_leases)
 {
-    (void)spool, (void)group, (void)caller_leases;
+    struct one_spool *s = (struct one_spool *)spool;
+    (void)group, (void)caller_leases;
+    s->resumed = true;
     return true;
 }
 

@@ -20,6 +20,7 @@ struct one_spool {
     unsigned notes_written; /* by note, not by settle */
     bool leased;
     unsigned held; /* given back to a group */
+    bool resumed; /* and the next lease is told so */
     unsigned put;  /* errands left */
     struct buf errand_body;
     enum spool_kind errand_kind;

@@ -1,8 +1,9 @@
 /* receive/shares.c - a table of the targets that are being worked for or waited for.
  *
  * The spool keeps who waits; here stands only how many. Whoever gives a share back looks which
- * waiting target may take one now and resumes one entry of each: the entry then takes its share as
- * if it were new. A resumed entry that is overtaken waits again, behind the others.
+ * waiting target may take one now and resumes one entry of each. Its share counts as taken from
+ * there on, a promise, or new work would take it first and the entry, read once more for nothing,
+ * would wait again. A promise that nobody comes for is void after a while.
  *
  * Between a refused take and its wait the last share of the target may be given back; so a wait
  * looks for itself whether it could go on. */
@@ -10,14 +11,17 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
-enum { BUCKETS = 256 };
+enum { BUCKETS = 256, PROMISE_MS = 2000 };
 
 struct target {
     struct target *next; /* in its bucket */
     struct target *next_waiting, **at_waiting;
     uint64_t group; /* of the spool */
     unsigned running, waiting, weight, most;
+    unsigned promised;   /* of those that run: resumed, and not there yet */
+    int64_t promised_ms; /* steady: the last time */
     size_t len;
     char name[];
 };
@@ -27,6 +31,7 @@ struct shares {
     struct spool *spool;
     unsigned workers, running;
     uint64_t next_group, seed;
+    int64_t swept_ms; /* steady: promises were last looked at */
     struct target *buckets[BUCKETS];
     struct target *waiting, **last_waiting; /* targets that somebody waits for, in turn */
 };
@@ -101,10 +106,15 @@ static bool may_take(const struct shares *s, const struct target *t)
     return t->running < t->weight * idle && (!t->most || t->running < t->most);
 }
 
-bool share_take(struct shares *s, const struct share *share)
+bool share_take(struct shares *s, const struct share *share, bool resumed)
 {
     pthread_mutex_lock(&s->lock);
     struct target *t = target_of(s, share);
+    if (t && resumed && t->promised) {
+        t->promised--;
+        pthread_mutex_unlock(&s->lock);
+        return true;
+    }
     /* Without memory to count it, it runs: the work is not lost, the bound is missed once. */
     bool taken = !t || may_take(s, t);
     if (t && taken) {
@@ -138,19 +148,62 @@ static void waits_no_more(struct shares *s, struct target *t)
         s->last_waiting = t->at_waiting;
 }
 
-/* One entry of each waiting target that may have a share. They have not taken it yet, so the next
- * give resumes once more where more are free: at worst a few too many come, and wait again. Who
- * leases next takes one of them; for each further one another worker is woken. */
+static int64_t steady_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Those whose entries could not be read again. Should one come yet, it takes its share like new
+ * work. */
+static void void_old_promises(struct shares *s, int64_t now_ms)
+{
+    if (now_ms - s->swept_ms < PROMISE_MS)
+        return;
+    s->swept_ms = now_ms;
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (struct target *t = s->buckets[i], *next; t; t = next) {
+            next = t->next;
+            if (!t->promised || now_ms - t->promised_ms < PROMISE_MS)
+                continue;
+            t->running -= t->promised;
+            s->running -= t->promised;
+            t->promised = 0;
+            forget_unused(s, t);
+        }
+}
+
+static bool resume_one(struct shares *s, struct target *t, bool for_giver, int64_t now_ms)
+{
+    if (!may_take(s, t))
+        return false;
+    if (s->spool->ops->resume(s->spool, t->group, for_giver)) {
+        t->running++;
+        s->running++;
+        t->promised++;
+        t->promised_ms = now_ms;
+    }
+    waits_no_more(s, t);
+    forget_unused(s, t);
+    return true;
+}
+
+/* One entry of each waiting target that may have a share, and so on while there are any. Who leases
+ * next takes one of them; for each further one another worker is woken. */
 static void resume_some(struct shares *s, enum share_giver giver)
 {
-    for (struct target *t = s->waiting, *next; t; t = next) {
-        next = t->next_waiting;
-        if (!may_take(s, t))
-            continue;
-        s->spool->ops->resume(s->spool, t->group, giver == GIVER_LEASES_NEXT);
-        giver = GIVER_GOES_ON;
-        waits_no_more(s, t);
-        forget_unused(s, t);
+    const int64_t now_ms = steady_ms();
+    void_old_promises(s, now_ms);
+    for (bool any = true; any;) {
+        any = false;
+        for (struct target *t = s->waiting, *next; t; t = next) {
+            next = t->next_waiting;
+            if (!resume_one(s, t, giver == GIVER_LEASES_NEXT, now_ms))
+                continue;
+            giver = GIVER_GOES_ON;
+            any = true;
+        }
     }
 }
 

@@ -28,11 +28,12 @@ struct share {
  * another worker is woken for it. */
 enum share_giver { GIVER_LEASES_NEXT, GIVER_GOES_ON };
 
-/* True: the caller works for this target until share_give. */
-bool share_take(struct shares *, const struct share *);
+/* True: the caller works for this target until share_give. resumed: by share_give or share_wait, which
+ * then left a share for it; others find it taken. */
+bool share_take(struct shares *, const struct share *, bool resumed);
 void share_give(struct shares *, const struct share *, enum share_giver);
-/* Lets go on who may; for work that was resumed and ended without taking its share. The caller
- * leases next. */
+/* Lets go on who may, now and then: what was resumed and could not be read again never takes its
+ * share, and after two seconds is not waited for. The caller leases next. */
 void shares_nudge(struct shares *);
 /* After a refused take: the lease goes to the target's list, and comes back when it is its turn. The
  * caller leases next. */

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <time.h>
 #include <cmocka.h>
 
 struct waiting_spool { /* keeps who waits, and lets them come back */
@@ -65,7 +66,7 @@ static struct share slow(const char *name)
 static unsigned take_all(struct scene *s, struct share share)
 {
     unsigned taken = 0;
-    while (share_take(s->shares, &share))
+    while (share_take(s->shares, &share, false))
         taken++;
     return taken;
 }
@@ -130,7 +131,7 @@ static void who_waits_comes_back_when_a_share_is_given_back(void **state)
     assert_int_equal(s.spool.resumed, 0);
     share_give(s.shares, &a, GIVER_LEASES_NEXT); /* three idle: of `a` three run, so only b's may go on */
     assert_int_equal(s.spool.resumed, 1);
-    assert_true(share_take(s.shares, &b));
+    assert_true(share_take(s.shares, &b, true));
     for (unsigned i = 0; i < 3; i++)
         share_give(s.shares, &a, GIVER_LEASES_NEXT);
     assert_int_equal(s.spool.resumed, 3);
@@ -149,7 +150,7 @@ static void who_goes_on_after_giving_leaves_what_it_resumed_to_another_worker(vo
     share_give(s.shares, &a, GIVER_GOES_ON);
     assert_int_equal(s.spool.resumed, 1);
     assert_int_equal(s.spool.for_caller, 0);
-    assert_true(share_take(s.shares, &a));
+    assert_true(share_take(s.shares, &a, true));
     wait_for(&s, a);
     share_give(s.shares, &a, GIVER_LEASES_NEXT);
     assert_int_equal(s.spool.resumed, 2);
@@ -157,7 +158,44 @@ static void who_goes_on_after_giving_leaves_what_it_resumed_to_another_worker(vo
     end(&s);
 }
 
-static void of_several_that_go_on_the_giver_takes_one_and_others_are_woken(void **state)
+static void what_was_resumed_finds_its_share_though_new_work_came_first(void **state)
+{
+    (void)state;
+    struct scene s;
+    begin(&s, 2);
+    struct share a = slow("a");
+    assert_int_equal(take_all(&s, a), 1);
+    wait_for(&s, a);
+    share_give(s.shares, &a, GIVER_LEASES_NEXT);
+    assert_int_equal(s.spool.resumed, 1);
+    assert_false(share_take(s.shares, &a, false));
+    shares_nudge(s.shares);
+    assert_true(share_take(s.shares, &a, true));
+    assert_false(share_take(s.shares, &a, true)); /* one share was left, not two */
+    end(&s);
+}
+
+static void a_share_that_nobody_comes_for_is_free_after_a_while(void **state)
+{
+    (void)state;
+    struct scene s;
+    begin(&s, 2);
+    struct share a = slow("a");
+    assert_int_equal(take_all(&s, a), 1);
+    wait_for(&s, a);
+    wait_for(&s, a);
+    share_give(s.shares, &a, GIVER_LEASES_NEXT); /* the entry cannot be read, say */
+    assert_int_equal(s.spool.resumed, 1);
+    nanosleep(&(struct timespec) { .tv_sec = 2, .tv_nsec = 50 * 1000000 }, NULL);
+    shares_nudge(s.shares);
+    assert_int_equal(s.spool.resumed, 2);
+    assert_true(share_take(s.shares, &a, true));
+    share_give(s.shares, &a, GIVER_LEASES_NEXT);
+    assert_int_equal(take_all(&s, a), 1);
+    end(&s);
+}
+
+static void of_several_that_wait_as_many_go_on_as_find_a_worker(void **state)
 {
     (void)state;
     struct scene s;
@@ -174,7 +212,7 @@ static void of_several_that_go_on_the_giver_takes_one_and_others_are_woken(void 
     assert_int_equal(s.spool.resumed, 2);
     end(&s);
 
-    begin(&s, 3); /* and two at once: `one` and `two` both wait for the only idle worker */
+    begin(&s, 3); /* `one` and `two` both wait for a worker */
     struct share one = slow("one"), two = slow("two");
     assert_int_equal(take_all(&s, a), 2);
     assert_int_equal(take_all(&s, b), 1);
@@ -182,8 +220,10 @@ static void of_several_that_go_on_the_giver_takes_one_and_others_are_woken(void 
     wait_for(&s, two);
     assert_int_equal(s.spool.resumed, 0);
     share_give(s.shares, &b, GIVER_LEASES_NEXT);
-    assert_int_equal(s.spool.resumed, 2);
+    assert_int_equal(s.spool.resumed, 1);
     assert_int_equal(s.spool.for_caller, 1);
+    share_give(s.shares, &a, GIVER_LEASES_NEXT);
+    assert_int_equal(s.spool.resumed, 2);
     end(&s);
 }
 
@@ -209,7 +249,9 @@ int main(void)
         cmocka_unit_test(a_single_worker_works),
         cmocka_unit_test(who_waits_comes_back_when_a_share_is_given_back),
         cmocka_unit_test(who_goes_on_after_giving_leaves_what_it_resumed_to_another_worker),
-        cmocka_unit_test(of_several_that_go_on_the_giver_takes_one_and_others_are_woken),
+        cmocka_unit_test(what_was_resumed_finds_its_share_though_new_work_came_first),
+        cmocka_unit_test(a_share_that_nobody_comes_for_is_free_after_a_while),
+        cmocka_unit_test(of_several_that_wait_as_many_go_on_as_find_a_worker),
         cmocka_unit_test(a_share_given_back_between_take_and_wait_is_seen_by_the_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

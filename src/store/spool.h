@@ -42,6 +42,7 @@ struct lease {
     uint64_t body_size;
     int attempt; /* 1 on the first delivery */
     str notes;   /* what earlier attempts said: JSON texts, each followed by '\n' */
+    bool resumed; /* it was held, and a resume brought it back */
     void *impl;
 };
 

@@ -62,6 +62,7 @@ struct entry {
     uint16_t attempt; /* attempts made */
     uint8_t state;
     bool held; /* on a group's list, from hold to resume; its state says so a little later */
+    bool resumed; /* from there to its next lease */
 };
 
 /* Those that wait together, the longest waiting first. */

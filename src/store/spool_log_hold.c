@@ -72,7 +72,7 @@ bool log_resume(struct spool *spool, uint64_t group, bool caller_leases)
     pthread_mutex_lock(&log->queue_lock);
     for (struct held_group **g; !resumed && *(g = find(log, group));) {
         struct entry *e = take_out(g, &(*g)->first);
-        resumed = e->state != ENTRY_DAMAGED; /* it can no longer be leased: the next one */
+        resumed = e->resumed = e->state != ENTRY_DAMAGED; /* then it is not leased: the next one */
         if (e->state == ENTRY_HELD && caller_leases)
             queue_push_for_caller(log, e);
         else if (e->state == ENTRY_HELD)

@@ -364,8 +364,10 @@ static const struct fault *lease_make(struct spool_log *log, struct entry *e, st
         .body_size = impl->body_size,
         .attempt = e->attempt + 1,
         .notes = stored.notes,
+        .resumed = e->resumed,
         .impl = impl,
     };
+    e->resumed = false; /* the holder's, as everything else of it */
     return NULL;
 }
 

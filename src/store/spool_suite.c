@@ -385,6 +385,7 @@ static void what_is_held_comes_back_one_by_one_when_its_group_is_resumed(void **
     assert_true(spool->ops->resume(spool, 7, true));
     struct lease lease = step_lease(spool, arena);
     assert_str(lease.entry.id, STR("h0"));
+    assert_true(lease.resumed);
     assert_int_equal(lease.attempt, 1); /* none was made */
     assert_str(lease.notes, STR("{\"before\":1}\n"));
     step_lease_none(spool, arena);
@@ -403,6 +404,10 @@ static void what_is_held_comes_back_one_by_one_when_its_group_is_resumed(void **
     assert_false(spool->ops->resume(spool, 8, true));
     lease = step_lease(spool, arena);
     assert_str(lease.entry.id, STR("h1"));
+    assert_true(lease.resumed);
+    spool->ops->release(&lease);
+    lease = step_lease(spool, arena);
+    assert_false(lease.resumed); /* by nobody since */
     settle(spool, &lease, SETTLE_RETRY, 0, STR(""));
     assert_true(step_state_becomes(spool, "h1", SPOOL_RETRYING));
     /* Only memory knows who is held. */
