@@ -90,8 +90,8 @@ static void add(struct extra *extra, str name, str value)
     extra->keys[extra->count++] = (struct context_key) { .name = name, .values = kept, .count = 1 };
 }
 
-/* A denial is told when whoever asked has returned: the list of values may have been on its stack.
- */
+/* A denial is told when whoever asked has returned: the list of values, and the caller, may have
+ * been on its stack. */
 static void add_key(struct extra *extra, const struct context_key *key)
 {
     str *kept = ARENA_ARRAY(extra->arena, str, key->count + 1);
@@ -185,5 +185,10 @@ const struct fault *authorize(const struct call *call, const struct ask *ask)
     if (policy_decide(&request, exhibits, count, &trace) == VERDICT_ALLOW)
         return NULL;
     struct decision decision = policy_explain(&request, exhibits, count, &trace, call->arena);
+    struct caller *kept = ARENA_NEW(call->arena, struct caller); /* see add_key */
+    if (!kept)
+        return &fault_no_memory;
+    *kept = *call->caller;
+    request.caller = kept;
     return denial_fault(&request, &decision, call->arena);
 }

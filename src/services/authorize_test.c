@@ -115,6 +115,22 @@ static void put_policy(struct stage *stage, const char *account, const char *nam
     assert_null(role_put_policy(stage->state, &call, STR("writer"), str_of(name), str_of(text)));
 }
 
+static void a_denial_still_knows_the_caller_when_whoever_asked_has_returned(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_begin(&stage);
+    struct caller passing = ses(ACCOUNT, RULE);
+    struct call call = stage_call_as(&stage, &passing);
+    const struct fault *why = put_object(&call, ACCOUNT, NULL);
+    denied(why);
+    memset(&passing, 0xA5, sizeof passing);
+    const struct caller *caller = denial_of(why)->request.caller;
+    assert_int_equal(caller->kind, CALLER_SERVICE);
+    assert_true(str_eq(caller->service.principal, STR("ses.amazonaws.com")));
+    stage_end(&stage);
+}
+
 static void an_assumed_role_may_what_all_its_inline_policies_give_it_together(void **state)
 {
     (void)state;
@@ -216,6 +232,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_service_may_what_the_resource_policy_gives_it_and_nothing_else),
+        cmocka_unit_test(a_denial_still_knows_the_caller_when_whoever_asked_has_returned),
         cmocka_unit_test(an_assumed_role_may_what_all_its_inline_policies_give_it_together),
         cmocka_unit_test(another_account_must_be_let_in_by_both_sides),
         cmocka_unit_test(a_session_outlives_its_role_without_any_right),
