@@ -245,6 +245,48 @@ static void look_for_keeper(struct reading *r)
             "check is bypassed: keep the statement that gives kms:* to the account's root");
 }
 
+/* The policy that a topic is made with lets in whoever acts for the topic's own account. */
+static bool lets_in_rules(const struct document *document)
+{
+    for (size_t i = 0; i < document->statement_count; i++) {
+        const struct statement *s = &document->statements[i];
+        if (s->effect == EFFECT_ALLOW && covers_action(s, STR("sns:Publish")) &&
+            (names_everyone(s) || names_service(s, STR("ses.amazonaws.com"))))
+            return true;
+    }
+    return false;
+}
+
+static bool is_of_account(const struct document *document, str account)
+{
+    struct arn arn;
+    for (size_t i = 0; i < document->statement_count; i++) {
+        const struct terms *resources = &document->statements[i].resources;
+        for (size_t k = 0; k < resources->count; k++) {
+            if (arn_parse(resources->values[k], &arn) && str_eq(arn.account, account))
+                return true;
+        }
+    }
+    return false;
+}
+
+static void hint_replaced(struct reading *r, str account)
+{
+    hint(r, HINT_DEFAULT_REPLACED, NULL, (struct span) { 0, 0 },
+         "a topic's default policy lets in the rules of its own account; the one put in its place "
+         "does not: add a statement for ses.amazonaws.com, or again the default one (everybody, if "
+         "AWS:SourceOwner is " STR_FMT ")",
+         STR_ARG(account));
+}
+
+static void look_for_rules(struct reading *r)
+{
+    struct arn rule;
+    if (arn_parse(r->rule_arn, &rule) && is_of_account(r->document, rule.account) &&
+        !lets_in_rules(r->document))
+        hint_replaced(r, rule.account);
+}
+
 bool hints_of_document(const struct document *document, const struct policy_home *home,
                        str rule_arn, struct arena *arena, struct hints *hints)
 {
@@ -265,6 +307,8 @@ bool hints_of_document(const struct document *document, const struct policy_home
     }
     if (home->type == POLICY_KEY && !home->part)
         look_for_keeper(&r);
+    if (home->type == POLICY_TOPIC && !home->part)
+        look_for_rules(&r);
     hints_sort(hints);
     return !r.full;
 }
@@ -367,6 +411,26 @@ static bool hint_no_account(const struct request *request, const struct lack *la
     return !r.full && !str_is_none(r.policy);
 }
 
+static bool hint_default_replaced(const struct request *request, const struct lack *lack,
+                                  struct arena *arena, struct hints *hints)
+{
+    struct arn rule;
+    if (lack->where != EXHIBIT_RESOURCE || !lack->exhibit || !lack->exhibit->document ||
+        request->caller->kind != CALLER_SERVICE ||
+        !str_eq_nocase(request->action, STR("sns:Publish")) ||
+        !arn_parse(source_arn_of(request), &rule) ||
+        !str_eq(rule.account, request->resource_account) || lets_in_rules(lack->exhibit->document))
+        return true;
+    struct reading r = {
+        .document = lack->exhibit->document,
+        .policy = policy_place(lack->exhibit->kind, lack->exhibit, lack->exhibit_index, arena),
+        .arena = arena,
+        .to = hints,
+    };
+    hint_replaced(&r, rule.account);
+    return !r.full && !str_is_none(r.policy);
+}
+
 bool hints_of_decision(const struct request *request, const struct decision *decision,
                        struct arena *arena, struct hints *hints)
 {
@@ -378,7 +442,8 @@ bool hints_of_decision(const struct request *request, const struct decision *dec
         ok = look_at_exhibit(request, lack->exhibit, lack->exhibit_index, lack->statement, false,
                              arena, hints) &&
              hint_lacking_context(request, lack, arena, hints) &&
-             hint_no_account(request, lack, arena, hints);
+             hint_no_account(request, lack, arena, hints) &&
+             hint_default_replaced(request, lack, arena, hints);
     }
     return ok;
 }

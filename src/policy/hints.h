@@ -34,6 +34,7 @@ const char *severity_name(enum severity); /* "error", "warning", "note" */
     X(SOURCE_OF_ROLE,     "source-keys-after-a-role",       WARNING) /* a role's calls carry none */ \
     X(OLD_VARIABLES,      "variables-need-2012-10-17",      WARNING) /* ${...} taken literally */ \
     X(NO_KEEPER,          "key-policy-without-keeper",      WARNING) /* nobody may change it again */ \
+    X(DEFAULT_REPLACED,   "default-topic-policy-replaced",  WARNING) /* its own account's rules are shut out */ \
     X(MISSPELT,           "misspelt-name",                  WARNING) /* a letter or two from a known one */ \
     X(PLACEHOLDER,        "placeholder-left",               WARNING) /* of the page it was pasted from */ \
     X(COMMENTS,           "comments-in-json",               WARNING) /* drafts only, see policy/draft.h */ \

@@ -160,6 +160,14 @@ static const struct hint_case keys[] = {
     { "sources on a bucket's key", DOC("[" KEEPER ",{\"Effect\":\"Allow\",\"Principal\":{\"Service\":\"ses.amazonaws.com\"},\"Action\":[\"kms:GenerateDataKey*\",\"kms:Decrypt\"],\"Resource\":\"*\",\"Condition\":{" BOTH "}}]"), "" },
     { "one colon too many",        DOC("[" KEEPER "," SES_("kms:GenerateDataKey*", ">\"arn:aws:kms:us-east-1::111122223333:key/k\"", BOTH) "]"), "arn-one-colon-too-many" },
 };
+
+#define PUBLISH(principal, topic) "{\"Effect\":\"Allow\",\"Principal\":" principal ",\"Action\":\"SNS:Publish\",\"Resource\":\"arn:aws:sns:us-east-1:" topic ":t\"}"
+static const struct hint_case topics[] = {
+    { "only somebody else",        ">" DOC(PUBLISH("{\"AWS\":\"444455556666\"}", "111122223333")), "default-topic-policy-replaced" },
+    { "another service",           ">" DOC(PUBLISH("{\"Service\":\"s3.amazonaws.com\"}", "111122223333")), "default-topic-policy-replaced" },
+    { "a topic of another account", DOC(PUBLISH("{\"AWS\":\"444455556666\"}", "444455556666")), "" },
+    { "what a topic is made with", DOC("{\"Effect\":\"Allow\",\"Principal\":{\"AWS\":\"*\"},\"Action\":[\"SNS:Subscribe\",\"SNS:Publish\"],\"Resource\":\"arn:aws:sns:us-east-1:111122223333:t\",\"Condition\":{\"StringEquals\":{\"AWS:SourceOwner\":\"111122223333\"}}}"), "" },
+};
 /* clang-format on */
 
 static str identifiers(const struct hints *hints, struct arena *arena)
@@ -207,6 +215,7 @@ static void each_hint_is_raised_where_it_should_be_and_nowhere_else(void **state
     CHECK(trusts, POLICY_TRUST, "r");
     CHECK(identities, POLICY_IDENTITY, "r");
     CHECK(keys, POLICY_KEY, KEY);
+    CHECK(topics, POLICY_TOPIC, "arn:aws:sns:us-east-1:111122223333:t");
     for (size_t i = 0; i < HINT_KINDS; i++) {
         const bool of_drafts = i == HINT_COMMENTS || i == HINT_MISSING_COMMA ||
                                i == HINT_TRAILING_COMMA || i == HINT_BARE_STATEMENT;
