@@ -7,10 +7,12 @@
 #include "receive/history.h"
 #include "receive/rehearse.h"
 #include "receive/timeline.h"
+#include "services/kms/key.h"
 #include "services/s3/bucket.h"
 #include "services/ses/grants.h"
 #include "services/ses/rule_sets.h"
 #include "services/sns/sns.h"
+#include "services/sns/topic.h"
 
 enum { LIST_MAX = 1000, LIST_USUAL = 100 };
 
@@ -222,11 +224,50 @@ static const struct fault *find_rule(const struct config *c, const struct world 
     return NULL;
 }
 
-static str owner_in_world(void *context, str bucket)
+/* What a rule does not say itself, looked up as of now. */
+struct known {
+    const struct world *world;
+    const struct rule_asked *asked;
+};
+
+static str owner_known(void *context, str bucket)
 {
-    const struct world *world = context;
-    const struct bucket *found = bucket_find(world, bucket);
+    const struct known *known = context;
+    const struct bucket *found = bucket_find(known->world, bucket);
     return found ? found->owner : STR_NONE;
+}
+
+/* Of a managed key there is nothing to write: its policy is AWS's. */
+static str key_behind(const struct known *known, str account, str region, str name)
+{
+    const struct kms_key *key =
+        name.len ? kms_key_named(known->world, account, region, name) : NULL;
+    return key && str_is_none(key->managed) ? key->arn.text : STR_NONE;
+}
+
+static str key_of_bucket(void *context, str bucket)
+{
+    const struct known *known = context;
+    const struct bucket *found = bucket_find(known->world, bucket);
+    if (!found || found->encryption.kind != SSE_KMS)
+        return STR_NONE;
+    return key_behind(known, found->owner, found->region, found->encryption.kms_key_id);
+}
+
+static str key_of_topic(void *context, str topic_arn)
+{
+    const struct known *known = context;
+    struct arn arn;
+    const struct topic *found = arn_parse(topic_arn, &arn) ? topic_find(known->world, &arn) : NULL;
+    return found ? key_behind(known, arn.account, arn.region, found->kms_key_id) : STR_NONE;
+}
+
+static str key_known(void *context, str kms_key_arn)
+{
+    const struct known *known = context;
+    const struct kms_key *key =
+        kms_key_named(known->world, known->asked->account, known->asked->region, kms_key_arn);
+    return key ? key->arn.text : STR_NONE;
 }
 
 static const struct fault *write_policies(const struct config *c, const struct world *world,
@@ -240,13 +281,17 @@ static const struct fault *write_policies(const struct config *c, const struct w
                      STR_ARG(only));
     struct rule_asked asked;
     TRY(find_rule(c, world, page->query, a, &asked));
+    struct known known = { world, &asked };
     const struct grants_question q = {
         .account = asked.account,
         .region = asked.region,
         .rule_set = asked.set->name,
         .rule = asked.rule,
-        .bucket_owner = owner_in_world,
-        .context = (void *)world,
+        .bucket_owner = owner_known,
+        .bucket_encrypts_with = key_of_bucket,
+        .topic_encrypts_with = key_of_topic,
+        .key_named = key_known,
+        .context = &known,
         .bucket_key = parameter(page->query, "bucketKey", a),
         .topic_key = parameter(page->query, "topicKey", a),
         .only = only,

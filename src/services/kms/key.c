@@ -98,6 +98,23 @@ const struct kms_alias *kms_alias_find(const struct world *world, str account, s
     return str_is_none(key) ? NULL : world_find(world, key);
 }
 
+const struct kms_key *kms_key_named(const struct world *world, str account, str region, str name)
+{
+    struct arn arn;
+    if (arn_parse(name, &arn)) {
+        account = arn.account;
+        region = arn.region;
+        name = arn.resource;
+    }
+    if (str_starts(name, STR("alias/"))) {
+        const struct kms_alias *alias = kms_alias_find(world, account, region, name);
+        return alias ? kms_key_find(world, account, region, alias->key_id) : NULL;
+    }
+    const bool says_key = str_starts(name, STR("key/"));
+    return kms_key_find(world, account, region,
+                        says_key ? str_from(name, sizeof("key/") - 1) : name);
+}
+
 static const void *next(const struct world *world, str kind, str account, str region, str after)
 {
     char prefix_room[KEY_ROOM], after_room[KEY_ROOM];

@@ -71,6 +71,9 @@ struct kms_alias {
 
 const struct kms_key *kms_key_find(const struct world *, str account, str region, str id);
 const struct kms_alias *kms_alias_find(const struct world *, str account, str region, str name);
+/* The key that a key's or alias's name or ARN means to those of this account and region; NULL: none.
+ * A managed key is there once it was used. */
+const struct kms_key *kms_key_named(const struct world *, str account, str region, str name);
 
 /* Its waiting period has ended: to everybody it is not there, whether or not its record still is. */
 static inline bool kms_key_is_gone(const struct kms_key *key, int64_t now_ms)

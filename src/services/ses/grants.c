@@ -115,6 +115,11 @@ static str account_of(str arn_text)
 
 /* ---- what each action needs ---- */
 
+static str asked(const struct drafting *d, str told, str (*ask)(void *context, str of), str of)
+{
+    return told.len || !ask ? told : ask(d->q->context, of);
+}
+
 /* The managed keys alias/aws/ses and alias/aws/sns have fixed policies: nothing can be written
  * there. */
 static bool is_managed_key(str key_arn)
@@ -125,8 +130,16 @@ static bool is_managed_key(str key_arn)
 
 static void need_key(struct drafting *d, enum grant_kind kind, str key, enum deed deed, str role)
 {
-    if (!key.len || is_managed_key(key))
+    const str named = key.len ? asked(d, STR_NONE, d->q->key_named, key) : STR_NONE;
+    if (!key.len)
         return;
+    if (is_managed_key(key)) {
+        if (role.len && named.len) /* its policy leaves a role to the role's own */
+            add(d, GRANT_ROLE, role, deed, STR_NONE, named);
+        return;
+    }
+    if (named.len)
+        key = named;
     if (!role.len) {
         add(d, kind, key, deed, STR_NONE, STR("*"));
         return;
@@ -141,7 +154,8 @@ static void need_topic(struct drafting *d, str topic, str role)
 {
     if (!topic.len)
         return;
-    need_key(d, GRANT_TOPIC_KEY, d->q->topic_key, DEED_ENCRYPT_NOTICE, role);
+    need_key(d, GRANT_TOPIC_KEY, asked(d, d->q->topic_key, d->q->topic_encrypts_with, topic),
+             DEED_ENCRYPT_NOTICE, role);
     if (!role.len) {
         /* a topic's default policy admits whoever acts for its own account */
         if (str_eq(d->q->only, kind_names[GRANT_TOPIC]) || !str_eq(account_of(topic), d->q->account))
@@ -167,7 +181,8 @@ static void need_s3(struct drafting *d, const struct action *action)
     if (!role.len || !str_eq(owner, account_of(role)))
         add(d, GRANT_BUCKET, bucket, DEED_PUT, role, objects);
     need_key(d, GRANT_KEY, action->s3.kms_key_arn, DEED_ENCRYPT_MAIL, role);
-    need_key(d, GRANT_SSE_KEY, d->q->bucket_key, DEED_ENCRYPT_OBJECT, role);
+    need_key(d, GRANT_SSE_KEY, asked(d, d->q->bucket_key, d->q->bucket_encrypts_with, bucket),
+             DEED_ENCRYPT_OBJECT, role);
     need_topic(d, action->topic_arn, role);
 }
 

@@ -37,8 +37,13 @@ struct grants_question {
     str account, region, rule_set;
     const struct receipt_rule *rule;
     str (*bucket_owner)(void *context, str bucket); /* an account; NULL, STR_NONE: the rule's own */
+    /* ARNs of the keys that a bucket and a topic encrypt with, and of the key that an alias stands
+     * for; any may be NULL or answer STR_NONE: there is none, or it is as it is named. */
+    str (*bucket_encrypts_with)(void *context, str bucket);
+    str (*topic_encrypts_with)(void *context, str topic_arn);
+    str (*key_named)(void *context, str kms_key_arn);
     void *context;
-    str bucket_key, topic_key; /* ARNs of the keys behind buckets and topics; STR_NONE: no such */
+    str bucket_key, topic_key; /* the same for all buckets and topics of the rule; STR_NONE: ask */
     str only; /* a kind's name: just the documents that serve it, and also those of topics whose
                  default policy admits SES already; STR_NONE: all that is needed */
 };
