@@ -13,13 +13,13 @@ import json
 import re
 import threading
 import time
-import urllib.request
 
 import botocore.exceptions
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from conftest import ROOT, data, eventually, message_id, s3_action
 from test_lambda import package
+from test_sns import Subscriber, fetch
 
 FILE = ROOT / "vectors" / "policy" / "seed-flows.jsonl"
 MAIL = b"Subject: a flow\r\n\r\nbody\r\n"
@@ -28,6 +28,31 @@ PARTS = {"assume role": "trust", "data key": "key", "decrypt": "bucket-key", "wr
          "topic data key": "topic-key", "topic decrypt": "topic-key", "invoke": "function"}
 SETUP = ["trust", "boundary", "identity", "key", "bucket-key", "bucket", "topic-key", "topic", "function"]
 FUNCTION = {"app.py": "def handler(event, context):\n    print('told of', event['Records'][0]['ses']['mail']['messageId'])\n"}
+
+
+class Confirming(Subscriber):
+    """Subscribes to whatever asks, and keeps of which message which topic told it."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen, self.told, self.topics, self.lock = 0, set(), set(), threading.Lock()
+
+    def read(self):
+        with self.lock:
+            while self.seen < len(self.posts):
+                message = json.loads(self.posts[self.seen][3])
+                self.seen += 1
+                if message["Type"] == "SubscriptionConfirmation":
+                    fetch(message["SubscribeURL"])
+                    self.topics.add(message["TopicArn"])
+                else:
+                    self.told.add((message["TopicArn"], json.loads(message["Message"])["mail"]["messageId"]))
+
+    def confirmed(self, topic):
+        return eventually(lambda: self.read() or topic in self.topics)
+
+    def told_of(self, topic, message):
+        return eventually(lambda: self.read() or (topic, message) in self.told)
 
 
 def statements(document):
@@ -501,8 +526,3 @@ def when(text):
 
 def read_flows():
     return [Flow(line, number) for number, line in enumerate(FILE.read_text().splitlines(), 1)]
-
-
-def fetch(url):
-    with urllib.request.urlopen(url, timeout=20) as answer:
-        return answer.read()

@@ -9,15 +9,13 @@ import concurrent.futures
 import contextlib
 import json
 import sys
-import threading
 
 import botocore.exceptions
 import pytest
 
 import seed_worlds
-from conftest import ROOT, Server, eventually
-from seed_worlds import REGIONS, World, fetch, read_flows
-from test_sns import Subscriber
+from conftest import ROOT, Server
+from seed_worlds import REGIONS, Confirming, World, read_flows
 
 pytestmark = pytest.mark.xdist_group("seed flows")  # one server, and so one process, for all of them
 
@@ -55,31 +53,6 @@ LIVE = {name: flow for name, flow in FLOWS.items() if name not in LEFT_OUT}
 REFUSED = [name for name, flow in LIVE.items() if refusal(flow)]
 WORKS = [name for name, flow in LIVE.items() if flow.works and name not in REFUSED]
 DENIED = [name for name, flow in LIVE.items() if not flow.works and name not in REFUSED]
-
-
-class Confirming(Subscriber):
-    """Subscribes to whatever asks, and keeps of which message which topic told it."""
-
-    def __init__(self):
-        super().__init__()
-        self.seen, self.told, self.topics, self.lock = 0, set(), set(), threading.Lock()
-
-    def read(self):
-        with self.lock:
-            while self.seen < len(self.posts):
-                message = json.loads(self.posts[self.seen][3])
-                self.seen += 1
-                if message["Type"] == "SubscriptionConfirmation":
-                    fetch(message["SubscribeURL"])
-                    self.topics.add(message["TopicArn"])
-                else:
-                    self.told.add((message["TopicArn"], json.loads(message["Message"])["mail"]["messageId"]))
-
-    def confirmed(self, topic):
-        return eventually(lambda: self.read() or topic in self.topics)
-
-    def told_of(self, topic, message):
-        return eventually(lambda: self.read() or (topic, message) in self.told)
 
 
 def at_once(does, things):
