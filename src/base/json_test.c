@@ -139,7 +139,7 @@ static void an_octet_is_escaped_wherever_it_stands(void **state)
             char spelled[8];
             snprintf(spelled, sizeof spelled, c < 0x20 ? "\\u%04x" : "%c", c);
             int len = snprintf(want, sizeof want, "\"%.*s%s%s\"", (int)at, text,
-                               esc ? esc : spelled, "aaaaaaaaaaaaaaaaaa" + at);
+                               esc ? esc : spelled, &"aaaaaaaaaaaaaaaaaa"[at]);
             buf_clear(&out);
             json_quote(&out, (str) { text, sizeof text });
             if (!str_eq(buf_str(&out), (str) { want, (size_t)len }))
