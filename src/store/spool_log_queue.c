@@ -273,7 +273,7 @@ static int64_t monotonic_ms(void)
  * outside's, anew at least five times a second while something waits for its time, since that clock
  * may be turned. */
 static const struct fault *next_due(struct spool_log *log, int64_t hold_ms,
-                                    struct entry **ret_entry)
+                                    struct entry **ret_entry, bool *ret_resumed)
 {
     enum { LOOK_AGAIN_MS = 200 };
     struct clock *clock = log->outside->clock;
@@ -290,6 +290,8 @@ static const struct fault *next_due(struct spool_log *log, int64_t hold_ms,
         if (log->heap_count && log->heap[0]->due_ms <= now_ms) {
             *ret_entry = heap_pop(log);
             queue_state(log, *ret_entry, ENTRY_LEASED);
+            *ret_resumed = (*ret_entry)->resumed;
+            (*ret_entry)->resumed = false;
             if (log->heap_count && log->heap[0]->due_ms <= now_ms)
                 call_sleeper(log);
             break;
@@ -364,10 +366,8 @@ static const struct fault *lease_make(struct spool_log *log, struct entry *e, st
         .body_size = impl->body_size,
         .attempt = e->attempt + 1,
         .notes = stored.notes,
-        .resumed = e->resumed,
         .impl = impl,
     };
-    e->resumed = false; /* the holder's, as everything else of it */
     return NULL;
 }
 
@@ -378,11 +378,13 @@ const struct fault *log_lease(struct spool *spool, int64_t hold_ms, struct arena
     *ret_lease = (struct lease) { 0 };
     for (;;) {
         struct entry *e;
+        bool resumed = false;
         int error;
-        const struct fault *f = next_due(log, hold_ms, &e);
+        const struct fault *f = next_due(log, hold_ms, &e, &resumed);
         if (f || !e)
             return f;
         f = lease_make(log, e, arena, ret_lease, &error);
+        ret_lease->resumed = resumed;
         if (!f)
             return NULL;
         lease_failed(log, e, error);
