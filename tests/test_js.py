@@ -1,5 +1,6 @@
 """The JavaScript SDK from npm, the newest client there is: the one that knows IamRoleArn by itself."""
 import base64
+import fcntl
 import io
 import json
 import os
@@ -16,9 +17,7 @@ HERE = pathlib.Path(__file__).resolve().parent / "js"
 PLACE = ROOT / "build-js"
 
 
-@pytest.fixture(scope="module")
-def node():
-    """Installs the lock file's packages beside the builds; answers a Node new enough for them (20)."""
+def install():
     lock = (HERE / "package-lock.json").read_bytes()
     stamp = PLACE / "installed"
     if not stamp.exists() or stamp.read_bytes() != lock:
@@ -31,6 +30,14 @@ def node():
         stamp.write_bytes(lock)
     for script in HERE.glob("*.mjs"):
         shutil.copy(script, PLACE)
+
+
+@pytest.fixture(scope="module")
+def node():
+    """Installs the lock file's packages beside the builds; answers a Node new enough for them (20)."""
+    with open(ROOT / "build-js.lock", "w", encoding="ascii") as turn:  # several workers want it at a time
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        install()
     for found in (shutil.which("node"), str(PLACE / "node_modules" / "node" / "bin" / "node")):
         if found and os.path.exists(found):
             version = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout
