@@ -220,6 +220,14 @@ void share_give(struct shares *s, const struct share *share, enum share_giver gi
     pthread_mutex_unlock(&s->lock);
 }
 
+bool shares_awaited(struct shares *s)
+{
+    pthread_mutex_lock(&s->lock);
+    bool any = s->waiting != NULL;
+    pthread_mutex_unlock(&s->lock);
+    return any;
+}
+
 void shares_nudge(struct shares *s)
 {
     pthread_mutex_lock(&s->lock);

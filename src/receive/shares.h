@@ -35,6 +35,7 @@ void share_give(struct shares *, const struct share *, enum share_giver);
 /* Lets go on who may, now and then: what was resumed and could not be read again never takes its
  * share, and after two seconds is not waited for. The caller leases next. */
 void shares_nudge(struct shares *);
+bool shares_awaited(struct shares *); /* does anything wait for a share? */
 /* After a refused take: the lease goes to the target's list, and comes back when it is its turn. The
  * caller leases next. */
 void share_wait(struct shares *, const struct share *, struct lease *);

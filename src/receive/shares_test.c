@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <time.h>
+#include <time.h>
 #include <cmocka.h>
 
 struct waiting_spool { /* keeps who waits, and lets them come back */
@@ -129,7 +130,8 @@ static void who_waits_comes_back_when_a_share_is_given_back(void **state)
     assert_int_equal(take_all(&s, b), 2);
     wait_for(&s, b);
     assert_int_equal(s.spool.resumed, 0);
-    share_give(s.shares, &a, GIVER_LEASES_NEXT); /* three idle: of `a` three run, so only b's may go on */
+    share_give(s.shares, &a,
+               GIVER_LEASES_NEXT); /* three idle: of `a` three run, so only b's may go on */
     assert_int_equal(s.spool.resumed, 1);
     assert_true(share_take(s.shares, &b, true));
     for (unsigned i = 0; i < 3; i++)
@@ -241,6 +243,28 @@ static void a_share_given_back_between_take_and_wait_is_seen_by_the_wait(void **
     end(&s);
 }
 
+static void a_promise_that_nobody_keeps_holds_up_nobody_for_long(void **state)
+{
+    (void)state;
+    struct scene s;
+    begin(&s, 2);
+    struct share a = slow("a");
+    assert_int_equal(take_all(&s, a), 1);
+    wait_for(&s, a);
+    wait_for(&s, a);
+    share_give(s.shares, &a, GIVER_LEASES_NEXT);
+    assert_int_equal(s.spool.resumed, 1); /* and ends without its share */
+    assert_true(shares_awaited(s.shares));
+    shares_nudge(s.shares);
+    assert_int_equal(s.spool.resumed, 1);
+    struct timespec while_ms = { .tv_sec = 2, .tv_nsec = 100 * 1000 * 1000 };
+    nanosleep(&while_ms, NULL);
+    shares_nudge(s.shares);
+    assert_int_equal(s.spool.resumed, 2);
+    assert_false(shares_awaited(s.shares));
+    end(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +277,7 @@ int main(void)
         cmocka_unit_test(a_share_that_nobody_comes_for_is_free_after_a_while),
         cmocka_unit_test(of_several_that_wait_as_many_go_on_as_find_a_worker),
         cmocka_unit_test(a_share_given_back_between_take_and_wait_is_seen_by_the_wait),
+        cmocka_unit_test(a_promise_that_nobody_keeps_holds_up_nobody_for_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,8 @@ enum {
     WORKER_ARENA =
         16 << 20, /* one attempt's: the rule set, and all that was ever said of the message */
     LEASE_WAIT_MS = 60 * 1000,
+    LOOK_AGAIN_MS =
+        2000, /* while work is held: who was to free a share for it may have ended without */
 };
 
 struct deliverers {
@@ -38,7 +40,9 @@ static void *work(void *context)
     struct arena *a = arena_new(WORKER_ARENA);
     for (bool stopped = !a; !stopped; arena_reset(a)) {
         bool any;
-        const struct fault *f = deliver_one(&all->delivery, LEASE_WAIT_MS, a, &any);
+        const bool awaited = all->delivery.shares && shares_awaited(all->delivery.shares);
+        const struct fault *f =
+            deliver_one(&all->delivery, awaited ? LOOK_AGAIN_MS : LEASE_WAIT_MS, a, &any);
         stopped = f && f->kind == FAULT_UNAVAILABLE;
         if (f && !stopped) /* the spool could not be read; it may be able to again */
             complain(all->delivery.outside, f, a);
