@@ -2,6 +2,7 @@
 #include "services/lambda/function.h"
 
 #include "base/json.h"
+#include "services/text_members.h"
 
 #define KEY_PREFIX STR("function/")
 
@@ -141,18 +142,6 @@ const struct function_async *function_async(const struct function *f, str qualif
 
 /* ---- the record, written ---- */
 
-static void put_pairs(struct json_writer *w, const char *name, const struct header *pairs,
-                      size_t count)
-{
-    json_name(w, str_of(name));
-    json_open(w, '{');
-    for (size_t i = 0; i < count; i++) {
-        json_name(w, pairs[i].name);
-        json_put_str(w, pairs[i].value);
-    }
-    json_close(w, '}');
-}
-
 static void put_version(struct json_writer *w, const struct function_version *v)
 {
     json_open(w, '{');
@@ -169,7 +158,7 @@ static void put_version(struct json_writer *w, const struct function_version *v)
     json_add_str(w, "revision", v->revision_id);
     if (v->dead_letter_arn.len)
         json_add_str(w, "dead_letter", v->dead_letter_arn);
-    put_pairs(w, "environment", v->environment, v->environment_count);
+    text_members_put(w, "environment", v->environment, v->environment_count);
     json_close(w, '}');
 }
 
@@ -226,7 +215,7 @@ void function_encode(const struct function *f, struct buf *out)
         json_close(&w, '}');
     }
     json_close(&w, ']');
-    put_pairs(&w, "tags", f->tags, f->tag_count);
+    text_members_put(&w, "tags", f->tags, f->tag_count);
     json_close(&w, '}');
 }
 
@@ -235,22 +224,6 @@ void function_encode(const struct function *f, struct buf *out)
 static str text_of(struct arena *arena, const struct json *j, const char *member)
 {
     return arena_str(arena, json_str(j, member));
-}
-
-static const struct fault *read_pairs(const struct json *j, struct arena *arena,
-                                      const struct header **ret_pairs, size_t *ret_count)
-{
-    size_t count = json_size(j);
-    struct header *pairs = ARENA_ARRAY(arena, struct header, count + 1);
-    if (!pairs)
-        return &fault_no_memory;
-    const struct json *value;
-    str name;
-    for (size_t i = 0; json_member(j, i, &name, &value); i++)
-        pairs[i] = (struct header) { arena_str(arena, name), arena_str(arena, json_text(value)) };
-    *ret_pairs = pairs;
-    *ret_count = count;
-    return NULL;
 }
 
 static const struct fault *read_versions(const struct json *list, struct arena *arena,
@@ -277,7 +250,8 @@ static const struct fault *read_versions(const struct json *list, struct arena *
             .revision_id = text_of(arena, j, "revision"),
             .dead_letter_arn = text_of(arena, j, "dead_letter"),
         };
-        TRY(read_pairs(json_get(j, "environment"), arena, &v->environment, &v->environment_count));
+        TRY(text_members_read(json_get(j, "environment"), arena, &v->environment,
+                              &v->environment_count));
         if (!v->version.len || v->code_hash.len != CODE_HASH_LEN)
             return fault(arena, FAULT_SYNTAX, NULL,
                          "a function's record has a version without code");
@@ -407,7 +381,7 @@ const struct fault *function_compile(const struct record *record, struct arena *
     TRY(read_aliases(json_get(json, "aliases"), arena, f));
     TRY(read_policies(json_get(json, "policies"), arena, f));
     TRY(read_asyncs(json_get(json, "asyncs"), arena, f));
-    TRY(read_pairs(json_get(json, "tags"), arena, &f->tags, &f->tag_count));
+    TRY(text_members_read(json_get(json, "tags"), arena, &f->tags, &f->tag_count));
     *ret_aggregate = f;
     return NULL;
 }

@@ -2,6 +2,7 @@
 #include "services/sns/topic.h"
 
 #include "base/json.h"
+#include "services/text_members.h"
 
 enum { NAME_MAX_LEN = 256, KEY_ROOM = 512 };
 #define KEY_PREFIX STR("topic/")
@@ -37,8 +38,9 @@ str topic_state_key(struct arena *arena, const struct arn *arn)
 const struct topic *topic_find(const struct world *world, const struct arn *arn)
 {
     char key[KEY_ROOM];
-    const str parts[] = { KEY_PREFIX, arn->account, STR("/"), arn->region, STR("/"),
-                          arn->resource };
+    const str parts[] = {
+        KEY_PREFIX, arn->account, STR("/"), arn->region, STR("/"), arn->resource
+    };
     size_t len = 0;
     if (!str_eq(arn->service, STR("sns")))
         return NULL;
@@ -97,28 +99,8 @@ void topic_encode(const struct topic *topic, struct buf *out)
     for (size_t i = 0; i < TEXTS; i++)
         if (!str_is_none(*text_at(&copy, i)))
             json_add_str(&w, texts[i].name, *text_at(&copy, i));
-    json_name(&w, STR("tags"));
-    json_open(&w, '{');
-    for (size_t i = 0; i < topic->tag_count; i++) {
-        json_name(&w, topic->tags[i].name);
-        json_put_str(&w, topic->tags[i].value);
-    }
+    text_members_put(&w, "tags", topic->tags, topic->tag_count);
     json_close(&w, '}');
-    json_close(&w, '}');
-}
-
-static const struct fault *read_tags(const struct json *tags, struct arena *arena,
-                                     struct topic *topic)
-{
-    struct header *to = ARENA_ARRAY(arena, struct header, json_size(tags) + 1);
-    const struct json *value;
-    if (!to)
-        return &fault_no_memory;
-    for (size_t i = 0; json_member(tags, i, &to[i].name, &value); i++)
-        to[i].value = json_text(value);
-    topic->tags = to;
-    topic->tag_count = json_size(tags);
-    return NULL;
 }
 
 static const struct fault *read_key(str key, struct arena *arena, struct topic *topic)
@@ -146,7 +128,7 @@ const struct fault *topic_compile(const struct record *record, struct arena *are
     topic->created_ms = json_int(json, "created_ms", 0);
     for (size_t i = 0; i < TEXTS; i++)
         *text_at(topic, i) = json_str(json, texts[i].name);
-    TRY(read_tags(json_get(json, "tags"), arena, topic));
+    TRY(text_members_read(json_get(json, "tags"), arena, &topic->tags, &topic->tag_count));
     TRY(policy_parse(topic->policy_text, arena, policy));
     topic->policy = policy;
     if (!str_is_none(topic->delivery_policy_text))

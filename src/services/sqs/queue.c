@@ -3,6 +3,7 @@
 #include "services/sqs/queue.h"
 
 #include "base/json.h"
+#include "services/text_members.h"
 
 enum { NAME_MAX_LEN = 80, KEY_ROOM = 256, RECEIVES_MAX = 1000 };
 #define KEY_PREFIX STR("queue/")
@@ -226,13 +227,7 @@ void queue_encode(const struct queue *queue, struct buf *out)
     for (size_t i = 0; i < TEXTS; i++)
         if (!str_is_none(*text_at(&copy, i)))
             json_add_str(&w, texts[i].name, *text_at(&copy, i));
-    json_name(&w, STR("tags"));
-    json_open(&w, '{');
-    for (size_t i = 0; i < queue->tag_count; i++) {
-        json_name(&w, queue->tags[i].name);
-        json_put_str(&w, queue->tags[i].value);
-    }
-    json_close(&w, '}');
+    text_members_put(&w, "tags", queue->tags, queue->tag_count);
     json_close(&w, '}');
 }
 
@@ -245,20 +240,6 @@ static const struct fault *read_key(str key, struct arena *arena, struct queue *
     if (!arn_parse(queue_arn(arena, region, account, name), &queue->arn))
         return &fault_no_memory;
     queue->name = queue->arn.resource;
-    return NULL;
-}
-
-static const struct fault *read_tags(const struct json *tags, struct arena *arena,
-                                     struct queue *queue)
-{
-    struct header *to = ARENA_ARRAY(arena, struct header, json_size(tags) + 1);
-    const struct json *value;
-    if (!to)
-        return &fault_no_memory;
-    for (size_t i = 0; json_member(tags, i, &to[i].name, &value); i++)
-        to[i].value = json_text(value);
-    queue->tags = to;
-    queue->tag_count = json_size(tags);
     return NULL;
 }
 
@@ -280,7 +261,7 @@ const struct fault *queue_compile(const struct record *record, struct arena *are
         *text_at(queue, i) = json_str(json, texts[i].name);
     if (str_is_none(queue->id))
         return fault(arena, FAULT_SYNTAX, NULL, "a queue's record has no id");
-    TRY(read_tags(json_get(json, "tags"), arena, queue));
+    TRY(text_members_read(json_get(json, "tags"), arena, &queue->tags, &queue->tag_count));
     TRY(read_policy(queue, arena));
     TRY(read_redrive(queue, arena));
     *ret_aggregate = queue;
