@@ -1,4 +1,5 @@
-"""Lambda: functions made, called and judged through the API, as people and their tools do it."""
+"""Lambda: functions made, called and judged through the API, as people and their tools do it. One way to make a function
+serves them all, so they stay together."""
 import base64
 import concurrent.futures
 import contextlib

@@ -1,4 +1,5 @@
-"""SNS as its users meet it: boto3, the command line, and subscribers that verify what they get."""
+"""SNS as its users meet it: boto3, the command line, and subscribers that verify what they get. One subscriber serves them
+all, so they stay together."""
 import base64
 import contextlib
 import http.server

@@ -1,4 +1,5 @@
-/* S3 over REST-XML: what a client sends, and what it is told. */
+/* S3 over REST-XML: what a client sends, and what it is told. Mostly tables over one fixture, so it
+ * stays whole. */
 #include "api/api.h"
 #include "api/run.h"
 #include "services/s3/s3.h"

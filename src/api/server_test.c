@@ -1,4 +1,5 @@
-/* The server over a table of operations of our own, asked through sockets. */
+/* The server over a table of operations of our own, asked through sockets. One fixture serves them
+ * all, so they stay together. */
 #include "api/api.h"
 #include "api/operation.h"
 #include "base/xml.h"

@@ -96,29 +96,10 @@ static void *read_hostile(void *context)
     return well && cpu_ms() - began_ms < 3000 ? context : NULL;
 }
 
-/* On a stack as small as a delivery worker's. */
 static void nothing_a_stranger_writes_takes_long_or_ends_the_stack(void **state)
 {
     (void)state;
-    enum { SIZE = 200 * 1000 };
-    char *text = malloc(SIZE);
-    for (size_t i = 0; i < sizeof hostile_units / sizeof hostile_units[0]; i++) {
-        size_t len = 0;
-        for (; len + hostile_units[i].len <= SIZE; len += hostile_units[i].len)
-            memcpy(text + len, hostile_units[i].ptr, hostile_units[i].len);
-        str all = { text, len };
-        pthread_attr_t attr;
-        pthread_attr_init(&attr);
-        pthread_attr_setstacksize(&attr, 256 * 1024);
-        pthread_t thread;
-        void *well;
-        assert_int_equal(pthread_create(&thread, &attr, read_hostile, &all), 0);
-        assert_int_equal(pthread_join(thread, &well), 0);
-        pthread_attr_destroy(&attr);
-        print_message("# " STR_FMT "\n", STR_ARG(hostile_units[i]));
-        assert_non_null(well);
-    }
-    free(text);
+    feed_hostile(read_hostile);
 }
 
 static void the_arenas_limit_is_said(void **state)

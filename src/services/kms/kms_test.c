@@ -1,4 +1,5 @@
-/* The embedded KMS: who may do what with a key, when a key says no, and what becomes of it. */
+/* The embedded KMS: who may do what with a key, when a key says no, and what becomes of it. One
+ * fixture serves them all, so they stay together. */
 #include "services/kms/kms.h"
 
 #include "base/json.h"

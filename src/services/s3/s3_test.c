@@ -1,4 +1,5 @@
-/* The embedded S3: who may do what, and what it answers. */
+/* The embedded S3: who may do what, and what it answers. One fixture serves them all, so they stay
+ * together. */
 #include "services/s3/s3.h"
 #include "services/stage_suite.h"
 
