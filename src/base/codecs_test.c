@@ -150,6 +150,15 @@ static void checksums_go_on_where_they_stopped_and_tables_agree_with_the_process
             assert_int_equal(whole, crc32c(crc32c(0, bytes + from, half), bytes + from + half, len - half));
         }
     }
+    static unsigned char many[20000]; /* long ones are summed in stretches */
+    for (size_t i = 0; i < sizeof many; i++)
+        many[i] = (unsigned char)(i * i >> 3 ^ i);
+    for (size_t len = 1000; len < sizeof many - 8; len += 997)
+        for (size_t from = 0; from < 8; from += 3)
+            assert_int_equal(crc32c(len & 0xffff, many + from, len),
+                             crc32c_by_table(len & 0xffff, many + from, len));
+    for (size_t len = 3070; len <= 3080; len++)
+        assert_int_equal(crc32c(7, many, len), crc32c_by_table(7, many, len));
     assert_int_equal(crc32_ieee(0, bytes, 100), crc32_ieee(crc32_ieee(0, bytes, 33), bytes + 33, 67));
     assert_true(crc64_nvme(0, bytes, 100) == crc64_nvme(crc64_nvme(0, bytes, 33), bytes + 33, 67));
 }
