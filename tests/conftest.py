@@ -111,6 +111,7 @@ class Server:
         return self.start(*more)
 
     def log_text(self):
+        time.sleep(0.02)  # lines of about a millisecond are written together
         return self.stderr_path.read_text(errors="replace")
 
     def log(self):

@@ -58,8 +58,12 @@ struct clock *clock_real(void);
 struct entropy *entropy_real(void); /* getrandom(2), buffered per thread */
 struct disk *disk_real(void);
 
-/* Journal lines to a descriptor, one write(2) each, times from `clock`. */
+/* Journal lines to a descriptor, one write(2) each, times from `clock`. Once it gathers, a thread of its
+ * own writes all lines of about a millisecond together; a warning or an error takes along what was
+ * gathered and is written at once. Gathering begins behind the last fork, before other threads. */
 struct journal *journal_to_fd(int fd, struct clock *, enum journal_level least);
+void journal_to_fd_gather(struct journal *);
+void journal_to_fd_flush(struct journal *); /* before an exit that frees nothing */
 void journal_to_fd_free(struct journal *); /* of that kind only; after its last user. NULL is fine */
 void journal_notef(struct journal *, enum journal_level, str room, str event, const char *members_fmt, ...)
     __attribute__((format(printf, 5, 6)));

@@ -6,9 +6,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -130,6 +133,56 @@ static void a_note_is_one_line_of_json(void **state)
     free(j);
 }
 
+enum { NOTERS = 4, NOTES = 2000 };
+
+static void *note_many(void *journal)
+{
+    for (int i = 0; i < NOTES; i++)
+        journal_notef(journal, i % 500 ? JOURNAL_INFO : JOURNAL_WARNING, STR("base"), STR("many"), "\"n\":%d", i);
+    return NULL;
+}
+
+static void gathered_lines_are_whole_in_order_and_complete(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/sesame-journal-XXXXXX", line[256];
+    int fd = mkstemp(path), next[NOTES] = { 0 }, lines = 0;
+    assert_true(fd >= 0);
+    unlink(path);
+    struct fake_clock clock = fake_clock_at("2026-03-02T09:15:42.317Z");
+    struct journal *j = journal_to_fd(fd, &clock.clock, JOURNAL_INFO);
+    journal_to_fd_gather(j);
+    pthread_t threads[NOTERS];
+    for (int i = 0; i < NOTERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, note_many, j), 0);
+    for (int i = 0; i < NOTERS; i++)
+        pthread_join(threads[i], NULL);
+    journal_notef(j, JOURNAL_ERROR, STR("base"), STR("last"), "\"n\":0");
+    assert_true(lseek(fd, 0, SEEK_CUR) > 0); /* an error is there at once, and all before it */
+    FILE *in = fdopen(dup(fd), "r");
+    rewind(in);
+    while (fgets(line, sizeof line, in)) {
+        const char *n = strstr(line, "\"n\":");
+        assert_non_null(n);
+        assert_string_equal(strchr(n, '}'), "}\n");
+        int number = atoi(n + 4);
+        if (strstr(line, "\"last\"")) {
+            assert_int_equal(lines, NOTERS * NOTES);
+        } else {
+            assert_true(number == 0 || next[number - 1] > next[number]); /* of one thread: in order */
+            next[number]++;
+        }
+        lines++;
+    }
+    assert_int_equal(lines, NOTERS * NOTES + 1);
+    fclose(in);
+    off_t before = lseek(fd, 0, SEEK_END);
+    journal_notef(j, JOURNAL_INFO, STR("base"), STR("late"), "\"n\":1");
+    journal_to_fd_free(j); /* takes along what is still gathered */
+    assert_true(lseek(fd, 0, SEEK_END) > before);
+    close(fd);
+}
+
 static void metrics_are_printed_by_family(void **state)
 {
     (void)state;
@@ -166,6 +219,7 @@ int main(void)
         cmocka_unit_test(the_real_clock_is_of_this_century_and_steady_time_never_steps_back),
         cmocka_unit_test(a_child_draws_other_numbers_than_its_parent),
         cmocka_unit_test(a_note_is_one_line_of_json),
+        cmocka_unit_test(gathered_lines_are_whole_in_order_and_complete),
         cmocka_unit_test(metrics_are_printed_by_family),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

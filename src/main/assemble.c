@@ -432,6 +432,7 @@ static const struct fault *open_all(struct server *s)
     TRY(privileges_of(s->config->user, s->arena, &privileges));
     TRY(data_dir_open(s->config->data, s->arena, &s->dir));
     TRY(fork_runner(s));
+    journal_to_fd_gather(s->outside.journal);
     umask(077); /* what lies in it is nobody else's business */
     TRY(check_addresses(s->config, s->arena));
     TRY(root_key_file_outside(s->config->root_key, getenv("CREDENTIALS_DIRECTORY"),

@@ -80,7 +80,9 @@ int command_serve(int argc, char *const *argv)
     }
     data_dir_remove_ready(&s->dir, a);
     bool whole = server_close(s, s->outside.clock->steady_ms(s->outside.clock) + DRAIN_MS);
-    if (!whole)
+    if (!whole) {
+        journal_to_fd_flush(s->outside.journal);
         _exit(code); /* something still runs on what we would free */
+    }
     return code;
 }
