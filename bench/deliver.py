@@ -3,6 +3,9 @@
 
   script/bench deliver            # --strict: exit 1 when a bar is missed
 
+The function has as many processes as cores, so the bare server is called by as many callers, each waiting for its
+answer; what it makes of as many callers as there are SMTP sessions is shown too.
+
 Rounds: in each, every variant has a server of its own, one after the other, so that drift of the machine hits all
 alike. A rate counts the messages accepted, over the time from the first connect to the moment when nothing is queued
 any more and every effect is counted.
@@ -22,7 +25,7 @@ from email.message import EmailMessage
 import driver
 
 SIZE, SESSIONS = 10 * driver.K, 20
-CALLERS = 32  # deliveries that may call one function at a time: half of the usual workers
+PROCESSES = os.cpu_count()  # of the function; each answers one caller at a time
 # mode: what it is beside, the bar, the aim
 VARIANTS = {
     "deliver": (None, None, None),
@@ -30,8 +33,9 @@ VARIANTS = {
     "sns": ("deliver", 1 / 3, None),
     "function": ("bare node", 1 / 3, 1 / 2),
 }
+CALLERS = {"bare node": PROCESSES, "node, busy": SESSIONS}  # of the bare server, each waiting for its answer
 NAMES = {"deliver": "S3, plain", "encrypt": "S3, encrypted for its reader", "sns": "SNS, one HTTP subscriber",
-         "function": "Node function, waited for", "bare node": "bare Node HTTP server"}
+         "function": "Node function, waited for", "bare node": f"bare Node HTTP, {PROCESSES} callers", "node, busy": f"bare Node HTTP, {SESSIONS} callers"}
 
 
 class Counted:
@@ -109,9 +113,9 @@ def event_of_a_mail(port, path):
         server.stop()
 
 
-def bare_node(port, event, a):
+def bare_node(port, event, callers, a):
     process = subprocess.Popen(["node", str(driver.HERE / "peers" / "bare-node.mjs"), str(port)])
-    load = [driver.BIN / "httpload", "-P", port, "-c", CALLERS, "-f", event, "-d"]
+    load = [driver.BIN / "httpload", "-P", port, "-c", callers, "-f", event, "-d"]
     try:
         time.sleep(0.5)
         subprocess.run([str(word) for word in load + [a.warm]], check=True, capture_output=True)
@@ -133,6 +137,9 @@ def told(rounds, strict):
         rate, accepted, cpu = (statistics.median(g[k] for g in got) for k in ("rate", "accepted", "cpu"))
         line = f"{name:30} {rate:11.0f} msg/s {accepted:10.0f} {cpu:8.3f}s"
         base, bar, aim = VARIANTS.get(mode, (None, None, None))
+        if mode in CALLERS and "function" in rounds[0]:
+            theirs = [r["function"]["rate"] / r[mode]["rate"] for r in rounds]
+            line += f"   the function's rate is {statistics.median(theirs):.2f} of it [{min(theirs):.2f}-{max(theirs):.2f}]"
         ratios = [r[mode]["rate"] / r[base]["rate"] for r in rounds if mode in r and base in r]
         if ratios:
             ratio = statistics.median(ratios)
@@ -162,7 +169,7 @@ def main():
             port += 1
             this[mode] = measure(mode, port, a)
         if "function" in modes:
-            this["bare node"] = bare_node(port + 10000, event, a)
+            this |= {name: bare_node(port + 10000, event, callers, a) for name, callers in CALLERS.items()}
         rounds.append(this)
         print(f"round {i + 1}, load {os.getloadavg()[0]:.1f}: " + ", ".join(f"{m} {v['rate']:.0f}" for m, v in this.items()),
               file=sys.stderr, flush=True)
