@@ -118,18 +118,37 @@ struct body *stamp_body(str block, struct spool *spool, const struct lease *leas
     return &s->body;
 }
 
-const struct fault *stamp_head(struct body *body, size_t whole, struct arena *a, str *ret_stored)
+/* Adds of the chunk what the header section has of it. By doubling pieces, so that a long body behind a
+ * short header section is not copied, and a long one is not searched again and again. */
+static bool add_until_end(struct buf *front, str chunk)
 {
+    enum { PIECE = 2048 };
     static const struct field_limits bounds = { .count_max = MESSAGE_FIELDS_MAX,
                                                 .size_max = MESSAGE_HEAD_MAX };
+    while (chunk.len && !front->failed) {
+        size_t end, piece = front->len > PIECE ? front->len : PIECE;
+        piece = piece < chunk.len ? piece : chunk.len;
+        buf_add(front, str_head(chunk, piece));
+        chunk = str_from(chunk, piece);
+        enum parse found = fields_end_find(buf_str(front), &bounds, &end);
+        if (found == PARSE_DONE)
+            front->len = end;
+        if (found != PARSE_MORE)
+            return true;
+    }
+    return false;
+}
+
+const struct fault *stamp_head(struct body *body, size_t whole, struct arena *a, str *ret_stored)
+{
     bool all = body->size <= whole;
     AUTO_BUF front = buf_new((all ? whole : MESSAGE_HEAD_MAX) + CHUNK_SIZE);
-    for (size_t ignored;;) {
+    for (;;) {
         str chunk;
         TRY(body->read(body, &chunk));
-        buf_add(&front, chunk);
-        if (!chunk.len ||
-            (!all && fields_end_find(buf_str(&front), &bounds, &ignored) != PARSE_MORE))
+        if (all)
+            buf_add(&front, chunk);
+        if (!chunk.len || front.failed || (!all && add_until_end(&front, chunk)))
             break;
     }
     *ret_stored = front.failed ? STR_NONE : arena_str(a, buf_str(&front));

@@ -29,8 +29,8 @@ void stamp_write(const struct stamp *, const struct stamped *, struct buf *out);
  * chunks live until the next read. */
 struct body *stamp_body(str block, struct spool *, const struct lease *, struct arena *);
 
-/* The front of a body: the header section and what was read with it, or as much of it as
- * MESSAGE_HEAD_MAX; the whole when `whole` and it has no more octets than `whole`. Consumes it. */
+/* The header section of a body with the empty line behind it, or, of one that is too long, its first
+ * MESSAGE_HEAD_MAX octets at least; the whole when `whole` and it has no more octets than `whole`. Consumes it. */
 const struct fault *stamp_head(struct body *, size_t whole, struct arena *, str *ret_stored);
 
 #endif
