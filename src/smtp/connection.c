@@ -422,8 +422,7 @@ static void go_on(struct connection *c, bool readable)
         case LINGER:
             linger(c);
             return;
-        case COMMIT:
-            watch_for(c->watch, 0, 0);
+        case COMMIT: /* as a rule the peer says nothing until it is answered: the watch stands */
             return;
         case FULL:
             watch_for(c->watch, 0, c->lane->settings->message_timeout_ms);
@@ -481,6 +480,10 @@ static void go_on(struct connection *c, bool readable)
 static void on_ready(void *context, unsigned what)
 {
     struct connection *c = context;
+    if (c->phase == COMMIT) { /* it has said more, or left: heard when the commit is answered */
+        watch_for(c->watch, 0, 0);
+        return;
+    }
     if (!(what & WATCH_TIMEOUT)) {
         go_on(c, true);
         return;
