@@ -79,8 +79,8 @@ struct held_group {
 /* A rule set's text as many commits share it, and where the open segment holds it. */
 struct rules_text {
     struct rules_text *next;
-    unsigned refs;  /* rules lock */
-    uint64_t epoch; /* committer: the segment that holds it at offset */
+    _Atomic unsigned refs; /* one is the table's; only who holds one, or the rules lock, takes another */
+    uint64_t epoch;        /* committer, under the rules lock: the segment that holds it at offset */
     uint32_t offset, crc;
     char header[FRAME_HEADER];
     size_t len;
@@ -224,6 +224,7 @@ struct spool_log {
     pthread_mutex_t rules_lock;
     struct rules_text *rules[256];
     size_t rules_bytes;
+    struct rules_text *rules_last; /* placed last: what nearly every entry of now names */
 
     /* The keeper: history and dead letters. */
     pthread_mutex_t keeper_lock;
@@ -298,7 +299,11 @@ void forward_some(struct spool_log *, struct op_list *ops); /* adds commits of e
 
 /* spool_log_rules.c: rule sets' texts. */
 struct rules_text *rules_take(struct spool_log *, str text); /* NULL: no memory */
-void rules_drop(struct spool_log *, struct rules_text *);
+void rules_drop(struct rules_text *); /* NULL is fine */
+void rules_placed(struct spool_log *, struct rules_text *, uint64_t epoch, uint32_t offset);
+/* The text of the frame at that place, when it is the one placed last; it lives as long as the arena.
+ * False: read the frame. */
+bool rules_recall(struct spool_log *, uint64_t epoch, uint32_t offset, struct arena *, str *ret_text);
 void rules_forget(struct spool_log *); /* where they lie: what was to be written was not */
 void rules_free(struct spool_log *);
 

@@ -119,8 +119,7 @@ static uint32_t rules_put(struct layout *l, struct rules_text *rules)
     if (!rules)
         return 0;
     if (rules_needed(l, rules)) {
-        rules->epoch = l->segment->epoch;
-        rules->offset = (uint32_t)l->at;
+        rules_placed(l->log, rules, l->segment->epoch, (uint32_t)l->at);
         frame_finish(rules->header, FRAME_RULES, 0, rules->offset, 0, rules->len, rules->crc,
                      l->segment);
         iov_put(l, rules->header, FRAME_HEADER);

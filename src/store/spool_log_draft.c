@@ -150,7 +150,7 @@ void draft_free(struct spool_draft *d, bool keep_file)
     if (d->file && !keep_file)
         body_spare(log, d->file);
     for (size_t i = 0; d->rules && i < d->count; i++)
-        rules_drop(log, d->rules[i]);
+        rules_drop(d->rules[i]);
     free(d->rules);
     for (size_t i = 0; d->entries && i < d->count; i++)
         free(d->entries[i]);

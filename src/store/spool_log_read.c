@@ -120,7 +120,8 @@ int stored_read(struct spool_log *log, const struct entry *e, struct arena *aren
     if (stored.entry.serial != e->serial ||
         (stored.commit.body_file == 0 && stored.commit.body_size != f.body.len))
         return -EBADMSG;
-    if (stored.entry.rules_offset) {
+    if (stored.entry.rules_offset &&
+        !rules_recall(log, s->epoch, stored.entry.rules_offset, arena, &stored.rules)) {
         error = frame_load_unsized(s, stored.entry.rules_offset, FRAME_RULES, arena, &rules);
         if (error)
             return error;

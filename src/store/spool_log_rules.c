@@ -7,6 +7,7 @@
 
 #include "base/crc.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 struct rules_text *rules_take(struct spool_log *log, str text)
@@ -20,15 +21,18 @@ struct rules_text *rules_take(struct spool_log *log, str text)
         r = r->next;
     for (size_t i = 0; !r && log->rules_bytes > RULES_KEPT && i < 256; i++)
         for (struct rules_text **at = &log->rules[i], *old; (old = *at);) {
-            if (old->refs) {
+            if (atomic_load(&old->refs) > 1) {
                 at = &old->next;
                 continue;
             }
             *at = old->next;
+            if (log->rules_last == old)
+                log->rules_last = NULL;
             log->rules_bytes -= sizeof *old + old->len;
-            free(old);
+            rules_drop(old);
         }
     if (!r && (r = calloc(1, sizeof *r + text.len))) {
+        atomic_init(&r->refs, 1);
         r->crc = crc;
         r->len = text.len;
         memcpy(r->bytes, text.ptr, text.len);
@@ -37,18 +41,48 @@ struct rules_text *rules_take(struct spool_log *log, str text)
         log->rules_bytes += sizeof *r + text.len;
     }
     if (r)
-        r->refs++;
+        atomic_fetch_add(&r->refs, 1);
     pthread_mutex_unlock(&log->rules_lock);
     return r;
 }
 
-void rules_drop(struct spool_log *log, struct rules_text *r)
+void rules_drop(struct rules_text *r)
 {
-    if (!r)
-        return;
+    if (r && atomic_fetch_sub(&r->refs, 1) == 1)
+        free(r);
+}
+
+void rules_placed(struct spool_log *log, struct rules_text *r, uint64_t epoch, uint32_t offset)
+{
     pthread_mutex_lock(&log->rules_lock);
-    r->refs--;
+    r->epoch = epoch;
+    r->offset = offset;
+    log->rules_last = r;
     pthread_mutex_unlock(&log->rules_lock);
+}
+
+static void drop_recalled(void *text)
+{
+    rules_drop(text);
+}
+
+bool rules_recall(struct spool_log *log, uint64_t epoch, uint32_t offset, struct arena *arena,
+                  str *ret_text)
+{
+    pthread_mutex_lock(&log->rules_lock);
+    struct rules_text *r = log->rules_last;
+    const bool same = r && r->epoch == epoch && r->offset == offset;
+    if (same)
+        atomic_fetch_add(&r->refs, 1);
+    pthread_mutex_unlock(&log->rules_lock);
+    if (!same)
+        return false;
+    if (!arena_on_reset(arena, drop_recalled, r)) {
+        rules_drop(r);
+        return false;
+    }
+    *ret_text = (str) { r->bytes, r->len };
+    return true;
 }
 
 void rules_forget(struct spool_log *log)
@@ -65,6 +99,6 @@ void rules_free(struct spool_log *log)
     for (size_t i = 0; i < 256; i++)
         for (struct rules_text *r; (r = log->rules[i]);) {
             log->rules[i] = r->next;
-            free(r);
+            rules_drop(r); /* an arena may hold it yet */
         }
 }
