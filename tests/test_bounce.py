@@ -3,12 +3,13 @@ import email
 import email.policy
 import re
 import socketserver
+import subprocess
 import threading
 
 import botocore.exceptions
 import pytest
 
-from conftest import Receiving, data, eventually, message_id
+from conftest import BINARY, Receiving, data, eventually, message_id
 
 MAIL = b"From: Me <me@sender.example>\r\nSubject: hello\r\n\r\n.body\r\n"
 
@@ -181,23 +182,36 @@ def test_a_refused_bounce_is_a_dead_letter_that_says_why(make_server, relay):
     assert "RCPT was answered 550 5.1.1 no such user" in str(story)
 
 
-def test_without_a_relay_the_action_fails_and_says_so(make_server):
+def test_while_outgoing_mail_is_off_a_bounce_is_kept_and_sent_after_a_redrive(make_server, relay):
     server = make_server()
-    Receiving(server).rule("bounce", bounce_action())
+    receiving = Receiving(server)
+    receiving.rule("bounce", bounce_action())
     message = send(server)
-    [told, *_] = eventually(lambda: step(server.timeline(message), "Bounce"))
-    assert told["outcome"] == "retry"
-    assert told["says"] == "the bounce was not sent: no relay for outgoing mail is set (--relay HOST:PORT)"
+    [told] = step(server.settled(message, ["delivered"]), "Bounce")
+    assert re.fullmatch(r"wrote a bounce to me@sender\.example as errand [0-9a-v]{40}: "
+                        r"kept, not sent: outgoing mail is off \(--relay HOST:PORT\)", told["says"])
+    [errand] = eventually(lambda: [e for e in errands(server, message) if e["state"] == "dead"])
+    assert (errand["kind"], errand["target"]) == ("outgoing", "smtp://sender.example")
+    [attempt] = server.get("/_sesame/messages/" + errand["errandId"])["attempts"]
+    assert attempt["says"] == "kept, not sent: outgoing mail is off (--relay HOST:PORT)"
+
+    server.restart("--relay", relay.address)
+    subprocess.run([BINARY, "redrive", "--data", str(server.data), "--message", errand["errandId"]], check=True,
+                   stdout=subprocess.DEVNULL, timeout=60)
+    assert eventually(lambda: relay.taken)
+    assert eventually(lambda: [e["state"] for e in errands(server, message)] == ["delivered"])
+    [(envelope, text)] = relay.taken
+    assert envelope == ["MAIL FROM:<>", "RCPT TO:<me@sender.example>"] and b"Action: failed" in text
 
 
 def test_a_rehearsal_asks_the_same(make_server, relay):
-    for flags, outcome, says in ((("--relay", relay.address), "allowed", "would send a bounce as mailer@example.com"),
-                                 ((), "failed", "the bounce was not sent: no relay for outgoing mail is set (--relay HOST:PORT)")):
+    for flags, says in ((("--relay", relay.address), "would send a bounce as mailer@example.com"),
+                        ((), "would write a bounce as mailer@example.com, kept and not sent: outgoing mail is off")):
         server = make_server(*flags)
         Receiving(server).rule("bounce", bounce_action())
         told = server.get("/_sesame/explain?ruleSet=main&rule=bounce")
-        assert told["allowed"] is (outcome == "allowed")
-        assert [(a["action"], a["outcome"], a["says"]) for a in told["actions"]] == [("Bounce", outcome, says)]
+        assert told["allowed"] is True
+        assert [(a["action"], a["outcome"], a["says"]) for a in told["actions"]] == [("Bounce", "allowed", says)]
     assert not relay.taken
 
 
@@ -310,9 +324,11 @@ def test_send_bounce_is_for_ones_own_mail_alone(stored, relay):
     assert not relay.taken
 
 
-def test_send_bounce_without_a_relay_is_refused(make_server):
+def test_send_bounce_while_outgoing_mail_is_off_is_kept(make_server):
     receiving = Receiving(make_server())
     receiving.store()
     receiving.message = send(receiving.server)
-    code, message = rejected(send_bounce, receiving)
-    assert code == "ServiceUnavailable" and "--relay" in message
+    assert re.fullmatch(r"[0-9a-f]{16}-[0-9a-f-]{36}-000000", send_bounce(receiving))
+    [errand] = eventually(lambda: [e for e in errands(receiving.server, receiving.message) if e["state"] == "dead"])
+    [attempt] = receiving.server.get("/_sesame/messages/" + errand["errandId"])["attempts"]
+    assert attempt["says"] == "kept, not sent: outgoing mail is off (--relay HOST:PORT)"

@@ -40,7 +40,7 @@ struct api {
     struct sts_service *sts;
     const struct vault *vault; /* of access keys */
     struct spool *spool;
-    struct mailer_port *mailer; /* NULL: no way out for mail */
+    struct mailer_port *mailer; /* NULL: outgoing mail is off */
     str hostname;               /* of the SMTP endpoint; STR_NONE: SES's own of the region */
     str root_account, default_region;
     str root_key_id, root_secret;

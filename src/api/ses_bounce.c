@@ -183,7 +183,7 @@ static const struct fault *may(const struct api_call *call)
 const struct fault *run_ses_SendBounce(struct api *api, const struct api_call *call,
                                        struct api_answer *answer)
 {
-    const struct bounce_way way = { .spool = api->spool,
+    const struct outgoing_way way = { .spool = api->spool,
                                     .mailer = api->mailer,
                                     .entropy = api->outside->entropy };
     struct send_bounce request;

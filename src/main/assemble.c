@@ -6,7 +6,7 @@
 #include "main/bindable.h"
 #include "main/keeper.h"
 #include "main/privileges.h"
-#include "receive/bounce.h"
+#include "receive/outgoing.h"
 #include "services/sns/sns.h"
 #include "services/sqs/remote.h"
 #include "services/sqs/sqs.h"
@@ -240,8 +240,8 @@ static const struct fault *open_mailer(struct server *s)
     if (c->relay.ptr)
         TRY(smtp_client_open(&settings, s->outside.clock, s->arena, &s->ports.mailer));
     s->rehearsal_ports.mailer = s->ports.mailer; /* asked only if it is there */
-    s->bounce_runner = bounce_runner_new(s->ports.mailer, s->arena);
-    return s->bounce_runner ? NULL : &fault_no_memory;
+    s->outgoing_runner = outgoing_runner_new(s->ports.mailer, s->arena);
+    return s->outgoing_runner ? NULL : &fault_no_memory;
 }
 
 static const struct fault *open_services(struct server *s)
@@ -284,7 +284,7 @@ static const struct fault *open_services(struct server *s)
         .runners = {
             [SPOOL_NOTIFICATION] = &s->sns->runner.runner,
             [SPOOL_INVOCATION] = &s->lambda->errands.runner,
-            [SPOOL_BOUNCE] = s->bounce_runner,
+            [SPOOL_OUTGOING] = s->outgoing_runner,
         },
     };
     return NULL;

@@ -41,7 +41,7 @@ struct server {
     struct sts_service *sts;
     struct vault vault;
     struct ports ports, rehearsal_ports;
-    struct errand_runner *bounce_runner;
+    struct errand_runner *outgoing_runner;
     struct setup *setup;
     struct stamp stamp;
     struct delivery delivery;

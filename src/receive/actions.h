@@ -59,7 +59,7 @@ const struct fault *lambda_action_may(const struct acting *, const struct action
 /* CONTINUE, STOP_RULE and STOP_RULE_SET; anything else goes on. */
 enum flow lambda_disposition(str payload, struct arena *);
 
-/* actions/bounce.c: the sender is verified, and there is a way out for mail. */
+/* actions/bounce.c: the sender is verified. */
 const struct fault *bounce_action_may(const struct acting *, const struct action *);
 
 /* Can this version run it, with these ports? What it cannot, it neither delivers nor rehearses. */

@@ -1,13 +1,11 @@
-/* receive/bounce.c - who is told, what he is told, and the errand that tells it. */
+/* receive/bounce.c - who is told, and what he is told. */
 #include "receive/bounce.h"
 
 #include "base/digest.h"
-#include "base/json.h"
 #include "base/random_id.h"
 #include "mail/dsn.h"
 #include "mail/message.h"
 #include "receive/notice.h"
-#include "receive/retry.h"
 
 /* ---- loops ---- */
 
@@ -100,102 +98,37 @@ static const struct fault *write_dsn(const struct bounce *b, int64_t now_ms, str
     return ret_text->ptr ? NULL : &fault_no_memory;
 }
 
-/* ---- the errand ---- */
+/* ---- left to be sent ---- */
 
-const struct fault *bounce_leave(const struct bounce_way *way, const struct head *of, str text,
+const struct fault *bounce_leave(const struct outgoing_way *way, const struct head *of, str text,
                                  int64_t now_ms, struct arena *a, str *ret_errand_id)
 {
-    char id[MESSAGE_ID_LEN + 1];
-    str to = of->envelope.mail_from.text;
-    AUTO_BUF head = buf_new(8192);
-    struct json_writer w = json_writer(&head);
-    if (!way->mailer)
-        return bounce_without_way(a);
-    json_open(&w, '{');
-    json_add_str(&w, "to", to);
-    json_close(&w, '}');
-    const struct errand errand = {
-        .kind = SPOOL_BOUNCE,
-        .id = random_message_id(way->entropy, id),
+    const struct outgoing_mail mail = {
         .account = of->account,
         .region = of->region,
-        .target = way->mailer->target,
-        .about = arena_strf(a, "bounce of message " STR_FMT " to " STR_FMT,
-                            STR_ARG(of->envelope.message_id), STR_ARG(to)),
-        .head = buf_str(&head),
+        .about = arena_strf(a, "bounce of message " STR_FMT, STR_ARG(of->envelope.message_id)),
+        .reverse_path = STR(""),
+        .forward_paths = &of->envelope.mail_from.text,
+        .forward_path_count = 1,
+        .message = text,
     };
-    if (head.failed || !errand.about.ptr)
-        return &fault_no_memory;
-    TRY(errands_put(way->spool, &errand, 1, text, now_ms, a));
-    *ret_errand_id = arena_str(a, errand.id);
-    return NULL;
+    return mail.about.ptr ? outgoing_put(way, &mail, now_ms, a, ret_errand_id) : &fault_no_memory;
 }
 
-const struct fault *bounce_without_way(struct arena *a)
+const struct fault *bounce_put(const struct outgoing_way *way, const struct bounce *b,
+                               int64_t now_ms, struct arena *a, str *ret_says)
 {
-    return fault(a, FAULT_UNAVAILABLE, NULL,
-                 "the bounce was not sent: no relay for outgoing mail is set (--relay HOST:PORT)");
-}
-
-const struct fault *bounce_put(const struct bounce_way *way, const struct bounce *b, int64_t now_ms,
-                               struct arena *a, str *ret_says)
-{
-    str text, id, barred = bounce_barred(b, a);
+    str text, id, barred = bounce_barred(b, a), to = b->head->envelope.mail_from.text;
     if (barred.ptr) {
         *ret_says = arena_strf(a, "sent no bounce: " STR_FMT, STR_ARG(barred));
         return NULL;
     }
     TRY(write_dsn(b, now_ms, a, &text));
     TRY(bounce_leave(way, b->head, text, now_ms, a, &id));
-    *ret_says = arena_strf(a, "sends a bounce to " STR_FMT " as errand " STR_FMT,
-                           STR_ARG(b->head->envelope.mail_from.text), STR_ARG(id));
+    *ret_says = way->mailer
+                    ? arena_strf(a, "sends a bounce to " STR_FMT " as errand " STR_FMT, STR_ARG(to),
+                                 STR_ARG(id))
+                    : arena_strf(a, "wrote a bounce to " STR_FMT " as errand " STR_FMT ": " STR_FMT,
+                                 STR_ARG(to), STR_ARG(id), STR_ARG(outgoing_is_off()));
     return NULL;
-}
-
-/* ---- its runner ---- */
-
-struct bounce_runner {
-    struct errand_runner runner;
-    struct mailer_port *mailer;
-};
-
-static struct errand_end give_up(const struct errand_attempt *t, str says)
-{
-    return (struct errand_end) { .settlement = SETTLE_DEAD,
-                                 .why = fault(t->arena, FAULT_UNAVAILABLE, NULL, STR_FMT,
-                                              STR_ARG(says)) };
-}
-
-static struct errand_end run(struct errand_runner *runner, const struct errand_attempt *t)
-{
-    struct mailer_port *mailer = ((struct bounce_runner *)runner)->mailer;
-    const struct json *head;
-    if (json_parse(t->errand.head, t->arena, &head) || !json_str(head, "to").ptr)
-        return give_up(t, STR("the errand names nobody to send to"));
-    struct outgoing mail = { .reverse_path = STR(""),
-                             .forward_path = json_str(head, "to"),
-                             .message = t->body };
-    struct sending sending =
-        mailer ? mailer->send(mailer, &mail, t->arena)
-               : (struct sending) { SENT_LATER, bounce_without_way(t->arena)->says };
-    if (sending.sent == SENT_TAKEN)
-        return (struct errand_end) { .settlement = SETTLE_DONE,
-                                     .says = arena_strf(t->arena, "sent to " STR_FMT ": " STR_FMT,
-                                                        STR_ARG(mail.forward_path),
-                                                        STR_ARG(sending.says)) };
-    struct errand_end end = give_up(t, sending.says);
-    if (sending.sent == SENT_LATER && !retry_is_over(t->since_ms, t->now_ms)) {
-        end.settlement = SETTLE_RETRY;
-        end.retry_at_ms = retry_next_ms((unsigned)t->number, t->since_ms, t->now_ms);
-    }
-    return end;
-}
-
-struct errand_runner *bounce_runner_new(struct mailer_port *mailer, struct arena *a)
-{
-    struct bounce_runner *r = ARENA_NEW(a, struct bounce_runner);
-    if (!r)
-        return NULL;
-    *r = (struct bounce_runner) { .runner = { .run = run }, .mailer = mailer };
-    return &r->runner;
 }

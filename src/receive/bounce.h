@@ -1,15 +1,15 @@
 /* receive/bounce.h - tells a sender that his message did not arrive: the Bounce action, and a message too
  * large for a topic; ses-receiving spec 9.6, 9.4.
  *
- *   bounce_put     writes the notification (mail/dsn.h) and leaves it as an errand: durable when it returns
- *   bounce_runner  later, on a delivery worker: hands it to the mailer, again and again for four hours
+ * bounce_put writes the notification (mail/dsn.h) and leaves it as outgoing mail (outgoing.h): durable when it
+ * returns. Without a way out it is kept, not sent.
  *
  * A bounce that is put twice, by a step that ran twice, has the same Message-ID both times. */
 #ifndef SESAME_RECEIVE_BOUNCE_H
 #define SESAME_RECEIVE_BOUNCE_H
 
 #include "receive/head.h"
-#include "services/errand.h"
+#include "receive/outgoing.h"
 
 struct bounce {
     const struct head *head;
@@ -26,23 +26,13 @@ struct bounce {
  * no address, a message that was made by a program (Auto-Submitted, or a report). STR_NONE: he is. */
 str bounce_barred(const struct bounce *, struct arena *);
 
-/* Where bounces go. */
-struct bounce_way {
-    struct spool *spool;
-    struct mailer_port *mailer; /* NULL: no way out was set */
-    struct entropy *entropy;
-};
 /* *ret_says: one sentence, also of one that is barred, which is no fault. */
-const struct fault *bounce_put(const struct bounce_way *, const struct bounce *, int64_t now_ms,
+const struct fault *bounce_put(const struct outgoing_way *, const struct bounce *, int64_t now_ms,
                                struct arena *, str *ret_says);
-
-const struct fault *bounce_without_way(struct arena *); /* what it says when no way out was set */
-
-struct errand_runner *bounce_runner_new(struct mailer_port *, struct arena *); /* NULL: no memory */
 
 /* The parts of it, for who writes a notification of his own (send_bounce.h). The text goes to the reverse
  * path of the message. The token: digits nobody outside knows before, of an id that nobody can guess. */
-const struct fault *bounce_leave(const struct bounce_way *, const struct head *, str text, int64_t now_ms,
+const struct fault *bounce_leave(const struct outgoing_way *, const struct head *, str text, int64_t now_ms,
                                  struct arena *, str *ret_errand_id);
 str bounce_token(str uuid, struct arena *);
 

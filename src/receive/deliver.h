@@ -27,7 +27,7 @@ struct delivery { /* what every attempt needs; shared by the workers */
     const struct world *(*now)(struct worlds *); /* worlds_now; tests bring their own */
     struct shares *shares;                       /* NULL: no target has a bound */
     bool oversize_silent; /* nobody is told that his message was too large for a topic */
-    struct errand_runner *runners[SPOOL_BOUNCE + 1]; /* by kind; NULL: this program does none such */
+    struct errand_runner *runners[SPOOL_OUTGOING + 1]; /* by kind; NULL: this program does none such */
 };
 
 struct delivered {

@@ -82,8 +82,10 @@ static struct rehearsed rehearse_bounce(const struct acting *as, const struct ac
 {
     const struct fault *f = bounce_action_may(as, action);
     return f ? failed(as, f)
-             : allowed(arena_strf(as->arena, "would send a bounce as " STR_FMT,
-                                  STR_ARG(action->bounce.sender)));
+             : allowed(arena_strf(
+                   as->arena, "would %s a bounce as " STR_FMT "%s",
+                   as->ports->mailer ? "send" : "write", STR_ARG(action->bounce.sender),
+                   as->ports->mailer ? "" : ", kept and not sent: outgoing mail is off"));
 }
 
 static struct rehearsed unbuilt(const struct acting *as, const struct step *step)

@@ -14,7 +14,7 @@ static const struct fault *rejected(const struct call *call, const char *why, st
 }
 
 /* A message of another account is not told apart from one that never was. */
-static const struct fault *find_original(const struct bounce_way *way, const struct call *call,
+static const struct fault *find_original(const struct outgoing_way *way, const struct call *call,
                                          str id, struct head *ret_head)
 {
     struct spool_record record;
@@ -68,7 +68,7 @@ static str trace_of(const struct head *head, str hostname, struct arena *a)
     return text.failed ? STR_NONE : arena_str(a, buf_str(&text));
 }
 
-const struct fault *send_bounce(const struct bounce_way *way, const struct call *call,
+const struct fault *send_bounce(const struct outgoing_way *way, const struct call *call,
                                 const struct send_bounce *s, str *ret_message_id)
 {
     struct arena *a = call->arena;

@@ -23,7 +23,7 @@ struct send_bounce {
 
 /* As the call's caller, who has been authorised. Durable when it returns; MessageRejected: no such
  * message, a sender not verified, a recipient it did not have, or a sender who cannot be told. */
-const struct fault *send_bounce(const struct bounce_way *, const struct call *,
+const struct fault *send_bounce(const struct outgoing_way *, const struct call *,
                                 const struct send_bounce *, str *ret_message_id);
 
 #endif

@@ -189,7 +189,7 @@ static struct bounce bounce_of(const struct attempt *t, size_t index, str stored
 static const struct fault *send_bounce(const struct attempt *t, const struct bounce *bounce,
                                        int64_t now_ms, str *ret_says)
 {
-    const struct bounce_way way = { .spool = t->d->spool,
+    const struct outgoing_way way = { .spool = t->d->spool,
                                     .mailer = t->d->ports->mailer,
                                     .entropy = t->d->outside->entropy };
     return bounce_put(&way, bounce, now_ms, t->work, ret_says);
@@ -227,9 +227,8 @@ static const struct fault *refuse_oversize(struct attempt *t, size_t index, int6
         bounce.status_code = STR("5.3.4");
         bounce.message = STR("Message too large");
         const struct fault *f = send_bounce(t, &bounce, now_ms, &told);
-        if (f && t->d->ports->mailer) /* the spool's trouble: asked again, nothing is lost */
+        if (f) /* the spool's trouble: asked again, nothing is lost */
             return f;
-        told = f ? f->says : told;
     }
     return fault(t->work, FAULT_SYNTAX, NULL,
                  "the message was not published: with its added fields it is longer than the %d "

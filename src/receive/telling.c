@@ -119,7 +119,7 @@ void tell_errand(const struct delivery *d, const struct lease *lease, str target
         metric_add(
             metrics_counter(d->metrics, STR("sesame_errand_attempts_total"),
                             STR("Attempts to deliver notifications, asynchronous invocations "
-                                "and bounces."),
+                                "and outgoing mail."),
                             buf_str(&labels)),
             1);
     }

@@ -113,7 +113,7 @@ str errand_kind_name(enum spool_kind kind)
     static const str names[] = { [SPOOL_MAIL] = STR_INIT("mail"),
                                  [SPOOL_NOTIFICATION] = STR_INIT("notification"),
                                  [SPOOL_INVOCATION] = STR_INIT("invocation"),
-                                 [SPOOL_BOUNCE] = STR_INIT("bounce") };
+                                 [SPOOL_OUTGOING] = STR_INIT("outgoing") };
     return names[kind];
 }
 

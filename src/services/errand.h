@@ -1,5 +1,5 @@
 /* services/errand.h - work a service has taken on and does later: the delivery of a notification to
- * one subscriber, an asynchronous invocation.
+ * one subscriber, an asynchronous invocation, mail to elsewhere.
  *
  * An errand lies in the spool like mail: it survives the same crashes, is leased, tried, noted and
  * tried again until it is done or given up, and what is given up is kept among the dead with its
@@ -12,10 +12,10 @@
 #include "store/spool.h"
 
 struct errand {
-    enum spool_kind kind; /* SPOOL_NOTIFICATION, SPOOL_INVOCATION */
+    enum spool_kind kind; /* SPOOL_NOTIFICATION, SPOOL_INVOCATION, SPOOL_OUTGOING */
     str id;               /* as random_message_id makes them: 40 characters */
     str account, region;  /* in whose name */
-    str target;           /* whom it may hold up: a function's ARN, "http://host:port", a queue's ARN */
+    str target;           /* whom it may hold up: a function's or queue's ARN, "http://host:port", "smtp://host:port" */
     str about;            /* what its timeline shows of it: an SNS MessageId, a request id; STR_NONE: nothing */
     str head;             /* JSON, the kind's own: what to do */
     int64_t due_ms;       /* 0: at once */
@@ -28,7 +28,7 @@ const struct fault *errands_put(struct spool *, const struct errand *, size_t co
 const struct fault *errand_read(const struct spool_entry *, struct arena *, struct errand *ret_errand,
                                 int64_t *ret_taken_ms);
 
-/* "mail", "notification", "invocation", "bounce". */
+/* "mail", "notification", "invocation", "outgoing". */
 str errand_kind_name(enum spool_kind);
 
 /* How an attempt ended. */

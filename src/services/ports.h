@@ -141,7 +141,8 @@ struct sending {
 };
 struct mailer_port {
     struct sending (*send)(struct mailer_port *, const struct outgoing *, struct arena *);
-    str target; /* whom all its mail may hold up: "smtp://relay.example:25" */
+    /* Whom mail to this path may hold up: "smtp://relay.example:25"; none: no memory. */
+    str (*target)(struct mailer_port *, str forward_path, struct arena *);
 };
 
 /* Of each port there is a second one for rehearsals: it judges a call as the first does, with the
@@ -154,7 +155,7 @@ struct ports { /* grows a member with each service an action calls */
     struct sns_port *sns;
     struct sqs_port *sqs;
     struct lambda_port *lambda;
-    struct mailer_port *mailer; /* NULL: no way out for mail was set */
+    struct mailer_port *mailer; /* NULL: outgoing mail is off */
 };
 
 #endif

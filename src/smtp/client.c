@@ -120,6 +120,12 @@ static struct sending try_once(const struct smtp_client *c, const struct outgoin
     return sending;
 }
 
+static str target_of(struct mailer_port *port, str forward_path, struct arena *a)
+{
+    (void)forward_path; /* the relay takes all there is */
+    return arena_strf(a, "smtp://" STR_FMT, STR_ARG(((struct smtp_client *)port)->settings.relay));
+}
+
 static struct sending send_mail(struct mailer_port *port, const struct outgoing *mail,
                                 struct arena *a)
 {
@@ -139,7 +145,7 @@ const struct fault *smtp_client_open(const struct smtp_client_settings *settings
     struct smtp_client *c = ARENA_NEW(a, struct smtp_client);
     if (!c)
         return &fault_no_memory;
-    *c = (struct smtp_client) { .port = { .send = send_mail },
+    *c = (struct smtp_client) { .port = { .send = send_mail, .target = target_of },
                                 .settings = *settings,
                                 .clock = clock };
     if (!c->settings.patience_ms)
@@ -149,8 +155,7 @@ const struct fault *smtp_client_open(const struct smtp_client_settings *settings
         colon--;
     assert(colon && "the settings were checked: host:port");
     c->host = arena_cstr(a, str_head(settings->relay, colon - 1));
-    c->port.target = arena_strf(a, "smtp://" STR_FMT, STR_ARG(settings->relay));
-    if (!c->host || !c->port.target.ptr)
+    if (!c->host)
         return &fault_no_memory;
     TRY(tls_client_open(a, &c->tls));
     *ret_mailer = &c->port;

@@ -127,7 +127,7 @@ void commit_head_write(char to[COMMIT_FIXED], const struct commit_head *head)
 
 bool spool_kind_read(unsigned number, enum spool_kind *ret_kind)
 {
-    if (number < SPOOL_MAIL || number > SPOOL_BOUNCE)
+    if (number < SPOOL_MAIL || number > SPOOL_OUTGOING)
         return false;
     *ret_kind = (enum spool_kind)number;
     return true;

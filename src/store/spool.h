@@ -24,7 +24,7 @@ enum spool_kind {
     SPOOL_MAIL = 1,
     SPOOL_NOTIFICATION, /* to one subscriber of a topic: services/errand.h */
     SPOOL_INVOCATION,   /* of a function, asynchronous */
-    SPOOL_BOUNCE,       /* of mail, to its sender */
+    SPOOL_OUTGOING,     /* mail to one recipient elsewhere: receive/outgoing.h */
 };
 /* A kind as it lies on disk. False: this program knows no such kind. */
 bool spool_kind_read(unsigned number, enum spool_kind *ret_kind);

@@ -326,7 +326,7 @@ static void kinds_are_told_apart_as_long_as_an_entry_is_known(void **state)
     AUTO_ARENA *arena = arena_new((size_t)64 << 20);
     struct spool *spool = fresh(arena);
     static const enum spool_kind kinds[] = { SPOOL_MAIL, SPOOL_NOTIFICATION, SPOOL_INVOCATION,
-                                             SPOOL_BOUNCE };
+                                             SPOOL_OUTGOING };
     struct spool_entry entries[4];
     for (unsigned i = 0; i < 4; i++)
         entries[i] = (struct spool_entry) { .id = arena_strf(arena, "k%u", i),

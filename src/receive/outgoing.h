@@ -1,0 +1,38 @@
+/* receive/outgoing.h - mail that leaves: a message left as errands, one a recipient, and their runner.
+ *
+ *   outgoing_put     bounces, and what the API sends: durable when it returns, whatever the way out
+ *   outgoing_runner  later, on a delivery worker: hands it to the mailer, again and again for four hours
+ *
+ * While no way out is set, nothing is sent and nothing is lost: the errand ends at once among the dead with
+ * its text, and says so. A redrive sends it once there is a way. */
+#ifndef SESAME_RECEIVE_OUTGOING_H
+#define SESAME_RECEIVE_OUTGOING_H
+
+#include "services/errand.h"
+
+struct outgoing_way {
+    struct spool *spool;
+    struct mailer_port *mailer; /* NULL: outgoing mail is off */
+    struct entropy *entropy;
+};
+
+struct outgoing_mail {
+    str account, region; /* in whose name */
+    str about;           /* what its timeline shows: "bounce of message X"; " to ADDRESS" comes behind it */
+    str reverse_path;    /* no brackets; empty: the null path, which is never answered */
+    const str *forward_paths;
+    size_t forward_path_count;
+    str message;         /* as it will be sent; lines end in CRLF */
+};
+
+/* One errand a recipient over one body, all or none; ret_ids has room for one id a recipient. Whether the
+ * account may send is asked before. */
+const struct fault *outgoing_put(const struct outgoing_way *, const struct outgoing_mail *, int64_t now_ms,
+                                 struct arena *, str *ret_ids);
+
+/* "kept, not sent: ..." */
+str outgoing_is_off(void);
+
+struct errand_runner *outgoing_runner_new(struct mailer_port *, struct arena *); /* NULL: no memory */
+
+#endif
