@@ -401,11 +401,17 @@ static int newest_first(const void *a, const void *b)
 
 size_t dead_newest(struct dead_letters *d, struct dead_item *to, size_t max)
 {
+    return dead_before(d, UINT64_MAX, to, max);
+}
+
+size_t dead_before(struct dead_letters *d, uint64_t before, struct dead_item *to, size_t max)
+{
     pthread_mutex_lock(&d->lock);
     struct dead_item *all = calloc(d->count + 1, sizeof *all);
     size_t count = 0;
-    for (; all && count < d->count; count++)
-        all[count] = (struct dead_item) { d->letters[count].serial, d->letters[count].id_hash };
+    for (size_t i = 0; all && i < d->count; i++)
+        if (d->letters[i].serial < before)
+            all[count++] = (struct dead_item) { d->letters[i].serial, d->letters[i].id_hash };
     pthread_mutex_unlock(&d->lock);
     if (!all)
         return 0;

@@ -28,6 +28,8 @@ const struct fault *dead_find(struct dead_letters *, str id, struct arena *,
                               struct spool_record *ret_record);
 /* by serial, the highest first */
 size_t dead_newest(struct dead_letters *, struct dead_item *to, size_t max);
+/* of those below this serial */
+size_t dead_before(struct dead_letters *, uint64_t before, struct dead_item *to, size_t max);
 const struct fault *dead_load(struct dead_letters *, const struct dead_item *, struct arena *,
                               struct spool_record *ret_record);
 

@@ -5,7 +5,7 @@
  * of the id. A record frame's head:
  *
  *      0 i64 due  8 u32 attempts  12 u16 size of id  14 u16 kind  16 u32 size of head
- *     20 u32 size of notes  24 u32 state  28 u32 0  32 id, head, notes
+ *     20 u32 size of notes  24 u32 state  28 u32 size of kept  32 id, head, notes, kept
  *
  * When the ring is full the oldest segment is freed and begun anew. A stop may lose the records of
  * the last moments (not yet synced, or torn): timelines then, never mail. A start reads the open
@@ -176,8 +176,12 @@ void history_add(struct history *h, const struct spool_record *record, uint64_t 
 {
     const struct spool_entry *e = &record->entry;
     size_t head = RECORD_FIXED + e->id.len + e->head.len + record->notes.len;
-    if (e->id.len > UINT16_MAX || head > FRAME_HEAD_MAX || head > h->segment_bytes / 4)
+    const size_t most =
+        h->segment_bytes / 4 < FRAME_HEAD_MAX ? h->segment_bytes / 4 : FRAME_HEAD_MAX;
+    if (e->id.len > UINT16_MAX || head > most)
         return;
+    const str kept = record->kept.len <= most - head ? record->kept : STR_NONE;
+    head += kept.len;
     struct pending *p = calloc(1, sizeof *p + FRAME_HEADER + head);
     if (!p)
         return;
@@ -192,9 +196,10 @@ void history_add(struct history *h, const struct spool_record *record, uint64_t 
     put_u32(to + 16, (uint32_t)e->head.len);
     put_u32(to + 20, (uint32_t)record->notes.len);
     put_u32(to + 24, record->state);
+    put_u32(to + 28, (uint32_t)kept.len);
     char *at = to + RECORD_FIXED;
-    const str texts[] = { e->id, e->head, record->notes };
-    for (size_t i = 0; i < 3; i++) {
+    const str texts[] = { e->id, e->head, record->notes, kept };
+    for (size_t i = 0; i < 4; i++) {
         if (texts[i].len)
             memcpy(at, texts[i].ptr, texts[i].len);
         at += texts[i].len;

@@ -17,7 +17,8 @@ struct history_item { /* where one record is */
 /* Makes the directory. Damage in it is counted and left behind, never a reason not to start. */
 const struct fault *history_open(str directory, uint64_t bytes_max, struct outside *,
                                  struct arena *, struct history **ret_history);
-/* Copies the record; without memory it is dropped. The entry's rules are not kept. */
+/* Copies the record; without memory it is dropped, and what it kept when it is too long with it. The
+ * entry's rules are not kept. */
 void history_add(struct history *, const struct spool_record *, uint64_t serial);
 bool history_waiting(struct history *); /* is there something to flush? */
 void history_flush(struct history *);   /* writes and syncs what was added; one thread */
@@ -25,6 +26,8 @@ const struct fault *history_find(struct history *, str id, struct arena *,
                                  struct spool_record *ret_record);
 /* The last `max` that were added, by serial, the highest first. */
 size_t history_newest(struct history *, struct history_item *to, size_t max);
+/* The `max` highest serials below `before`, wherever they lie: reads every segment's table. */
+size_t history_before(struct history *, uint64_t before, struct history_item *to, size_t max);
 const struct fault *history_load(struct history *, const struct history_item *, struct arena *,
                                  struct spool_record *ret_record);
 uint64_t history_bytes(struct history *);

@@ -11,21 +11,19 @@ static bool record_parse(str head, struct spool_record *ret_record)
     if (head.len < RECORD_FIXED)
         return false;
     size_t id = get_u16(head.ptr + 12), said = get_u32(head.ptr + 16),
-           notes = get_u32(head.ptr + 20);
+           notes = get_u32(head.ptr + 20), kept = get_u32(head.ptr + 28);
     enum spool_kind kind;
-    if (id + said + notes != head.len - RECORD_FIXED ||
+    if (id + said + notes + kept != head.len - RECORD_FIXED ||
         !spool_kind_read(get_u16(head.ptr + 14), &kind))
         return false;
     const char *at = head.ptr + RECORD_FIXED;
     *ret_record = (struct spool_record) {
-        .entry = { .id = { at, id },
-                   .kind = kind,
-                   .head = { at + id, said },
-                   .rules = STR("") },
+        .entry = { .id = { at, id }, .kind = kind, .head = { at + id, said }, .rules = STR("") },
         .state = SPOOL_DONE,
         .attempt = (int)get_u32(head.ptr + 8),
         .due_ms = (int64_t)get_u64(head.ptr),
         .notes = { at + id + said, notes },
+        .kept = kept ? (str) { at + id + said + notes, kept } : STR_NONE,
     };
     return true;
 }
@@ -155,8 +153,8 @@ static void newest_add(struct newest *n, struct history_item item)
         n->to[n->count++] = item;
 }
 
-/* A sealed table is sorted by id; for this rare question it is read whole and the latest picked. */
-static void newest_of_sealed(struct newest *n, const struct segment *s)
+/* Its rows, in no order worth telling. NULL: no memory. */
+static struct history_item *table_of_sealed(const struct segment *s, size_t *ret_count)
 {
     struct history_item *all = calloc(s->table_rows + 1, sizeof *all);
     size_t count = 0;
@@ -165,6 +163,15 @@ static void newest_of_sealed(struct newest *n, const struct segment *s)
         if (segment_table_row(s, i, &row))
             all[count++] = (struct history_item) { row.serial, s->epoch, row.id_hash, row.offset };
     }
+    *ret_count = count;
+    return all;
+}
+
+/* A sealed table is sorted by id; for this rare question it is read whole and the latest picked. */
+static void newest_of_sealed(struct newest *n, const struct segment *s)
+{
+    size_t count;
+    struct history_item *all = table_of_sealed(s, &count);
     if (all) {
         qsort(all, count, sizeof *all, newest_first);
         for (size_t i = 0; i < count; i++)
@@ -200,6 +207,70 @@ size_t history_newest(struct history *h, struct history_item *to, size_t max)
     pthread_rwlock_unlock(&h->ring_lock);
     qsort(to, n.count, sizeof *to, newest_first);
     return n.count;
+}
+
+struct below { /* the highest serials below `before`; a heap's work, done by sorting what overflows
+                */
+    struct history_item *to;
+    size_t count, max;
+    uint64_t before;
+};
+
+static void below_take(struct below *b, struct history_item *all, size_t count)
+{
+    size_t few = 0;
+    for (size_t i = 0; i < count; i++)
+        if (all[i].serial < b->before)
+            all[few++] = all[i];
+    struct history_item *both = calloc(b->count + few + 1, sizeof *both);
+    if (!both)
+        return;
+    memcpy(both, b->to, b->count * sizeof *both);
+    memcpy(both + b->count, all, few * sizeof *both);
+    few += b->count;
+    qsort(both, few, sizeof *both, newest_first);
+    b->count = few < b->max ? few : b->max;
+    memcpy(b->to, both, b->count * sizeof *both);
+    free(both);
+}
+
+/* What waits and what the open segment holds. Ring lock held. */
+static void below_take_open(struct below *b, struct history *h)
+{
+    size_t count = 0;
+    pthread_mutex_lock(&h->lock);
+    const size_t rows = h->open ? h->open->row_count : 0;
+    size_t waiting = 0;
+    for (struct pending *p = h->first; p; p = p->next)
+        waiting++;
+    struct history_item *all = calloc(rows + waiting + 1, sizeof *all);
+    for (struct pending *p = all ? h->first : NULL; p; p = p->next)
+        all[count++] = (struct history_item) { .serial = p->serial, .id_hash = p->id_hash };
+    for (size_t i = 0; all && i < rows; i++)
+        all[count++] = (struct history_item) { h->open->rows[i].serial, h->open->epoch,
+                                               h->open->rows[i].id_hash, h->open->rows[i].offset };
+    pthread_mutex_unlock(&h->lock);
+    if (all)
+        below_take(b, all, count);
+    free(all);
+}
+
+size_t history_before(struct history *h, uint64_t before, struct history_item *to, size_t max)
+{
+    struct below b = { .to = to, .max = max, .before = before };
+    struct segment *sealed[HISTORY_RING];
+    pthread_rwlock_rdlock(&h->ring_lock);
+    below_take_open(&b, h);
+    const size_t count = sealed_by_age(h, sealed);
+    for (size_t i = 0; i < count; i++) {
+        size_t rows;
+        struct history_item *all = table_of_sealed(sealed[i], &rows);
+        if (all)
+            below_take(&b, all, rows);
+        free(all);
+    }
+    pthread_rwlock_unlock(&h->ring_lock);
+    return b.count;
 }
 
 static bool load_pending(struct history *h, uint64_t serial, struct arena *arena,

@@ -135,6 +135,38 @@ static void the_ring_forgets_the_oldest_and_stays_within_its_bytes(void **state)
     }
 }
 
+/* Entries do not end in the order in which they came; pages are turned by that one all the same. */
+static void pages_are_turned_by_serial_wherever_a_record_lies(void **state)
+{
+    struct shelf *s = *state;
+    enum { COUNT = 700, STEP = 101 }; /* 701 is a prime: n * 101 % 701 is each of 1..700 once */
+    for (unsigned n = 1; n <= COUNT; n++) {
+        struct spool_record record = { .entry = { .id = id_of(s, n * STEP % 701),
+                                                  .kind = SPOOL_MAIL,
+                                                  .head = STR("h") },
+                                       .state = SPOOL_DONE,
+                                       .notes = arena_strf(s->arena, "%0400u", n) };
+        history_add(s->history, &record, n * STEP % 701);
+        if (n % 100 == 0)
+            history_flush(s->history); /* the last ones wait for theirs */
+    }
+    unsigned left = COUNT;
+    for (uint64_t before = UINT64_MAX;;) {
+        struct history_item page[64];
+        size_t count = history_before(s->history, before, page, 64);
+        for (size_t i = 0; i < count; i++, left--) {
+            struct spool_record record;
+            assert_int_equal(page[i].serial, left);
+            assert_null(history_load(s->history, &page[i], s->arena, &record));
+            assert_true(str_eq(record.entry.id, id_of(s, left)));
+        }
+        if (!count)
+            break;
+        before = page[count - 1].serial;
+    }
+    assert_int_equal(left, 0);
+}
+
 static void the_newest_of_one_id_is_found(void **state)
 {
     struct shelf *s = *state;
@@ -203,6 +235,7 @@ int main(void)
                                         end),
         cmocka_unit_test_setup_teardown(the_ring_forgets_the_oldest_and_stays_within_its_bytes,
                                         begin, end),
+        cmocka_unit_test_setup_teardown(pages_are_turned_by_serial_wherever_a_record_lies, begin, end),
         cmocka_unit_test_setup_teardown(the_newest_of_one_id_is_found, begin, end),
         cmocka_unit_test_setup_teardown(a_power_cut_costs_the_last_records_at_most, begin, end),
         cmocka_unit_test_setup_teardown(a_full_disk_costs_timelines_and_nothing_else, begin, end),

@@ -43,6 +43,7 @@ struct lease {
     int attempt; /* 1 on the first delivery */
     str notes;   /* what earlier attempts said: JSON texts, each followed by '\n' */
     bool resumed; /* it was held, and a resume brought it back */
+    str kept;     /* the holder's to set: what SETTLE_DONE keeps beside the notes; STR_NONE: nothing */
     void *impl;
 };
 
@@ -56,6 +57,8 @@ struct spool_record { /* one entry as it stands, or as it ended */
     int attempt;
     int64_t due_ms; /* of the next attempt, while it lives */
     str notes;
+    str kept;        /* of a settled one, what its last holder had kept; else STR_NONE */
+    uint64_t serial; /* of the order in which they came; `older` goes on from it */
 };
 
 struct spool_health {
@@ -106,6 +109,13 @@ struct spool_ops {
     /* The newest first, up to max; bodies of work for a list. */
     const struct fault *(*recent)(struct spool *, size_t max, struct arena *,
                                   struct spool_record **ret_records, size_t *ret_count);
+    /* Of those that came before the one with this serial, up to max, the newest first: for turning
+     * pages, from UINT64_MAX on. Reads more than `recent`. */
+    const struct fault *(*older)(struct spool *, uint64_t serial, size_t max, struct arena *,
+                                 struct spool_record **ret_records, size_t *ret_count);
+    /* Up to `most` octets of the front of a body, without a lease. FAULT_ABSENT: unknown, or settled. */
+    const struct fault *(*front)(struct spool *, str id, size_t most, struct arena *,
+                                 str *ret_bytes, uint64_t *ret_body_size);
     /* A dead letter becomes a queued entry again, with its notes and `note` added; on disk when it
      * returns. FAULT_ABSENT, FAULT_CONFLICT when it lives. */
     const struct fault *(*redrive)(struct spool *, str id, str note);

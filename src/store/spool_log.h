@@ -273,6 +273,8 @@ void body_ref(struct spool_log *, struct body_file *made);   /* takes it over */
 bool body_count(struct spool_log *, uint32_t number, int refs);
 /* nobody refers to it: for the next body, or unlinked */
 void body_spare(struct spool_log *, uint32_t number);
+/* One more reader, who ends with body_unref; false: the file is no living body's. */
+bool body_hold(struct spool_log *, uint32_t number);
 /* the last one frees the file for the next body */
 void body_unref(struct spool_log *, uint32_t number);
 const struct fault *body_read(struct lease_impl *, uint64_t offset, size_t wanted, char *to);
@@ -356,6 +358,10 @@ const struct fault *log_find(struct spool *, str id, struct arena *,
                              struct spool_record *ret_record);
 const struct fault *log_recent(struct spool *, size_t max, struct arena *,
                                struct spool_record **ret_records, size_t *ret_count);
+const struct fault *log_older(struct spool *, uint64_t serial, size_t max, struct arena *,
+                              struct spool_record **ret_records, size_t *ret_count);
+const struct fault *log_front(struct spool *, str id, size_t most, struct arena *, str *ret_bytes,
+                              uint64_t *ret_body_size);
 
 /* spool_log_recover.c: what a start finds. */
 const struct fault *log_recover(struct spool_log *, struct arena *);

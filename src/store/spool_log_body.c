@@ -255,6 +255,16 @@ void body_ref(struct spool_log *log, struct body_file *made)
     pthread_mutex_unlock(&log->drafts_lock);
 }
 
+bool body_hold(struct spool_log *log, uint32_t number)
+{
+    pthread_mutex_lock(&log->drafts_lock);
+    struct body_file *b = *body_find(log, number);
+    if (b)
+        b->refs++;
+    pthread_mutex_unlock(&log->drafts_lock);
+    return b != NULL;
+}
+
 static void body_spare_locked(struct spool_log *log, uint32_t number)
 {
     if (log->kept_count < BODIES_KEPT) {

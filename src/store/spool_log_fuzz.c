@@ -142,6 +142,12 @@ static void use(struct spool *spool, struct arena *arena)
     struct spool_record *records;
     size_t count;
     spool->ops->recent(spool, 10, arena, &records, &count);
+    spool->ops->older(spool, UINT64_MAX, 10, arena, &records, &count);
+    for (size_t i = 0; i < count; i++) {
+        str front;
+        uint64_t size;
+        spool->ops->front(spool, records[i].entry.id, 100, arena, &front, &size);
+    }
     for (int i = 0; i < 50; i++) {
         struct lease lease;
         str bytes;

@@ -37,7 +37,8 @@ void keeper_history(struct spool_log *log, const struct entry *e, const struct l
                                    .state = SPOOL_DONE,
                                    .attempt = lease->attempt,
                                    .due_ms = 0,
-                                   .notes = buf_str(&notes) };
+                                   .notes = buf_str(&notes),
+                                   .kept = lease->kept };
     history_add(log->history, &record, e->serial);
     pthread_mutex_lock(&log->keeper_lock);
     if (!log->keeper_gathers)

@@ -189,6 +189,7 @@ static struct spool_record record_of(const struct entry *e, const struct stored 
         .attempt = e->attempt,
         .due_ms = e->due_ms,
         .notes = stored->notes,
+        .serial = e->serial,
     };
 }
 
@@ -225,13 +226,14 @@ const struct fault *log_find(struct spool *spool, str id, struct arena *arena,
 
 /* The newest `max` of the living, newest first: a heap of the oldest on top would be quicker, but
  * this is asked by people. */
-static size_t living_newest(struct spool_log *log, struct entry *to, size_t max)
+static size_t living_newest(struct spool_log *log, uint64_t before, struct entry *to, size_t max)
 {
     size_t count = 0;
     pthread_mutex_lock(&log->queue_lock);
     for (size_t b = 0; b < log->bucket_count; b++)
         for (struct entry *e = log->buckets[b]; e; e = e->next) {
-            if (e->state == ENTRY_DAMAGED || (count == max && to[max - 1].serial > e->serial))
+            if (e->state == ENTRY_DAMAGED || e->serial >= before ||
+                (count == max && to[max - 1].serial > e->serial))
                 continue;
             size_t at = count < max ? count++ : max - 1;
             for (; at && to[at - 1].serial < e->serial; at--)
@@ -244,48 +246,163 @@ static size_t living_newest(struct spool_log *log, struct entry *to, size_t max)
     return count;
 }
 
-/* Three lists, each newest first, merged by serial: entries get theirs in the order they came. */
-const struct fault *log_recent(struct spool *spool, size_t max, struct arena *arena,
-                               struct spool_record **ret_records, size_t *ret_count)
+struct three { /* lists, each newest first */
+    struct entry *living;
+    struct history_item *settled;
+    struct dead_item *dead;
+    size_t living_count, settled_count, dead_count;
+    size_t max;
+};
+
+static const struct fault *three_make(struct three *t, size_t max, struct arena *arena,
+                                      struct spool_record **ret_records)
 {
     enum { MOST = 1000 };
-    struct spool_log *log = (struct spool_log *)spool;
-    max = max < MOST ? max : MOST;
-    *ret_count = 0;
-    *ret_records = ARENA_ARRAY(arena, struct spool_record, max ? max : 1);
-    struct entry *living = ARENA_ARRAY(arena, struct entry, max ? max : 1);
-    struct history_item *settled = ARENA_ARRAY(arena, struct history_item, max ? max : 1);
-    struct dead_item *dead = ARENA_ARRAY(arena, struct dead_item, max ? max : 1);
-    if (!*ret_records || !living || !settled || !dead)
-        return &fault_no_memory;
-    if (!max)
-        return NULL;
-    size_t n = living_newest(log, living, max), h = history_newest(log->history, settled, max),
-           d = dead_newest(log->dead, dead, max);
-    size_t in = 0, ih = 0, id = 0;
-    while (*ret_count < max && (in < n || ih < h || id < d)) {
-        uint64_t sn = in < n ? living[in].serial : 0, sh = ih < h ? settled[ih].serial : 0,
-                 sd = id < d ? dead[id].serial : 0;
-        struct spool_record *to = &(*ret_records)[*ret_count];
+    *t = (struct three) { .max = max < MOST ? max : MOST };
+    *ret_records = ARENA_ARRAY(arena, struct spool_record, t->max + 1);
+    t->living = ARENA_ARRAY(arena, struct entry, t->max + 1);
+    t->settled = ARENA_ARRAY(arena, struct history_item, t->max + 1);
+    t->dead = ARENA_ARRAY(arena, struct dead_item, t->max + 1);
+    return *ret_records && t->living && t->settled && t->dead ? NULL : &fault_no_memory;
+}
+
+/* Merged by serial: entries get theirs in the order they came. */
+static size_t three_merge(struct spool_log *log, const struct three *t, struct arena *arena,
+                          struct spool_record *records)
+{
+    const struct entry *living = t->living;
+    size_t count = 0, in = 0, ih = 0, id = 0;
+    const size_t n = t->living_count, h = t->settled_count, d = t->dead_count;
+    while (count < t->max && (in < n || ih < h || id < d)) {
+        uint64_t sn = in < n ? living[in].serial : 0, sh = ih < h ? t->settled[ih].serial : 0,
+                 sd = id < d ? t->dead[id].serial : 0;
+        struct spool_record *to = &records[count];
         struct stored stored;
         bool fine;
+        uint64_t serial;
         if (sh >= sn && sh >= sd) {
-            fine = !history_load(log->history, &settled[ih++], arena, to);
+            serial = sh;
+            fine = !history_load(log->history, &t->settled[ih++], arena, to);
             while (in < n && living[in].serial == sh)
                 entry_let_go(log, &living[in++]); /* settled, its frame still under way */
         } else if (sd >= sn) {
-            fine = !dead_load(log->dead, &dead[id++], arena, to);
+            serial = sd;
+            fine = !dead_load(log->dead, &t->dead[id++], arena, to);
             while (in < n && living[in].serial == sd)
                 entry_let_go(log, &living[in++]);
         } else {
+            serial = sn;
             fine = stored_read(log, &living[in], arena, &stored) == 0;
             if (fine)
                 *to = record_of(&living[in], &stored);
             entry_let_go(log, &living[in++]);
         }
-        *ret_count += fine;
+        if (fine)
+            to->serial = serial;
+        count += fine;
     }
     while (in < n)
         entry_let_go(log, &living[in++]);
+    return count;
+}
+
+const struct fault *log_recent(struct spool *spool, size_t max, struct arena *arena,
+                               struct spool_record **ret_records, size_t *ret_count)
+{
+    struct spool_log *log = (struct spool_log *)spool;
+    struct three t;
+    *ret_count = 0;
+    TRY(three_make(&t, max, arena, ret_records));
+    if (!t.max)
+        return NULL;
+    t.living_count = living_newest(log, UINT64_MAX, t.living, t.max);
+    t.settled_count = history_newest(log->history, t.settled, t.max);
+    t.dead_count = dead_newest(log->dead, t.dead, t.max);
+    *ret_count = three_merge(log, &t, arena, *ret_records);
     return NULL;
+}
+
+const struct fault *log_older(struct spool *spool, uint64_t serial, size_t max, struct arena *arena,
+                              struct spool_record **ret_records, size_t *ret_count)
+{
+    struct spool_log *log = (struct spool_log *)spool;
+    struct three t;
+    *ret_count = 0;
+    TRY(three_make(&t, max, arena, ret_records));
+    if (!t.max)
+        return NULL;
+    t.living_count = living_newest(log, serial, t.living, t.max);
+    t.settled_count = history_before(log->history, serial, t.settled, t.max);
+    t.dead_count = dead_before(log->dead, serial, t.dead, t.max);
+    *ret_count = three_merge(log, &t, arena, *ret_records);
+    return NULL;
+}
+
+/* ---- bodies without a lease ---- */
+
+/* Its last reference may go at any moment, and then the file is another body's: so we take one of
+ * our own, and look whether the entry was still there behind it. */
+static const struct fault *front_of_file(struct spool_log *log, str id, const struct stored *stored,
+                                         size_t size, struct arena *arena, str *ret_bytes)
+{
+    struct lease_impl reader = { .log = log,
+                                 .body_file = stored->commit.body_file,
+                                 .body_fd = -1,
+                                 .body_size = stored->commit.body_size,
+                                 .body_token = stored->commit.body_token };
+    struct entry again;
+    struct stored still;
+    int error;
+    char *to = arena_alloc(arena, size + 1, 1);
+    if (!to)
+        return &fault_no_memory;
+    if (!body_hold(log, reader.body_file))
+        return fault(arena, FAULT_ABSENT, NULL, "the text of " STR_FMT " is gone", STR_ARG(id));
+    const bool lives = entry_hold(log, id, arena, &again, &still, &error);
+    if (lives)
+        entry_let_go(log, &again);
+    const struct fault *f =
+        lives ? body_read(&reader, 0, size, to)
+              : fault(arena, FAULT_ABSENT, NULL, "the text of " STR_FMT " is gone", STR_ARG(id));
+    if (reader.body_fd >= 0)
+        log->disk->close(log->disk, reader.body_fd);
+    body_unref(log, reader.body_file);
+    *ret_bytes = (str) { to, size };
+    return f;
+}
+
+static const struct fault *front_of_dead(struct spool_log *log, str id, size_t most,
+                                         struct arena *arena, str *ret_bytes, uint64_t *ret_size)
+{
+    struct spool_record record;
+    struct dead_reader *reader;
+    TRY(dead_read_open(log->dead, id, arena, &record, ret_size, &reader));
+    const struct fault *f =
+        dead_read(reader, 0, *ret_size < most ? (size_t)*ret_size : most, arena, ret_bytes);
+    dead_read_close(reader);
+    return f;
+}
+
+const struct fault *log_front(struct spool *spool, str id, size_t most, struct arena *arena,
+                              str *ret_bytes, uint64_t *ret_body_size)
+{
+    struct spool_log *log = (struct spool_log *)spool;
+    struct entry e;
+    struct stored stored;
+    int error;
+    if (!entry_hold(log, id, arena, &e, &stored, &error))
+        return front_of_dead(log, id, most, arena, ret_bytes, ret_body_size);
+    const uint64_t whole = stored.commit.body_size;
+    const size_t size = whole < most ? (size_t)whole : most;
+    *ret_body_size = whole;
+    const struct fault *f = NULL;
+    if (stored.commit.body_file)
+        f = front_of_file(log, id, &stored, size, arena, ret_bytes);
+    else
+        *ret_bytes = str_head(stored.body, size); /* the frame's bytes are the arena's */
+    entry_let_go(log, &e);
+    /* It died in between: its letter is there before its entry goes. */
+    return f && f->kind == FAULT_ABSENT
+               ? front_of_dead(log, id, most, arena, ret_bytes, ret_body_size)
+               : f;
 }

@@ -47,7 +47,7 @@ int main(void)
                                       .journal = captured_journal(journal),
                                       .disk = disk_real() };
     struct spool_maker maker = { made_open, made_clear, made_turn, made_now, &made };
-    int failed = spool_suite_run(&maker);
+    int failed = spool_suite_run(&maker) + spool_asked_suite_run(&maker);
     captured_journal_free(journal);
     return failed;
 }

@@ -285,41 +285,6 @@ static void what_died_is_kept_whole_and_can_be_redriven(void **state)
     }
 }
 
-static void recent_lists_living_dead_and_done_the_newest_first(void **state)
-{
-    (void)state;
-    AUTO_ARENA *arena = arena_new((size_t)64 << 20);
-    struct spool *spool = fresh(arena);
-    static const char *const ids[] = { "m1", "m2", "m3", "m4" };
-    for (int i = 0; i < 4; i++)
-        assert_true(step_commit(spool, ids[i], STR("x")).committed);
-    struct lease one = step_lease(spool, arena), two = step_lease(spool, arena),
-                 three = step_lease(spool, arena);
-    settle(spool, &one, SETTLE_DONE, 0, STR(""));
-    settle(spool, &two, SETTLE_DEAD, 0, STR(""));
-    settle(spool, &three, SETTLE_RETRY, maker->now(maker->context) + 1000, STR(""));
-    assert_true(step_state_becomes(spool, "m3", SPOOL_RETRYING));
-    assert_true(step_state_becomes(spool, "m2", SPOOL_DEAD));
-    static const enum spool_state states[] = { SPOOL_DONE, SPOOL_DEAD, SPOOL_RETRYING,
-                                               SPOOL_QUEUED };
-    for (int round = 0; round < 2; round++) {
-        struct spool_record *records;
-        size_t count;
-        assert_null(spool->ops->recent(spool, 10, arena, &records, &count));
-        assert_int_equal(count, 4);
-        for (size_t i = 0; i < 4; i++) {
-            assert_str(records[i].entry.id, str_of(ids[3 - i]));
-            assert_int_equal(records[i].state, states[3 - i]);
-        }
-        assert_null(spool->ops->recent(spool, 2, arena, &records, &count));
-        assert_int_equal(count, 2);
-        assert_str(records[1].entry.id, STR("m3"));
-        spool = again(spool, arena);
-    }
-    assert_int_equal(step_state(spool, "m9"), 99);
-    spool->ops->close(spool);
-}
-
 static void kinds_are_told_apart_as_long_as_an_entry_is_known(void **state)
 {
     (void)state;
@@ -566,7 +531,6 @@ int spool_suite_run(const struct spool_maker *made)
         cmocka_unit_test(entries_come_when_they_are_due_and_not_before),
         cmocka_unit_test(a_lease_is_memory_and_a_restart_returns_it),
         cmocka_unit_test(what_died_is_kept_whole_and_can_be_redriven),
-        cmocka_unit_test(recent_lists_living_dead_and_done_the_newest_first),
         cmocka_unit_test(kinds_are_told_apart_as_long_as_an_entry_is_known),
         cmocka_unit_test(what_is_held_comes_back_one_by_one_when_its_group_is_resumed),
         cmocka_unit_test(what_is_held_is_no_reason_to_keep_a_segment),

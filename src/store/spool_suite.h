@@ -14,5 +14,6 @@ struct spool_maker {
 };
 
 int spool_suite_run(const struct spool_maker *); /* a cmocka group; how many failed */
+int spool_asked_suite_run(const struct spool_maker *); /* the same, of what is asked without a lease */
 
 #endif
