@@ -65,6 +65,7 @@ static const struct { str service; const char *code; int status; } own_statuses[
     { STR_INIT("iam"), "LimitExceeded", 409 }, /* SES's is 400 */
     { STR_INIT("s3"),  "ExpiredToken",  400 },
     { STR_INIT("kms"), "DryRunOperationException", 412 },
+    { STR_INIT("ses"), "NotFoundException", 404 }, /* of v2; KMS's is 400 */
 };
 
 /* The JSON services have words of their own for what goes wrong before an operation. */
@@ -75,6 +76,14 @@ static const struct { const char *code, *json; } json_words[] = {
     { "IncompleteSignature",        "IncompleteSignatureException"        },
     { "AccessDenied",               "AccessDeniedException"               },
     { "ExpiredToken",               "ExpiredTokenException"               },
+};
+
+/* SES v2 knows what v1 says by other names: API v2 Reference, "Common errors" and those of the operations. */
+static const struct { str service; const char *code, *word; } own_json_words[] = {
+    { STR_INIT("ses"), "InvalidParameterValue", "BadRequestException"    },
+    { STR_INIT("ses"), "LimitExceeded",         "LimitExceededException" },
+    { STR_INIT("ses"), "ValidationError",       "BadRequestException"    },
+    { STR_INIT("ses"), "ValidationException",   "BadRequestException"    },
 };
 
 /* What a service calls a policy's no in the Query dialect, where it is not AccessDenied. */
@@ -112,6 +121,15 @@ static const char *json_word(const char *code)
     for (size_t i = 0; i < sizeof json_words / sizeof json_words[0]; i++)
         if (strcmp(json_words[i].code, code) == 0)
             return json_words[i].json;
+    return code;
+}
+
+static const char *own_json_word(const struct service *service, const char *code)
+{
+    for (size_t i = 0; i < sizeof own_json_words / sizeof own_json_words[0]; i++)
+        if (str_eq(own_json_words[i].service, service->name) &&
+            strcmp(own_json_words[i].code, code) == 0)
+            return own_json_words[i].word;
     return code;
 }
 
@@ -182,6 +200,8 @@ struct error_words error_words(const struct service *service, const struct fault
     struct error_words words = { .code = code ? code : word,
                                  .status = status,
                                  .message = message_of(service, why, arena) };
+    if (service->dialect == DIALECT_REST_JSON)
+        words.code = own_json_word(service, words.code);
     if (service->dialect == DIALECT_JSON && str_eq(service->name, STR("sqs"))) {
         words.query_code = why->code ? why->code : word;
         words.code = sqs_shape_name(words.code);

@@ -39,6 +39,13 @@
         .route = { .method = STR_INIT(verb), .path = STR_INIT(at) }, .run = run_lambda_##op,       \
         .text_max = most                                                                           \
     }
+#define SESV2(op, verb, at, most)                                                                  \
+    {                                                                                              \
+        .service = STR_INIT("ses"), .name = STR_INIT(#op), .dialect = DIALECT_REST_JSON,           \
+        .iam_action = STR_INIT("ses:" #op),                                                        \
+        .route = { .method = STR_INIT(verb), .path = STR_INIT(at) }, .run = run_sesv2_##op,        \
+        .text_max = most                                                                           \
+    }
 /* A zip of 50 MB as Base64 in JSON; an event of 6 MB. */
 enum { ZIP_TEXT_MAX = 70 * 1024 * 1024, EVENT_TEXT_MAX = 6 * 1024 * 1024 + 1024 };
 #define FUNCTION "/2015-03-31/functions/{}"
@@ -62,11 +69,19 @@ const struct operation operations[] = {
     QUERY(ses, DeleteReceiptFilter),
     QUERY(ses, ListReceiptFilters),
     QUERY(ses, SendBounce),
+    QUERY(ses, VerifyDomainDkim),
     QUERY(ses, VerifyDomainIdentity),
     QUERY(ses, VerifyEmailIdentity),
+    QUERY(ses, GetIdentityDkimAttributes),
     QUERY(ses, GetIdentityVerificationAttributes),
     QUERY(ses, ListIdentities),
     QUERY(ses, DeleteIdentity),
+
+    /* operation           method    path                          text_max */
+    SESV2(CreateEmailIdentity, "POST",   "/v2/email/identities",       0),
+    SESV2(ListEmailIdentities, "GET",    "/v2/email/identities",       0),
+    SESV2(GetEmailIdentity,    "GET",    "/v2/email/identities/{}",    0),
+    SESV2(DeleteEmailIdentity, "DELETE", "/v2/email/identities/{}",    0),
 
     /* operation         IAM action             method    target        sub-resource */
     S3(ListBuckets,        "ListAllMyBuckets",    "GET",    REST_SERVICE, ""),

@@ -5,15 +5,19 @@
 #include "base/utf8.h"
 #include "base/xml.h"
 
+/* What AWS's SES has besides is for sending in earnest. */
+#define ONLY_RECEIVES STR_INIT("Sesame only receives mail, and sends no more than forwarding needs")
+
 /* A message of 256 KB, each octet escaped, and its attributes. */
 enum { MESSAGE_TEXT_MAX = 2 * 1024 * 1024 };
 
 /* clang-format off */
 static const struct service services[] = {
     /* Rows that want a path or a target stand before those that do not. */
-    { .name = STR_INIT("ses"),    .dialect = DIALECT_REST_JSON, .also = STR_INIT("email"), .path = STR_INIT("/v2/email/") },
+    { .name = STR_INIT("ses"),    .dialect = DIALECT_REST_JSON, .also = STR_INIT("email"), .path = STR_INIT("/v2/email/"),
+      .why_not = ONLY_RECEIVES },
     { .name = STR_INIT("ses"),    .dialect = DIALECT_QUERY_XML, .also = STR_INIT("email"), .version = STR_INIT("2010-12-01"),
-      .xmlns = "http://ses.amazonaws.com/doc/2010-12-01/", .empty_result = true },
+      .xmlns = "http://ses.amazonaws.com/doc/2010-12-01/", .empty_result = true, .why_not = ONLY_RECEIVES },
     { .name = STR_INIT("iam"),    .dialect = DIALECT_QUERY_XML, .version = STR_INIT("2010-05-08"),
       .xmlns = "https://iam.amazonaws.com/doc/2010-05-08/" },
     { .name = STR_INIT("sts"),    .dialect = DIALECT_QUERY_XML, .version = STR_INIT("2011-06-15"),

@@ -17,6 +17,7 @@ struct service {
     str target;        /* JSON: how X-Amz-Target begins */
     str path;          /* REST: how the path begins, where the name is not enough */
     size_t text_max;   /* of a body, where more than OPERATION_TEXT_MAX is usual; 0: it is not */
+    str why_not;       /* said of an operation that is not known; none: nothing more */
 };
 
 struct route_ask {

@@ -17,10 +17,15 @@ operation_fn run_ses_CloneReceiptRuleSet, run_ses_ReorderReceiptRuleSet,
 /* ses_identities.c */
 operation_fn run_ses_VerifyDomainIdentity, run_ses_VerifyEmailIdentity,
     run_ses_GetIdentityVerificationAttributes, run_ses_ListIdentities, run_ses_DeleteIdentity;
+operation_fn run_ses_VerifyDomainDkim, run_ses_GetIdentityDkimAttributes;
 operation_fn run_ses_CreateReceiptFilter, run_ses_DeleteReceiptFilter, run_ses_ListReceiptFilters;
 
 /* ses_bounce.c */
 operation_fn run_ses_SendBounce;
+
+/* ses_v2.c */
+operation_fn run_sesv2_CreateEmailIdentity, run_sesv2_GetEmailIdentity,
+    run_sesv2_ListEmailIdentities, run_sesv2_DeleteEmailIdentity;
 
 /* s3.c, s3_objects.c, s3_encryption.c */
 operation_fn run_s3_ListBuckets;

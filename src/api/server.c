@@ -279,8 +279,10 @@ static const struct fault *find_action(struct api_request *r)
         return NULL;
     return fault_coded(
         arena, FAULT_SYNTAX, "InvalidAction",
-        "Could not find operation " STR_FMT " for version " STR_FMT, STR_ARG(str_head(action, 128)),
-        STR_ARG(str_is_none(version) ? STR("NO_VERSION_SPECIFIED") : str_head(version, 32)));
+        "Could not find operation " STR_FMT " for version " STR_FMT "%s" STR_FMT,
+        STR_ARG(str_head(action, 128)),
+        STR_ARG(str_is_none(version) ? STR("NO_VERSION_SPECIFIED") : str_head(version, 32)),
+        r->service->why_not.len ? ". " : "", STR_ARG(r->service->why_not));
 }
 
 static const struct fault *find_operation(struct api_request *r)
@@ -307,7 +309,8 @@ static const struct fault *find_operation(struct api_request *r)
     if (r->operation)
         return NULL;
     return fault_coded(arena, FAULT_UNBUILT, "UnknownOperationException",
-                       "The operation is not known here");
+                       "The operation is not known here%s" STR_FMT,
+                       r->service->why_not.len ? ". " : "", STR_ARG(r->service->why_not));
 }
 
 /* An account begins with its first use; what its first request sees includes it. */

@@ -336,12 +336,12 @@ static void what_is_not_there_is_told_in_the_words_of_aws(void **state)
     struct fixture *f = *state;
 
     assert_says(ask(f, (struct asked) { .service = "ses",
-                                        .body = STR("Action=SendEmail&Version=2010-12-01") }),
+                                        .body = STR("Action=SendTemplatedEmail&Version=2010-12-01") }),
                 400,
                 "<ErrorResponse "
                 "xmlns=\"http://ses.amazonaws.com/doc/2010-12-01/\"><Error><Type>Sender</Type>"
-                "<Code>InvalidAction</Code><Message>Could not find operation SendEmail for version "
-                "2010-12-01</Message>"
+                "<Code>InvalidAction</Code><Message>Could not find operation SendTemplatedEmail for version "
+                "2010-12-01. Sesame only receives mail, and sends no more than forwarding needs</Message>"
                 "</Error><RequestId>");
     assert_says(
         ask(f, (struct asked) { .service = "ses",

@@ -3,7 +3,7 @@
 #include "api/params.h"
 #include "api/run.h"
 #include "api/ses_rule.h"
-#include "base/base64.h"
+#include "api/ses_shape.h"
 #include "base/xml.h"
 #include "services/authorize.h"
 #include "services/ses/filters.h"
@@ -95,22 +95,54 @@ const struct fault *run_ses_GetIdentityVerificationAttributes(struct api *api,
     return NULL;
 }
 
-/* A token is the last state key of the page before, in base64. */
-static const struct fault *read_token(const struct api_call *call, str *ret_after)
+/* Each token is one of the three names at which a domain shows its key. */
+static void write_tokens(struct buf *out, const str tokens[DKIM_TOKENS])
 {
-    struct arena *arena = call->call.arena;
-    str token = api_param(call, "NextToken");
-    size_t len;
-    *ret_after = STR("");
-    if (str_is_none(token))
-        return NULL;
-    char *bytes = ARENA_ARRAY(arena, char, token.len + 1);
-    if (!bytes)
-        return &fault_no_memory;
-    if (token.len == 0 || !base64_decode_to(bytes, token, &len) || len == 0)
-        return fault_coded(arena, FAULT_SYNTAX, "InvalidParameterValue", "Invalid token: " STR_FMT,
-                           STR_ARG(token));
-    *ret_after = (str) { bytes, len };
+    xml_open(out, "DkimTokens");
+    for (size_t n = 0; n < DKIM_TOKENS; n++)
+        xml_leaf(out, "member", tokens[n]);
+    xml_close(out, "DkimTokens");
+}
+
+const struct fault *run_ses_VerifyDomainDkim(struct api *api, const struct api_call *call,
+                                             struct api_answer *answer)
+{
+    str domain, tokens[DKIM_TOKENS];
+    TRY(may(call, STR("ses:VerifyDomainDkim")));
+    TRY(need(call, "Domain", "domain", &domain));
+    TRY(identity_verify_dkim(api->state, &call->call, api->outside->entropy, domain,
+                             api->verify_identities_auto, tokens));
+    write_tokens(&answer->text, tokens);
+    return NULL;
+}
+
+const struct fault *run_ses_GetIdentityDkimAttributes(struct api *api, const struct api_call *call,
+                                                      struct api_answer *answer)
+{
+    (void)api;
+    const struct call *c = &call->call;
+    struct buf *out = &answer->text;
+    const str *names;
+    size_t count;
+    TRY(may(call, STR("ses:GetIdentityDkimAttributes")));
+    TRY(param_list(call, STR("Identities"), "", IDENTITIES_ASKED, "identities", &names, &count));
+    xml_open(out, "DkimAttributes");
+    for (size_t i = 0; i < count; i++) {
+        const struct identity *identity =
+            identity_find(c->world, c->region, names[i], c->caller->account);
+        if (!identity)
+            continue;
+        xml_open(out, "entry");
+        xml_leaf(out, "key", names[i]);
+        xml_open(out, "value");
+        xml_leaf_bool(out, "DkimEnabled", identity_has_dkim(identity));
+        xml_leaf(out, "DkimVerificationStatus", identity_dkim_status_name(identity));
+        if (identity_has_dkim(identity))
+            write_tokens(out, identity->dkim_tokens);
+        xml_close(out, "value");
+        xml_close(out, "entry");
+    }
+    xml_close(out, "DkimAttributes");
     return NULL;
 }
 
@@ -128,7 +160,7 @@ const struct fault *run_ses_ListIdentities(struct api *api, const struct api_cal
         return param_invalid(c->arena, type, "identityType",
                              "Member must satisfy enum value set: [EmailAddress, Domain]");
     TRY(param_number(call, "MaxItems", "maxItems", 1, IDENTITIES_PAGE, IDENTITIES_PAGE, &left));
-    TRY(read_token(call, &key));
+    TRY(ses_page_after(call, &key));
     xml_open(&answer->text, "Identities");
     bool more = false;
     while (identity_next_of(c->world, c->caller->account, c->region, key, &key, &identity)) {
@@ -141,11 +173,8 @@ const struct fault *run_ses_ListIdentities(struct api *api, const struct api_cal
         last = key;
     }
     xml_close(&answer->text, "Identities");
-    if (more) {
-        AUTO_BUF token = buf_new(1024);
-        base64_encode(&token, last);
-        xml_leaf(&answer->text, "NextToken", buf_str(&token));
-    }
+    if (more)
+        xml_leaf(&answer->text, "NextToken", ses_page_token(last, c->arena));
     return NULL;
 }
 
