@@ -11,7 +11,7 @@ static void text_is_escaped_and_forbidden_characters_replaced(void **state)
     AUTO_BUF out = buf_new(4096);
     xml_declare(&out);
     xml_open_in(&out, "Result", "https://x.test/?a&b");
-    xml_leaf(&out, "Key", STR("a<b>&\"c\"\r\n"));
+    xml_leaf(&out, "Key", STR("a<b>&\"c\"'d'\r\n"));
     xml_leaf(&out, "Odd", STR("\x01\0\xff\xed\xa0\x80\xef\xbf\xbf\xf0\x9f\x98\x80"));
     xml_leaf(&out, "Absent", STR_NONE);
     xml_leaf(&out, "Empty", STR(""));
@@ -23,7 +23,7 @@ static void text_is_escaped_and_forbidden_characters_replaced(void **state)
         out.ptr,
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
         "<Result xmlns=\"https://x.test/?a&amp;b\">"
-        "<Key>a&lt;b&gt;&amp;&quot;c&quot;&#13;\n</Key>"
+        "<Key>a&lt;b&gt;&amp;&quot;c&quot;&apos;d&apos;&#13;\n</Key>"
         "<Odd>\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"
         "\xf0\x9f\x98\x80</Odd>"
         "<Empty></Empty><Size>-9223372036854775808</Size>"

@@ -22,6 +22,8 @@ static str escape_of(uint32_t c)
         return STR("&gt;");
     case '"':
         return STR("&quot;");
+    case '\'':
+        return STR("&apos;");
     case '\r': /* a reader would turn it into a newline */
         return STR("&#13;");
     default:
