@@ -199,6 +199,7 @@ struct error_words error_words(const struct service *service, const struct fault
         status = status_of(service, word, status);
     struct error_words words = { .code = code ? code : word,
                                  .status = status,
+                                 .about = why->about,
                                  .message = message_of(service, why, arena) };
     if (service->dialect == DIALECT_REST_JSON)
         words.code = own_json_word(service, words.code);
@@ -207,6 +208,26 @@ struct error_words error_words(const struct service *service, const struct fault
         words.code = sqs_shape_name(words.code);
     }
     return words;
+}
+
+/* The members SES's exceptions have besides: ses-receiving spec 12.1. */
+static const char *own_member(const struct service *service, const char *code)
+{
+    static const struct {
+        const char *code, *member;
+    } members[] = {
+        { "AlreadyExists", "Name" },
+        { "CannotDelete", "Name" },
+        { "RuleSetDoesNotExist", "Name" },
+        { "RuleDoesNotExist", "Name" },
+        { "InvalidS3Configuration", "Bucket" },
+        { "InvalidSnsTopic", "Topic" },
+        { "InvalidLambdaFunction", "FunctionArn" },
+    };
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+        if (str_eq(service->name, STR("ses")) && strcmp(members[i].code, code) == 0)
+            return members[i].member;
+    return NULL;
 }
 
 static void write_query_error(const struct service *service, const struct error_words *words,
@@ -220,6 +241,8 @@ static void write_query_error(const struct service *service, const struct error_
     xml_leaf(out, "Type", words->status >= 500 ? STR("Receiver") : STR("Sender"));
     xml_leaf(out, "Code", str_of(words->code));
     xml_leaf(out, "Message", words->message);
+    if (own_member(service, words->code))
+        xml_leaf(out, own_member(service, words->code), words->about);
     xml_close(out, "Error");
     xml_leaf(out, "RequestId", place->request_id);
     xml_close(out, "ErrorResponse");
@@ -256,7 +279,9 @@ static void write_json_error(const struct error_words *words, struct buf *out)
 void error_answer(const struct service *service, const struct error_words *words,
                   const struct error_place *place, struct arena *arena, struct http_answer *answer)
 {
-    AUTO_BUF out = buf_new(64 * 1024);
+    /* A message may quote what was sent, which no body of parameters holds more of; escaped it
+     * grows. */
+    AUTO_BUF out = buf_new(8 * 1024 * 1024);
     str type = STR("application/xml");
 
     switch (service->dialect) {

@@ -9,6 +9,7 @@ struct error_words {
     const char *code; /* "NoSuchBucket" */
     int status;
     str message;
+    str about;        /* fault->about */
     const char *query_code; /* SQS in JSON: what the Query dialect calls it; NULL: it need not be said */
 };
 

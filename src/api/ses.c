@@ -1,8 +1,8 @@
 /* api/ses.c - the SES v1 Query operations: parameters in, the service, XML out. */
 #include "api/api.h"
-#include "api/params.h"
 #include "api/query.h"
 #include "api/run.h"
+#include "api/ses_list.h"
 #include "api/ses_rule.h"
 #include "base/base64.h"
 #include "base/json.h"
@@ -203,12 +203,12 @@ const struct fault *run_ses_ReorderReceiptRuleSet(struct api *api, const struct 
     (void)answer;
     AUTO_VIOLATIONS v = violations_new();
     const str *names;
-    size_t count;
+    struct ses_list list;
     TRY(may(call, STR("ses:ReorderReceiptRuleSet")));
-    TRY(param_list(call, STR("RuleNames"), "", PAIRS_MAX, "ruleNames", &names, &count));
+    TRY(ses_list_texts(call, STR("RuleNames"), &list, &names));
     violations_of_name(&v, "ruleSetName", api_param(call, "RuleSetName"));
-    bool fine = true;
-    for (size_t i = 0; i < count; i++)
+    bool fine = !list.unplaced;
+    for (size_t i = 0; i < list.count; i++) /* a number left out is a name left empty */
         fine = fine && order_name_ok(names[i]);
     if (!fine)
         violation(&v, STR("ruleNames"),
@@ -216,7 +216,8 @@ const struct fault *run_ses_ReorderReceiptRuleSet(struct api *api, const struct 
                       "to 100, Member must have length greater than or equal to 1, Member must "
                       "satisfy regular expression pattern: ^[a-zA-Z0-9_.-]+$]"));
     TRY(violations_fault(&v, call->call.arena));
-    return rule_set_reorder(api->state, &call->call, api_param(call, "RuleSetName"), names, count);
+    return rule_set_reorder(api->state, &call->call, api_param(call, "RuleSetName"), names,
+                            list.count);
 }
 
 /* ---- rules ---- */

@@ -1,5 +1,6 @@
 #include "api/ses_rule.h"
 
+#include "api/ses_list.h"
 #include "base/xml.h"
 #include "services/ses/action_fields.h"
 
@@ -9,6 +10,9 @@
 
 static const str not_null = STR_INIT("Member must not be null");
 static const str not_numbered = STR_INIT("Member must be numbered: member.1, member.2 and so on");
+/* AWS's sentence for a gap and for two at once. */
+static const str one_action =
+    STR_INIT("Exactly one action type must be specified for each ReceiptAction");
 
 struct violations violations_new(void)
 {
@@ -57,58 +61,12 @@ const struct fault *violations_fault(const struct violations *v, struct arena *a
 
 /* ---- reading ---- */
 
-/* The numbers of a list's members: LIST.member.N or LIST.member.N.rest. `count` is the highest.
- * A list sent as `LIST=` is empty; any other name under LIST is an element that would be lost, and
- * a rule without it may mean more than one with it: no recipients are all of them. */
-struct members {
-    size_t count;
-    bool sparse;   /* numbers so high that most must be missing: nothing to look at one by one */
-    bool unplaced; /* a name or value under the list that is no member's */
-};
-
-static bool member_number(str name, str list, uint64_t *ret_number, str *ret_rest)
+static void violations_of_list(struct violations *v, const char *path, const struct ses_list *list,
+                               str sparse)
 {
-    static const str member = STR_INIT(".member.");
-    str digits;
-    if (!str_starts(name, list) || !str_starts(str_from(name, list.len), member))
-        return false;
-    name = str_from(name, list.len + member.len);
-    if (!str_cut(name, '.', &digits, ret_rest)) {
-        digits = name;
-        *ret_rest = STR_NONE;
-    }
-    return digits.len > 0 && digits.ptr[0] != '0' && str_u64(digits, ret_number);
-}
-
-static bool is_under(const struct header *param, str list)
-{
-    if (str_eq(param->name, list))
-        return param->value.len > 0;
-    return str_starts(param->name, list) && param->name.ptr[list.len] == '.';
-}
-
-static struct members members_find(const struct api_call *call, str list)
-{
-    struct members found = { 0 };
-    for (size_t i = 0; i < call->param_count; i++) {
-        uint64_t n;
-        str rest;
-        if (!member_number(call->params[i].name, list, &n, &rest))
-            found.unplaced |= is_under(&call->params[i], list);
-        else if (n > call->param_count)
-            found.sparse = true;
-        else if (n > found.count)
-            found.count = (size_t)n;
-    }
-    return found;
-}
-
-static void violations_of_members(struct violations *v, const char *path,
-                                  const struct members *members)
-{
-    if (members->sparse)
-        violation(v, str_of(path), not_null);
-    if (members->unplaced)
+    if (list->sparse)
+        violation(v, str_of(path), sparse);
+    if (list->unplaced)
         violation(v, str_of(path), not_numbered);
 }
 
@@ -120,30 +78,15 @@ static str member_path(struct arena *arena, const char *list, size_t n, const ch
 static const struct fault *read_recipients(const struct api_call *call, struct violations *v,
                                            struct receipt_rule *rule)
 {
-    struct arena *arena = call->call.arena;
-    str list = STR("Rule.Recipients");
-    struct members members = members_find(call, list);
-    str *recipients = ARENA_ARRAY(arena, str, members.count + 1);
-    if (!recipients)
-        return &fault_no_memory;
-    for (size_t i = call->param_count; i > 0;
-         i--) { /* backwards: the first of two equal names counts */
-        uint64_t n;
-        str rest;
-        const struct header *param = &call->params[i - 1];
-        if (!member_number(param->name, list, &n, &rest) || n > members.count)
-            continue;
-        if (str_is_none(rest))
-            recipients[n - 1] = param->value;
-        else /* a recipient has no members of its own */
-            members.unplaced = true;
-    }
-    for (size_t n = 1; n <= members.count; n++)
+    struct ses_list list;
+    const str *recipients;
+    TRY(ses_list_texts(call, STR("Rule.Recipients"), &list, &recipients));
+    for (size_t n = 1; n <= list.count; n++)
         if (str_is_none(recipients[n - 1]))
-            violation(v, member_path(arena, "recipients", n, ""), not_null);
-    violations_of_members(v, "rule.recipients", &members);
+            violation(v, member_path(call->call.arena, "recipients", n, ""), not_null);
+    violations_of_list(v, "rule.recipients", &list, not_null);
     rule->recipients = recipients;
-    rule->recipient_count = members.count;
+    rule->recipient_count = list.count;
     return NULL;
 }
 
@@ -193,12 +136,11 @@ static const struct fault *read_action(const struct draft *draft, size_t n, stru
         kind++;
     if (kind == ACTION_KINDS) {
         /* A gap in the numbers, or an element without any action. */
-        violation(v, member_path(arena, "actions", n, ""), not_null);
+        violation(v, member_path(arena, "actions", n, ""), one_action);
         return NULL;
     }
     if (draft->kinds != 1u << kind) {
-        violation(v, member_path(arena, "actions", n, ""),
-                  STR("Member must hold exactly one action"));
+        violation(v, member_path(arena, "actions", n, ""), one_action);
         return NULL;
     }
     ret_action->kind = (enum action_kind)kind;
@@ -226,34 +168,39 @@ static const struct fault *read_actions(const struct api_call *call, struct viol
                                         struct receipt_rule *rule)
 {
     struct arena *arena = call->call.arena;
-    str list = STR("Rule.Actions");
-    struct members members = members_find(call, list);
-    struct draft *drafts = ARENA_ARRAY(arena, struct draft, members.count + 1);
-    struct action *actions = ARENA_ARRAY(arena, struct action, members.count + 1);
+    str name = STR("Rule.Actions");
+    struct ses_list list;
+    TRY(ses_list_find(call, name, LIST_OF_STRUCTURES, &list));
+    struct draft *drafts = ARENA_ARRAY(arena, struct draft, list.count + 1);
+    struct action *actions = ARENA_ARRAY(arena, struct action, list.count + 1);
     if (!drafts || !actions)
         return &fault_no_memory;
     for (size_t i = call->param_count; i > 0; i--) {
         uint64_t n;
         str rest;
         const struct header *param = &call->params[i - 1];
-        if (member_number(param->name, list, &n, &rest) && n <= members.count && !str_is_none(rest))
+        if (ses_list_member(param->name, name, &n, &rest) && n <= list.count && !str_is_none(rest))
             draft_take(&drafts[n - 1], rest, param->value);
     }
-    for (size_t n = 1; n <= members.count; n++)
+    for (size_t n = 1; n <= list.count; n++)
         TRY(read_action(&drafts[n - 1], n, arena, v, &actions[n - 1]));
-    violations_of_members(v, "rule.actions", &members);
+    violations_of_list(v, "rule.actions", &list, one_action);
     rule->actions = actions;
-    rule->action_count = members.count;
+    rule->action_count = list.count;
     return NULL;
 }
 
-static bool read_bool(str text, const char *path, struct violations *v)
+/* XML Schema's, to the letter: TRUE is none. The parser says so before anything else is looked at.
+ */
+static const struct fault *read_bool(const struct api_call *call, const char *name, bool *ret_bool)
 {
-    if (str_eq_nocase(text, STR("true")))
-        return true;
-    if (!str_is_none(text) && !str_eq_nocase(text, STR("false")))
-        violation(v, str_of(path), STR("Member must satisfy enum value set: [false, true]"));
-    return false;
+    str text = api_param(call, name);
+    *ret_bool = str_eq(text, STR("true")) || str_eq(text, STR("1"));
+    if (str_is_none(text) || *ret_bool || str_eq(text, STR("false")) || str_eq(text, STR("0")))
+        return NULL;
+    return fault_coded(call->call.arena, FAULT_SYNTAX, "MalformedInput", "%s",
+                       text.len ? "boolean must follow xsd1.1 definition"
+                                : "missing value for boolean type");
 }
 
 static const struct fault *refuse_unbuilt(const struct api_call *call)
@@ -293,8 +240,8 @@ const struct fault *ses_rule_read(const struct api_call *call, struct violations
     if (str_is_none(rule.name))
         violation(v, STR("rule.name"), not_null);
     violations_of_name(v, "rule.name", rule.name);
-    rule.enabled = read_bool(api_param(call, "Rule.Enabled"), "rule.enabled", v);
-    rule.scan_enabled = read_bool(api_param(call, "Rule.ScanEnabled"), "rule.scanEnabled", v);
+    TRY(read_bool(call, "Rule.Enabled", &rule.enabled));
+    TRY(read_bool(call, "Rule.ScanEnabled", &rule.scan_enabled));
     str tls = api_param(call, "Rule.TlsPolicy");
     rule.tls_required = str_eq(tls, STR("Require"));
     if (!str_is_none(tls) && !rule.tls_required && !str_eq(tls, STR("Optional")))

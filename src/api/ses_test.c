@@ -72,6 +72,14 @@ static const char *run(operation_fn *operation, const char *form)
     "OriginalMessageId=i&BounceSender=s@example.com&BouncedRecipientInfoList.member.1.Recipient="   \
     "a@b.test&BouncedRecipientInfoList.member.1." rest
 #define UNNUMBERED(path) ONE_ERROR VIOLATION(path, "be numbered: member.1, member.2 and so on")
+#define ONE_ACTION(path)                                                                           \
+    "Value at '" path "' failed to satisfy constraint: Exactly one action type must be specified for " \
+    "each ReceiptAction"
+#define ZERO             "MalformedInput: 0 is not a valid index"
+#define BOOLEAN          "MalformedInput: boolean must follow xsd1.1 definition"
+#define ORDER_NAMES                                                                                \
+    "satisfy constraint: [Member must have length less than or equal to 100, Member must " LENGTH   \
+    ", Member must " PATTERN "]"
 #define FIELD(rest)      "rule.actions.1.member." rest
 
 static void a_rule_comes_back_as_it_was_made_with_its_defaults(void **state)
@@ -88,7 +96,8 @@ static void a_rule_comes_back_as_it_was_made_with_its_defaults(void **state)
     RUN(CreateReceiptRule,
         "RuleSetName=main&After=plain&Rule.Name=full&Rule.Enabled=true&Rule.ScanEnabled=true"
         "&Rule.TlsPolicy=Require"
-        "&Rule.Recipients.member.2=.example.com&Rule.Recipients.member.1=example.com"
+        "&Rule.Recipients.member.2=.example.com&Rule.Recipients.member.1=Example.com"
+        "&Rule.Recipients.member.3=example.com"
         "&Rule.Actions.member.2.SNSAction.TopicArn=arn:aws:sns:us-east-1:111122223333:t"
         "&Rule.Actions.member.1.S3Action.ObjectKeyPrefix=in/"
         "&Rule.Actions.member.1.S3Action.BucketName=b"
@@ -103,7 +112,7 @@ static void a_rule_comes_back_as_it_was_made_with_its_defaults(void **state)
         "");
     RUN(DescribeReceiptRule, "RuleSetName=main&RuleName=full",
         "<Rule><Name>full</Name><Enabled>true</Enabled><TlsPolicy>Require</TlsPolicy>"
-        "<Recipients><member>example.com</member><member>.example.com</member></Recipients>"
+        "<Recipients><member>.example.com</member><member>example.com</member></Recipients>"
         "<Actions><member><S3Action><BucketName>b</BucketName><ObjectKeyPrefix>in/</"
         "ObjectKeyPrefix>"
         "</S3Action></member><member><SNSAction><Encoding>UTF-8</Encoding>"
@@ -115,6 +124,14 @@ static void a_rule_comes_back_as_it_was_made_with_its_defaults(void **state)
         "<member><ConnectAction><InstanceARN>i</InstanceARN><IAMRoleARN>r</IAMRoleARN>"
         "</ConnectAction></member><member><StopAction><Scope>RuleSet</Scope></StopAction></member>"
         "</Actions><ScanEnabled>true</ScanEnabled></Rule>");
+    RUN(UpdateReceiptRule,
+        "RuleSetName=main&Rule.Name=full&Rule.Enabled=1&Rule.ScanEnabled=0"
+        "&Rule.Actions.member.01.StopAction.Scope=RuleSet",
+        "");
+    RUN(DescribeReceiptRule, "RuleSetName=main&RuleName=full",
+        "<Rule><Name>full</Name><Enabled>true</Enabled><TlsPolicy>Optional</TlsPolicy><Actions>"
+        "<member><StopAction><Scope>RuleSet</Scope></StopAction></member></Actions>"
+        "<ScanEnabled>false</ScanEnabled></Rule>");
     RUN(UpdateReceiptRule, "RuleSetName=main&Rule.Name=full&Rule.Recipients=&Rule.Actions=", "");
     RUN(DescribeReceiptRule, "RuleSetName=main&RuleName=full",
         "<Rule><Name>full</Name><Enabled>false</Enabled><TlsPolicy>Optional</TlsPolicy>"
@@ -207,27 +224,57 @@ static const struct shape_case shapes[] = {
       ONE_ERROR VIOLATION(FIELD("stopAction.scope"), "satisfy enum value set: [RuleSet]") },
     { run_ses_CreateReceiptRule,
       ACTION("StopAction.Scope=RuleSet") "&Rule.Actions.member.3.StopAction.Scope=RuleSet",
-      ONE_ERROR VIOLATION("rule.actions.2.member", "not be null") },
+      ONE_ERROR ONE_ACTION("rule.actions.2.member") },
     { run_ses_CreateReceiptRule,
       ACTION(
           "StopAction.Scope=RuleSet") "&Rule.Actions.member.99999999999.StopAction.Scope=RuleSet",
-      ONE_ERROR VIOLATION("rule.actions", "not be null") },
+      ONE_ERROR ONE_ACTION("rule.actions") },
     { run_ses_CreateReceiptRule,
       ACTION("StopAction.Scope=RuleSet") "&Rule.Actions.member.1.S3Action.BucketName=b",
-      ONE_ERROR VIOLATION("rule.actions.1.member", "hold exactly one action") },
+      ONE_ERROR ONE_ACTION("rule.actions.1.member") },
     { run_ses_CreateReceiptRule, ACTION("PrintAction.Printer=p"),
-      ONE_ERROR VIOLATION("rule.actions.1.member", "not be null") },
+      ONE_ERROR ONE_ACTION("rule.actions.1.member") },
     { run_ses_CreateReceiptRule, "RuleSetName=main&Rule.Name=r&Rule.Recipients.member.2=a",
       ONE_ERROR VIOLATION("rule.recipients.1.member", "not be null") },
-    { run_ses_CreateReceiptRule, RECIPIENTS(".member.0=a"), UNNUMBERED("rule.recipients") },
-    { run_ses_CreateReceiptRule, RECIPIENTS(".member.01=a"), UNNUMBERED("rule.recipients") },
-    { run_ses_CreateReceiptRule, RECIPIENTS(".member.x=a"), UNNUMBERED("rule.recipients") },
+    { run_ses_CreateReceiptRule, RECIPIENTS(".member.0=a"), ZERO },
+    { run_ses_CreateReceiptRule, RECIPIENTS(".member.01=a"),
+      "MalformedInput: Value found where not expected" },
+    { run_ses_CreateReceiptRule, RECIPIENTS(".member.x=a"),
+      "MalformedInput: Start of list found where not expected" },
+    { run_ses_CreateReceiptRule, RECIPIENTS(".member.=a"),
+      "MalformedInput: Start of list found where not expected" },
+    { run_ses_CreateReceiptRule, RECIPIENTS(".member.12=a"),
+      "MalformedInput: Excessively sparse input would skip 11 list elements" },
+    { run_ses_CreateReceiptRule, RECIPIENTS(".member.1=a&Rule.Recipients.member.1500=b"),
+      "MalformedInput: Excessively sparse input would skip 1,499 list elements" },
+    { run_ses_CreateReceiptRule, RECIPIENTS(".member.214748369=a"),
+      "MalformedInput: Excessively sparse input would skip 214,748,368 list elements" },
+    { run_ses_CreateReceiptRule, RECIPIENTS(".member.214748370=a"),
+      "MalformedInput: Index 214748370 is illegal" },
     { run_ses_CreateReceiptRule, RECIPIENTS(".member.1.Mailbox=a&Rule.Recipients.member.1=b"),
       UNNUMBERED("rule.recipients") },
     { run_ses_CreateReceiptRule, RECIPIENTS(".1=a"), UNNUMBERED("rule.recipients") },
     { run_ses_CreateReceiptRule, RECIPIENTS("=a"), UNNUMBERED("rule.recipients") },
-    { run_ses_CreateReceiptRule, RECIPIENTS(".member.99999999999=a"),
-      ONE_ERROR VIOLATION("rule.recipients", "not be null") },
+    { run_ses_CreateReceiptRule, RECIPIENTS(".member.99999999999999999999999=a"),
+      "MalformedInput: Index 99999999999999999999999 is illegal" },
+    { run_ses_CreateReceiptRule, ACTION("StopAction.Scope=RuleSet")
+      "&Rule.Actions.member.0.StopAction.Scope=RuleSet", ZERO },
+    { run_ses_CreateReceiptRule, "RuleSetName=main&Rule.Name=r&Rule.Enabled=bogus", BOOLEAN },
+    { run_ses_CreateReceiptRule, "RuleSetName=main&Rule.Name=r&Rule.ScanEnabled=TRUE", BOOLEAN },
+    { run_ses_CreateReceiptRule, "RuleSetName=main&Rule.Name=r&Rule.ScanEnabled=",
+      "MalformedInput: missing value for boolean type" },
+    { run_ses_CreateReceiptRule, RECIPIENTS(".member.1=not valid"),
+      "InvalidParameterValue: Invalid recipient: not valid" },
+    { run_ses_CreateReceiptRule, RECIPIENTS(".member.1=a&Rule.Recipients.member.2="),
+      "InvalidParameterValue: Invalid recipient: " },
+    { run_ses_CreateReceiptRule, ACTION("AddHeaderAction.HeaderName=X&Rule.Actions.member.1."
+                                        "AddHeaderAction.HeaderValue=a\nb"),
+      "InvalidParameterValue: Invalid header value: a0x000ab" },
+    { run_ses_ReorderReceiptRuleSet, "RuleSetName=main&RuleNames.member.0=a", ZERO },
+    { run_ses_ReorderReceiptRuleSet, "RuleSetName=main&RuleNames.member.1=a&RuleNames.member.3=b",
+      ONE_ERROR VIOLATION("ruleNames", ORDER_NAMES) },
+    { run_ses_ReorderReceiptRuleSet, "RuleSetName=main&RuleNames.member.1=a b",
+      ONE_ERROR VIOLATION("ruleNames", ORDER_NAMES) },
     { run_ses_CreateReceiptRule,
       "RuleSetName=main&Rule.Name=r&Rule.Actions.1.StopAction.Scope=RuleSet",
       UNNUMBERED("rule.actions") },

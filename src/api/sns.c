@@ -459,7 +459,7 @@ const struct fault *run_sns_PublishBatch(struct api *api, const struct api_call 
 {
     struct batch_entry entries[BATCH_MAX] = { 0 };
     struct buf *out = &answer->text;
-    size_t count;
+    size_t count = 0;
     TRY(read_batch(call, entries, &count));
     for (size_t i = 0; i < count; i++) {
         entries[i].why =

@@ -47,15 +47,26 @@ const struct fault *fault_coded(struct arena *a, enum fault_kind kind, const cha
     return f;
 }
 
+const struct fault *fault_about(struct arena *a, str about, const struct fault *f)
+{
+    struct fault *made = ARENA_NEW(a, struct fault);
+    if (!made)
+        return &fault_no_memory;
+    *made = *f;
+    made->about = about;
+    return made;
+}
+
 const struct fault *fault_keep(struct arena *a, const struct fault *f)
 {
     if (!f)
         return NULL;
     struct fault *kept = ARENA_NEW(a, struct fault);
     str says = kept ? arena_str(a, f->says) : STR_NONE;
-    if (!kept || (f->says.ptr && !says.ptr))
+    str about = kept ? arena_str(a, f->about) : STR_NONE;
+    if (!kept || (f->says.ptr && !says.ptr) || (f->about.ptr && !about.ptr))
         return &fault_no_memory;
-    *kept = (struct fault){ .kind = f->kind, .says = says, .code = f->code,
+    *kept = (struct fault){ .kind = f->kind, .says = says, .code = f->code, .about = about,
                             .because = fault_keep(a, f->because) };
     return kept;
 }

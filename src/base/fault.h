@@ -24,6 +24,7 @@ struct fault {
     enum fault_kind kind;
     str says;                    /* one sentence for a person, no trailing period */
     const char *code;            /* the service's own error code ("NoSuchBucket"), or NULL */
+    str about;                   /* what the code is about, where answers name it apart; or STR_NONE */
     const struct fault *because; /* the fault underneath, or NULL */
     const struct denial *denial; /* FAULT_DENIED by our own engine: the decision; else NULL */
 };
@@ -36,6 +37,9 @@ const struct fault *fault(struct arena *, enum fault_kind, const struct fault *b
 /* The same with a service's error code: `code` must be a literal. */
 const struct fault *fault_coded(struct arena *, enum fault_kind, const char *code, const char *fmt,
                                 ...) __attribute__((format(printf, 4, 5)));
+
+/* The same fault, with what it is about. */
+const struct fault *fault_about(struct arena *, str about, const struct fault *);
 
 /* Copies the whole chain; the denial is dropped, since it points into a world the copy outlives. */
 const struct fault *fault_keep(struct arena *, const struct fault *);

@@ -203,13 +203,15 @@ void setup_write_recent(struct setup *s, struct buf *out)
 }
 
 /* AWS's own words for what failed: ses-receiving spec 12.4. The reason goes beneath. */
-static const struct fault *answer(const char *code, str says, const struct fault *why,
+static const struct fault *answer(const char *code, str says, str about, const struct fault *why,
                                   struct arena *a)
 {
     struct fault *f = ARENA_NEW(a, struct fault);
     if (!f || !says.ptr)
         return &fault_no_memory;
-    *f = (struct fault) { .kind = FAULT_DENIED, .code = code, .says = says, .because = why };
+    *f = (struct fault) {
+        .kind = FAULT_DENIED, .code = code, .says = says, .about = about, .because = why
+    };
     return f;
 }
 
@@ -220,21 +222,22 @@ static const struct fault *s3_answer(const struct action *action, struct s3_put_
     str bucket = action->s3.bucket_name;
     switch (put.part) {
     case S3_PART_ROLE:
-        return answer("InvalidParameterValue", STR("Could not assume the provided IAM role"), why,
-                      a);
+        return answer("InvalidParameterValue", STR("Could not assume the provided IAM role"),
+                      STR_NONE, why, a);
     case S3_PART_KEY:
         return answer(
             "InvalidS3Configuration",
             arena_strf(a, "Unable to use AWS KMS key: " STR_FMT, STR_ARG(action->s3.kms_key_arn)),
-            why, a);
+            bucket, why, a);
     case S3_PART_BUCKET:
         break;
     }
     if (why->code && strcmp(why->code, "NoSuchBucket") == 0)
         return answer("InvalidS3Configuration",
-                      arena_strf(a, "No such bucket: " STR_FMT, STR_ARG(bucket)), why, a);
+                      arena_strf(a, "No such bucket: " STR_FMT, STR_ARG(bucket)), bucket, why, a);
     return answer("InvalidS3Configuration",
-                  arena_strf(a, "Could not write to bucket: " STR_FMT, STR_ARG(bucket)), why, a);
+                  arena_strf(a, "Could not write to bucket: " STR_FMT, STR_ARG(bucket)), bucket,
+                  why, a);
 }
 
 /* ---- the tests ---- */
@@ -248,15 +251,15 @@ static const struct fault *test_topic(const struct acting *as, const struct acti
         str_ends(topic.resource, STR(".fifo"))) /* SES publishes to no FIFO topic: spec 9.4 */
         return answer(
             "InvalidSnsTopic",
-            arena_strf(as->arena, "Invalid SNS topic: " STR_FMT, STR_ARG(action->topic_arn)), NULL,
-            as->arena);
+            arena_strf(as->arena, "Invalid SNS topic: " STR_FMT, STR_ARG(action->topic_arn)),
+            action->topic_arn, NULL, as->arena);
     str notice = setup_notice(as->now_ms, as->rule, action, as->arena);
     const struct fault *why =
         notice.ptr ? sns_action_publish(as, action, notice, STR_NONE) : &fault_no_memory;
     return why ? answer("InvalidSnsTopic",
                         arena_strf(as->arena, "Could not publish to SNS topic: " STR_FMT,
                                    STR_ARG(action->topic_arn)),
-                        why, as->arena)
+                        action->topic_arn, why, as->arena)
                : NULL;
 }
 
@@ -286,13 +289,13 @@ static const struct fault *test_function(const struct acting *as, const struct a
     if (!arn_parse(arn, &function) || !str_eq(function.service, STR("lambda")) ||
         !str_starts(function.resource, STR("function:")) || !str_eq(function.region, as->region))
         return answer("InvalidLambdaFunction",
-                      arena_strf(as->arena, "Invalid Lambda function: " STR_FMT, STR_ARG(arn)),
+                      arena_strf(as->arena, "Invalid Lambda function: " STR_FMT, STR_ARG(arn)), arn,
                       NULL, as->arena);
     const struct fault *why = lambda_action_may(as, action);
     return why ? answer("InvalidLambdaFunction",
                         arena_strf(as->arena, "Could not invoke Lambda function: " STR_FMT,
                                    STR_ARG(arn)),
-                        why, as->arena)
+                        arn, why, as->arena)
                : NULL;
 }
 

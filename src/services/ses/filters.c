@@ -170,8 +170,9 @@ const struct fault *filter_create(struct state *state, const struct call *call, 
         if (!list)
             return &fault_no_memory;
         if (count < filters.count)
-            return fault_coded(call->arena, FAULT_CONFLICT, "AlreadyExists",
-                               "Filter already exists: " STR_FMT, STR_ARG(name));
+            return fault_about(call->arena, name,
+                               fault_coded(call->arena, FAULT_CONFLICT, "AlreadyExists",
+                                           "Filter already exists: " STR_FMT, STR_ARG(name)));
         if (count >= FILTERS_MAX)
             return fault_coded(call->arena, FAULT_LIMIT, "LimitExceeded", "Too many filters");
         list[count++] = made;

@@ -119,6 +119,87 @@ bool rule_matches(const struct receipt_rule *rule, const struct mailbox *mailbox
     return false;
 }
 
+/* ---- conditions as they are kept ---- */
+
+static bool label_ok(str label)
+{
+    for (size_t i = 0; i < label.len; i++) {
+        char c = label.ptr[i];
+        if (!ascii_is_alpha(c) && !ascii_is_digit(c) && c != '-' && c != '_' && !(c & 0x80))
+            return false;
+    }
+    return label.len > 0 && label.ptr[0] != '-' && label.ptr[label.len - 1] != '-';
+}
+
+static bool condition_domain_ok(str domain)
+{
+    str rest = without_final_dot(domain), label;
+    bool more = true;
+    while (more) {
+        more = str_cut(rest, '.', &label, &rest);
+        if (!label_ok(label))
+            return false;
+    }
+    return true;
+}
+
+/* Blanks stand between quotes alone; what else a local part may be is the sender's business. */
+static bool condition_local_ok(str local_part)
+{
+    bool quoted = local_part.len > 2 && local_part.ptr[0] == '"';
+    for (size_t i = 0; i < local_part.len; i++) {
+        unsigned char c = (unsigned char)local_part.ptr[i];
+        if (c < ' ' || c == 0x7f || (c == ' ' && !quoted))
+            return false;
+    }
+    return local_part.len > 0;
+}
+
+bool recipient_ok(str condition)
+{
+    const char *sign = condition.len ? memrchr(condition.ptr, '@', condition.len) : NULL;
+    if (!sign)
+        return condition_domain_ok(str_from(condition, str_starts(condition, STR(".")) ? 1 : 0));
+    size_t at = (size_t)(sign - condition.ptr);
+    return condition_local_ok(str_head(condition, at)) &&
+           condition_domain_ok(str_from(condition, at + 1));
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return str_cmp(*(const str *)a, *(const str *)b);
+}
+
+static str lower(str text, struct arena *arena)
+{
+    char *copy = arena_alloc(arena, text.len + 1, 1);
+    for (size_t i = 0; copy && i < text.len; i++)
+        copy[i] = ascii_lower(text.ptr[i]);
+    return copy ? (str) { copy, text.len } : STR_NONE;
+}
+
+const struct fault *recipients_normal(const struct receipt_rule *rule, struct arena *arena,
+                                      struct receipt_rule *ret_rule)
+{
+    str *kept = ARENA_ARRAY(arena, str, rule->recipient_count + 1);
+    size_t count = 0;
+    if (!kept)
+        return &fault_no_memory;
+    for (size_t i = 0; i < rule->recipient_count; i++) {
+        kept[i] = lower(rule->recipients[i], arena);
+        if (str_is_none(kept[i]))
+            return &fault_no_memory;
+    }
+    qsort(kept, rule->recipient_count, sizeof(*kept), by_text);
+    for (size_t i = 0; i < rule->recipient_count; i++)
+        if (count == 0 || !str_eq(kept[count - 1], kept[i]))
+            kept[count++] = kept[i];
+    *ret_rule = *rule;
+    ret_rule->recipients = kept;
+    ret_rule->recipient_count = count;
+    return NULL;
+}
+
 /* ---- who holds a domain ---- */
 
 struct holder {

@@ -191,6 +191,47 @@ static void a_domain_keeps_its_token_and_never_falls_back_to_pending(void **stat
     stage_end(&stage);
 }
 
+static void a_condition_could_mean_somebody(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *condition;
+        bool ok;
+    } cases[] = {
+        { "user@example.com", true },       { "user+label@example.com", true },
+        { "example.com", true },            { ".example.com", true },
+        { "example.com.", true },           { "localhost", true },
+        { "b\xc3\xbc" "cher.example", true }, { "\"a b\"@example.com", true },
+        { "a&<b>@example.com", true },      { "my_host.example.com", true },
+        { "", false },                      { ".", false },
+        { "..example.com", false },         { "example..com", false },
+        { "example.-com", false },          { "example-.com", false },
+        { "example.com-", false },          { "@example.com", false },
+        { "user@", false },                 { "user@.example.com", false },
+        { "not valid", false },             { "a b@example.com", false },
+        { "a\nb@example.com", false },      { "*.example.com", false },
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        if (recipient_ok(str_of(cases[i].condition)) != cases[i].ok)
+            fail_msg("%s: not %s", cases[i].condition, cases[i].ok ? "taken" : "refused");
+}
+
+static void conditions_are_kept_in_lower_case_sorted_and_once(void **state)
+{
+    (void)state;
+    AUTO_ARENA *arena = arena_new(1 << 20);
+    static const str given[] = { STR_INIT("z@EXAMPLE.COM"), STR_INIT("A@Example.com"),
+                                 STR_INIT("a@example.com"), STR_INIT("EXAMPLE.COM"),
+                                 STR_INIT("example.com"),   STR_INIT(".EXAMPLE.COM") };
+    static const char *const wanted[] = { ".example.com", "a@example.com", "example.com",
+                                          "z@example.com" };
+    struct receipt_rule kept, rule = { .recipients = given, .recipient_count = 6 };
+    assert_null(recipients_normal(&rule, arena, &kept));
+    assert_int_equal(kept.recipient_count, 4);
+    for (size_t i = 0; i < 4; i++)
+        assert_true(str_eq(kept.recipients[i], str_of(wanted[i])));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +239,8 @@ int main(void)
         cmocka_unit_test(a_condition_means_what_the_page_says),
         cmocka_unit_test(
             a_domain_is_received_for_by_those_who_verified_it_or_a_parent_oldest_first),
+        cmocka_unit_test(a_condition_could_mean_somebody),
+        cmocka_unit_test(conditions_are_kept_in_lower_case_sorted_and_once),
         cmocka_unit_test(a_domain_keeps_its_token_and_never_falls_back_to_pending),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

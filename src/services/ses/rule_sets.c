@@ -4,6 +4,7 @@
 #include "services/iam/pass_role.h"
 #include "services/ses/action_fields.h"
 #include "services/ses/identities.h"
+#include "services/ses/recipients.h"
 #include "services/world.h"
 
 enum {
@@ -99,14 +100,16 @@ const struct fault *active_rule_set_compile(const struct record *record, struct 
 
 static const struct fault *no_set(struct arena *arena, str name)
 {
-    return fault_coded(arena, FAULT_ABSENT, "RuleSetDoesNotExist",
-                       "Rule set does not exist: " STR_FMT, STR_ARG(name));
+    return fault_about(arena, name,
+                       fault_coded(arena, FAULT_ABSENT, "RuleSetDoesNotExist",
+                                   "Rule set does not exist: " STR_FMT, STR_ARG(name)));
 }
 
 const struct fault *rule_absent(struct arena *arena, str name)
 {
-    return fault_coded(arena, FAULT_ABSENT, "RuleDoesNotExist", "Rule does not exist: " STR_FMT,
-                       STR_ARG(name));
+    return fault_about(arena, name,
+                       fault_coded(arena, FAULT_ABSENT, "RuleDoesNotExist",
+                                   "Rule does not exist: " STR_FMT, STR_ARG(name)));
 }
 
 static bool alphanumeric(char c)
@@ -166,6 +169,20 @@ static bool header_value_ok(str value)
            !str_has(value, '\0');
 }
 
+/* SES shows what would break the line of a message by its number: a0x000ab. */
+static str visible(str value, struct arena *arena)
+{
+    AUTO_BUF shown = buf_new(4096);
+    for (size_t i = 0; i < value.len && shown.len < 3072; i++) {
+        unsigned char c = (unsigned char)value.ptr[i];
+        if (c < ' ' && c != '\t')
+            buf_addf(&shown, "0x%04x", c);
+        else
+            buf_addc(&shown, value.ptr[i]);
+    }
+    return arena_str(arena, buf_str(&shown));
+}
+
 static bool arn_of(str text, str service, str resource_prefix)
 {
     struct arn arn;
@@ -197,11 +214,13 @@ static const struct fault *check_action(const struct call *call, const struct ac
         if (!header_name_ok(action->add_header.header_name))
             return bad(arena, "Invalid header name: ", action->add_header.header_name);
         if (!header_value_ok(action->add_header.header_value))
-            return bad(arena, "Invalid header value: ", action->add_header.header_value);
+            return bad(arena,
+                       "Invalid header value: ", visible(action->add_header.header_value, arena));
     }
     if (!str_is_none(action->topic_arn) && !arn_of(action->topic_arn, STR("sns"), STR("")))
-        return fault_coded(arena, FAULT_SYNTAX, "InvalidSnsTopic", "Invalid SNS topic: " STR_FMT,
-                           STR_ARG(action->topic_arn));
+        return fault_about(arena, action->topic_arn,
+                           fault_coded(arena, FAULT_SYNTAX, "InvalidSnsTopic",
+                                       "Invalid SNS topic: " STR_FMT, STR_ARG(action->topic_arn)));
     switch (action->kind) {
     case ACTION_S3:
         if (action->s3.bucket_name.len == 0)
@@ -211,9 +230,10 @@ static const struct fault *check_action(const struct call *call, const struct ac
         if (action->lambda.function_arn.len == 0)
             return bad(arena, "Lambda function ARN must not be empty", STR(""));
         if (!arn_of(action->lambda.function_arn, STR("lambda"), STR("function:")))
-            return fault_coded(arena, FAULT_SYNTAX, "InvalidLambdaFunction",
-                               "Invalid Lambda function: " STR_FMT,
-                               STR_ARG(action->lambda.function_arn));
+            return fault_about(arena, action->lambda.function_arn,
+                               fault_coded(arena, FAULT_SYNTAX, "InvalidLambdaFunction",
+                                           "Invalid Lambda function: " STR_FMT,
+                                           STR_ARG(action->lambda.function_arn)));
         return NULL;
     case ACTION_BOUNCE:
         if (action->bounce.smtp_reply_code.len == 0)
@@ -244,8 +264,6 @@ static bool text_ok(str text)
 static bool rule_text_ok(const struct receipt_rule *rule)
 {
     bool ok = true;
-    for (size_t i = 0; i < rule->recipient_count; i++)
-        ok = ok && text_ok(rule->recipients[i]);
     for (size_t i = 0; i < rule->action_count; i++)
         for (size_t f = 0; f < action_field_count; f++)
             if (action_fields[f].kind == rule->actions[i].kind)
@@ -336,8 +354,9 @@ const struct fault *rule_set_count(struct state *state, const struct call *call)
 
 const struct fault *rule_set_exists_already(struct arena *arena, str name)
 {
-    return fault_coded(arena, FAULT_CONFLICT, "AlreadyExists", "Rule set already exists: " STR_FMT,
-                       STR_ARG(name));
+    return fault_about(arena, name,
+                       fault_coded(arena, FAULT_CONFLICT, "AlreadyExists",
+                                   "Rule set already exists: " STR_FMT, STR_ARG(name)));
 }
 
 const struct fault *rule_set_create(struct state *state, const struct call *call, str name)
@@ -386,8 +405,10 @@ const struct fault *rule_set_delete(struct state *state, const struct call *call
         struct record active;
         TRY(active_get(state, call, &key, &active));
         if (!str_is_none(active.value) && str_eq(active.value, name))
-            return fault_coded(call->arena, FAULT_CONFLICT, "CannotDelete",
-                               "Cannot delete active rule set: " STR_FMT, STR_ARG(name));
+            return fault_about(call->arena, name,
+                               fault_coded(call->arena, FAULT_CONFLICT, "CannotDelete",
+                                           "Cannot delete active rule set: " STR_FMT,
+                                           STR_ARG(name)));
         struct record record;
         key = set_key(call->arena, call->caller->account, call->region, name);
         if (str_is_none(key))
@@ -448,18 +469,33 @@ static const struct fault *rules_with(const struct receipt_rule_set *set, size_t
     return NULL;
 }
 
-const struct fault *rule_create(struct state *state, const struct call *call, str rule_set,
-                                str after, const struct receipt_rule *rule, struct rule_test *test)
+/* What a rule is by itself, before anything is looked up. The rule as it is kept. */
+static const struct fault *check_rule(const struct call *call, const struct receipt_rule *given,
+                                      struct receipt_rule *ret_rule)
 {
+    TRY(rule_check_name(call->arena, given->name));
+    for (size_t i = 0; i < given->recipient_count; i++)
+        if (!text_ok(given->recipients[i]) || !recipient_ok(given->recipients[i]))
+            return bad(call->arena,
+                       "Invalid recipient: ", visible(given->recipients[i], call->arena));
+    return recipients_normal(given, call->arena, ret_rule);
+}
+
+const struct fault *rule_create(struct state *state, const struct call *call, str rule_set,
+                                str after, const struct receipt_rule *given, struct rule_test *test)
+{
+    struct receipt_rule kept;
+    const struct receipt_rule *rule = &kept;
     TRY(rule_set_check_name(call->arena, rule_set));
-    TRY(rule_check_name(call->arena, rule->name));
+    TRY(check_rule(call, given, &kept));
     for (int i = 0; i < RULE_SET_TRIES; i++) {
         uint64_t revision;
         struct receipt_rule_set set, next;
         TRY(rule_set_get(state, call, rule_set, &revision, &set));
         if (rule_find(&set, rule->name))
-            return fault_coded(call->arena, FAULT_CONFLICT, "AlreadyExists",
-                               "Rule already exists: " STR_FMT, STR_ARG(rule->name));
+            return fault_about(call->arena, rule->name,
+                               fault_coded(call->arena, FAULT_CONFLICT, "AlreadyExists",
+                                           "Rule already exists: " STR_FMT, STR_ARG(rule->name)));
         if (set.rule_count >= RULES_MAX)
             return fault_coded(call->arena, FAULT_LIMIT, "LimitExceeded", "Too many rules");
         size_t at = 0;
@@ -480,10 +516,12 @@ const struct fault *rule_create(struct state *state, const struct call *call, st
 }
 
 const struct fault *rule_update(struct state *state, const struct call *call, str rule_set,
-                                const struct receipt_rule *rule, struct rule_test *test)
+                                const struct receipt_rule *given, struct rule_test *test)
 {
+    struct receipt_rule kept;
+    const struct receipt_rule *rule = &kept;
     TRY(rule_set_check_name(call->arena, rule_set));
-    TRY(rule_check_name(call->arena, rule->name));
+    TRY(check_rule(call, given, &kept));
     for (int i = 0; i < RULE_SET_TRIES; i++) {
         uint64_t revision;
         struct receipt_rule_set set, next;
