@@ -42,7 +42,7 @@ def test_every_command_of_the_help_answers_or_says_that_it_is_not_built():
             assert told.returncode == 0 and told.stdout.startswith(f"sesame {name} - "), told
             assert sesame(name, "--help").stdout == told.stdout
     names = re.findall(r"^  sesame (\w+)", unbuilt, re.M)
-    assert set(names) == {"send", "log"}
+    assert set(names) == {"send"}
     for name in names:
         for arguments in ([name], [name, "--anything", "x"], ["help", name]):
             done = sesame(*arguments)

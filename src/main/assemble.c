@@ -353,6 +353,7 @@ static const struct fault *start_smtp(struct server *s)
         .spool = s->spool,
         .outside = &s->outside,
         .metrics = s->metrics,
+        .refusals = s->refusals,
     };
     return smtp_server_start(&settings, s->arena, &s->smtp_server);
 }
@@ -473,7 +474,9 @@ const struct fault *server_open(const struct config *config, struct arena *a,
     s->outside.journal =
         journal_to_fd(STDERR_FILENO, s->outside.clock, level_of(config->log_level));
     s->metrics = metrics_new(SERIES_MAX);
-    if (!s->metrics)
+    s->refusals =
+        refusals_new((size_t)config->refused_kept, config->refused_rate, s->outside.clock);
+    if (!s->metrics || !s->refusals)
         return &fault_no_memory;
     raise_descriptor_limit();
     s->started_as_root = geteuid() == 0;
@@ -521,6 +524,7 @@ bool server_close(struct server *s, int64_t deadline_ms)
         s->state->ops->close(s->state);
     setup_close(s->setup);
     tls_server_free(s->tls);
+    refusals_free(s->refusals);
     metrics_free(s->metrics);
     vault_close(&s->vault);
     data_dir_close(&s->dir);

@@ -17,6 +17,7 @@
 #include "services/lambda/lambda.h"
 #include "services/root_key.h"
 #include "services/s3/s3.h"
+#include "smtp/refusals.h"
 #include "smtp/server.h"
 #include "store/objects.h"
 
@@ -28,6 +29,7 @@ struct server {
     struct root_key root_key;
     struct root_key_file root_key_file;
     struct metrics *metrics;
+    struct refusals *refusals;
     struct state *state;
     struct worlds *worlds;
     struct objects *objects;

@@ -18,6 +18,7 @@ int command_check(int argc, char *const *argv);
 int command_serve(int argc, char *const *argv);
 int command_decrypt(int argc, char *const *argv);
 int command_explain(int argc, char *const *argv);
+int command_log(int argc, char *const *argv);
 int command_logs(int argc, char *const *argv);
 int command_policy(int argc, char *const *argv);
 int command_redrive(int argc, char *const *argv);

@@ -31,7 +31,7 @@ struct setting {
     bool no_flag;      /* a secret: other users can read a command line */
 };
 #define AT(member) offsetof(struct config, member)
-#define FOR_CLIENT (FOR_ASK | FOR_POLICY | FOR_EXPLAIN | FOR_LOGS)
+#define FOR_CLIENT (FOR_ASK | FOR_POLICY | FOR_EXPLAIN | FOR_LOGS | FOR_LOG)
 #define FOR_ANY    (FOR_SERVE | FOR_CLIENT | FOR_CHECK | FOR_DECRYPT)
 #define MB         (1024 * 1024ULL)
 
@@ -52,6 +52,10 @@ static const struct setting settings[] = {
   { "region",                   KIND_REGION,  AT(region),                  FOR_EXPLAIN,         NULL,               "NAME",                "where its rule set is; otherwise the server's" },
   { "account",                  KIND_ACCOUNT, AT(account),                 FOR_LOGS,            NULL,               "ID",                  "whose function; otherwise the server's" },
   { "region",                   KIND_REGION,  AT(region),                  FOR_LOGS,            NULL,               "NAME",                "where it is; otherwise the server's" },
+  { "account",                  KIND_ACCOUNT, AT(account),                 FOR_LOG,             NULL,               "ID",                  "only what this account's filters and rules refused" },
+  { "address",                  KIND_TEXT,    AT(address),                 FOR_LOG,             NULL,               "ADDRESS",             "only of this peer or network of peers; or to or from this mailbox or domain" },
+  { "limit",                    KIND_TEXT,    AT(limit),                   FOR_LOG,             "100",              "N",                   "at most so many, the newest; the most is 1000" },
+  { "follow",                   KIND_SWITCH,  AT(follow),                  FOR_LOG,             NULL,               NULL,                  "go on with those that come, until told to end" },
   { "request",                  KIND_TEXT,    AT(request),                 FOR_EXPLAIN,         NULL,               "FILE",                "a request in the words of the vectors, or a whole line of them; no server is asked; -: standard input" },
   { "policies",                 KIND_TEXT,    AT(policies),                FOR_EXPLAIN,         NULL,               "FILE",                "the policies that govern it" },
   { "exit-code",                KIND_SWITCH,  AT(exit_code),               FOR_EXPLAIN,         NULL,               NULL,                  "with --request and --rule: exit 1 when it would be denied" },
@@ -100,6 +104,8 @@ static const struct setting settings[] = {
   { "commands-max",             KIND_NUMBER,  AT(commands_max),            FOR_SERVE,           "1000",             "N",                   "commands without a message before the connection is closed",             10, 1000000000 },
   { "connections-max",          KIND_NUMBER,  AT(connections_max),         FOR_SERVE,           "2000",             "N",                   "SMTP connections in all",                                                1, 1000000 },
   { "connections-per-address",  KIND_NUMBER,  AT(connections_per_address), FOR_SERVE,           "",                 "N",                   "from one address; 0: any number. Default: 20, any number while all listeners are on loopback", 0, 1000000 },
+  { "refused-kept",             KIND_NUMBER,  AT(refused_kept),            FOR_SERVE,           "10000",            "N",                   "refusals kept in memory for `sesame log refused`",                       1, 1000000 },
+  { "refused-rate",             KIND_NUMBER,  AT(refused_rate),            FOR_SERVE,           "20",               "N",                   "of those, so many a second; of the others only the count",               1, 1000000 },
   { "command-timeout",          KIND_NUMBER,  AT(command_timeout),         FOR_SERVE,           "300",              "SECONDS",             "for one SMTP command",                                                   1, 86400 },
   { "message-timeout",          KIND_NUMBER,  AT(message_timeout),         FOR_SERVE,           "1800",             "SECONDS",             "for one message's bytes",                                                1, 86400 },
   { "workers",                  KIND_NUMBER,  AT(workers),                 FOR_SERVE,           "64",               "N",                   "deliveries at a time",                                                   1, 1024 },
@@ -286,8 +292,9 @@ static const struct fault *give(struct reading *r, const struct setting *s, str 
 
 static const struct fault *give_operand(struct reading *r, unsigned command, str word, size_t room)
 {
-    const size_t most =
-        command & FOR_CHECK ? room : command & (FOR_POLICY | FOR_DECRYPT | FOR_LOGS) ? 1 : 0;
+    const size_t most = command & FOR_CHECK                                         ? room
+                        : command & (FOR_POLICY | FOR_DECRYPT | FOR_LOGS | FOR_LOG) ? 1
+                                                                                    : 0;
     if (r->operand_count >= most)
         return fault(r->arena, FAULT_SYNTAX, NULL,
                      "there is no place for \"" STR_FMT "\" here; flags begin with --",

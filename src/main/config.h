@@ -28,14 +28,17 @@ struct config {
     str rule;                                       /* SET/RULE: explain, policy */
     str request, policies;                          /* explain */
     bool exit_code;
+    str address, limit; /* log */
+    bool follow;
     str kms_api, metadata, output; /* decrypt */
-    const str *operands; /* check: files; policy: at most one, the kind; decrypt: one object; logs: the function */
+    const str *operands; /* check: files; policy: at most one, the kind; decrypt: one object; logs: the function; log: which */
     size_t operand_count;
     str type, target, rule_arn; /* check */
     str kind, bucket, prefix, bucket_owner, bucket_key, role, key, topic, topic_key, function;
     uint64_t message_max, rcpt_max, line_max, errors_max, commands_max;
     uint64_t connections_max,
         connections_per_address; /* NUMBER_UNSET: none while all listeners are on loopback */
+    uint64_t refused_kept, refused_rate;
     uint64_t command_timeout, message_timeout; /* seconds */
     uint64_t workers, api_workers, loops;
     str public_url, sns_targets;
@@ -55,6 +58,7 @@ enum {
     FOR_CHECK = 16,
     FOR_DECRYPT = 32,
     FOR_LOGS = 64,
+    FOR_LOG = 128,
 };
 
 /* Reads argv behind the command's name, the environment and the config file. Everything lives in

@@ -19,10 +19,9 @@ static const struct fault *on_mail(struct smtp_gatekeeper *keeper, const struct 
     return NULL;
 }
 
-static enum smtp_answer on_rcpt(struct smtp_pass *pass, const struct envelope *e,
-                                const struct forward_path *to)
+static enum smtp_answer answer_of(enum gate_answer answer)
 {
-    switch (gate_rcpt((struct gate_pass *)pass, e, to)) {
+    switch (answer) {
     case GATE_TAKE:
         return SMTP_TAKE;
     case GATE_NO_MAILBOX:
@@ -35,6 +34,16 @@ static enum smtp_answer on_rcpt(struct smtp_pass *pass, const struct envelope *e
         return SMTP_LATER;
     }
     return SMTP_LATER;
+}
+
+static struct smtp_verdict on_rcpt(struct smtp_pass *pass, const struct envelope *e,
+                                   const struct forward_path *to)
+{
+    const struct gate_verdict v = gate_rcpt((struct gate_pass *)pass, e, to);
+    return (struct smtp_verdict) { .answer = answer_of(v.answer),
+                                   .reason = gate_reason_label(v.reason),
+                                   .accounts = v.accounts,
+                                   .why = v.why };
 }
 
 static const struct fault *on_entries(struct smtp_pass *pass, const struct envelope *e,

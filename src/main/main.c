@@ -22,12 +22,12 @@ const struct command commands[] = {
     { "policy",  FOR_POLICY, command_policy, "print the policies that a rule needs: [KIND] --rule SET/RULE, of a server or with --bucket NAME ..." },
     { "check",   FOR_CHECK, command_check,   "would AWS take these policies, and do they say what is meant: FILE..." },
     { "decrypt", FOR_DECRYPT, command_decrypt, "open a message that the S3 action encrypted: s3://BUCKET/KEY, or FILE --metadata FILE" },
+    { "log",     FOR_LOG,   command_log,     "who was turned away of late, and why: refused" },
     { "logs",    FOR_LOGS,  command_logs,    "what a Lambda function printed lately: FUNCTION" },
     { "redrive", FOR_ASK,   command_redrive, "put a dead letter back into the queue: --message ID" },
     { "version", 0,         command_version, "print the version" },
     { "help",    0,         command_help,    "print this, or with a command's name its settings" },
     { "send",    0,         NULL,            "send a test message" },
-    { "log",     0,         NULL,            "show refused connections and recipients" },
 };
 /* clang-format on */
 const size_t command_count = sizeof commands / sizeof commands[0];
@@ -74,6 +74,8 @@ static void print_tables(void)
     config_markdown(FOR_SERVE, &text);
     buf_add(&text, STR("[ask]\n"));
     config_markdown(FOR_ASK, &text);
+    buf_add(&text, STR("[log]\n"));
+    config_markdown(FOR_LOG, &text);
     buf_add(&text, STR("[decrypt]\n"));
     config_markdown(FOR_DECRYPT, &text);
     fwrite(text.ptr, 1, text.len, stdout);

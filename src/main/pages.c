@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/percent.h"
 #include "mail/envelope.h"
+#include "main/refused.h"
 #include "receive/history.h"
 #include "receive/rehearse.h"
 #include "receive/timeline.h"
@@ -192,6 +193,17 @@ static const struct fault *on_setups(struct server *s, const struct own_page *pa
     return NULL;
 }
 
+static const struct fault *on_refused(struct server *s, const struct own_page *page, str segment,
+                                      struct arena *a, struct own_answer *answer)
+{
+    (void)segment;
+    const struct refused_asked asked = { .account = parameter(page->query, "account", a),
+                                         .address = parameter(page->query, "address", a),
+                                         .limit = parameter(page->query, "limit", a),
+                                         .after = parameter(page->query, "after", a) };
+    return refused_write(s->refusals, &asked, a, &answer->text);
+}
+
 /* ---- what a rule needs, and what it would meet ---- */
 
 struct rule_asked {
@@ -374,6 +386,7 @@ static const struct page pages[] = {
     { "GET",  "messages",           false, on_messages },
     { "GET",  "messages/*",         false, on_message  },
     { "POST", "messages/*/redrive", false, on_redrive  },
+    { "GET",  "refused",            false, on_refused  },
     { "GET",  "setups",             false, on_setups   },
     { "GET",  "policies",           false, on_policies },
     { "GET",  "explain",            false, on_explain  },

@@ -4,6 +4,7 @@
 #include "base/random_id.h"
 #include "receive/head.h"
 #include "services/ses/filters.h"
+#include "services/ses/identities.h"
 #include "services/ses/recipients.h"
 
 struct gate_pass {
@@ -11,12 +12,18 @@ struct gate_pass {
     const struct world *world;
     struct arena *arena;
     str peer; /* its address */
+    struct network network;
+    bool has_network; /* else no filter can speak of it */
     bool tls;
 };
 
-struct candidate { /* an account that would take the recipient */
+struct answered { /* what one account says to a recipient, and on what ground */
+    enum gate_answer answer;
+    enum gate_reason reason;
     str account;
-    const struct receipt_rule_set *set;
+    const struct receipt_rule_set *set;  /* its active one */
+    const struct receipt_rule *rule;     /* which wants TLS; or would match, were it enabled */
+    const struct receipt_filter *filter; /* which blocks the peer */
 };
 
 static void let_go(void *world)
@@ -35,6 +42,7 @@ const struct fault *gate_mail(struct gate *gate, const struct peer *peer, struct
     };
     if (peer->address.len && str_is_none(pass->peer))
         return &fault_no_memory;
+    pass->has_network = filter_peer_read(pass->peer, &pass->network);
     pass->world = gate->now(gate->worlds);
     if (!arena_on_reset(a, let_go, (void *)(uintptr_t)pass->world)) {
         world_unref(pass->world);
@@ -44,73 +52,210 @@ const struct fault *gate_mail(struct gate *gate, const struct peer *peer, struct
     return NULL;
 }
 
+/* ---- the answer ---- */
+
 /* What one account says to the recipient: ses-receiving spec 6.2. Its filters come first (spec 1): who
  * is blocked is not told which mailboxes there are. */
-static enum gate_answer ask_account(const struct gate_pass *pass, str account,
-                                    const struct mailbox *rcpt,
-                                    const struct receipt_rule_set **ret_set)
+static struct answered ask_account(const struct gate_pass *pass, str account,
+                                   const struct mailbox *rcpt)
 {
-    const struct receipt_rule_set *set = rule_set_active(pass->world, account, pass->gate->region);
-    if (filters_block(filters_find(pass->world, account, pass->gate->region), pass->peer))
-        return GATE_BLOCKED;
-    if (!set)
-        return GATE_NO_MAILBOX;
-    bool matched = false, needs_tls = false;
-    for (size_t i = 0; i < set->rule_count; i++) {
-        const struct receipt_rule *rule = &set->rules[i];
-        if (!rule->enabled || !rule_matches(rule, rcpt))
-            continue;
-        matched = true;
-        needs_tls = needs_tls || rule->tls_required;
+    str region = pass->gate->region;
+    struct answered a = { .answer = GATE_NO_MAILBOX,
+                          .reason = GATE_REASON_NO_RULE,
+                          .account = account,
+                          .set = rule_set_active(pass->world, account, region) };
+    const struct receipt_filter *filter =
+        pass->has_network
+            ? filters_judge(filters_find(pass->world, account, region), &pass->network)
+            : NULL;
+    if (filter && !filter->allow) {
+        a.answer = GATE_BLOCKED;
+        a.reason = GATE_REASON_FILTER;
+        a.filter = filter;
+        return a;
     }
-    if (!matched)
-        return GATE_NO_MAILBOX;
-    if (needs_tls && !pass->tls)
-        return GATE_NEEDS_TLS; /* any enabled matching rule: spec 2.2, U2 */
-    *ret_set = set;
-    return GATE_TAKE;
+    if (!a.set) {
+        a.reason = GATE_REASON_NO_ACTIVE_SET;
+        return a;
+    }
+    bool matched = false;
+    const struct receipt_rule *off = NULL, *needs_tls = NULL;
+    for (size_t i = 0; i < a.set->rule_count; i++) {
+        const struct receipt_rule *rule = &a.set->rules[i];
+        if (!rule_matches(rule, rcpt))
+            continue;
+        if (!rule->enabled) {
+            off = off ? off : rule;
+            continue;
+        }
+        matched = true;
+        if (rule->tls_required && !needs_tls)
+            needs_tls = rule;
+    }
+    if (!matched) {
+        a.rule = off;
+    } else if (needs_tls && !pass->tls) { /* any enabled matching rule: spec 2.2, U2 */
+        a.answer = GATE_NEEDS_TLS;
+        a.reason = GATE_REASON_NEEDS_TLS;
+        a.rule = needs_tls;
+    } else {
+        a.answer = GATE_TAKE;
+        a.reason = GATE_REASON_NONE;
+    }
+    return a;
 }
 
-/* The accounts that take the recipient, oldest first. Each account decides for itself, so that one
- * which demands TLS does not turn away the mail of another. The answer when nobody takes it is the
- * one most worth hearing. */
-static enum gate_answer ask_accounts(const struct gate_pass *pass, const struct mailbox *rcpt,
-                                     struct candidate **ret_takers, size_t *ret_count)
+struct answers { /* of every account that holds the recipient's domain, oldest first */
+    const struct answered *list;
+    size_t count;
+    const struct answered *first_taker;
+};
+
+static const struct fault *ask_accounts(const struct gate_pass *pass, const struct mailbox *rcpt,
+                                        struct answers *ret_answers)
 {
     const str *accounts;
     size_t count;
-    if (accounts_receiving(pass->world, pass->gate->region, rcpt->domain, pass->arena, &accounts,
-                           &count))
-        return GATE_LATER;
-    struct candidate *takers = ARENA_ARRAY(pass->arena, struct candidate, count ? count : 1);
-    if (!takers)
-        return GATE_LATER;
-    enum gate_answer otherwise = GATE_NO_MAILBOX;
-    size_t taken = 0;
+    TRY(accounts_receiving(pass->world, pass->gate->region, rcpt->domain, pass->arena, &accounts,
+                           &count));
+    struct answered *list = ARENA_ARRAY(pass->arena, struct answered, count + 1);
+    if (!list)
+        return &fault_no_memory;
+    *ret_answers = (struct answers) { .list = list, .count = count };
     for (size_t i = 0; i < count; i++) {
-        const struct receipt_rule_set *set;
-        enum gate_answer answer = ask_account(pass, accounts[i], rcpt, &set);
-        if (answer == GATE_TAKE)
-            takers[taken++] = (struct candidate) { .account = accounts[i], .set = set };
-        else if (answer == GATE_NEEDS_TLS || otherwise == GATE_NO_MAILBOX)
-            otherwise = answer;
+        list[i] = ask_account(pass, accounts[i], rcpt);
+        if (list[i].answer == GATE_TAKE && !ret_answers->first_taker)
+            ret_answers->first_taker = &list[i];
     }
-    *ret_takers = takers;
-    *ret_count = taken;
-    return taken ? GATE_TAKE : otherwise;
+    return NULL;
 }
 
-enum gate_answer gate_rcpt(struct gate_pass *pass, const struct envelope *e,
-                           const struct forward_path *rcpt)
+/* ---- why not, for the operator ---- */
+
+str gate_reason_label(enum gate_reason reason)
+{
+    static const str labels[] = {
+#define X(name, label) [GATE_REASON_##name] = STR_INIT(label),
+        GATE_REASONS(X)
+#undef X
+    };
+    return labels[reason];
+}
+
+/* Somebody began to verify the domain or one above it, and did not end. */
+static const struct identity *find_unverified(const struct gate_pass *pass, str domain)
+{
+    char room[DOMAIN_ROOM];
+    str rest = { room, domain_normal_to(room, domain) }, label;
+    for (bool more = true; more && rest.len > 0; more = str_cut(rest, '.', &label, &rest)) {
+        const struct identity *identity;
+        if (identity_next(pass->world, pass->gate->region, rest, STR_NONE, &identity))
+            return identity;
+    }
+    return NULL;
+}
+
+static void say_nobody(const struct gate_pass *pass, const struct mailbox *rcpt, struct buf *out)
+{
+    const struct identity *identity = find_unverified(pass, rcpt->domain);
+    buf_addf(out, "no account has verified " STR_FMT " or a domain above it in " STR_FMT,
+             STR_ARG(rcpt->domain), STR_ARG(pass->gate->region));
+    if (identity)
+        buf_addf(out, ": with account " STR_FMT " the identity " STR_FMT " is " STR_FMT,
+                 STR_ARG(identity->account), STR_ARG(identity->domain),
+                 STR_ARG(identity_status_name(identity->status)));
+}
+
+static void say_account(const struct gate_pass *pass, const struct answered *a, struct buf *out)
+{
+    str region = pass->gate->region;
+    switch (a->reason) {
+    case GATE_REASON_FILTER:
+        buf_addf(out,
+                 "the filter \"" STR_FMT "\" of account " STR_FMT " in " STR_FMT " blocks " STR_FMT
+                 ", where " STR_FMT " lies, and none of its filters allows it",
+                 STR_ARG(a->filter->name), STR_ARG(a->account), STR_ARG(region),
+                 STR_ARG(a->filter->cidr), STR_ARG(pass->peer));
+        return;
+    case GATE_REASON_NO_ACTIVE_SET:
+        buf_addf(out, "account " STR_FMT " has no active rule set in " STR_FMT, STR_ARG(a->account),
+                 STR_ARG(region));
+        return;
+    case GATE_REASON_NO_RULE:
+        buf_addf(out,
+                 "no enabled rule of \"" STR_FMT "\", the active rule set of account " STR_FMT
+                 " in " STR_FMT ", matches the recipient",
+                 STR_ARG(a->set->name), STR_ARG(a->account), STR_ARG(region));
+        if (a->rule)
+            buf_addf(out, "; its rule \"" STR_FMT "\" would, and is disabled",
+                     STR_ARG(a->rule->name));
+        return;
+    case GATE_REASON_NEEDS_TLS:
+        buf_addf(
+            out,
+            "the rule \"" STR_FMT "\" of \"" STR_FMT "\", the active rule set of account " STR_FMT
+            " in " STR_FMT ", has TlsPolicy Require, and the session is in the clear",
+            STR_ARG(a->rule->name), STR_ARG(a->set->name), STR_ARG(a->account), STR_ARG(region));
+        return;
+    case GATE_REASON_NO_IDENTITY:
+    case GATE_REASON_LOCAL:
+    case GATE_REASON_NONE:
+        return;
+    }
+}
+
+enum { WHY_MAX = 4096 };
+
+static struct gate_verdict explain(const struct gate_pass *pass, const struct mailbox *rcpt,
+                                   const struct answers *answers, struct gate_verdict verdict)
+{
+    AUTO_BUF why = buf_new(WHY_MAX);
+    AUTO_BUF accounts = buf_new(WHY_MAX);
+    if (answers->count == 0)
+        say_nobody(pass, rcpt, &why);
+    for (size_t i = 0; i < answers->count; i++) {
+        if (i)
+            buf_add(&why, STR(". And "));
+        say_account(pass, &answers->list[i], &why);
+        buf_addf(&accounts, "%s" STR_FMT, i ? " " : "", STR_ARG(answers->list[i].account));
+    }
+    /* Whoever shares a domain with hundreds of accounts reads of the first. */
+    verdict.why = arena_str(pass->arena, buf_str(&why));
+    verdict.accounts = arena_str(pass->arena, buf_str(&accounts));
+    return verdict;
+}
+
+/* Each account decides for itself, so that one which demands TLS does not turn away the mail of
+ * another. The answer when nobody takes it is the one most worth hearing. */
+struct gate_verdict gate_rcpt(struct gate_pass *pass, const struct envelope *e,
+                              const struct forward_path *rcpt)
 {
     (void)e;
-    struct candidate *takers;
-    size_t count;
-    return ask_accounts(pass, &rcpt->mailbox, &takers, &count);
+    struct answers answers;
+    if (ask_accounts(pass, &rcpt->mailbox, &answers))
+        return (struct gate_verdict) { .answer = GATE_LATER,
+                                       .reason = GATE_REASON_LOCAL,
+                                       .why = STR("memory for the transaction ran out") };
+    if (answers.first_taker)
+        return (struct gate_verdict) { .answer = GATE_TAKE };
+    struct gate_verdict verdict = { .answer = GATE_NO_MAILBOX, .reason = GATE_REASON_NO_IDENTITY };
+    for (size_t i = 0; i < answers.count; i++) {
+        const struct answered *a = &answers.list[i];
+        bool louder = (a->answer == GATE_NEEDS_TLS && verdict.answer != GATE_NEEDS_TLS) ||
+                      (a->answer == GATE_BLOCKED && verdict.answer == GATE_NO_MAILBOX);
+        if (i == 0 || louder) {
+            verdict.answer = a->answer;
+            verdict.reason = a->reason;
+        }
+    }
+    return explain(pass, &rcpt->mailbox, &answers, verdict);
 }
 
+/* ---- the entries ---- */
+
 struct share { /* one account's part of the transaction */
-    struct candidate who;
+    str account;
+    const struct receipt_rule_set *set;
     struct forward_path *rcpt_to;
     size_t rcpt_count;
 };
@@ -119,11 +264,11 @@ struct shares {
     size_t count, room;
 };
 
-static struct share *share_of(struct shares *shares, const struct candidate *who, size_t rcpt_max,
+static struct share *share_of(struct shares *shares, const struct answered *who, size_t rcpt_max,
                               struct arena *a)
 {
     for (size_t i = 0; i < shares->count; i++) {
-        if (str_eq(shares->list[i].who.account, who->account))
+        if (str_eq(shares->list[i].account, who->account))
             return &shares->list[i];
     }
     if (shares->count == shares->room) {
@@ -140,7 +285,7 @@ static struct share *share_of(struct shares *shares, const struct candidate *who
     if (!rcpt_to)
         return NULL;
     struct share *made = &shares->list[shares->count++];
-    *made = (struct share) { .who = *who, .rcpt_to = rcpt_to };
+    *made = (struct share) { .account = who->account, .set = who->set, .rcpt_to = rcpt_to };
     return made;
 }
 
@@ -148,14 +293,15 @@ static const struct fault *share_out(const struct gate_pass *pass, const struct 
                                      struct arena *a, struct shares *shares)
 {
     for (size_t i = 0; i < e->rcpt_count; i++) {
-        struct candidate *takers;
-        size_t count;
-        /* The same world, so the same answer as at RCPT. */
-        if (ask_accounts(pass, &e->rcpt_to[i].mailbox, &takers, &count) != GATE_TAKE)
+        struct answers answers;
+        TRY(ask_accounts(pass, &e->rcpt_to[i].mailbox, &answers));
+        if (!answers.first_taker) /* the same world, so the same answer as at RCPT */
             return fault(a, FAULT_UNAVAILABLE, NULL, "no account takes " STR_FMT " any more",
                          STR_ARG(e->rcpt_to[i].text));
-        for (size_t t = 0; t < count; t++) {
-            struct share *share = share_of(shares, &takers[t], e->rcpt_count - i, a);
+        for (size_t t = 0; t < answers.count; t++) {
+            if (answers.list[t].answer != GATE_TAKE)
+                continue;
+            struct share *share = share_of(shares, &answers.list[t], e->rcpt_count - i, a);
             if (!share)
                 return &fault_no_memory;
             share->rcpt_to[share->rcpt_count++] = e->rcpt_to[i];
@@ -169,7 +315,7 @@ static const struct fault *make_entry(const struct gate_pass *pass, const struct
                                       struct spool_entry *entry)
 {
     char id[MESSAGE_ID_LEN + 1];
-    struct head head = { .account = share->who.account,
+    struct head head = { .account = share->account,
                          .region = pass->gate->region,
                          .envelope = *whole };
     head.envelope.message_id = arena_str(a, random_message_id(pass->gate->outside->entropy, id));
@@ -183,7 +329,7 @@ static const struct fault *make_entry(const struct gate_pass *pass, const struct
     *entry = (struct spool_entry) { .id = head.envelope.message_id,
                                     .kind = SPOOL_MAIL,
                                     .head = arena_str(a, buf_str(&bytes)),
-                                    .rules = share->who.set->text };
+                                    .rules = share->set->text };
     return bytes.failed || !entry->id.ptr || !entry->head.ptr ? &fault_no_memory : NULL;
 }
 

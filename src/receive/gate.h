@@ -26,6 +26,26 @@ enum gate_answer {
     GATE_LATER,      /* cannot tell now */
 };
 
+/* Why, as a word for metrics. */
+#define GATE_REASONS(X)                                                                                                \
+    X(NONE, "") X(NO_IDENTITY, "no_identity") X(NO_ACTIVE_SET, "no_active_set") X(NO_RULE, "no_rule")                  \
+    X(NEEDS_TLS, "needs_tls") X(FILTER, "filter") X(LOCAL, "local_error")
+enum gate_reason {
+#define X(name, label) GATE_REASON_##name,
+    GATE_REASONS(X)
+#undef X
+};
+str gate_reason_label(enum gate_reason);
+
+/* What a recipient came to. The texts live in the transaction's arena. They are for the operator: a
+ * peer is told no more than the answer. */
+struct gate_verdict {
+    enum gate_answer answer;
+    enum gate_reason reason;
+    str accounts; /* whose refusal it is, blanks between them; empty: nobody's */
+    str why;      /* of a refusal, one sentence for each of them */
+};
+
 struct gate_pass; /* one transaction's world and what its recipients came to */
 
 /* The pass lives in the arena and lets its world go when that is reset. */
@@ -33,8 +53,8 @@ const struct fault *gate_mail(struct gate *, const struct peer *, struct arena *
                               struct gate_pass **ret_pass);
 
 /* GATE_TAKE notes for whom the recipient is taken; `envelope` holds those taken so far. */
-enum gate_answer gate_rcpt(struct gate_pass *, const struct envelope *,
-                           const struct forward_path *);
+struct gate_verdict gate_rcpt(struct gate_pass *, const struct envelope *,
+                              const struct forward_path *);
 
 /* The entries to commit, one for each account that has recipients: the first accepted recipient's
  * account first (the oldest, where several own its domain). Each has an id of its own and the rule

@@ -186,7 +186,7 @@ static struct smtp_turn commit(struct connection *c)
 static void say(struct connection *c, const struct smtp_turn *turn)
 {
     if (turn->refused)
-        saw_refusal(c->lane->watching, c->session, turn, smtp_envelope(c->session));
+        saw_refusal(c->lane->watching, c->listener->region, &smtp_envelope(c->session)->peer, turn);
     if (turn->reply.len == 0)
         return;
     buf_add(&c->said, turn->reply);

@@ -9,7 +9,7 @@
 #include "smtp/reply.h"
 #include "smtp/session.h"
 
-enum { REPLY_ROOM = 640, TOKEN_MAX = 32, PEER_ADDRESS_MAX = 64, EHLO_MAX = 255 };
+enum { REPLY_ROOM = 640, TOKEN_MAX = 32, PEER_ADDRESS_MAX = 64, EHLO_MAX = 255, SENDER_MAX = 256 };
 
 struct smtp_session {
     const struct smtp_settings *settings;
@@ -37,14 +37,18 @@ struct smtp_session {
     unsigned line_unfit; /* too long (or no memory): the reply when its end comes */
 
     char *ehlo;
-    char address[PEER_ADDRESS_MAX], token[TOKEN_MAX];
-    size_t token_len;
+    char address[PEER_ADDRESS_MAX], token[TOKEN_MAX], sender[SENDER_MAX];
+    size_t token_len, sender_len; /* sender: as much as fits of MAIL's, for who sees the refusal */
     char reply[REPLY_ROOM];
 };
 
 /* A turn that says this. A refusal is counted, and may become the last one. */
 struct smtp_turn session_say(struct smtp_session *, unsigned reply);
 struct smtp_turn session_wish(struct smtp_session *, enum smtp_wish); /* and wait when it wants an answer */
+
+/* MAIL's path as written, for those who see a refusal, also when the transaction has ended. */
+void session_remember_sender(struct smtp_session *, str path);
+str session_sender(const struct smtp_session *);
 
 /* Back to READY (GREET before any EHLO); the turn gets WISH_ABANDON when there was a draft. */
 void session_end_transaction(struct smtp_session *, struct smtp_turn *);

@@ -60,7 +60,8 @@ static void turn_away(struct door *door, int fd, str address, unsigned reply)
     ssize_t sent = send(fd, line, len, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)sent; /* an empty socket has room for a line; if not, so be it */
     close(fd);
-    saw_connection_refused(&door->loop->server->watching, address, reply);
+    saw_connection_refused(&door->loop->server->watching, door->listener->region, address, reply,
+                           (str) { line, len });
 }
 
 static void let_in(struct door *door, int fd, str address)
@@ -235,7 +236,8 @@ static const struct fault *prepare(struct smtp_server *server, struct arena *are
         server->listeners[i].settings.offer_tls =
             settings->listeners[i].settings.offer_tls && settings->tls;
     }
-    server->watching = watching_begin(settings->metrics, settings->outside->journal);
+    server->watching =
+        watching_begin(settings->metrics, settings->outside->journal, settings->refusals);
     for (unsigned i = 0; i < server->loop_count; i++)
         TRY(open_loop(server, &server->loops[i], arena));
     for (unsigned i = 0; i < server->loop_count; i++) {

@@ -28,10 +28,11 @@ struct smtp_server_settings {
     struct spool *spool;
     struct outside *outside;
     struct metrics *metrics;
+    struct refusals *refusals; /* smtp/refusals.h; NULL: they are not kept */
 };
 
 struct smtp_server;
-/* The listeners are copied; spool, tls, outside, metrics and gatekeepers must outlive the server. The
+/* The listeners are copied; spool, tls, outside, metrics, refusals and gatekeepers must outlive the server. The
  * arena keeps the addresses. */
 const struct fault *smtp_server_start(const struct smtp_server_settings *, struct arena *,
                                       struct smtp_server **ret_server);

@@ -25,11 +25,16 @@ static const struct fault *gate_mail(struct smtp_gatekeeper *g, const struct pee
     return NULL;
 }
 
-static enum smtp_answer gate_rcpt(struct smtp_pass *pass, const struct envelope *e,
-                                  const struct forward_path *path)
+static struct smtp_verdict gate_rcpt(struct smtp_pass *pass, const struct envelope *e,
+                                     const struct forward_path *path)
 {
     (void)pass, (void)e;
-    return str_eq(path->mailbox.local_part, STR("nobody")) ? SMTP_NO_MAILBOX : SMTP_TAKE;
+    if (!str_eq(path->mailbox.local_part, STR("nobody")))
+        return (struct smtp_verdict) { SMTP_TAKE };
+    return (struct smtp_verdict) { .answer = SMTP_NO_MAILBOX,
+                                   .reason = STR("no_rule"),
+                                   .accounts = STR("111122223333"),
+                                   .why = STR("no rule matches") };
 }
 
 static const struct fault *gate_entries(struct smtp_pass *pass, const struct envelope *e,

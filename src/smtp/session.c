@@ -100,6 +100,25 @@ struct smtp_turn session_wish(struct smtp_session *s, enum smtp_wish wish)
     return (struct smtp_turn) { .wish = wish };
 }
 
+void session_remember_sender(struct smtp_session *s, str path)
+{
+    s->sender_len = copy_into(s->sender, sizeof s->sender, path).len;
+}
+
+str session_sender(const struct smtp_session *s)
+{
+    return (str) { s->sender, s->sender_len };
+}
+
+/* The refusal of a message, at its end. */
+static struct smtp_turn say_of_message(struct smtp_session *s, unsigned reply)
+{
+    struct smtp_turn turn = session_say(s, reply);
+    turn.about = ABOUT_MESSAGE;
+    turn.sender = session_sender(s);
+    return turn;
+}
+
 void session_end_transaction(struct smtp_session *s, struct smtp_turn *turn)
 {
     if (s->draft && turn->wish == WISH_NONE)
@@ -136,7 +155,7 @@ struct smtp_turn smtp_hang_up(struct smtp_session *s, enum smtp_hang_up why)
 
 static struct smtp_turn refuse_message(struct smtp_session *s, unsigned reply)
 {
-    struct smtp_turn turn = session_say(s, reply);
+    struct smtp_turn turn = say_of_message(s, reply);
     session_end_transaction(s, &turn);
     return turn;
 }
@@ -196,7 +215,9 @@ static struct smtp_turn end_of_chunk(struct smtp_session *s)
         unsigned reply = s->chunk_unfit;
         s->chunk_unfit = REPLY_NONE;
         s->chunk_open = false;
-        return session_say(s, reply);
+        bool misplaced =
+            reply == REPLY_NEED_EHLO || reply == REPLY_NEED_MAIL || reply == REPLY_NEED_RCPT;
+        return misplaced ? session_say(s, reply) : say_of_message(s, reply);
     }
     s->chunk_open = false;
     if (s->chunk_last)
@@ -353,7 +374,7 @@ static struct smtp_turn commit_granted(struct smtp_session *s, const struct faul
     s->draft = false; /* the spool took it over */
     if (!fault)
         s->errors = s->commands = 0;
-    struct smtp_turn turn = session_say(s, fault ? smtp_reply_of_fault(fault) : REPLY_TAKEN);
+    struct smtp_turn turn = say_of_message(s, fault ? smtp_reply_of_fault(fault) : REPLY_TAKEN);
     session_end_transaction(s, &turn);
     return turn;
 }

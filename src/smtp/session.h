@@ -22,16 +22,6 @@ enum smtp_wish {
     WISH_NONE, WISH_START_TLS, WISH_OPEN_DRAFT, WISH_WRITE_DRAFT, WISH_COMMIT, WISH_ABANDON, WISH_CLOSE,
 };
 
-/* A turn is about one command or one stretch of a message at most; feed the rest again. */
-struct smtp_turn {
-    str reply;               /* send this first; lives until the next call */
-    enum smtp_wish wish;
-    str data;                /* WISH_WRITE_DRAFT: dots already removed; a view of the bytes fed */
-    size_t consumed;         /* of the bytes fed */
-    unsigned refused;        /* 0, or the enum smtp_reply (smtp/reply.h) of the refusal in `reply` */
-    str about;               /* refused RCPT, MAIL: the path as written; lives like `reply` */
-};
-
 /* May it be taken now? Asked at MAIL and RCPT; answered from the world that MAIL took. Filled in by
  * main from receive/gate.h. */
 enum smtp_answer {
@@ -41,11 +31,32 @@ enum smtp_answer {
     SMTP_BLOCKED,    /* 550 5.7.1: an IP filter */
     SMTP_LATER,      /* 451 4.3.0: cannot tell now */
 };
+struct smtp_verdict { /* the texts are for the operator: a peer hears the answer's reply, not why */
+    enum smtp_answer answer;
+    str reason;   /* a word for metrics */
+    str accounts; /* whose answer a refusal is, blanks between them */
+    str why;      /* one sentence */
+};
+
+enum smtp_about { ABOUT_COMMAND, ABOUT_SENDER, ABOUT_RECIPIENT, ABOUT_MESSAGE };
+
+/* A turn is about one command or one stretch of a message at most; feed the rest again. */
+struct smtp_turn {
+    str reply;               /* send this first; lives until the next call */
+    enum smtp_wish wish;
+    str data;                /* WISH_WRITE_DRAFT: dots already removed; a view of the bytes fed */
+    size_t consumed;         /* of the bytes fed */
+    unsigned refused;        /* 0, or the enum smtp_reply (smtp/reply.h) of the refusal in `reply` */
+    enum smtp_about about;   /* what was refused */
+    str path, sender;        /* its path as written; of a recipient or message, MAIL's. They live like `reply` */
+    struct smtp_verdict verdict; /* of a refused recipient; lives like `reply` */
+};
+
 struct smtp_pass; /* one transaction's world; lives in its arena, released with it */
 struct smtp_gatekeeper {
     const struct fault *(*mail)(struct smtp_gatekeeper *, const struct peer *, const struct reverse_path *,
                                 struct arena *, struct smtp_pass **ret_pass);
-    enum smtp_answer (*rcpt)(struct smtp_pass *, const struct envelope *, const struct forward_path *);
+    struct smtp_verdict (*rcpt)(struct smtp_pass *, const struct envelope *, const struct forward_path *);
     /* The entries to commit, the first accepted recipient's account first: its id is what 250 names. */
     const struct fault *(*entries)(struct smtp_pass *, const struct envelope *, struct arena *,
                                    struct spool_entry **ret_entries, size_t *ret_count);

@@ -26,12 +26,12 @@ static const struct fault *mail(struct smtp_gatekeeper *g, const struct peer *pe
     return str_eq(path->text, STR("no")) ? &unavailable : NULL;
 }
 
-static enum smtp_answer rcpt(struct smtp_pass *pass, const struct envelope *e,
-                             const struct forward_path *path)
+static struct smtp_verdict rcpt(struct smtp_pass *pass, const struct envelope *e,
+                                const struct forward_path *path)
 {
     if (!pass || e->rcpt_count >= 4)
         abort();
-    return path->text.len % 5 == 4 ? SMTP_NO_MAILBOX : SMTP_TAKE;
+    return (struct smtp_verdict) { path->text.len % 5 == 4 ? SMTP_NO_MAILBOX : SMTP_TAKE };
 }
 
 static void must(bool holds)

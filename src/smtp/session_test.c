@@ -39,17 +39,17 @@ static const struct fault *mail(struct smtp_gatekeeper *g, const struct peer *pe
     return NULL;
 }
 
-static enum smtp_answer rcpt(struct smtp_pass *pass, const struct envelope *envelope,
-                             const struct forward_path *path)
+static struct smtp_verdict rcpt(struct smtp_pass *pass, const struct envelope *envelope,
+                                const struct forward_path *path)
 {
     assert_non_null(pass);
     str local = path->mailbox.local_part;
     if (str_eq(local, STR("tls")))
-        return envelope->peer.tls ? SMTP_TAKE : SMTP_NEEDS_TLS;
-    return str_eq(local, STR("nobody"))    ? SMTP_NO_MAILBOX
-           : str_eq(local, STR("blocked")) ? SMTP_BLOCKED
-           : str_eq(local, STR("later"))   ? SMTP_LATER
-                                           : SMTP_TAKE;
+        return (struct smtp_verdict) { envelope->peer.tls ? SMTP_TAKE : SMTP_NEEDS_TLS };
+    return (struct smtp_verdict) { str_eq(local, STR("nobody"))    ? SMTP_NO_MAILBOX
+                                   : str_eq(local, STR("blocked")) ? SMTP_BLOCKED
+                                   : str_eq(local, STR("later"))   ? SMTP_LATER
+                                                                   : SMTP_TAKE };
 }
 
 static void take(struct around *a)

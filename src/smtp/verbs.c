@@ -203,11 +203,12 @@ static bool path_text(struct smtp_session *s, str argument, str keyword, str *re
     return true;
 }
 
-static struct smtp_turn refuse_sender(struct smtp_session *s, unsigned reply, str about)
+static struct smtp_turn refuse_sender(struct smtp_session *s, unsigned reply, str path)
 {
     struct smtp_turn turn = session_say(s, reply);
     session_end_transaction(s, &turn);
-    turn.about = about;
+    turn.about = ABOUT_SENDER;
+    turn.path = str_trim(str_from(path, 5)); /* behind FROM: */
     return turn;
 }
 
@@ -222,6 +223,7 @@ static struct smtp_turn on_mail(struct smtp_session *s, str argument)
     struct reverse_path path;
     if (reverse_path_parse(&in, MAILBOX_LENIENT, s->work, &path) != PARSE_DONE)
         return refuse_sender(s, REPLY_ARGUMENT, argument);
+    const str written = str_head(text, (size_t)(in.at - text.ptr));
     unsigned refusal = mail_parameters_of(s, (str) { in.at, cursor_left(&in) });
     if (!refusal && !s->utf8 && !mailbox_is_ascii(path.text))
         refusal = REPLY_NOT_ASCII; /* RFC 6531 3.5 */
@@ -232,6 +234,7 @@ static struct smtp_turn on_mail(struct smtp_session *s, str argument)
     if (fault)
         return refuse_sender(s, smtp_reply_of_fault(fault), argument);
     s->envelope.mail_from = path;
+    session_remember_sender(s, written);
     s->state = SMTP_MAIL;
     return session_say(s, REPLY_MAIL_OK);
 }
@@ -269,7 +272,7 @@ static unsigned answer(enum smtp_answer answer)
     return REPLY_LOCAL_ERROR;
 }
 
-static unsigned recipient(struct smtp_session *s, str text)
+static unsigned recipient(struct smtp_session *s, str text, struct smtp_verdict *verdict)
 {
     if (str_is_none(text))
         return REPLY_LOCAL_ERROR;
@@ -285,7 +288,8 @@ static unsigned recipient(struct smtp_session *s, str text)
         return REPLY_RCPT_MAX;
     if (!make_room(s)) /* before the gatekeeper notes it as taken */
         return REPLY_LOCAL_ERROR;
-    unsigned reply = answer(s->gatekeeper->rcpt(s->pass, &s->envelope, &path));
+    *verdict = s->gatekeeper->rcpt(s->pass, &s->envelope, &path);
+    unsigned reply = answer(verdict->answer);
     if (reply == REPLY_RCPT_OK)
         s->envelope.rcpt_to[s->envelope.rcpt_count++] = path;
     return reply;
@@ -296,11 +300,15 @@ static struct smtp_turn on_rcpt(struct smtp_session *s, str argument)
     str text;
     if (!path_text(s, argument, STR("TO:"), &text))
         return session_say(s, REPLY_ARGUMENT);
-    unsigned reply = recipient(s, text);
+    struct smtp_verdict verdict = { .answer = SMTP_TAKE };
+    unsigned reply = recipient(s, text, &verdict);
     if (reply == REPLY_RCPT_OK)
         s->state = SMTP_RCPT;
     struct smtp_turn turn = session_say(s, reply);
-    turn.about = str_trim(str_from(argument, 3));
+    turn.about = ABOUT_RECIPIENT;
+    turn.path = str_trim(str_from(argument, 3));
+    turn.sender = session_sender(s);
+    turn.verdict = verdict;
     return turn;
 }
 

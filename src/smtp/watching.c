@@ -14,14 +14,15 @@ static struct metric *labelled(struct metrics *metrics, str name, str help, cons
     return metrics_counter(metrics, name, help, buf_str(&labels));
 }
 
-struct watching watching_begin(struct metrics *metrics, struct journal *journal)
+struct watching watching_begin(struct metrics *metrics, struct journal *journal,
+                               struct refusals *ring)
 {
     static const str outcomes[] = {
 #define X(name, label) [OUTCOME_##name] = STR_INIT(label),
         SMTP_OUTCOMES(X)
 #undef X
     };
-    struct watching w = { .journal = journal };
+    struct watching w = { .journal = journal, .metrics = metrics, .ring = ring };
     w.connections = metrics_counter(metrics, STR("sesame_smtp_connections_total"),
                                     STR("SMTP connections accepted"), STR(""));
     w.open = metrics_gauge(metrics, STR("sesame_smtp_connections"),
@@ -41,6 +42,9 @@ struct watching watching_begin(struct metrics *metrics, struct journal *journal)
             w.refusals[i] = labelled(metrics, STR("sesame_smtp_refusals_total"),
                                      STR("Refusals by reason"), "reason", label);
     }
+    w.left_out = metrics_counter(
+        metrics, STR("sesame_smtp_refusals_left_out_total"),
+        STR("Refusals that came faster than --refused-rate: not in `sesame log refused`"), STR(""));
     return w;
 }
 
@@ -68,44 +72,145 @@ void saw_end(struct watching *w, enum smtp_outcome outcome)
     metric_add(w->outcomes[outcome], 1);
 }
 
-void saw_connection_refused(struct watching *w, str address, unsigned reply)
+/* ---- refusals ---- */
+
+/* Of a refusal that is no answer of the gatekeeper's: what the reply leaves out. */
+static str why_of(unsigned reply)
 {
-    AUTO_BUF members = buf_new(LINE_ROOM);
-    struct json_writer j = json_writer(&members);
-    count_refusal(w, reply);
-    json_add_str(&j, "peer", address);
-    json_add_str(&j, "reason", reply == REPLY_ADDRESS ? STR("per_address") : STR("connections"));
-    note(w, JOURNAL_WARNING, STR("connection-refused"), &members);
+    switch (reply) {
+    case REPLY_FULL:
+        return STR("as many connections are open as --connections-max allows, or memory is short");
+    case REPLY_ADDRESS:
+        return STR(
+            "as many connections of this address are open as --connections-per-address allows");
+    case REPLY_RCPT_MAX:
+        return STR("a message may have as many recipients as --rcpt-max says");
+    case REPLY_TOO_BIG:
+        return STR("the message is larger than --message-max allows");
+    case REPLY_BARE:
+        return STR("a CR or LF stood alone in the message, where another server might see its end");
+    case REPLY_NO_SPACE:
+        return STR("the disk of the spool is full, or its memory for arriving messages");
+    case REPLY_LOCAL_ERROR:
+        return STR("this server could not do it just then; its log says why");
+    case REPLY_ERRORS:
+        return STR("more commands were refused in this session than --errors-max allows");
+    case REPLY_COMMANDS:
+        return STR("more commands came without a message than --commands-max allows");
+    case REPLY_NOT_ASCII:
+        return STR("the address is not ASCII, and MAIL did not say SMTPUTF8");
+    case REPLY_ARGUMENT:
+    case REPLY_PARAMETER:
+        return STR(
+            "the command's path or parameters are not as RFC 5321 and the extensions have them");
+    }
+    return STR("");
 }
 
-/* A refused command is counted; a refused sender, recipient or message is also written down. */
-void saw_refusal(struct watching *w, const struct smtp_session *session,
-                 const struct smtp_turn *turn, const struct envelope *envelope)
+static str without_newline(str reply)
 {
-    const struct smtp_reply_row *row = smtp_reply_row(turn->refused);
-    bool command = str_eq(row->label, STR("sequence")) || str_eq(row->label, STR("syntax")) ||
-                   (str_eq(row->label, STR("argument")) && !turn->about.len);
-    count_refusal(w, turn->refused);
-    if (command)
-        return;
-    enum smtp_state state = smtp_state(session);
-    bool recipient = turn->about.len && (state == SMTP_MAIL || state == SMTP_RCPT);
+    while (reply.len && (reply.ptr[reply.len - 1] == '\n' || reply.ptr[reply.len - 1] == '\r'))
+        reply.len--;
+    return reply;
+}
+
+static void remember(struct watching *w, const struct refusal *refusal)
+{
+    if (w->ring && !refusals_note(w->ring, refusal))
+        metric_add(w->left_out, 1);
+}
+
+void saw_connection_refused(struct watching *w, str region, str address, unsigned reply, str said)
+{
     AUTO_BUF members = buf_new(LINE_ROOM);
     struct json_writer j = json_writer(&members);
-    json_add_str(&j, "peer", envelope->peer.address);
-    json_add_str(&j, "reason", row->label);
-    json_add_int(&j, "reply", row->code);
-    if (recipient) {
-        json_add_str(&j, "from", envelope->mail_from.text);
-        json_add_str(&j, "to", turn->about);
-        note(w, JOURNAL_INFO, STR("recipient-refused"), &members);
-    } else if (turn->about.len) {
-        json_add_str(&j, "from", turn->about);
+    const str reason = reply == REPLY_ADDRESS ? STR("per_address") : STR("connections");
+    count_refusal(w, reply);
+    json_add_str(&j, "peer", address);
+    json_add_str(&j, "reason", reason);
+    note(w, JOURNAL_WARNING, STR("connection-refused"), &members);
+    const struct refusal refusal = { .thing = REFUSED_CONNECTION,
+                                     .peer = address,
+                                     .region = region,
+                                     .reply = without_newline(said),
+                                     .reason = reason,
+                                     .why = why_of(reply) };
+    remember(w, &refusal);
+}
+
+static enum refused_thing thing_of(const struct smtp_turn *turn)
+{
+    if (smtp_reply_row(turn->refused)->code == 421)
+        return REFUSED_SESSION;
+    return turn->about == ABOUT_RECIPIENT ? REFUSED_RECIPIENT
+           : turn->about == ABOUT_SENDER  ? REFUSED_SENDER
+                                          : REFUSED_MESSAGE;
+}
+
+static void write_refusal(struct watching *w, const struct refusal *r, int code)
+{
+    AUTO_BUF members = buf_new(LINE_ROOM);
+    struct json_writer j = json_writer(&members);
+    json_add_str(&j, "peer", r->peer);
+    json_add_str(&j, "reason", r->reason);
+    json_add_int(&j, "reply", code);
+    if (r->mail_from.ptr)
+        json_add_str(&j, "from", r->mail_from);
+    if (r->rcpt_to.ptr)
+        json_add_str(&j, "to", r->rcpt_to);
+    if (r->accounts.len)
+        json_add_str(&j, "accounts", r->accounts);
+    if (r->why.len)
+        json_add_str(&j, "says", r->why);
+    switch (r->thing) {
+    case REFUSED_SESSION:
+        note(w, JOURNAL_INFO, STR("session-ended"), &members);
+        return;
+    case REFUSED_SENDER:
         note(w, JOURNAL_INFO, STR("sender-refused"), &members);
-    } else {
-        note(w, JOURNAL_INFO, row->code == 421 ? STR("session-ended") : STR("message-refused"),
-             &members);
+        return;
+    case REFUSED_RECIPIENT:
+        note(w, JOURNAL_INFO, STR("recipient-refused"), &members);
+        return;
+    case REFUSED_MESSAGE:
+        note(w, JOURNAL_INFO, STR("message-refused"), &members);
+        return;
+    case REFUSED_CONNECTION: /* saw_connection_refused writes its own */
+    case REFUSED_LEFT_OUT:
+        return;
     }
+}
+
+/* A refused command is counted; a refused sender, recipient or message is also written down, and
+ * kept in the ring with the session that was ended for its manners. A peer that was too slow was
+ * refused nothing. */
+void saw_refusal(struct watching *w, str region, const struct peer *peer,
+                 const struct smtp_turn *turn)
+{
+    const struct smtp_reply_row *row = smtp_reply_row(turn->refused);
+    const struct smtp_verdict *v = &turn->verdict;
+    count_refusal(w, turn->refused);
+    if (turn->about == ABOUT_COMMAND && row->code != 421)
+        return;
+    struct refusal r = { .thing = thing_of(turn),
+                         .tls = peer->tls,
+                         .peer = peer->address,
+                         .region = region,
+                         .ehlo = peer->ehlo,
+                         .mail_from = turn->about == ABOUT_SENDER ? turn->path : turn->sender,
+                         .rcpt_to = turn->about == ABOUT_RECIPIENT ? turn->path : STR_NONE,
+                         .accounts = v->accounts,
+                         .reply = without_newline(turn->reply),
+                         .reason = v->reason.len ? v->reason : row->label,
+                         .why = v->why.len ? v->why : why_of(turn->refused) };
+    if (v->answer != SMTP_TAKE && v->reason.len)
+        metric_add(labelled(w->metrics, STR("sesame_smtp_refused_recipients_total"),
+                            STR("Recipients that the configuration refused, by reason"), "reason",
+                            v->reason),
+                   1);
+    write_refusal(w, &r, row->code);
+    if (turn->refused != REPLY_TIMEOUT && turn->refused != REPLY_DRAIN)
+        remember(w, &r);
 }
 
 void saw_message(struct watching *w, const struct envelope *e, const struct spool_entry *entries,

@@ -1,9 +1,11 @@
-/* smtp/watching.h - what operators see of SMTP: metrics and journal lines. Any thread. */
+/* smtp/watching.h - what operators see of SMTP: metrics, journal lines and the ring of refusals. Any
+ * thread. */
 #ifndef SESAME_SMTP_WATCHING_H
 #define SESAME_SMTP_WATCHING_H
 
 #include "base/metrics.h"
 #include "base/outside.h"
+#include "smtp/refusals.h"
 #include "smtp/reply.h"
 #include "smtp/session.h"
 #include "store/spool.h"
@@ -20,15 +22,17 @@ enum smtp_outcome {
 
 struct watching {
     struct journal *journal;
+    struct metrics *metrics;
+    struct refusals *ring; /* NULL: nobody looks */
     struct metric *connections, *open, *accepted, *octets, *tls;
-    struct metric *outcomes[OUTCOME_COUNT], *refusals[REPLY_COUNT];
+    struct metric *outcomes[OUTCOME_COUNT], *refusals[REPLY_COUNT], *left_out;
 };
-struct watching watching_begin(struct metrics *, struct journal *);
+struct watching watching_begin(struct metrics *, struct journal *, struct refusals *);
 
 void saw_connection(struct watching *);
-void saw_connection_refused(struct watching *, str address, unsigned reply);
+void saw_connection_refused(struct watching *, str region, str address, unsigned reply, str said);
 void saw_end(struct watching *, enum smtp_outcome);
-void saw_refusal(struct watching *, const struct smtp_session *, const struct smtp_turn *, const struct envelope *);
+void saw_refusal(struct watching *, str region, const struct peer *, const struct smtp_turn *);
 void saw_message(struct watching *, const struct envelope *, const struct spool_entry *, size_t count);
 void saw_fault(struct watching *, str event, const struct envelope *, const struct fault *);
 

@@ -77,20 +77,35 @@ const struct receipt_filters *filters_find(const struct world *world, str accoun
     return key.len ? world_find(world, key) : NULL;
 }
 
-bool filters_block(const struct receipt_filters *filters, str address)
+bool filter_peer_read(str address, struct network *ret_peer)
 {
+    static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff }; /* RFC 4291 2.5.5.2 */
     struct network peer;
-    bool blocked = false;
-    if (!filters || !network_read(address, &peer))
+    if (str_has(address, '/') || !network_read(address, &peer))
         return false;
-    for (size_t i = 0; i < filters->count; i++) {
-        if (!network_holds(&filters->list[i].network, &peer))
-            continue;
-        if (filters->list[i].allow)
-            return false;
-        blocked = true;
+    if (peer.size == 16 && memcmp(peer.bytes, mapped, sizeof mapped) == 0) {
+        struct network inner = { .size = 4, .prefix = 32 };
+        memcpy(inner.bytes, peer.bytes + sizeof mapped, 4);
+        peer = inner;
     }
-    return blocked;
+    *ret_peer = peer;
+    return true;
+}
+
+const struct receipt_filter *filters_judge(const struct receipt_filters *filters,
+                                           const struct network *peer)
+{
+    const struct receipt_filter *block = NULL;
+    for (size_t i = 0; filters && i < filters->count; i++) {
+        const struct receipt_filter *filter = &filters->list[i];
+        if (!network_holds(&filter->network, peer))
+            continue;
+        if (filter->allow)
+            return filter;
+        if (!block)
+            block = filter;
+    }
+    return block;
 }
 
 /* ---- changes ---- */

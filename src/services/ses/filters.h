@@ -25,9 +25,12 @@ struct receipt_filters {
 /* NULL: none. Lives as long as the world. */
 const struct receipt_filters *filters_find(const struct world *, str account, str region);
 
-/* Any Allow that matches lets the address pass; else any Block that matches refuses it. Prefix length
- * plays no part. NULL blocks nobody; neither is anybody blocked whose address cannot be read. */
-bool filters_block(const struct receipt_filters *, str address);
+/* The address of one who connects; one of IPv4 in IPv6 (::ffff:192.0.2.1) is the IPv4 address it holds. */
+bool filter_peer_read(str address, struct network *ret_peer);
+
+/* Which filter speaks of the peer: any Allow that matches, which lets it pass whatever else there is;
+ * else any Block that matches, which refuses it. Prefix length plays no part. NULL: none does. */
+const struct receipt_filter *filters_judge(const struct receipt_filters *, const struct network *peer);
 
 /* In the caller's account and the call's region; SES's codes and messages (spec 12.6). */
 const struct fault *filter_create(struct state *, const struct call *, str name, bool allow, str cidr);

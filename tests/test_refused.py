@@ -1,0 +1,198 @@
+"""Who is turned away and who is told why: `sesame log refused` and the page beneath it, through real sessions."""
+import json
+import re
+import smtplib
+import subprocess
+import time
+import urllib.error
+
+import pytest
+
+from conftest import ACCOUNT, BINARY, Raw, Receiving, data, eventually
+
+OTHER = "444455556666"
+NO_MAILBOX = (550, b"5.1.1 Requested action not taken: mailbox unavailable")
+
+
+def seen(server, **query):
+    """The refusals, the newest first."""
+    text = "&".join(f"{name}={value}" for name, value in query.items())
+    return server.get("/_sesame/refused" + ("?" + text if text else ""))["refused"]
+
+
+def log_refused(server, *arguments):
+    done = subprocess.run([BINARY, "log", "refused", "--data", str(server.data), *arguments],
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def rcpt(server, to="user@example.com", listener=0, sender="a@sender.example", source=None):
+    host, port = server.addresses[listener]
+    with smtplib.SMTP(host.strip("[]"), int(port), local_hostname="client.example", timeout=60,
+                      source_address=(source, 0) if source else None) as session:
+        session.ehlo()
+        session.mail(sender)
+        return session.rcpt(to)
+
+
+def test_every_reason_of_a_refused_recipient_is_told(server):
+    ses = server.client("ses")
+
+    def newest(to="user@example.com", wants=NO_MAILBOX):
+        assert rcpt(server, to) == wants
+        return seen(server)[0]
+    told = newest()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", told.pop("time"))
+    assert told == {
+        "number": 1, "refused": "recipient", "peer": "127.0.0.1", "region": "us-east-1", "helo": "client.example",
+        "tls": False, "from": "<a@sender.example>", "to": "<user@example.com>",
+        "reply": "550 5.1.1 Requested action not taken: mailbox unavailable", "reason": "no_identity",
+        "why": "no account has verified example.com or a domain above it in us-east-1"}
+    ses.verify_domain_identity(Domain="example.com")
+    told = newest()
+    assert (told["reason"], told["accounts"]) == ("no_active_set", [ACCOUNT])
+    assert told["why"] == f"account {ACCOUNT} has no active rule set in us-east-1"
+    receiving = Receiving(server)
+    in_set = f'of "main", the active rule set of account {ACCOUNT} in us-east-1,'
+    told = newest()
+    assert (told["reason"], told["why"]) == ("no_rule", f"no enabled rule {in_set} matches the recipient")
+    receiving.rule("off", recipients=["user@example.com"], enabled=False)
+    assert newest()["why"] == f'no enabled rule {in_set} matches the recipient; its rule "off" would, and is disabled'
+    assert "would" not in newest("other@example.com")["why"]
+    receiving.rule("secret", recipients=["tls@example.com"], tls="Require")
+    told = newest("tls@example.com", (530, b"5.7.0 Must issue a STARTTLS command first"))
+    assert (told["reason"], told["accounts"]) == ("needs_tls", [ACCOUNT])
+    assert told["why"] == f'the rule "secret" {in_set} has TlsPolicy Require, and the session is in the clear'
+    ses.create_receipt_filter(Filter={"Name": "bad", "IpFilter": {"Policy": "Block", "Cidr": "127.0.0.1/24"}})
+    told = newest("tls@example.com", (550, b"5.7.1 Client host [127.0.0.1] blocked"))
+    assert (told["reason"], told["accounts"]) == ("filter", [ACCOUNT])
+    assert told["why"] == (f'the filter "bad" of account {ACCOUNT} in us-east-1 blocks 127.0.0.1/24, '
+                           "where 127.0.0.1 lies, and none of its filters allows it")
+    reasons = dict(re.findall(r'^sesame_smtp_refused_recipients_total\{reason="(\w+)"\} (\d+)$',
+                              server.get("/_sesame/metrics"), re.M))
+    assert reasons == {"no_identity": "1", "no_active_set": "1", "no_rule": "3", "needs_tls": "1", "filter": "1"}
+    logged = [line for line in server.log() if line["event"] == "recipient-refused"]
+    assert len(logged) == 7 and logged[-1]["says"] == told["why"] and logged[-1]["accounts"] == ACCOUNT
+
+
+def test_each_account_of_a_shared_domain_says_its_own(server, receiving):
+    other = Receiving(server, account=OTHER)
+    other.ses.create_receipt_filter(Filter={"Name": "all", "IpFilter": {"Policy": "Block", "Cidr": "0.0.0.0/0"}})
+    assert rcpt(server)[1].endswith(b"blocked")
+    [told] = seen(server)
+    assert told["accounts"] == [ACCOUNT, OTHER] and told["reason"] == "filter"
+    mine, theirs = told["why"].split(". And ")
+    assert mine.startswith('no enabled rule of "main"') and ACCOUNT in mine
+    assert theirs.startswith('the filter "all" of account ' + OTHER)
+    assert len(seen(server, account=OTHER)) == len(seen(server, account=ACCOUNT)) == 1
+    assert seen(server, account="999988887777") == []
+
+
+def test_messages_senders_sessions_and_connections_are_told_too(make_server):
+    server = make_server("--message-max", "2000", "--errors-max", "3", "--connections-max", "2")
+    Receiving(server).rule("all")
+    with server.smtp() as session:
+        session.ehlo()
+        assert session.docmd("MAIL FROM:<big@sender.example> SIZE=2001")[0] == 552
+        session.mail("big@sender.example")
+        session.rcpt("user@example.com")
+        assert data(session, b"x" * 3000)[0] == 552
+    big, sender = seen(server)
+    assert (big["refused"], big["from"], big["reason"]) == ("message", "<big@sender.example>", "size")
+    assert "to" not in big and big["why"] == "the message is larger than --message-max allows"
+    assert (sender["refused"], sender["from"]) == ("sender", "<big@sender.example> SIZE=2001")
+    with Raw(server) as one, Raw(server) as two:
+        assert (one.reply()[:3], two.reply()[:3]) == (b"220", b"220")
+        with Raw(server) as three:
+            assert three.reply().startswith(b"421 4.7.0 ")
+        full = seen(server)[0]
+        assert (full["refused"], full["peer"], full["region"]) == ("connection", "127.0.0.1", "us-east-1")
+        assert full["reply"].startswith("421 4.7.0 ") and "--connections-max" in full["why"]
+        for _ in range(3):
+            assert one.ask(b"NONSENSE\r\n").startswith(b"500")
+        assert one.ask(b"NONSENSE\r\n").startswith(b"421")
+    ended = seen(server)[0]
+    assert (ended["refused"], ended["reason"]) == ("session", "errors")
+    assert len(seen(server)) == 4  # commands that were only mistaken are counted, and fill no ring
+
+
+def test_the_page_chooses_by_account_address_and_number(make_server):
+    server = make_server("--smtp", "127.0.0.1:0", "--smtp", "eu-west-1=[::1]:0")
+    for n in range(3):
+        rcpt(server, f"u{n}@one.test", source=f"127.0.0.{n + 2}")
+    rcpt(server, "x@two.test", listener=1, sender="Jo@Sender.Test")
+    assert [r["number"] for r in seen(server)] == [4, 3, 2, 1]
+    assert [r["number"] for r in seen(server, limit=2)] == [4, 3]
+    assert [r["number"] for r in seen(server, after=3)] == [4]
+    assert [r["peer"] for r in seen(server, address="127.0.0.3")] == ["127.0.0.3"]
+    assert [r["number"] for r in seen(server, address="127.0.0.2/31")] == [2, 1]
+    assert [r["region"] for r in seen(server, address="::1")] == ["eu-west-1"]
+    assert [r["number"] for r in seen(server, address="::ffff:127.0.0.4")] == [3]
+    assert [r["number"] for r in seen(server, address="U1@one.test")] == [2]
+    assert [r["number"] for r in seen(server, address="one.test")] == [3, 2, 1]
+    assert [r["number"] for r in seen(server, address="jo@sender.test")] == [4]
+    assert seen(server, address="ne.test") == []
+    for wrong in ("account=1", "limit=x", "limit=0", "after=x"):
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            server.get("/_sesame/refused?" + wrong)
+        assert caught.value.code == 400
+    server.restart()
+    assert seen(server) == []  # the ring lies in memory
+
+
+def test_people_read_a_line_a_refusal_with_nothing_a_terminal_obeys(server):
+    with Raw(server) as raw:
+        raw.reply()
+        raw.ask("EHLO \u202eevil\x9b31m\r\n".encode("utf-8"))
+        raw.ask("MAIL FROM:<a\u200fb@x.test> SMTPUTF8\r\n".encode())
+        raw.ask("RCPT TO:<josé@x.test>\r\n".encode())
+    text = log_refused(server)
+    first, reply, why = text.splitlines()
+    assert re.fullmatch(
+        r"\S+Z  recipient refused, peer 127\.0\.0\.1, HELO \\u\{202e\}evil\\u\{9b\}31m, MAIL FROM <a\\u\{200f\}b@x\.test>, "
+        r"RCPT TO <josé@x\.test>, us-east-1", first)
+    assert reply == "    550 5.1.1 Requested action not taken: mailbox unavailable"
+    assert why == "    no account has verified x.test or a domain above it in us-east-1"
+    [line] = log_refused(server, "--json").splitlines()
+    assert json.loads(line)["to"] == "<josé@x.test>"
+    assert log_refused(server, "--address", "127.0.0.9") == ""
+    assert log_refused(server, "--account", ACCOUNT) == ""
+    for wrong, code in ((["log"], 2), (["log", "accepted"], 2), (["log", "refused", "--account", "1"], 2)):
+        assert subprocess.run([BINARY, *wrong], capture_output=True, check=False).returncode == code
+
+
+def test_the_log_is_followed(server):
+    rcpt(server, "first@x.test")
+    with subprocess.Popen([BINARY, "log", "refused", "--follow", "--json", "--data", str(server.data)],
+                          stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert json.loads(process.stdout.readline())["to"] == "<first@x.test>"
+            for n in range(150):  # more than a list has when nobody says how many
+                rcpt(server, f"u{n}@x.test")
+                time.sleep(0.06)
+            lines = [json.loads(process.stdout.readline()) for _ in range(150)]
+            assert [r["to"] for r in lines] == [f"<u{n}@x.test>" for n in range(150)]
+        finally:
+            process.kill()
+
+
+def test_a_flood_is_counted(make_server):
+    server = make_server("--refused-rate", "5", "--refused-kept", "50", "--errors-max", "100000",
+                         "--commands-max", "100000")
+    rcpt(server, "before@x.test")
+    time.sleep(1.1)
+    with Raw(server) as raw:
+        raw.reply()
+        raw.ask(b"EHLO flood\r\n")
+        raw.ask(b"MAIL FROM:<>\r\n")
+        for _ in range(10):
+            raw.write(b"RCPT TO:<u@x.test>\r\n" * 100)
+            for _ in range(100):
+                assert raw.reply().startswith(b"550")
+    found = eventually(lambda: [r for r in seen(server) if r["refused"] == "left-out"])
+    listed = [r for r in seen(server) if r["refused"] == "recipient"]
+    assert listed[-1]["to"] == "<before@x.test>"  # the flood has not washed it away
+    assert sum(r["leftOut"] for r in found) + len(listed) == 1001
+    assert f"sesame_smtp_refusals_left_out_total {sum(r['leftOut'] for r in found)}\n" in server.get("/_sesame/metrics")
+    assert re.search(r"^\S+Z  \d+ more were refused in that second and only counted$", log_refused(server), re.M)
