@@ -1,6 +1,7 @@
 """Who is turned away and who is told why: `sesame log refused` and the page beneath it, through real sessions."""
 import json
 import re
+import signal
 import smtplib
 import subprocess
 import time
@@ -196,3 +197,90 @@ def test_a_flood_is_counted(make_server):
     assert sum(r["leftOut"] for r in found) + len(listed) == 1001
     assert f"sesame_smtp_refusals_left_out_total {sum(r['leftOut'] for r in found)}\n" in server.get("/_sesame/metrics")
     assert re.search(r"^\S+Z  \d+ more were refused in that second and only counted$", log_refused(server), re.M)
+
+
+# --- the operator's block list
+
+
+def blocked(address):
+    return 550, f"5.7.1 Client host [{address}] blocked".encode()
+
+
+def reread(server, event="block-list-read"):
+    """SIGHUP, and the log's line about it."""
+    before = [line for line in server.log() if line["event"] == event]
+    server.process.send_signal(signal.SIGHUP)
+    return eventually(lambda: [line for line in server.log() if line["event"] == event][len(before):])[0]
+
+
+def test_a_block_list_stands_behind_the_filters_of_each_account(make_server, tmp_path):
+    listed = tmp_path / "blocked.txt"
+    listed.write_text("# ours\n127.0.0.8/29   # with host bits or without\n::1\n")
+    server = make_server("--block-list", str(listed), "--smtp", "127.0.0.1:0", "--smtp", "[::1]:0")
+    mine, theirs = Receiving(server), Receiving(server, account=OTHER, domain="other.test")
+    mine.rule("all")
+    theirs.rule("all")
+    assert rcpt(server)[0] == rcpt(server, source="127.0.0.7")[0] == rcpt(server, source="127.0.0.16")[0] == 250
+    for source in ("127.0.0.8", "127.0.0.15"):
+        assert rcpt(server, source=source) == rcpt(server, "u@other.test", source=source) == blocked(source)
+    told = seen(server)[0]
+    assert (told["reason"], told["accounts"]) == ("block_list", [OTHER])
+    assert told["why"] == (f"line 2 of the block list {listed} has 127.0.0.8/29, where 127.0.0.15 lies, "
+                           f"and no filter of account {OTHER} in us-east-1 allows it")
+    assert rcpt(server, listener=1) == blocked("::1")
+    assert "line 3" in seen(server)[0]["why"] and "::1/128" in seen(server)[0]["why"]
+    # whoever is listed is not told which domains are here
+    assert rcpt(server, "user@nobodys.test", source="127.0.0.9") == blocked("127.0.0.9")
+    assert "accounts" not in seen(server)[0]
+    assert rcpt(server, "user@nobodys.test") == NO_MAILBOX
+    # an Allow of one account passes over the list, for that account
+    mine.ses.create_receipt_filter(Filter={"Name": "friend", "IpFilter": {"Policy": "Allow", "Cidr": "127.0.0.9"}})
+    assert rcpt(server, source="127.0.0.9")[0] == 250
+    assert rcpt(server, source="127.0.0.10") == blocked("127.0.0.10")
+    assert rcpt(server, "u@other.test", source="127.0.0.9") == blocked("127.0.0.9")
+    # ... and is told first where a Block of its own matches too
+    mine.ses.create_receipt_filter(Filter={"Name": "foe", "IpFilter": {"Policy": "Block", "Cidr": "127.0.0.0/8"}})
+    assert rcpt(server, source="127.0.0.9")[0] == 250
+    assert rcpt(server, source="127.0.0.10") == blocked("127.0.0.10")
+    assert seen(server)[0]["reason"] == "filter"
+    assert "sesame_block_list_networks 2\n" in server.get("/_sesame/metrics")
+
+
+def test_a_block_list_is_read_again_when_told(make_server, tmp_path):
+    listed = tmp_path / "blocked.txt"
+    listed.write_text("127.0.0.2\n")
+    server = make_server("--block-list", str(listed))
+    Receiving(server).rule("all")
+    assert rcpt(server, source="127.0.0.2") == blocked("127.0.0.2") and rcpt(server, source="127.0.0.3")[0] == 250
+    with server.smtp() as session:
+        session.ehlo()
+        session.mail("a@sender.example")
+        listed.write_text("127.0.0.3\n127.0.0.1\n")
+        assert reread(server)["networks"] == 2
+        assert session.rcpt("user@example.com")[0] == 250  # its transaction keeps the list it began with
+    assert rcpt(server, source="127.0.0.2")[0] == 250 and rcpt(server, source="127.0.0.3") == blocked("127.0.0.3")
+    listed.write_text("127.0.0.2\n127.0.0.300\n")
+    assert reread(server, "block-list-not-read")["says"] == \
+        f"line 2 of the block list {listed} is no address or network: 127.0.0.300"
+    listed.unlink()
+    assert reread(server, "block-list-not-read")["says"] == \
+        f"the block list {listed} cannot be read: No such file or directory"
+    assert rcpt(server, source="127.0.0.2")[0] == 250 and rcpt(server, source="127.0.0.3") == blocked("127.0.0.3")
+    assert server.stop() == 0
+
+
+def test_a_wrong_block_list_is_one_sentence_at_the_start(tmp_path):
+    listed = tmp_path / "blocked.txt"
+    listed.write_text("127.0.0.2\nmail.example\n")
+    for path, says in ((listed, f"line 2 of the block list {listed} is no address or network: mail.example"),
+                       (tmp_path / "no", f"the block list {tmp_path}/no cannot be read: No such file or directory"),
+                       (tmp_path, f"the block list {tmp_path} cannot be read: Is a directory")):
+        done = subprocess.run([BINARY, "serve", "--data", str(tmp_path / "data"), "--smtp", "127.0.0.1:0",
+                               "--api", "127.0.0.1:0", "--block-list", str(path)], capture_output=True, text=True,
+                              timeout=60, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", f"sesame: {says}\n")
+        assert not (tmp_path / "data").exists()
+
+
+def test_without_a_block_list_a_closed_terminal_ends_the_server(server):
+    assert server.stop(signal.SIGHUP, None) == -signal.SIGHUP

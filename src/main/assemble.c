@@ -298,7 +298,11 @@ static const struct fault *make_listener(struct server *s, const struct smtp_bin
     const struct config *c = s->config;
     str region = region_of(c, bind);
     struct gate gate = {
-        .worlds = s->worlds, .outside = &s->outside, .region = region, .now = worlds_now
+        .worlds = s->worlds,
+        .outside = &s->outside,
+        .region = region,
+        .now = worlds_now,
+        .block_lists = s->block_lists,
     };
     struct smtp_gatekeeper *keeper = keeper_new(&gate, s->arena);
     if (!keeper)
@@ -431,6 +435,8 @@ static const struct fault *open_all(struct server *s)
 {
     struct privileges privileges;
     TRY(privileges_of(s->config->user, s->arena, &privileges));
+    if (s->config->block_list.ptr)
+        TRY(block_lists_open(s->config->block_list, s->outside.disk, s->arena, &s->block_lists));
     TRY(data_dir_open(s->config->data, s->arena, &s->dir));
     TRY(fork_runner(s));
     journal_to_fd_gather(s->outside.journal);
@@ -525,6 +531,7 @@ bool server_close(struct server *s, int64_t deadline_ms)
     setup_close(s->setup);
     tls_server_free(s->tls);
     refusals_free(s->refusals);
+    block_lists_close(s->block_lists);
     metrics_free(s->metrics);
     vault_close(&s->vault);
     data_dir_close(&s->dir);

@@ -30,6 +30,7 @@ struct server {
     struct root_key_file root_key_file;
     struct metrics *metrics;
     struct refusals *refusals;
+    struct block_lists *block_lists; /* NULL: no --block-list */
     struct state *state;
     struct worlds *worlds;
     struct objects *objects;

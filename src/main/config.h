@@ -16,6 +16,7 @@ struct smtp_bind {
 
 struct config {
     str data, api, hostname, account, region, config_file, tls_cert, tls_key, user;
+    str block_list; /* the file, or STR_NONE */
     str relay;                                       /* host:port, or STR_NONE */
     str oversize_bounce;                             /* yes, no */
     str compat, verify_identities, log_level; /* words out of a list */

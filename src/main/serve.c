@@ -1,6 +1,8 @@
 /* main/serve.c - `sesame serve`: begins, says so, waits for a signal, drains. */
+#include "base/json.h"
 #include "main/assemble.h"
 #include "main/commands.h"
+#include "services/ses/block_list.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -11,12 +13,16 @@ enum { DRAIN_MS = 10 * 1000, SERVE_ARENA = 256 << 20 };
 
 extern char **environ;
 
-static sigset_t ending_signals(void)
+/* What serve waits for. SIGHUP has a meaning only where there is something to read again; else it
+ * ends the process, as it always does when a terminal is closed. */
+static sigset_t signals_of(const struct config *config)
 {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    if (config->block_list.ptr)
+        sigaddset(&set, SIGHUP);
     return set;
 }
 
@@ -37,13 +43,52 @@ static void note(const struct server *s, const char *event)
     s->outside.journal->note(s->outside.journal, JOURNAL_INFO, STR("main"), str_of(event), STR(""));
 }
 
-/* Returns when it is time to end. */
-static void serve_until_told(void)
+/* ---- the block list ---- */
+
+static void note_block_list(struct server *s)
 {
-    sigset_t set = ending_signals();
+    const struct block_list *list = block_lists_now(s->block_lists);
+    if (!list)
+        return;
+    AUTO_BUF members = buf_new(8192);
+    struct json_writer w = json_writer(&members);
+    json_add_str(&w, "file", block_list_name(list));
+    json_add_int(&w, "networks", (int64_t)block_list_count(list));
+    s->outside.journal->note(s->outside.journal, JOURNAL_INFO, STR("main"), STR("block-list-read"),
+                             buf_str(&members));
+    metric_set(metrics_gauge(s->metrics, STR("sesame_block_list_networks"),
+                             STR("Networks of the block list in force"), STR("")),
+               (int64_t)block_list_count(list));
+    block_list_unref(list);
+}
+
+/* A list that is wrong is logged, and the one in force stays. */
+static void read_again(struct server *s)
+{
+    AUTO_ARENA *a = arena_new(1 << 20);
+    const struct fault *f = a ? block_lists_read(s->block_lists, a) : &fault_no_memory;
+    if (!f) {
+        note_block_list(s);
+        return;
+    }
+    AUTO_BUF members = buf_new(8192);
+    struct json_writer w = json_writer(&members);
+    json_add_str(&w, "says", f->says);
+    s->outside.journal->note(s->outside.journal, JOURNAL_ERROR, STR("main"),
+                             STR("block-list-not-read"), buf_str(&members));
+}
+
+/* ---- until told ---- */
+
+/* Returns when it is time to end. */
+static void serve_until_told(struct server *s)
+{
+    sigset_t set = signals_of(s->config);
     int signal;
-    while (sigwait(&set, &signal) != 0)
-        ;
+    while (sigwait(&set, &signal) != 0 || signal == SIGHUP) {
+        if (signal == SIGHUP)
+            read_again(s);
+    }
     /* A second signal does not wait for the drain. */
     struct sigaction usual = { .sa_handler = SIG_DFL };
     sigaction(SIGTERM, &usual, NULL);
@@ -62,7 +107,7 @@ int command_serve(int argc, char *const *argv)
     if (f)
         return command_failed(f, a);
 
-    sigset_t set = ending_signals();
+    sigset_t set = signals_of(&config);
     pthread_sigmask(SIG_BLOCK, &set, NULL); /* before any thread is made: all of them inherit it */
     signal(SIGPIPE, SIG_IGN);
     f = server_open(&config, a, &s);
@@ -70,12 +115,13 @@ int command_serve(int argc, char *const *argv)
         int code = command_failed(f, a);
         return code == 2 ? 1 : code; /* the flags were well; what they mean was not */
     }
+    note_block_list(s);
     f = say_ready(s, a);
     int code = f ? command_failed(f, a) : 0;
     if (!f) {
         if (config.demo)
             demo_print(s);
-        serve_until_told();
+        serve_until_told(s);
         note(s, "draining");
     }
     data_dir_remove_ready(&s->dir, a);

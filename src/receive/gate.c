@@ -7,6 +7,8 @@
 #include "services/ses/identities.h"
 #include "services/ses/recipients.h"
 
+#include <arpa/inet.h>
+
 struct gate_pass {
     struct gate *gate;
     const struct world *world;
@@ -14,6 +16,9 @@ struct gate_pass {
     str peer; /* its address */
     struct network network;
     bool has_network; /* else no filter can speak of it */
+    const struct block_list *block_list;
+    bool listed; /* the peer is on it: */
+    struct block_list_entry entry;
     bool tls;
 };
 
@@ -29,6 +34,10 @@ struct answered { /* what one account says to a recipient, and on what ground */
 static void let_go(void *world)
 {
     world_unref(world);
+}
+static void let_list_go(void *list)
+{
+    block_list_unref(list);
 }
 
 const struct fault *gate_mail(struct gate *gate, const struct peer *peer, struct arena *a,
@@ -48,6 +57,13 @@ const struct fault *gate_mail(struct gate *gate, const struct peer *peer, struct
         world_unref(pass->world);
         return &fault_no_memory;
     }
+    pass->block_list = block_lists_now(gate->block_lists);
+    if (!arena_on_reset(a, let_list_go, (void *)(uintptr_t)pass->block_list)) {
+        block_list_unref(pass->block_list);
+        return &fault_no_memory;
+    }
+    pass->listed = pass->block_list && pass->has_network &&
+                   block_list_find(pass->block_list, &pass->network, &pass->entry);
     *ret_pass = pass;
     return NULL;
 }
@@ -72,6 +88,11 @@ static struct answered ask_account(const struct gate_pass *pass, str account,
         a.answer = GATE_BLOCKED;
         a.reason = GATE_REASON_FILTER;
         a.filter = filter;
+        return a;
+    }
+    if (pass->listed && !filter) { /* which allows it */
+        a.answer = GATE_BLOCKED;
+        a.reason = GATE_REASON_BLOCK_LIST;
         return a;
     }
     if (!a.set) {
@@ -155,6 +176,16 @@ static const struct identity *find_unverified(const struct gate_pass *pass, str 
     return NULL;
 }
 
+static void say_listed(const struct gate_pass *pass, struct buf *out)
+{
+    const struct block_list_entry *e = &pass->entry;
+    char room[INET6_ADDRSTRLEN] = "";
+    inet_ntop(e->network.size == 4 ? AF_INET : AF_INET6, e->network.bytes, room, sizeof room);
+    buf_addf(out, "line %u of the block list " STR_FMT " has %s/%u, where " STR_FMT " lies",
+             (unsigned)e->line, STR_ARG(block_list_name(pass->block_list)), room,
+             (unsigned)e->network.prefix, STR_ARG(pass->peer));
+}
+
 static void say_nobody(const struct gate_pass *pass, const struct mailbox *rcpt, struct buf *out)
 {
     const struct identity *identity = find_unverified(pass, rcpt->domain);
@@ -176,6 +207,11 @@ static void say_account(const struct gate_pass *pass, const struct answered *a, 
                  ", where " STR_FMT " lies, and none of its filters allows it",
                  STR_ARG(a->filter->name), STR_ARG(a->account), STR_ARG(region),
                  STR_ARG(a->filter->cidr), STR_ARG(pass->peer));
+        return;
+    case GATE_REASON_BLOCK_LIST:
+        say_listed(pass, out);
+        buf_addf(out, ", and no filter of account " STR_FMT " in " STR_FMT " allows it",
+                 STR_ARG(a->account), STR_ARG(region));
         return;
     case GATE_REASON_NO_ACTIVE_SET:
         buf_addf(out, "account " STR_FMT " has no active rule set in " STR_FMT, STR_ARG(a->account),
@@ -211,7 +247,9 @@ static struct gate_verdict explain(const struct gate_pass *pass, const struct ma
 {
     AUTO_BUF why = buf_new(WHY_MAX);
     AUTO_BUF accounts = buf_new(WHY_MAX);
-    if (answers->count == 0)
+    if (answers->count == 0 && pass->listed)
+        say_listed(pass, &why);
+    else if (answers->count == 0)
         say_nobody(pass, rcpt, &why);
     for (size_t i = 0; i < answers->count; i++) {
         if (i)
@@ -238,7 +276,10 @@ struct gate_verdict gate_rcpt(struct gate_pass *pass, const struct envelope *e,
                                        .why = STR("memory for the transaction ran out") };
     if (answers.first_taker)
         return (struct gate_verdict) { .answer = GATE_TAKE };
-    struct gate_verdict verdict = { .answer = GATE_NO_MAILBOX, .reason = GATE_REASON_NO_IDENTITY };
+    /* Nobody's domain has no Allow filter; and who is listed is not told whose domains are here. */
+    struct gate_verdict verdict =
+        pass->listed ? (struct gate_verdict) { GATE_BLOCKED, .reason = GATE_REASON_BLOCK_LIST }
+                     : (struct gate_verdict) { GATE_NO_MAILBOX, .reason = GATE_REASON_NO_IDENTITY };
     for (size_t i = 0; i < answers.count; i++) {
         const struct answered *a = &answers.list[i];
         bool louder = (a->answer == GATE_NEEDS_TLS && verdict.answer != GATE_NEEDS_TLS) ||

@@ -1,6 +1,6 @@
 /* receive/gate.h - may this mail come in? The answers to MAIL and RCPT, and what is committed.
  *
- * One transaction sees one world: the pass takes it at MAIL and gives it back when the
+ * One transaction sees one world and one block list: the pass takes them at MAIL and gives them back when the
  * transaction's arena is reset. The rule sets it saw travel with the message (ses-receiving
  * spec 6.2, 6.3). */
 #ifndef SESAME_RECEIVE_GATE_H
@@ -8,6 +8,7 @@
 
 #include "base/outside.h"
 #include "mail/envelope.h"
+#include "services/ses/block_list.h"
 #include "services/world.h"
 #include "store/spool.h"
 
@@ -16,20 +17,22 @@ struct gate { /* one for each SMTP listener: it receives for one region */
     struct outside *outside;
     str region;
     const struct world *(*now)(struct worlds *); /* worlds_now; tests bring their own */
+    struct block_lists *block_lists;             /* NULL: nobody is on one */
 };
 
 enum gate_answer {
     GATE_TAKE,
     GATE_NO_MAILBOX, /* no verified domain, no active set, or no enabled rule that matches */
     GATE_NEEDS_TLS,  /* in the clear, and an enabled matching rule has TlsPolicy Require */
-    GATE_BLOCKED,    /* an IP filter of the account refuses the peer */
+    GATE_BLOCKED,    /* an IP filter of the account refuses the peer, or the block list does */
     GATE_LATER,      /* cannot tell now */
 };
 
 /* Why, as a word for metrics. */
 #define GATE_REASONS(X)                                                                                                \
     X(NONE, "") X(NO_IDENTITY, "no_identity") X(NO_ACTIVE_SET, "no_active_set") X(NO_RULE, "no_rule")                  \
-    X(NEEDS_TLS, "needs_tls") X(FILTER, "filter") X(LOCAL, "local_error")
+    X(NEEDS_TLS, "needs_tls") X(FILTER, "filter") X(BLOCK_LIST, "block_list")                          \
+    X(LOCAL, "local_error")
 enum gate_reason {
 #define X(name, label) GATE_REASON_##name,
     GATE_REASONS(X)

@@ -77,18 +77,23 @@ const struct receipt_filters *filters_find(const struct world *world, str accoun
     return key.len ? world_find(world, key) : NULL;
 }
 
-bool filter_peer_read(str address, struct network *ret_peer)
+void filter_network_unmap(struct network *network)
 {
     static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff }; /* RFC 4291 2.5.5.2 */
-    struct network peer;
-    if (str_has(address, '/') || !network_read(address, &peer))
+    enum { BITS = 8 * sizeof mapped };
+    if (network->size != 16 || network->prefix < BITS ||
+        memcmp(network->bytes, mapped, sizeof mapped) != 0)
+        return;
+    struct network inner = { .size = 4, .prefix = (uint8_t)(network->prefix - BITS) };
+    memcpy(inner.bytes, network->bytes + sizeof mapped, 4);
+    *network = inner;
+}
+
+bool filter_peer_read(str address, struct network *ret_peer)
+{
+    if (str_has(address, '/') || !network_read(address, ret_peer))
         return false;
-    if (peer.size == 16 && memcmp(peer.bytes, mapped, sizeof mapped) == 0) {
-        struct network inner = { .size = 4, .prefix = 32 };
-        memcpy(inner.bytes, peer.bytes + sizeof mapped, 4);
-        peer = inner;
-    }
-    *ret_peer = peer;
+    filter_network_unmap(ret_peer);
     return true;
 }
 

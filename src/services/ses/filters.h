@@ -25,6 +25,9 @@ struct receipt_filters {
 /* NULL: none. Lives as long as the world. */
 const struct receipt_filters *filters_find(const struct world *, str account, str region);
 
+/* A network of IPv4 written within IPv6 (::ffff:192.0.2.0/120) becomes the IPv4 network. */
+void filter_network_unmap(struct network *);
+
 /* The address of one who connects; one of IPv4 in IPv6 (::ffff:192.0.2.1) is the IPv4 address it holds. */
 bool filter_peer_read(str address, struct network *ret_peer);
 
