@@ -3,6 +3,8 @@
 
 #include "base/utf8.h"
 
+enum { TALK_SEND_MAX = 1 << 20 }; /* a command, or a piece of the message with its dots */
+
 /* RFC 5321 4.3.2: what each waits for, and what well-meant code ends it. */
 static const struct {
     const char *name;
@@ -25,16 +27,18 @@ const char *talk_waits_for(const struct talk *t)
     return states[t->at].name;
 }
 
-void talk_begin(struct talk *t, const struct outgoing *mail, str hostname, bool may_tls)
+void talk_begin(struct talk *t, const struct talk_mail *mail, const struct talk_manner *manner,
+                struct sending *each)
 {
     *t = (struct talk) {
         .mail = mail,
-        .hostname = hostname,
-        .may_tls = may_tls,
+        .manner = *manner,
+        .each = each,
         .reply = buf_new(TALK_REPLY_MAX),
-        .send = buf_new(2 * mail->message.len + mail->reverse_path.len + mail->forward_path.len +
-                        hostname.len + 1024),
+        .send = buf_new(TALK_SEND_MAX),
     };
+    for (size_t i = 0; i < mail->forward_count; i++)
+        each[i] = (struct sending) { SENT_LATER, STR_NONE };
 }
 
 void talk_end(struct talk *t)
@@ -48,13 +52,14 @@ void talk_end(struct talk *t)
 static void say_ehlo(struct talk *t)
 {
     t->at = TALK_EHLO;
-    buf_addf(&t->send, "EHLO " STR_FMT "\r\n", STR_ARG(t->hostname));
+    buf_addf(&t->send, "%s " STR_FMT "\r\n", t->manner.lmtp ? "LHLO" : "EHLO",
+             STR_ARG(t->manner.hostname));
 }
 
 static void say_helo(struct talk *t)
 {
     t->at = TALK_HELO;
-    buf_addf(&t->send, "HELO " STR_FMT "\r\n", STR_ARG(t->hostname));
+    buf_addf(&t->send, "HELO " STR_FMT "\r\n", STR_ARG(t->manner.hostname));
 }
 
 static void say_starttls(struct talk *t)
@@ -63,23 +68,26 @@ static void say_starttls(struct talk *t)
     buf_add(&t->send, STR("STARTTLS\r\n"));
 }
 
-static bool wants_utf8(const struct outgoing *mail)
+static bool wants_utf8(const struct talk_mail *mail)
 {
-    return !utf8_is_ascii(mail->reverse_path) || !utf8_is_ascii(mail->forward_path);
+    bool wants = !utf8_is_ascii(mail->reverse_path);
+    for (size_t i = 0; i < mail->forward_count; i++)
+        wants = wants || !utf8_is_ascii(mail->forward_paths[i]);
+    return wants;
 }
 
 static void say_mail(struct talk *t)
 {
     t->at = TALK_MAIL;
     buf_addf(&t->send, "MAIL FROM:<" STR_FMT ">%s%s\r\n", STR_ARG(t->mail->reverse_path),
-             t->offers_8bitmime && !utf8_is_ascii(t->mail->message) ? " BODY=8BITMIME" : "",
-             wants_utf8(t->mail) ? " SMTPUTF8" : "");
+             t->offers_8bitmime && !t->mail->ascii ? " BODY=8BITMIME" : "",
+             t->offers_smtputf8 && wants_utf8(t->mail) ? " SMTPUTF8" : "");
 }
 
 static void say_rcpt(struct talk *t)
 {
     t->at = TALK_RCPT;
-    buf_addf(&t->send, "RCPT TO:<" STR_FMT ">\r\n", STR_ARG(t->mail->forward_path));
+    buf_addf(&t->send, "RCPT TO:<" STR_FMT ">\r\n", STR_ARG(t->mail->forward_paths[t->asked]));
 }
 
 static void say_data(struct talk *t)
@@ -89,18 +97,27 @@ static void say_data(struct talk *t)
 }
 
 /* RFC 5321 4.5.2 */
-static void say_message(struct talk *t)
+str talk_put(struct talk *t, str piece)
 {
-    t->at = TALK_MESSAGE;
-    for (str rest = t->mail->message; rest.len;) {
-        size_t line = str_find_str(rest, STR("\r\n"));
-        if (rest.ptr[0] == '.')
+    buf_clear(&t->send);
+    while (piece.len) {
+        size_t lf = str_find(piece, '\n');
+        size_t len = lf < piece.len ? lf + 1 : piece.len;
+        if (!t->line && piece.ptr[0] == '.')
             buf_addc(&t->send, '.');
-        buf_add(&t->send, str_head(rest, line));
-        buf_add(&t->send, STR("\r\n"));
-        rest = str_from(rest, line + 2);
+        buf_add(&t->send, str_head(piece, len));
+        t->line = lf < piece.len ? 0 : t->line + len;
+        piece = str_from(piece, len);
     }
-    buf_add(&t->send, STR(".\r\n"));
+    return t->send.failed ? STR_NONE : buf_str(&t->send);
+}
+
+str talk_put_end(struct talk *t)
+{
+    buf_clear(&t->send);
+    buf_add(&t->send, t->line ? STR("\r\n.\r\n") : STR(".\r\n"));
+    t->line = 0;
+    return t->send.failed ? STR_NONE : buf_str(&t->send);
 }
 
 /* ---- what they say ---- */
@@ -172,21 +189,52 @@ static str shown(str text, struct arena *a)
     return copy;
 }
 
+/* Who was told nothing hears what ended it; the whole is taken when somebody took it. */
+static struct sending sum_up(struct talk *t, struct sending ending)
+{
+    bool taken = false, later = false;
+    for (size_t i = 0; i < t->mail->forward_count; i++) {
+        if (str_is_none(t->each[i].says))
+            t->each[i] = ending;
+        taken = taken || t->each[i].sent == SENT_TAKEN;
+        later = later || t->each[i].sent == SENT_LATER;
+    }
+    return (struct sending) { taken ? SENT_TAKEN : later ? SENT_LATER : SENT_REFUSED, ending.says };
+}
+
+struct sending talk_break(struct talk *t, str says)
+{
+    return sum_up(t, (struct sending) { SENT_LATER, says });
+}
+
 static struct talk_turn ended(struct talk *t, enum sent sent, str says)
 {
     t->at = TALK_ENDED;
     buf_clear(&t->send);
     buf_add(&t->send, STR("QUIT\r\n"));
-    return (
-        struct talk_turn) { .wish = TALK_END, .send = buf_str(&t->send), .ending = { sent, says } };
+    return (struct talk_turn) { .wish = TALK_END,
+                                .send = buf_str(&t->send),
+                                .ending = sum_up(t, (struct sending) { sent, says }) };
+}
+
+/* Words without which nobody would know that there was an answer. */
+static str words(str says)
+{
+    return says.ptr ? says : STR("it was answered, and there is no memory for the answer's words");
+}
+
+static struct sending refusal(const struct talk *t, const struct reply *r, struct arena *a)
+{
+    str text = shown(r->text, a);
+    return (struct sending) { r->code / 100 == 5 ? SENT_REFUSED : SENT_LATER,
+                              words(arena_strf(a, "%s was answered %d " STR_FMT, talk_waits_for(t),
+                                               r->code, STR_ARG(text))) };
 }
 
 static struct talk_turn refused(struct talk *t, const struct reply *r, struct arena *a)
 {
-    str text = shown(r->text, a);
-    str says =
-        arena_strf(a, "%s was answered %d " STR_FMT, states[t->at].name, r->code, STR_ARG(text));
-    return ended(t, r->code / 100 == 5 ? SENT_REFUSED : SENT_LATER, says);
+    const struct sending why = refusal(t, r, a);
+    return ended(t, why.sent, why.says);
 }
 
 static void read_offers(struct talk *t, str all)
@@ -206,23 +254,119 @@ static bool can_be_written(str path)
     return utf8_valid(path);
 }
 
+static str unfit(const struct talk *t, str path)
+{
+    if (!can_be_written(path))
+        return STR("the address cannot stand in a command");
+    if (!utf8_is_ascii(path) && !t->offers_smtputf8)
+        return STR("the address is not US-ASCII, and the server does not offer SMTPUTF8");
+    return STR_NONE;
+}
+
+static const struct talk_turn read_on = { .wish = TALK_READ };
+
+/* The next path that can be written; the count of them when there is none. */
+static size_t next_fit(struct talk *t, size_t path)
+{
+    for (; path < t->mail->forward_count; path++) {
+        const str why = unfit(t, t->mail->forward_paths[path]);
+        if (!why.ptr)
+            break;
+        t->each[path] = (struct sending) { SENT_REFUSED, why };
+    }
+    return path;
+}
+
+static struct talk_turn nobody_takes_it(struct talk *t)
+{
+    return ended(t, SENT_REFUSED, t->each[t->mail->forward_count - 1].says);
+}
+
 static struct talk_turn begin_mail(struct talk *t)
 {
-    if (!can_be_written(t->mail->reverse_path) || !can_be_written(t->mail->forward_path))
-        return ended(t, SENT_REFUSED, STR("the address cannot stand in a command"));
-    if (wants_utf8(t->mail) && !t->offers_smtputf8)
-        return ended(t, SENT_REFUSED,
-                     STR("the address is not US-ASCII, and the server does not offer SMTPUTF8"));
+    const str why = unfit(t, t->mail->reverse_path);
+    if (why.ptr)
+        return ended(t, SENT_REFUSED, why);
+    t->asked = next_fit(t, 0);
+    if (t->asked == t->mail->forward_count)
+        return nobody_takes_it(t);
     say_mail(t);
-    return (struct talk_turn) { .wish = TALK_READ };
+    return read_on;
+}
+
+/* Behind the last path the message, if anybody wants it. */
+static struct talk_turn next_path(struct talk *t)
+{
+    if (t->asked < t->mail->forward_count)
+        say_rcpt(t);
+    else if (t->accepted)
+        say_data(t);
+    else
+        return nobody_takes_it(t);
+    return read_on;
+}
+
+static struct talk_turn on_path(struct talk *t, const struct reply *r, struct arena *a)
+{
+    if (r->code / 100 == 2)
+        t->accepted++;
+    else
+        t->each[t->asked] = refusal(t, r, a);
+    t->asked = next_fit(t, t->asked + 1);
+    return next_path(t);
+}
+
+static bool is_awaited(const struct talk *t, size_t path)
+{
+    return str_is_none(t->each[path].says);
+}
+
+static struct sending told(const struct talk *t, const struct reply *r, struct arena *a)
+{
+    return r->code / 100 == 2
+               ? (struct sending) { SENT_TAKEN,
+                                    words(arena_strf(a, "the server said %d " STR_FMT, r->code,
+                                                     STR_ARG(shown(r->text, a)))) }
+               : refusal(t, r, a);
+}
+
+/* RFC 2033 4.2: one reply for each path that RCPT took, in their order. */
+static struct talk_turn on_message(struct talk *t, const struct reply *r, struct arena *a)
+{
+    const struct sending answer = told(t, r, a);
+    if (!t->manner.lmtp)
+        return ended(t, answer.sent, answer.says);
+    size_t path = 0;
+    while (!is_awaited(t, path))
+        path++;
+    t->each[path] = answer;
+    return --t->accepted ? read_on : ended(t, answer.sent, answer.says);
+}
+
+static struct talk_turn on_hello(struct talk *t, const struct reply *r)
+{
+    const bool offered = offers(r->all, STR("STARTTLS"));
+    if (!t->tls && t->manner.tls == TALK_TLS_REQUIRED && !offered)
+        return ended(t, SENT_LATER, STR("the server does not offer STARTTLS"));
+    if (!t->tls && t->manner.tls != TALK_TLS_NEVER && offered) {
+        say_starttls(t);
+        return read_on;
+    }
+    read_offers(t, r->all);
+    return begin_mail(t);
 }
 
 static struct talk_turn on_reply(struct talk *t, const struct reply *r, struct arena *a)
 {
-    if (t->at == TALK_EHLO && r->code / 100 == 5) { /* RFC 5321 3.2: an old one knows HELO */
+    if (t->at == TALK_EHLO && r->code / 100 == 5 && !t->manner.lmtp &&
+        t->manner.tls != TALK_TLS_REQUIRED) { /* RFC 5321 3.2: an old one knows HELO */
         say_helo(t);
-        return (struct talk_turn) { .wish = TALK_READ };
+        return read_on;
     }
+    if (t->at == TALK_RCPT)
+        return on_path(t, r, a);
+    if (t->at == TALK_MESSAGE)
+        return on_message(t, r, a);
     if (r->code / 100 != states[t->at].wants)
         return refused(t, r, a);
     switch (t->at) {
@@ -230,35 +374,49 @@ static struct talk_turn on_reply(struct talk *t, const struct reply *r, struct a
         say_ehlo(t);
         break;
     case TALK_EHLO:
-        if (t->may_tls && !t->tls && offers(r->all, STR("STARTTLS"))) {
-            say_starttls(t);
-            break;
-        }
-        read_offers(t, r->all);
-        return begin_mail(t);
+        return on_hello(t, r);
     case TALK_HELO:
         return begin_mail(t);
     case TALK_STARTTLS:
         t->at = TALK_TLS;
         return (struct talk_turn) { .wish = TALK_SHAKE };
     case TALK_MAIL:
-        say_rcpt(t);
-        break;
-    case TALK_RCPT:
-        say_data(t);
-        break;
+        return next_path(t);
     case TALK_DATA:
-        say_message(t);
-        break;
+        t->at = TALK_MESSAGE;
+        return (struct talk_turn) { .wish = TALK_PUT };
+    case TALK_RCPT:
     case TALK_MESSAGE:
-        return ended(
-            t, SENT_TAKEN,
-            arena_strf(a, "the server said %d " STR_FMT, r->code, STR_ARG(shown(r->text, a))));
     case TALK_TLS:
     case TALK_ENDED:
         break;
     }
-    return (struct talk_turn) { .wish = TALK_READ };
+    return read_on;
+}
+
+/* What follows the reply that was read: nothing, unless each recipient has one of its own. */
+static bool may_follow(const struct talk *t)
+{
+    return t->manner.lmtp && t->at == TALK_MESSAGE && t->accepted > 1;
+}
+
+static struct talk_turn take_reply(struct talk *t, struct arena *a)
+{
+    struct reply r = { 0 };
+    enum parse parse = t->reply.failed ? PARSE_BAD : read_reply(buf_str(&t->reply), &r);
+    if (parse == PARSE_MORE)
+        return read_on;
+    if (parse == PARSE_BAD)
+        return ended(
+            t, SENT_LATER,
+            arena_strf(a, "%s was answered with what is no SMTP reply", talk_waits_for(t)));
+    const size_t rest = t->reply.len - r.octets;
+    if (rest && !may_follow(t)) /* nobody was asked for it */
+        return ended(t, SENT_LATER, STR("the server speaks out of turn"));
+    const struct talk_turn turn = on_reply(t, &r, a);
+    memmove(t->reply.ptr, t->reply.ptr + r.octets, rest);
+    t->reply.len = rest;
+    return turn;
 }
 
 struct talk_turn talk_feed(struct talk *t, str octets, struct arena *a)
@@ -267,20 +425,14 @@ struct talk_turn talk_feed(struct talk *t, str octets, struct arena *a)
     buf_add(&t->reply, octets);
     if (t->at == TALK_TLS || t->at == TALK_ENDED)
         return (struct talk_turn) { .wish = t->at == TALK_TLS ? TALK_SHAKE : TALK_END };
-    struct reply r = { 0 };
-    enum parse parse = t->reply.failed ? PARSE_BAD : read_reply(buf_str(&t->reply), &r);
-    if (parse == PARSE_MORE)
-        return (struct talk_turn) { .wish = TALK_READ };
-    if (parse == PARSE_BAD)
-        return ended(
-            t, SENT_LATER,
-            arena_strf(a, "%s was answered with what is no SMTP reply", states[t->at].name));
-    bool more = r.octets < t->reply.len; /* nobody was asked for it */
-    struct talk_turn turn =
-        more ? ended(t, SENT_LATER, STR("the server speaks out of turn")) : on_reply(t, &r, a);
-    buf_clear(&t->reply);
+    struct talk_turn turn;
+    size_t before;
+    do {
+        before = t->reply.len;
+        turn = take_reply(t, a);
+    } while (turn.wish == TALK_READ && t->reply.len && t->reply.len < before);
     if (t->send.failed)
-        turn = ended(t, SENT_LATER, STR("there is no memory for the message"));
+        turn = ended(t, SENT_LATER, STR("there is no memory for what is to be said"));
     turn.send = buf_str(&t->send);
     return turn;
 }

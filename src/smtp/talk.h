@@ -1,12 +1,15 @@
 /* smtp/talk.h - what a client says next: RFC 5321 from the other side, as a machine without sockets.
  *
+ *                                       for each path
+ *                                          +--+
  *  GREETING -220-> EHLO -250-> MAIL -250-> RCPT -250-> DATA -354-> MESSAGE -250-> taken
- *                   | ^
- *      offers STARTTLS +--- TLS <-220- STARTTLS
+ *                   | ^                                              +--+
+ *      offers STARTTLS +--- TLS <-220- STARTTLS          LMTP: for each path that RCPT took
  *
- * One message to one recipient. It is fed the server's octets, however cut, and answers with what to
- * send. Where TLS is offered it is used, and what came before it is forgotten. 4yz and 5yz keep the
- * server's own words, its enhanced code among them. */
+ * One message to some recipients; of each is told what became of it. LMTP (RFC 2033) begins with
+ * LHLO, and the message is answered once for each recipient. It is fed the server's octets, however
+ * cut, and answers with what to send. Where TLS is offered it may be used, and what came before it is
+ * forgotten. 4yz and 5yz keep the server's own words, its enhanced code among them. */
 #ifndef SESAME_SMTP_TALK_H
 #define SESAME_SMTP_TALK_H
 
@@ -20,11 +23,28 @@ enum talk_at {
     TALK_ENDED,
 };
 
+struct talk_mail { /* what is handed over */
+    str reverse_path;
+    const str *forward_paths; /* at least one */
+    size_t forward_count;
+    bool ascii; /* no octet of the message is beyond it */
+};
+
+enum talk_tls { TALK_TLS_NEVER, TALK_TLS_OFFERED, TALK_TLS_REQUIRED };
+struct talk_manner {
+    str hostname; /* what we call ourselves */
+    enum talk_tls tls;
+    bool lmtp;
+};
+
 struct talk {
     enum talk_at at;
-    const struct outgoing *mail;
-    str hostname; /* what we call ourselves */
-    bool may_tls; /* use STARTTLS when it is offered */
+    const struct talk_mail *mail;
+    struct talk_manner manner;
+    struct sending *each; /* the caller's, one a forward path; says STR_NONE: not told yet */
+    size_t asked;         /* the path whose answer is awaited */
+    size_t accepted;      /* by RCPT */
+    size_t line;          /* octets of the message's line that is being written */
     bool tls, offers_smtputf8, offers_8bitmime;
     struct buf reply; /* what came of the one that is read */
     struct buf send;
@@ -33,17 +53,27 @@ struct talk {
 enum talk_wish {
     TALK_READ,  /* send what there is to send, then feed more */
     TALK_SHAKE, /* begin TLS, throw away what was read, then talk_is_secure */
+    TALK_PUT,   /* send the message through talk_put, then what talk_put_end says */
     TALK_END,   /* see `ending`; send what there is to send, and close */
 };
 struct talk_turn {
     enum talk_wish wish;
-    str send; /* until the next call; may be long */
-    struct sending ending; /* says in the arena given */
+    str send; /* until the next call */
+    /* Of the whole: taken when somebody took it, else what was said last; says in the arena given. */
+    struct sending ending;
 };
 
-void talk_begin(struct talk *, const struct outgoing *, str hostname, bool may_tls);
+/* All of it lives at least as long as the talk. */
+void talk_begin(struct talk *, const struct talk_mail *, const struct talk_manner *,
+                struct sending *each);
 struct talk_turn talk_feed(struct talk *, str octets, struct arena *);
 struct talk_turn talk_is_secure(struct talk *);
+/* A piece of the message, its dots stuffed; until the next call. Lines of the message end in CRLF, and
+ * a last one that does not is ended. STR_NONE: no memory. */
+str talk_put(struct talk *, str piece);
+str talk_put_end(struct talk *);
+/* It was broken off, `says` in the arena says by what: so who was not told anything is tried later. */
+struct sending talk_break(struct talk *, str says);
 void talk_end(struct talk *);
 
 /* Where the talk stands, for who breaks it off: "the greeting", "RCPT", "the message". */

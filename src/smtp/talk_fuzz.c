@@ -6,16 +6,35 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const struct outgoing mail = { .reverse_path = STR_INIT(""),
-                                      .forward_path = STR_INIT("a@b.test"),
-                                      .message = STR_INIT("S: s\r\n\r\n.\r\n") };
+static const str paths[] = { STR_INIT("a@b.test"), STR_INIT("c@b.test"), STR_INIT("d@b.test") };
+static const struct talk_mail mail = { .reverse_path = STR_INIT(""),
+                                       .forward_paths = paths,
+                                       .forward_count = 3 };
+static const str message = STR_INIT("S: s\r\n\r\n.\r\n");
 
-static void talk_with(str server, size_t piece)
+static void check_told(const struct sending *each, struct talk_turn turn)
+{
+    for (size_t i = 0; i < mail.forward_count; i++) {
+        if (str_is_none(each[i].says) ||
+            (turn.ending.sent != SENT_TAKEN && each[i].sent == SENT_TAKEN))
+            abort();
+        for (size_t at = 0; at < each[i].says.len; at++) {
+            if ((unsigned char)each[i].says.ptr[at] < 0x20)
+                abort();
+        }
+    }
+}
+
+static void talk_with(str server, size_t piece, bool lmtp)
 {
     AUTO_ARENA *a = arena_new(1 << 20);
     struct talk talk;
     struct talk_turn turn = { .wish = TALK_READ };
-    talk_begin(&talk, &mail, STR("mx.test"), true);
+    struct sending each[3];
+    const struct talk_manner manner = { .hostname = STR("mx.test"),
+                                        .tls = TALK_TLS_OFFERED,
+                                        .lmtp = lmtp };
+    talk_begin(&talk, &mail, &manner, each);
     while (server.len && turn.wish != TALK_END) {
         turn = talk_feed(&talk, str_head(server, piece), a);
         server = str_from(server, piece);
@@ -23,19 +42,21 @@ static void talk_with(str server, size_t piece)
             turn = talk_is_secure(&talk);
         if (turn.send.len && !str_ends(turn.send, STR("\r\n")))
             abort();
-    }
-    for (size_t i = 0; turn.wish == TALK_END && i < turn.ending.says.len; i++) {
-        if ((unsigned char)turn.ending.says.ptr[i] < 0x20)
+        if (turn.wish == TALK_PUT && (!talk_put(&talk, message).ptr || !talk_put_end(&talk).ptr))
             abort();
     }
+    if (turn.wish == TALK_END)
+        check_told(each, turn);
     talk_end(&talk);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     str server = { (const char *)data, size };
-    talk_with(server, size ? size : 1);
-    talk_with(server, 1);
-    talk_with(server, 7);
+    for (int lmtp = 0; lmtp < 2; lmtp++) {
+        talk_with(server, size ? size : 1, lmtp);
+        talk_with(server, 1, lmtp);
+        talk_with(server, 7, lmtp);
+    }
     return 0;
 }

@@ -8,24 +8,34 @@
 
 #include <cmocka.h>
 
-#define MAIL_TO(path)                                                                              \
-    { .reverse_path = STR_INIT(""), .forward_path = STR_INIT(path),                                \
-      .message = STR_INIT("Subject: s\r\n\r\n.dot\r\n..\r\nend\r\n") }
-static const struct outgoing mail = MAIL_TO("a@b.test");
-static const struct outgoing utf8_mail = MAIL_TO("\xc3\xa4@b.test");
-static const struct outgoing bad_mail = MAIL_TO("a\r\nRCPT TO:<c@d.test>");
+#define MESSAGE_TEXT "Subject: s\r\n\r\n.dot\r\n..\r\nend\r\n"
+#define MAIL_TO(...)                                                                               \
+    { .reverse_path = STR_INIT(""), .forward_paths = (const str[]) { __VA_ARGS__ },                \
+      .forward_count = sizeof(const str[]) { __VA_ARGS__ } / sizeof(str), .ascii = true }
+static const struct talk_mail mail = MAIL_TO(STR_INIT("a@b.test"));
+static const struct talk_mail utf8_mail = MAIL_TO(STR_INIT("\xc3\xa4@b.test"));
+static const struct talk_mail bad_mail = MAIL_TO(STR_INIT("a\r\nRCPT TO:<c@d.test>"));
+static const struct talk_mail to_three =
+    MAIL_TO(STR_INIT("a@b.test"), STR_INIT("c@b.test"), STR_INIT("d@b.test"));
+static const struct talk_mail to_mixed = MAIL_TO(STR_INIT("\xc3\xa4@b.test"), STR_INIT("c@b.test"));
+static const struct talk_manner smtp = { .hostname = STR_INIT("mx.test"), .tls = TALK_TLS_OFFERED };
+static const struct talk_manner lmtp = { .hostname = STR_INIT("mx.test"), .lmtp = true };
+static const struct talk_manner strict = { .hostname = STR_INIT("mx.test"), .tls = TALK_TLS_REQUIRED };
 
 struct dialogue {
     const char *says;
-    const struct outgoing *mail;
+    const struct talk_mail *mail;
     const char *server[12]; /* "<TLS>": the handshake succeeds here */
     const char *client;
     enum sent sent;
     const char *ending; /* a part of what is told */
+    const struct talk_manner *manner; /* NULL: smtp */
+    const char *each; /* T, L, R: of each recipient; NULL: one, as the whole */
 };
 
 #define HELLO "EHLO mx.test\r\n"
 #define ENVELOPE "MAIL FROM:<>\r\nRCPT TO:<a@b.test>\r\n"
+#define RCPT(local_part) "RCPT TO:<" local_part "@b.test>\r\n"
 #define MESSAGE "DATA\r\nSubject: s\r\n\r\n..dot\r\n...\r\nend\r\n.\r\n"
 
 /* clang-format off */
@@ -62,11 +72,31 @@ static const struct dialogue dialogues[] = {
       { "220 hi\r\n", "250-8BITMIME\r\n250 smtputf8\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 ok\r\n" },
       HELLO "MAIL FROM:<> SMTPUTF8\r\nRCPT TO:<\xc3\xa4@b.test>\r\n" MESSAGE "QUIT\r\n", SENT_TAKEN, "" },
     { "no path begins a command", &bad_mail, { "220 hi\r\n", "250 x\r\n" }, HELLO "QUIT\r\n", SENT_REFUSED, "cannot stand" },
+    { "of several recipients each is told his own", &to_three,
+      { "220 hi\r\n", "250 x\r\n", "250 ok\r\n", "250 ok\r\n", "550 5.1.1 no\r\n", "451 4.2.1 busy\r\n", "354 go\r\n", "250 ok\r\n" },
+      HELLO ENVELOPE RCPT("c") RCPT("d") MESSAGE "QUIT\r\n", SENT_TAKEN, "250 ok", NULL, "TRL" },
+    { "where none is taken there is no DATA", &to_three,
+      { "220 hi\r\n", "250 x\r\n", "250 ok\r\n", "450 busy\r\n", "550 no\r\n", "550 no\r\n" },
+      HELLO ENVELOPE RCPT("c") RCPT("d") "QUIT\r\n", SENT_LATER, "550 no", NULL, "LRR" },
+    { "who cannot be written here is refused, and the others are not", &to_mixed,
+      { "220 hi\r\n", "250 x\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 ok\r\n" },
+      HELLO "MAIL FROM:<>\r\n" RCPT("c") MESSAGE "QUIT\r\n", SENT_TAKEN, "250 ok", NULL, "RT" },
+    { "LMTP: each that was taken at RCPT is answered behind the message", &to_three,
+      { "220 hi\r\n", "250 x\r\n", "250 ok\r\n", "250 ok\r\n", "550 no\r\n", "250 ok\r\n", "354 go\r\n", "250 2.0.0 a\r\n452 4.2.2 d is full\r\n" },
+      "LHLO mx.test\r\n" ENVELOPE RCPT("c") RCPT("d") MESSAGE "QUIT\r\n", SENT_TAKEN, "452 4.2.2 d is full", &lmtp, "TRL" },
+    { "LMTP: more answers than recipients", &mail,
+      { "220 hi\r\n", "250 x\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 a\r\n250 b\r\n" },
+      "LHLO mx.test\r\n" ENVELOPE MESSAGE "QUIT\r\n", SENT_LATER, "out of turn", &lmtp, "L" },
+    { "LMTP has no HELO", &mail, { "220 hi\r\n", "500 what\r\n" }, "LHLO mx.test\r\nQUIT\r\n", SENT_REFUSED, "EHLO was answered 500", &lmtp, "R" },
+    { "TLS that is required is not done without", &mail,
+      { "220 hi\r\n", "250 8BITMIME\r\n" }, HELLO "QUIT\r\n", SENT_LATER, "does not offer STARTTLS", &strict, "L" },
+    { "nor is an old server", &mail, { "220 hi\r\n", "500 what\r\n" }, HELLO "QUIT\r\n", SENT_REFUSED, "500 what", &strict, "R" },
     { "controls in a reply are not told", &mail, { "554 \x1b[2J\xff\r\n" }, "QUIT\r\n", SENT_REFUSED, "554 ?[2J?" },
 };
 /* clang-format on */
 
-static void heed(struct talk_turn turn, struct buf *said, struct sending *ending, bool *ended)
+static void heed(struct talk *talk, struct talk_turn turn, size_t piece, struct buf *said,
+                 struct sending *ending, bool *ended)
 {
     if (*ended)
         return;
@@ -74,26 +104,31 @@ static void heed(struct talk_turn turn, struct buf *said, struct sending *ending
     *ended = turn.wish == TALK_END;
     if (*ended)
         *ending = turn.ending;
+    if (turn.wish != TALK_PUT)
+        return;
+    for (str rest = STR(MESSAGE_TEXT); rest.len; rest = str_from(rest, piece))
+        buf_add(said, talk_put(talk, str_head(rest, piece)));
+    buf_add(said, talk_put_end(talk));
 }
 
-/* The server's words whole, or octet by octet. */
-static void hold(const struct dialogue *d, bool by_octet)
+/* The words of either side whole, or in pieces of so many octets. */
+static void hold(const struct dialogue *d, size_t piece)
 {
     AUTO_ARENA *a = arena_new(1 << 20);
     AUTO_BUF said = buf_new(1 << 16);
     struct talk talk;
-    struct sending ending = { SENT_TAKEN, STR("it did not end") };
+    struct sending ending = { SENT_TAKEN, STR("it did not end") }, each[3];
     bool ended = false;
-    talk_begin(&talk, d->mail, STR("mx.test"), true);
+    talk_begin(&talk, d->mail, d->manner ? d->manner : &smtp, each);
     for (size_t i = 0; d->server[i]; i++) {
         str words = str_of(d->server[i]);
         if (str_eq(words, STR("<TLS>"))) {
             assert_int_equal(talk.at, TALK_TLS);
-            heed(talk_is_secure(&talk), &said, &ending, &ended);
+            heed(&talk, talk_is_secure(&talk), piece, &said, &ending, &ended);
             continue;
         }
-        for (size_t at = 0; at < words.len; at += by_octet ? 1 : words.len)
-            heed(talk_feed(&talk, by_octet ? (str) { words.ptr + at, 1 } : words, a), &said, &ending, &ended);
+        for (; words.len; words = str_from(words, piece))
+            heed(&talk, talk_feed(&talk, str_head(words, piece), a), piece, &said, &ending, &ended);
     }
     assert_true(ended);
     if (!str_eq(buf_str(&said), str_of(d->client)))
@@ -101,6 +136,12 @@ static void hold(const struct dialogue *d, bool by_octet)
     assert_true(str_eq(buf_str(&said), str_of(d->client)));
     assert_int_equal(ending.sent, d->sent);
     assert_true(str_find_str(ending.says, str_of(d->ending)) < ending.says.len || !d->ending[0]);
+    for (size_t i = 0; i < d->mail->forward_count; i++) {
+        const enum sent was = each[i].sent;
+        const char letter = was == SENT_TAKEN ? 'T' : was == SENT_LATER ? 'L' : 'R';
+        assert_true(d->each ? letter == d->each[i] : was == d->sent);
+        assert_false(str_is_none(each[i].says));
+    }
     talk_end(&talk);
 }
 
@@ -109,10 +150,10 @@ static void dialogues_end_as_they_should(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof dialogues / sizeof *dialogues; i++) {
         print_message("# %s\n", dialogues[i].says);
-        hold(&dialogues[i], false);
+        hold(&dialogues[i], 1000);
         bool injected = strstr(dialogues[i].ending, "out of turn"); /* whether it is, is in the cut */
         if (!injected)
-            hold(&dialogues[i], true);
+            hold(&dialogues[i], 1);
     }
 }
 
@@ -123,7 +164,8 @@ static void a_reply_without_end_is_cut_off(void **state)
     struct talk talk;
     struct talk_turn turn = { .wish = TALK_READ };
     size_t fed = 0;
-    talk_begin(&talk, &mail, STR("mx.test"), true);
+    struct sending each;
+    talk_begin(&talk, &mail, &smtp, &each);
     for (; turn.wish == TALK_READ; fed += 9)
         turn = talk_feed(&talk, STR("220-more\n"), a);
     assert_int_equal(turn.wish, TALK_END);

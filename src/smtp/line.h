@@ -1,0 +1,32 @@
+/* smtp/line.h - a talk held over a connection: dialled, spoken, secured when the talk says so,
+ * closed. */
+#ifndef SESAME_SMTP_LINE_H
+#define SESAME_SMTP_LINE_H
+
+#include "base/outside.h"
+#include "smtp/talk.h"
+#include "wire/stream.h"
+
+struct line_call {
+    str address; /* host:port */
+    const char *tls_host;
+    struct tls_client *tls; /* NULL: the manner's TLS is NEVER */
+    struct clock *clock;
+    int64_t deadline_ms; /* steady; for all of it */
+};
+
+/* Blocks its thread. The message is read from `body` as the server takes it, once; each[i] is told
+ * of forward_paths[i]. *ret_shaky (NULL: nobody asks): it ended in the handshake, so the clear may
+ * do what TLS did not. */
+struct sending line_hand_over(const struct line_call *, const struct talk_mail *,
+                              const struct talk_manner *, struct body *, struct arena *,
+                              struct sending *each, bool *ret_shaky);
+
+/* A message that lies in memory, as a body. */
+struct text_body {
+    struct body body;
+    str rest;
+};
+struct text_body text_body_of(str text);
+
+#endif
