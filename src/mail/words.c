@@ -117,6 +117,13 @@ static str stretch(str text, bool quotes)
     return str_head(text, len);
 }
 
+/* GMime 3.2.13 reads on in neighbours of one charset as in one base64 text, and so loses what is behind
+ * the padding of the first. No character is split there that RFC 2047 5 lets be split. */
+static bool run_ends_behind(str run)
+{
+    return str_ends(run, STR("=?="));
+}
+
 static bool write_decoded(str text, bool quotes, unsigned *left, struct arena *a, struct buf *out)
 {
     str run = STR_NONE; /* encoded words with nothing but blanks between, not yet written */
@@ -128,6 +135,11 @@ static bool write_decoded(str text, bool quotes, unsigned *left, struct arena *a
         bool ends = at == text.len || is_blank(text.ptr[at]);
         if (*left && word_may_begin && ends && is_encoded(one)) {
             --*left;
+            if (run.ptr && run_ends_behind(run)) {
+                if (!decode_run(run, a, out))
+                    return false;
+                run = STR_NONE; /* the blanks between encoded words go */
+            }
             run = run.ptr ? (str) { run.ptr, (size_t)(one.ptr + one.len - run.ptr) } : one;
         } else if (!blank && run.ptr) {
             str gap = { run.ptr + run.len, (size_t)(one.ptr - run.ptr) - run.len };

@@ -26,6 +26,7 @@ static const struct word_case words[] = {
     { "blanks between two of them go",  STR_INIT("=?utf-8?q?a?= \t =?utf-8?b?Yg==?= c"),    STR_INIT("ab c") },
     { "all other blanks stay",          STR_INIT("a  =?utf-8?q?b?=  c "),                   STR_INIT("a  b  c ") },
     { "a character split between two",  STR_INIT("=?utf-8?q?=C3?= =?utf-8?q?=A9?="),        STR_INIT("\xc3\xa9") },
+    { "padding ends a word, not the text", STR_INIT("=?utf-8?B?w6Q=?= =?utf-8?B?w6TDpA==?=\t =?utf-8?B?w6Q=?= x"), STR_INIT("\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4 x") },
     { "Japanese",                       STR_INIT("=?iso-2022-jp?B?GyRCRnxLXBsoQg==?="),     STR_INIT("\xe6\x97\xa5\xe6\x9c\xac") },
     { "Latin 1",                        STR_INIT("=?ISO-8859-1?Q?Andr=E9?= X"),             STR_INIT("Andr\xc3\xa9 X") },
     { "a language tag",                 STR_INIT("=?utf-8*en?q?x?="),                       STR_INIT("x") },
