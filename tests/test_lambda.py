@@ -521,6 +521,33 @@ def test_versions_and_aliases_each_have_their_own_policy(functions):
     assert [v["Version"] for v in aws.list_versions_by_function(FunctionName="f")["Versions"]] == ["$LATEST", "1"]
 
 
+def test_lists_come_in_pages(functions):
+    aws = functions.aws
+    functions.node("f", "exports.handler = async () => 0;")
+    for n in range(11):
+        aws.update_function_configuration(FunctionName="f", Description=str(n))
+        version = aws.publish_version(FunctionName="f")["Version"]
+        aws.create_alias(FunctionName="f", Name=f"a{version}", FunctionVersion=version)
+        aws.put_function_event_invoke_config(FunctionName="f", Qualifier=version, MaximumRetryAttempts=1)
+
+    def listed(operation, member, of, size, **more):
+        pages = aws.get_paginator(operation).paginate(FunctionName="f", PaginationConfig={"PageSize": size}, **more)
+        got = [[of(item) for item in page[member]] for page in pages]
+        assert all(len(page) == size for page in got[:-1]) and 0 < len(got[-1]) <= size, got
+        return sum(got, [])
+    numbers = [str(n) for n in range(1, 12)]
+    assert listed("list_versions_by_function", "Versions", lambda v: v["Version"], 5) == ["$LATEST", *numbers]
+    assert listed("list_aliases", "Aliases", lambda a: a["Name"], 4) == sorted("a" + n for n in numbers)
+    assert listed("list_aliases", "Aliases", lambda a: a["Name"], 1, FunctionVersion="7") == ["a7"]
+    qualifier = lambda c: c["FunctionArn"].rsplit(":", 1)[1]  # noqa: E731
+    assert listed("list_function_event_invoke_configs", "FunctionEventInvokeConfigs", qualifier, 3) == sorted(numbers)
+    first = aws.list_versions_by_function(FunctionName="f", MaxItems=3)
+    aws.delete_alias(FunctionName="f", Name="a2")
+    aws.delete_function(FunctionName="f", Qualifier="2")  # what the next page is to follow may be gone
+    rest = aws.list_versions_by_function(FunctionName="f", Marker=first["NextMarker"])
+    assert [v["Version"] for v in rest["Versions"]] == numbers[2:] and "NextMarker" not in rest
+
+
 def test_concurrency_tags_and_asynchronous_settings(functions):
     aws = functions.aws
     made = functions.node("f", "exports.handler = async () => 1;", Tags={"team": "mail"})

@@ -3,7 +3,7 @@
 #include "api/lambda_shape.h"
 #include "api/run.h"
 
-enum { WORK_MAX = 512 * 1024 * 1024, PAGE = 50 };
+enum { WORK_MAX = 512 * 1024 * 1024 };
 
 /* A package is larger than the request's own arena lets it be; it lives in one of its own. */
 static struct arena *work_arena(void)
@@ -177,31 +177,24 @@ const struct fault *run_lambda_ListFunctions(struct api *api, const struct api_c
 {
     (void)api;
     const struct call *c = &call->call;
-    uint64_t most = PAGE;
-    str marker = api_param(call, "Marker"), wanted = api_param(call, "MaxItems");
+    struct lambda_page page = lambda_page_of(call);
     bool all_versions = str_eq(api_param(call, "FunctionVersion"), STR("ALL"));
-    if (!str_is_none(wanted) && (!str_u64(wanted, &most) || most == 0))
-        most = PAGE;
-    most = most > PAGE ? PAGE
-                       : most; /* "returns a maximum of 50 items" (API Reference, ListFunctions) */
     TRY(lambda_ask(c, NULL, NULL, STR("lambda:ListFunctions"), NULL, 0));
     str prefix = arena_strf(c->arena, "function/" STR_FMT "/" STR_FMT "/",
                             STR_ARG(c->caller->account), STR_ARG(c->region));
-    str after = str_is_none(marker)
+    str after = str_is_none(page.after)
                     ? STR("")
-                    : arena_strf(c->arena, STR_FMT STR_FMT, STR_ARG(prefix), STR_ARG(marker));
+                    : arena_strf(c->arena, STR_FMT STR_FMT, STR_ARG(prefix), STR_ARG(page.after));
     const void *aggregate;
-    str key, last = STR_NONE;
-    uint64_t count = 0;
+    str key;
     struct json_writer w = json_writer(&answer->text);
     json_open(&w, '{');
     json_name(&w, STR("Functions"));
     json_open(&w, '[');
-    for (; world_next(c->world, prefix, after, &key, &aggregate); after = key) {
+    for (; !page.more && world_next(c->world, prefix, after, &key, &aggregate); after = key) {
         const struct function *f = aggregate;
-        if (count++ == most)
-            break;
-        last = f->name;
+        if (!lambda_page_takes(&page, f->name))
+            continue;
         for (size_t i = 0; i < (all_versions ? f->version_count : 1); i++) {
             json_open(&w, '{');
             lambda_write_configuration(&w, f, &f->versions[i], all_versions, c->arena);
@@ -209,8 +202,7 @@ const struct fault *run_lambda_ListFunctions(struct api *api, const struct api_c
         }
     }
     json_close(&w, ']');
-    if (count > most)
-        json_add_str(&w, "NextMarker", last);
+    lambda_page_end(&page, &w);
     json_close(&w, '}');
     return NULL;
 }

@@ -302,13 +302,16 @@ const struct fault *run_lambda_ListFunctionEventInvokeConfigs(struct api *api,
     ref.qualifier = STR("");
     TRY(lambda_get(api->lambda, &call->call, &ref, STR("lambda:ListFunctionEventInvokeConfigs"), &f,
                    &v));
+    struct lambda_page page = lambda_page_of(call);
     struct json_writer w = json_writer(&answer->text);
     json_open(&w, '{');
     json_name(&w, STR("FunctionEventInvokeConfigs"));
     json_open(&w, '[');
     for (size_t i = 0; i < f->async_count; i++)
-        write_async(&w, &ref, &f->asyncs[i], call->call.arena);
+        if (lambda_page_takes(&page, f->asyncs[i].qualifier))
+            write_async(&w, &ref, &f->asyncs[i], call->call.arena);
     json_close(&w, ']');
+    lambda_page_end(&page, &w);
     json_close(&w, '}');
     return NULL;
 }

@@ -199,6 +199,36 @@ static str last_modified(int64_t ms, struct arena *arena)
     return arena_strf(arena, STR_FMT "+0000", STR_ARG(str_head(iso, iso.len - 1)));
 }
 
+struct lambda_page lambda_page_of(const struct api_call *call)
+{
+    enum { PAGE = 50 };
+    struct lambda_page page = { .after = api_param(call, "Marker"), .most = PAGE };
+    str wanted = api_param(call, "MaxItems");
+    if (!str_is_none(wanted) && (!str_u64(wanted, &page.most) || page.most == 0))
+        page.most = PAGE;
+    page.most = page.most > PAGE ? PAGE : page.most;
+    return page;
+}
+
+bool lambda_page_takes(struct lambda_page *page, str mark)
+{
+    if (!str_is_none(page->after) && str_cmp(mark, page->after) <= 0)
+        return false;
+    if (page->count == page->most) {
+        page->more = true;
+        return false;
+    }
+    page->count++;
+    page->last = mark;
+    return true;
+}
+
+void lambda_page_end(const struct lambda_page *page, struct json_writer *w)
+{
+    if (page->more)
+        json_add_str(w, "NextMarker", page->last);
+}
+
 void lambda_write_configuration(struct json_writer *w, const struct function *f,
                                 const struct function_version *v, bool qualified,
                                 struct arena *arena)

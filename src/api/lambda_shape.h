@@ -20,6 +20,18 @@ const struct fault *lambda_pairs_read(const struct json *, struct arena *, const
 struct api;
 const struct fault *lambda_zip_read(struct api *, const struct api_call *, const struct json *, struct buf *out);
 
+/* A page of a list: Marker and MaxItems, at most 50 (API Reference, ListFunctions). Items are offered in
+ * the order of their marks; the mark of the last one is where the next page goes on, whatever has come
+ * or gone meanwhile. */
+struct lambda_page {
+    str after, last;
+    uint64_t most, count;
+    bool more;
+};
+struct lambda_page lambda_page_of(const struct api_call *);
+bool lambda_page_takes(struct lambda_page *, str mark); /* false: it stands on another page */
+void lambda_page_end(const struct lambda_page *, struct json_writer *); /* NextMarker, if there is one */
+
 /* FunctionConfiguration; `qualified`: its ARN ends with the version. */
 void lambda_write_configuration(struct json_writer *, const struct function *, const struct function_version *,
                                 bool qualified, struct arena *);

@@ -23,6 +23,14 @@ const struct fault *run_lambda_PublishVersion(struct api *api, const struct api_
     return NULL;
 }
 
+/* In the order of the list: $LATEST, then by number. */
+static str version_mark(const struct function_version *v, struct arena *a)
+{
+    uint64_t number = 0;
+    (void)str_u64(v->version, &number);
+    return arena_strf(a, "%020llu", (unsigned long long)number);
+}
+
 const struct fault *run_lambda_ListVersionsByFunction(struct api *api, const struct api_call *call,
                                                       struct api_answer *answer)
 {
@@ -32,16 +40,20 @@ const struct fault *run_lambda_ListVersionsByFunction(struct api *api, const str
     TRY(lambda_function_named(call, &ref));
     ref.qualifier = STR("");
     TRY(lambda_get(api->lambda, &call->call, &ref, STR("lambda:ListVersionsByFunction"), &f, &v));
+    struct lambda_page page = lambda_page_of(call);
     struct json_writer w = json_writer(&answer->text);
     json_open(&w, '{');
     json_name(&w, STR("Versions"));
     json_open(&w, '[');
     for (size_t i = 0; i < f->version_count; i++) {
+        if (!lambda_page_takes(&page, version_mark(&f->versions[i], call->call.arena)))
+            continue;
         json_open(&w, '{');
         lambda_write_configuration(&w, f, &f->versions[i], true, call->call.arena);
         json_close(&w, '}');
     }
     json_close(&w, ']');
+    lambda_page_end(&page, &w);
     json_close(&w, '}');
     return NULL;
 }
@@ -124,14 +136,17 @@ const struct fault *run_lambda_ListAliases(struct api *api, const struct api_cal
     TRY(lambda_function_named(call, &ref));
     ref.qualifier = STR("");
     TRY(lambda_get(api->lambda, &call->call, &ref, STR("lambda:ListAliases"), &f, &v));
+    struct lambda_page page = lambda_page_of(call);
     struct json_writer w = json_writer(&answer->text);
     json_open(&w, '{');
     json_name(&w, STR("Aliases"));
     json_open(&w, '[');
     for (size_t i = 0; i < f->alias_count; i++)
-        if (str_is_none(version) || str_eq(version, f->aliases[i].version))
+        if ((str_is_none(version) || str_eq(version, f->aliases[i].version)) &&
+            lambda_page_takes(&page, f->aliases[i].name))
             lambda_write_alias(&w, f, &f->aliases[i], call->call.arena);
     json_close(&w, ']');
+    lambda_page_end(&page, &w);
     json_close(&w, '}');
     return NULL;
 }

@@ -81,11 +81,13 @@ static const struct fault *put_async(void *context, const struct call *call, str
         put.attempts = there->attempts;
     if (set->change && put.age_s == -1)
         put.age_s = there->age_s;
-    size_t count = 0;
-    for (size_t i = 0; i < f->async_count; i++)
+    size_t count = 0, i = 0;
+    for (; i < f->async_count && str_cmp(f->asyncs[i].qualifier, put.qualifier) < 0; i++)
+        asyncs[count++] = f->asyncs[i];
+    asyncs[count++] = put;
+    for (; i < f->async_count; i++) /* in order of qualifier */
         if (!str_eq(f->asyncs[i].qualifier, put.qualifier))
             asyncs[count++] = f->asyncs[i];
-    asyncs[count++] = put;
     f->asyncs = asyncs;
     f->async_count = count;
     return NULL;
