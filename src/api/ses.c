@@ -5,7 +5,6 @@
 #include "api/ses_list.h"
 #include "api/ses_rule.h"
 #include "base/base64.h"
-#include "base/json.h"
 #include "base/when.h"
 #include "base/xml.h"
 #include "receive/setup.h"
@@ -154,25 +153,6 @@ const struct fault *run_ses_ListReceiptRuleSets(struct api *api, const struct ap
     return NULL;
 }
 
-/* A clone breaks every policy that names the original in aws:SourceArn: ses-receiving spec 13.3. AWS
- * says nothing; the journal does. */
-static void warn_of_clone(const struct api *api, str original, const struct receipt_rule_set *clone)
-{
-    struct journal *journal = api->outside->journal;
-    AUTO_BUF members = buf_new(4096);
-    struct json_writer w = json_writer(&members);
-    json_add_str(&w, "original", original);
-    json_add_str(&w, "clone", clone->name);
-    json_add_str(&w, "account", clone->account);
-    json_add_str(&w, "region", clone->region);
-    json_add_str(&w, "says",
-                 STR("policies of buckets, keys, topics, functions and roles that name the rules of "
-                     "the original in aws:SourceArn do not admit those of the clone"));
-    if (clone->rule_count > 0 && !members.failed)
-        journal->note(journal, JOURNAL_WARNING, STR("ses"), STR("rule-set-cloned"),
-                      buf_str(&members));
-}
-
 const struct fault *run_ses_CloneReceiptRuleSet(struct api *api, const struct api_call *call,
                                                 struct api_answer *answer)
 {
@@ -183,7 +163,8 @@ const struct fault *run_ses_CloneReceiptRuleSet(struct api *api, const struct ap
     TRY(check_names(call, "OriginalRuleSetName", "originalRuleSetName", "RuleSetName",
                     "ruleSetName"));
     TRY(rule_set_clone(api->state, &call->call, api_param(call, "RuleSetName"), original, &clone));
-    warn_of_clone(api, original, clone);
+    if (api->setup)
+        setup_cloned(api->setup, &call->call, original, clone);
     return NULL;
 }
 
@@ -222,28 +203,6 @@ const struct fault *run_ses_ReorderReceiptRuleSet(struct api *api, const struct 
 
 /* ---- rules ---- */
 
-struct setup_test {
-    struct rule_test base;
-    struct setup *setup;
-};
-
-/* A target that refuses is the request's fault, whatever stands beneath: SES answers 400, never
- * 403. */
-static const struct fault *run_setup_test(struct rule_test *test, const struct call *call,
-                                          str rule_set, const struct receipt_rule *rule)
-{
-    const struct fault *why =
-        setup_test_rule(((struct setup_test *)test)->setup, call, rule_set, rule);
-    if (!why || !why->code)
-        return why;
-    struct fault *answer = ARENA_NEW(call->arena, struct fault);
-    if (!answer)
-        return &fault_no_memory;
-    *answer = *why;
-    answer->kind = FAULT_SYNTAX;
-    return answer;
-}
-
 static const struct fault *read_rule(const struct api_call *call, bool with_after,
                                      struct receipt_rule *ret_rule)
 {
@@ -255,16 +214,44 @@ static const struct fault *read_rule(const struct api_call *call, bool with_afte
     return violations_fault(&v, call->call.arena);
 }
 
+typedef const struct fault *change_fn(struct api *, const struct api_call *,
+                                      const struct receipt_rule *, struct rule_test *);
+
+/* The change of a rule, with its targets tried on the way and the story kept. */
+static const struct fault *change_rule(struct api *api, const struct api_call *call,
+                                       const char *operation, const struct receipt_rule *rule,
+                                       change_fn *change)
+{
+    if (!api->setup)
+        return change(api, call, rule, NULL);
+    struct setup_trial trial =
+        setup_begin(api->setup, &call->call, operation, api_param(call, "RuleSetName"));
+    const struct fault *why = change(api, call, rule, &trial.test);
+    setup_end(&trial, rule, why);
+    return why;
+}
+
+static const struct fault *create(struct api *api, const struct api_call *call,
+                                  const struct receipt_rule *rule, struct rule_test *test)
+{
+    return rule_create(api->state, &call->call, api_param(call, "RuleSetName"),
+                       api_param(call, "After"), rule, test);
+}
+
 const struct fault *run_ses_CreateReceiptRule(struct api *api, const struct api_call *call,
                                               struct api_answer *answer)
 {
     (void)answer;
     struct receipt_rule rule;
-    struct setup_test test = { .base = { run_setup_test }, .setup = api->setup };
     TRY(may(call, STR("ses:CreateReceiptRule")));
     TRY(read_rule(call, true, &rule));
-    return rule_create(api->state, &call->call, api_param(call, "RuleSetName"),
-                       api_param(call, "After"), &rule, api->setup ? &test.base : NULL);
+    return change_rule(api, call, "CreateReceiptRule", &rule, create);
+}
+
+static const struct fault *update(struct api *api, const struct api_call *call,
+                                  const struct receipt_rule *rule, struct rule_test *test)
+{
+    return rule_update(api->state, &call->call, api_param(call, "RuleSetName"), rule, test);
 }
 
 const struct fault *run_ses_UpdateReceiptRule(struct api *api, const struct api_call *call,
@@ -272,11 +259,9 @@ const struct fault *run_ses_UpdateReceiptRule(struct api *api, const struct api_
 {
     (void)answer;
     struct receipt_rule rule;
-    struct setup_test test = { .base = { run_setup_test }, .setup = api->setup };
     TRY(may(call, STR("ses:UpdateReceiptRule")));
     TRY(read_rule(call, false, &rule));
-    return rule_update(api->state, &call->call, api_param(call, "RuleSetName"), &rule,
-                       api->setup ? &test.base : NULL);
+    return change_rule(api, call, "UpdateReceiptRule", &rule, update);
 }
 
 const struct fault *run_ses_DeleteReceiptRule(struct api *api, const struct api_call *call,

@@ -265,7 +265,7 @@ static const struct fault *open_services(struct server *s)
     TRY(open_lambda(s));
     s->rehearsal_ports.lambda = &s->lambda->rehearsal.port;
     TRY(open_mailer(s));
-    TRY(setup_open(&s->ports, &s->outside, s->metrics, s->arena, &s->setup));
+    TRY(setup_open(&s->ports, &s->rehearsal_ports, &s->outside, s->metrics, s->arena, &s->setup));
     /* Unless the operator gave a name, Received says SES's own, of the region the mail came in for:
      * own words stand by default only in the banner (ses-receiving spec 7.2, U20). */
     s->stamp.hostname = s->config->hostname;

@@ -29,6 +29,7 @@ struct setting {
     uint64_t least, most;
     const char *words; /* separated by blanks */
     bool no_flag;      /* a secret: other users can read a command line */
+    bool value_optional; /* as a flag it may stand alone: the empty text */
 };
 #define AT(member) offsetof(struct config, member)
 #define FOR_CLIENT (FOR_ASK | FOR_POLICY | FOR_EXPLAIN | FOR_LOGS | FOR_LOG)
@@ -58,7 +59,7 @@ static const struct setting settings[] = {
   { "follow",                   KIND_SWITCH,  AT(follow),                  FOR_LOG,             NULL,               NULL,                  "go on with those that come, until told to end" },
   { "request",                  KIND_TEXT,    AT(request),                 FOR_EXPLAIN,         NULL,               "FILE",                "a request in the words of the vectors, or a whole line of them; no server is asked; -: standard input" },
   { "policies",                 KIND_TEXT,    AT(policies),                FOR_EXPLAIN,         NULL,               "FILE",                "the policies that govern it" },
-  { "exit-code",                KIND_SWITCH,  AT(exit_code),               FOR_EXPLAIN,         NULL,               NULL,                  "with --request and --rule: exit 1 when it would be denied" },
+  { "exit-code",                KIND_SWITCH,  AT(exit_code),               FOR_EXPLAIN,         NULL,               NULL,                  "with --request and --rule: exit 1 when it would be denied; with --setup: when it was" },
   { "type",                     KIND_WORD,    AT(type),                    FOR_CHECK,           NULL,               "TYPE",                "what the policies are: bucket, trust, identity, key, topic or function; otherwise it is guessed", .words = "bucket trust identity key topic function" },
   { "target",                   KIND_TEXT,    AT(target),                  FOR_CHECK,           NULL,               "ARN",                 "what they are attached to; otherwise no Resource is compared with it" },
   { "rule-arn",                 KIND_TEXT,    AT(rule_arn),                FOR_CHECK,           NULL,               "ARN",                 "the receipt rule they are meant for; otherwise no SourceArn is compared with it" },
@@ -70,6 +71,7 @@ static const struct setting settings[] = {
   { "region",                   KIND_REGION,  AT(region),                  FOR_POLICY,          "us-east-1",        "NAME",                "where the rule is" },
   { "rule",                     KIND_TEXT,    AT(rule),                    FOR_POLICY,          NULL,               "SET/RULE",            "the rule meant" },
   { "rule",                     KIND_TEXT,    AT(rule),                    FOR_EXPLAIN,         NULL,               "SET/RULE",            "the receipt rule meant, on a running server; nothing is done" },
+  { "setup",                    KIND_TEXT,    AT(setup),                   FOR_EXPLAIN,         NULL,               "[SET/RULE]",          "the newest set-up of a rule, or of any: what was tried when it was made", .value_optional = true },
   { "kind",                     KIND_WORD,    AT(kind),                    FOR_POLICY,          NULL,               "KIND",                "only this policy: trust, role, bucket, key, sse-key, topic, topic-key or function", .words = "trust role bucket key sse-key topic topic-key function" },
   { "bucket",                   KIND_TEXT,    AT(bucket),                  FOR_POLICY,          NULL,               "NAME",                "no server is asked: the rule writes into this bucket" },
   { "prefix",                   KIND_TEXT,    AT(prefix),                  FOR_POLICY,          NULL,               "PREFIX",              "with this ObjectKeyPrefix" },
@@ -330,6 +332,9 @@ static const struct fault *read_flags(struct reading *r, unsigned command, int a
                          STR_ARG(name));
         if (s->kind == KIND_SWITCH && !has_value)
             value = STR("true");
+        else if (!has_value && s->value_optional &&
+                 (i + 1 == argc || str_starts(str_of(argv[i + 1]), STR("--"))))
+            value = STR("");
         else if (!has_value && i + 1 == argc)
             return fault(r->arena, FAULT_SYNTAX, NULL, "--" STR_FMT " wants a value: %s",
                          STR_ARG(name), s->argument);

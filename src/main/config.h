@@ -27,6 +27,7 @@ struct config {
     str root_access_key_id, root_secret_access_key; /* STR_NONE: kept in the data directory */
     str message;                                    /* explain, redrive */
     str rule;                                       /* SET/RULE: explain, policy */
+    str setup;                                      /* SET/RULE, or empty: any; explain */
     str request, policies;                          /* explain */
     bool exit_code;
     str address, limit; /* log */

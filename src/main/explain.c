@@ -1,5 +1,5 @@
-/* main/explain.c - `sesame explain`: why it was (--message), what a rule would meet (--rule), and
- * what a request of one's own would (--request). */
+/* main/explain.c - `sesame explain`: why it was (--message), what was tried when a rule was made
+ * (--setup), what a rule would meet (--rule), and what a request of one's own would (--request). */
 #include "main/explain.h"
 
 #include "main/ask.h"
@@ -30,13 +30,16 @@ static const struct fault *explain_message(const struct config *c, struct arena 
 static const struct fault *explain(const struct config *c, struct arena *a, struct buf *out,
                                    bool *ret_denied)
 {
-    if (!c->message.ptr + !c->rule.ptr + !c->request.ptr != 2)
+    if (!c->message.ptr + !c->rule.ptr + !c->setup.ptr + !c->request.ptr != 3)
         return fault(a, FAULT_SYNTAX, NULL,
-                     "explain what? One of --message ID, --rule SET/RULE, --request FILE");
+                     "explain what? One of --message ID, --rule SET/RULE, --setup [SET/RULE], "
+                     "--request FILE");
     if (c->policies.ptr && !c->request.ptr)
         return fault(a, FAULT_SYNTAX, NULL, "--policies goes with --request");
     if (c->message.ptr)
         return explain_message(c, a, out);
+    if (c->setup.ptr)
+        return explain_setup(c, a, out, ret_denied);
     return c->rule.ptr ? explain_rule(c, a, out, ret_denied) : explain_files(c, a, out, ret_denied);
 }
 

@@ -1,4 +1,4 @@
-/* main/explain.h - the three questions of `sesame explain`. */
+/* main/explain.h - the questions of `sesame explain`. */
 #ifndef SESAME_MAIN_EXPLAIN_H
 #define SESAME_MAIN_EXPLAIN_H
 
@@ -7,6 +7,8 @@
 
 /* Each writes what is printed, text or with --json JSON. *ret_denied: the answer was no. */
 const struct fault *explain_files(const struct config *, struct arena *, struct buf *out,
+                                  bool *ret_denied);
+const struct fault *explain_setup(const struct config *, struct arena *, struct buf *out,
                                   bool *ret_denied);
 const struct fault *explain_rule(const struct config *, struct arena *, struct buf *out,
                                  bool *ret_denied);

@@ -18,7 +18,7 @@ static int command_help(int argc, char *const *argv);
 /* clang-format off */
 const struct command commands[] = {
     { "serve",   FOR_SERVE, command_serve,   "receive mail and serve the API until SIGTERM" },
-    { "explain", FOR_ASK | FOR_EXPLAIN, command_explain, "why a message went where it went, or did not: --message ID; what a rule would meet: --rule SET/RULE; what a request would: --request FILE --policies FILE" },
+    { "explain", FOR_ASK | FOR_EXPLAIN, command_explain, "why a message went where it went, or did not: --message ID; what was tried when a rule was made: --setup [SET/RULE]; what a rule would meet: --rule SET/RULE; what a request would: --request FILE --policies FILE" },
     { "policy",  FOR_POLICY, command_policy, "print the policies that a rule needs: [KIND] --rule SET/RULE, of a server or with --bucket NAME ..." },
     { "check",   FOR_CHECK, command_check,   "would AWS take these policies, and do they say what is meant: FILE..." },
     { "decrypt", FOR_DECRYPT, command_decrypt, "open a message that the S3 action encrypted: s3://BUCKET/KEY, or FILE --metadata FILE" },

@@ -186,9 +186,18 @@ static const struct fault *on_redrive(struct server *s, const struct own_page *p
 static const struct fault *on_setups(struct server *s, const struct own_page *page, str segment,
                                      struct arena *a, struct own_answer *answer)
 {
-    (void)page, (void)segment, (void)a;
+    (void)segment;
+    uint64_t max = 0;
+    str_u64(parameter(page->query, "max", a), &max);
+    const struct setup_question q = {
+        .account = parameter(page->query, "account", a),
+        .region = parameter(page->query, "region", a),
+        .rule_set = parameter(page->query, "ruleSet", a),
+        .rule = parameter(page->query, "rule", a),
+        .max = (size_t)max,
+    };
     buf_add(&answer->text, STR("{\"setups\":"));
-    setup_write_recent(s->setup, &answer->text);
+    setup_write_recent(s->setup, &q, &answer->text);
     buf_add(&answer->text, STR("}"));
     return NULL;
 }

@@ -3,27 +3,7 @@
 
 #include "base/json.h"
 #include "policy/explanation.h"
-
-enum { DECISIONS_MAX = 4 << 20 };
-
-/* Writes down each decision as it is made. */
-struct clerk {
-    struct witness witness;
-    struct arena *arena;
-    struct buf decisions;
-    bool failed;
-};
-
-static void saw(struct witness *witness, const struct request *request,
-                const struct exhibit *exhibits, size_t count)
-{
-    struct clerk *clerk = (struct clerk *)witness;
-    enum verdict verdict;
-    if (clerk->decisions.len)
-        buf_addc(&clerk->decisions, ',');
-    clerk->failed |=
-        !explanation_write(request, exhibits, count, clerk->arena, &clerk->decisions, &verdict);
-}
+#include "receive/clerk.h"
 
 static const struct fault *read_nothing(struct body *body, str *ret_chunk)
 {
@@ -31,11 +11,6 @@ static const struct fault *read_nothing(struct body *body, str *ret_chunk)
     *ret_chunk = STR("");
     return NULL;
 }
-
-struct rehearsed {
-    const char *outcome;
-    str says;
-};
 
 static struct rehearsed failed(const struct acting *as, const struct fault *f)
 {
@@ -94,7 +69,7 @@ static struct rehearsed unbuilt(const struct acting *as, const struct step *step
                                 fault_sentence(action_unbuilt(step, as->arena), as->arena) };
 }
 
-static struct rehearsed rehearse_step(const struct acting *as, const struct step *step)
+static struct rehearsed ask_step(const struct acting *as, const struct step *step)
 {
     if (!action_is_built(as->ports, step))
         return unbuilt(as, step);
@@ -119,7 +94,21 @@ static struct rehearsed rehearse_step(const struct acting *as, const struct step
     return unbuilt(as, step);
 }
 
-static bool is_well(const struct rehearsed *r)
+const struct fault *rehearse_step(const struct acting *as, const struct step *step,
+                                  struct rehearsed *ret_rehearsed)
+{
+    AUTO_CLERK clerk = clerk_new(as->arena);
+    struct acting heard = *as;
+    heard.witness = &clerk.witness;
+    heard.message_id = STR(REHEARSAL_ID);
+    struct rehearsed r = ask_step(&heard, step);
+    r.decisions = arena_str(as->arena, buf_str(&clerk.decisions));
+    *ret_rehearsed = r;
+    return clerk.failed || str_is_none(r.says) || str_is_none(r.decisions) ? &fault_no_memory
+                                                                           : NULL;
+}
+
+bool rehearsed_well(const struct rehearsed *r)
 {
     return str_eq(str_of(r->outcome), STR("allowed")) ||
            str_eq(str_of(r->outcome), STR("asks nobody"));
@@ -132,26 +121,19 @@ static const struct fault *write_steps(const struct acting *as, struct buf *out,
     struct json_writer json = json_writer(out);
     json_open(&json, '[');
     for (size_t i = 0; i < plan.count; i++) {
-        struct clerk clerk = { .witness = { saw },
-                               .arena = as->arena,
-                               .decisions = buf_new(DECISIONS_MAX) };
-        struct acting heard = *as;
-        heard.witness = &clerk.witness;
-        heard.message_id = STR(REHEARSAL_ID);
-        const struct rehearsed r = rehearse_step(&heard, &plan.steps[i]);
-        *ret_allowed = *ret_allowed && is_well(&r);
+        struct rehearsed r;
+        TRY(rehearse_step(as, &plan.steps[i], &r));
+        *ret_allowed = *ret_allowed && rehearsed_well(&r);
         json_open(&json, '{');
         json_add_str(&json, "action", step_name(&plan.steps[i]));
         json_add_str(&json, "outcome", str_of(r.outcome));
         json_add_str(&json, "says", r.says);
         json_name(&json, STR("decisions"));
         json_open(&json, '[');
-        if (clerk.decisions.len)
-            json_put_raw(&json, buf_str(&clerk.decisions));
+        if (r.decisions.len)
+            json_put_raw(&json, r.decisions);
         json_close(&json, ']');
         json_close(&json, '}');
-        out->failed |= clerk.failed || str_is_none(r.says);
-        buf_free(&clerk.decisions);
     }
     json_close(&json, ']');
     return out->failed ? &fault_no_memory : NULL;

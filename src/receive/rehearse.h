@@ -12,6 +12,17 @@
 
 #define REHEARSAL_ID "0000000000000000000000000000000000000000"
 
+struct rehearsed {
+    const char *outcome; /* "allowed", "denied", "failed", "unbuilt", "asks nobody": see below */
+    str says;
+    str decisions; /* JSON objects, separated by commas */
+};
+
+/* One step alone. In the arena of `acting`. */
+const struct fault *rehearse_step(const struct acting *, const struct step *,
+                                  struct rehearsed *ret_rehearsed);
+bool rehearsed_well(const struct rehearsed *); /* allowed, or needs no permission */
+
 /* {"account","region","ruleSet","active","rule","enabled","arn","allowed",
  *  "actions":[{"action","outcome","says","decisions":[...]}]}
  *

@@ -1,346 +1,489 @@
-/* receive/setup.c - a rule's targets tried with the actions' own code. */
+/* receive/setup.c - a rule's targets tried with the actions' own code, and what came of it. */
 #include "receive/setup.h"
 
 #include "base/json.h"
+#include "base/spans.h"
 #include "base/when.h"
 #include "policy/decision.h"
-#include "receive/actions.h"
-#include "receive/notice.h"
+#include "policy/explanation.h"
+#include "receive/clerk.h"
+#include "receive/rehearse.h"
+#include "receive/setup_target.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { RECENT_MAX = 64 };
+/* Policies may be longer than a line of the log or an item of the list: then what quotes them is
+ * left out, and at last the reason is cut. */
+enum { RECENT_MAX = 64, DESCRIBED_MAX = 60 * 1024, ITEM_MAX = 256 * 1024, SAYS_MAX = 4 * 1024 };
+enum { TARGETS_MAX = 4 << 20, WARNED_STEPS_MAX = 32 };
+/* What SES's documents allow and its API does not enforce: spec 1.1, 9.1. */
+enum { RECIPIENTS_TOLD = 100, HEADER_NAME_TOLD = 50 };
+
+struct item {
+    struct buf json; /* an object */
+    struct buf key;  /* account/region/set/rule; a clone has no rule */
+};
 
 struct setup {
-    const struct ports *ports;
+    const struct ports *ports, *rehearsal;
     struct outside *outside;
     struct metrics *metrics;
     pthread_mutex_t lock;
-    struct buf recent[RECENT_MAX]; /* a ring of JSON objects; guarded by lock */
+    struct item recent[RECENT_MAX]; /* a ring; guarded by lock */
     size_t next;
 };
 
-const struct fault *setup_open(const struct ports *ports, struct outside *outside,
-                               struct metrics *metrics, struct arena *a, struct setup **ret_setup)
+const struct fault *setup_open(const struct ports *ports, const struct ports *rehearsal,
+                               struct outside *outside, struct metrics *metrics, struct arena *a,
+                               struct setup **ret_setup)
 {
     struct setup *s = ARENA_NEW(a, struct setup);
     if (!s)
         return &fault_no_memory;
-    *s = (struct setup) { .ports = ports, .outside = outside, .metrics = metrics };
+    *s = (struct setup) {
+        .ports = ports, .rehearsal = rehearsal, .outside = outside, .metrics = metrics
+    };
     pthread_mutex_init(&s->lock, NULL);
     *ret_setup = s;
     return NULL;
 }
 
+static void item_free(struct item *item)
+{
+    buf_free(&item->json);
+    buf_free(&item->key);
+}
+
 void setup_close(struct setup *s)
 {
     for (size_t i = 0; s && i < RECENT_MAX; i++)
-        buf_free(&s->recent[i]);
+        item_free(&s->recent[i]);
 }
 
-/* ---- what is written --------------------------------------------------------------------------
- */
+/* ---- trying ---- */
 
-static const str message_id = STR_INIT("AMAZON_SES_SETUP_NOTIFICATION");
-
-struct text_body {
-    struct body body;
-    str text;
-};
-
-static const struct fault *read_text(struct body *body, str *ret_chunk)
+static struct acting acting_for(const struct setup *s, const struct ports *ports,
+                                const struct call *call, str rule_set,
+                                const struct receipt_rule *rule)
 {
-    struct text_body *b = (struct text_body *)body;
-    *ret_chunk = b->text;
-    b->text = STR("");
-    return NULL;
+    return (struct acting) { .ports = ports,
+                             .world = call->world,
+                             .entropy = s->outside->entropy,
+                             .account = call->caller->account,
+                             .region = call->region,
+                             .rule_set = rule_set,
+                             .rule = rule,
+                             .message_id = STR(SETUP_MESSAGE_ID),
+                             .now_ms = call->now_ms,
+                             .arena = call->arena };
 }
 
-/* Four fields in SES's order, CRLF line ends, and a bare LF behind the very last line, as SES's own
- * has it (ses-receiving spec 12.4). The words of the body are ours. */
-static str setup_message(int64_t now_ms, const char *target, struct arena *a)
+/* Absent where there is nothing to say. */
+static void add_known(struct json_writer *w, const char *name, str value)
 {
-    char when[WHEN_SIZE];
-    str date = when_mail(when, now_ms);
-    if (str_ends(date, STR(" (UTC)"))) /* here SES writes the zone without its comment */
-        date.len -= sizeof " (UTC)" - 1;
-    return arena_strf(
-        a,
-        "Date: " STR_FMT "\r\n"
-        "To: recipient@example.com\r\n"
-        "From: Amazon Web Services <no-reply-aws@amazon.com>\r\n"
-        "Subject: Amazon SES Setup Notification\r\n"
-        "\r\n"
-        "Hello,\r\n"
-        "\r\n"
-        "somebody is making a receipt rule that delivers mail to this %s. This\r\n"
-        "message was sent to see whether the rule may do so. The rule exists only\r\n"
-        "when the rest of its set-up succeeds too.\r\n"
-        "\r\n"
-        "What the permissions of a rule are is told here:\r\n"
-        "https://docs.aws.amazon.com/ses/latest/dg/receiving-email-permissions.html\r\n"
-        "\r\n"
-        "Sesame\n",
-        STR_ARG(date), target);
+    if (!str_is_none(value))
+        json_add_str(w, name, value);
 }
 
-static struct body *body_of(str text, struct arena *a)
+static void add_decisions(struct json_writer *w, str decisions)
 {
-    struct text_body *b = ARENA_NEW(a, struct text_body);
-    if (!b || !text.ptr)
-        return NULL;
-    *b = (struct text_body) { .body = { .read = read_text, .size = text.len }, .text = text };
-    return &b->body;
+    json_name(w, STR("decisions"));
+    json_open(w, '[');
+    if (decisions.len)
+        json_put_raw(w, decisions);
+    json_close(w, ']');
 }
 
-/* What a topic is sent: of the SNS action with the message, of an alert topic without. */
-static str setup_notice(int64_t now_ms, const struct receipt_rule *rule,
-                        const struct action *action, struct arena *a)
+static void write_target(struct setup_trial *t, enum rule_target target,
+                         const struct setup_tried *tried, const struct clerk *clerk)
 {
-    static const struct forward_path recipient = { .text = STR_INIT("recipient@example.com") };
-    static const struct forward_path *const recipients[] = { &recipient };
-    const struct envelope envelope = { .message_id = message_id,
-                                       .mail_from = { .text = STR("no-reply-aws@amazon.com") },
-                                       .received_ms = now_ms };
-    const struct step step = {
-        .rule = rule, .action = action, .recipients = recipients, .recipient_count = 1
-    };
-    const struct notice notice = {
-        .envelope = &envelope,
-        .stored = setup_message(now_ms, action->kind == ACTION_S3 ? "S3 bucket" : "SNS topic", a),
-        .step = &step,
-        .verdicts = { 0 }, /* PASS */
-    };
-    AUTO_BUF text = buf_new(1 << 16);
-    if (!notice.stored.ptr || (action->kind == ACTION_SNS ? notice_write_content(&notice, &text)
-                                                          : notice_write(&notice, &text)))
-        return STR_NONE;
-    return arena_str(a, buf_str(&text));
+    static const char *const names[] = { [RULE_TARGET_TOPIC] = "topic", [RULE_TARGET_OWN] = "own" };
+    const struct fault *why = tried->fault ? tried->fault->because : NULL;
+    const char *outcome = !tried->fault ? "allowed" : why && denial_of(why) ? "denied" : "failed";
+    if (t->targets.len)
+        buf_addc(&t->targets, ',');
+    struct json_writer w = json_writer(&t->targets);
+    json_open(&w, '{');
+    json_add_int(&w, "action", (int64_t)t->number);
+    json_add_str(&w, "kind", action_kind_name(t->action->kind));
+    json_add_str(&w, "target", str_of(names[target]));
+    json_add_str(&w, "outcome", str_of(outcome));
+    json_add_str(&w, "says",
+                 tried->fault ? fault_sentence(why ? why : tried->fault, t->call->arena)
+                              : tried->did);
+    add_decisions(&w, clerk->failed ? STR("") : buf_str(&clerk->decisions));
+    json_close(&w, '}');
 }
 
-/* ---- what is said when it fails ----------------------------------------------------------------
- */
+/* A target that refuses is the request's fault, whatever stands beneath: SES answers 400, never
+ * 403. */
+static const struct fault *as_answer(const struct fault *why, struct arena *arena)
+{
+    if (!why || !why->code)
+        return why;
+    struct fault *answer = ARENA_NEW(arena, struct fault);
+    if (!answer)
+        return &fault_no_memory;
+    *answer = *why;
+    answer->kind = FAULT_SYNTAX;
+    return answer;
+}
 
-struct failed {
+static const struct fault *run(struct rule_test *test, const struct receipt_rule *rule,
+                               const struct action *action, enum rule_target target)
+{
+    struct setup_trial *t = (struct setup_trial *)test;
+    struct acting as = acting_for(t->setup, t->setup->ports, t->call, t->rule_set, rule);
+    AUTO_CLERK clerk = clerk_new(t->call->arena);
+    as.witness = &clerk.witness;
+    t->action = action;
+    t->number = (size_t)(action - rule->actions) + 1;
+    const struct setup_tried tried = setup_try_target(&as, action, target);
+    if (tried.ran)
+        write_target(t, target, &tried, &clerk);
+    return as_answer(tried.fault, t->call->arena);
+}
+
+struct setup_trial setup_begin(struct setup *s, const struct call *call, const char *operation,
+                               str rule_set)
+{
+    return (struct setup_trial) { .test = { run },
+                                  .setup = s,
+                                  .call = call,
+                                  .operation = operation,
+                                  .rule_set = rule_set,
+                                  .targets = buf_new(TARGETS_MAX) };
+}
+
+/* ---- remembering ---- */
+
+struct story { /* of one set-up */
     const struct call *call;
-    str rule_set;
-    const struct receipt_rule *rule;
+    const char *operation;
+    str rule_set, rule; /* rule STR_NONE: a clone */
+    str original;       /* of a clone */
     const struct action *action;
+    const struct fault *outcome;
+    str targets, warnings; /* JSON objects, separated by commas */
 };
 
-/* Policies may be longer than a line of the log or an item of the list: then the denial's JSON is
- * left out, and the reason is cut. */
-enum { DESCRIBED_MAX = 60 * 1024, SAYS_MAX = 4 * 1024 };
+enum detail { IN_FULL, WITHOUT_DECISIONS, IN_BRIEF };
 
-static void describe(const struct failed *what, const struct fault *f, bool in_brief,
-                     struct json_writer *w)
+static void describe_outcome(const struct story *story, enum detail detail, struct json_writer *w)
 {
+    struct arena *a = story->call->arena;
+    const struct fault *f = story->outcome, *why = f->because ? f->because : f;
     const struct denial *denial = denial_of(f);
-    str says = fault_sentence(f->because, what->call->arena);
-    json_add_str(w, "account", what->call->caller->account);
-    json_add_str(w, "region", what->call->region);
-    json_add_str(w, "ruleSet", what->rule_set);
-    json_add_str(w, "rule", what->rule->name);
-    json_add_str(w, "action", action_kind_name(what->action->kind));
+    str says = denial ? fault_sentence(f, a) : fault_sentence(why, a);
+    if (story->action)
+        json_add_str(w, "action", action_kind_name(story->action->kind));
     json_add_str(w, "answered", f->says);
-    json_add_str(w, "says", in_brief ? str_head(says, SAYS_MAX) : says);
-    if (in_brief)
+    json_add_str(w, "says", detail == IN_BRIEF ? str_head(says, SAYS_MAX) : says);
+    if (detail == IN_BRIEF)
         json_add_bool(w, "cut", true);
     else if (denial)
-        json_add_raw(w, "denial", denial_json(denial, what->call->arena));
+        json_add_raw(w, "denial", denial_json(denial, a));
 }
 
-static void remember(struct setup *s, const struct failed *what, const struct fault *f)
+static void describe(const struct story *story, enum detail detail, struct json_writer *w)
 {
-    AUTO_BUF members = buf_new(DESCRIBED_MAX);
-    struct json_writer w = json_writer(&members);
-    describe(what, f, false, &w);
-    if (members.failed) {
-        buf_clear(&members);
-        w = json_writer(&members);
-        describe(what, f, true, &w);
-    }
-    s->outside->journal->note(s->outside->journal, JOURNAL_WARNING, STR("receive"),
-                              STR("setup-failed"), buf_str(&members));
-    if (s->metrics)
-        metric_add(metrics_counter(s->metrics, STR("sesame_setup_failures_total"),
-                                   STR("Rules whose targets failed their test."), STR("")),
-                   1);
+    json_add_str(w, "operation", str_of(story->operation));
+    json_add_str(w, "account", story->call->caller->account);
+    json_add_str(w, "region", story->call->region);
+    json_add_str(w, "ruleSet", story->rule_set);
+    add_known(w, "rule", story->rule);
+    add_known(w, "original", story->original);
+    if (story->outcome)
+        describe_outcome(story, detail, w);
+}
 
-    struct buf item = buf_new(1 << 16);
-    struct json_writer entry = json_writer(&item);
+static void add_list(struct json_writer *w, const char *name, str items)
+{
+    json_name(w, str_of(name));
+    json_open(w, '[');
+    if (items.len)
+        json_put_raw(w, items);
+    json_close(w, ']');
+}
+
+static void write_item(const struct story *story, enum detail detail, struct buf *out)
+{
     char when[WHEN_SIZE];
-    json_open(&entry, '{');
-    json_add_str(&entry, "at", when_iso_ms(when, what->call->now_ms));
-    buf_addc(&item, ',');
-    buf_add(&item, buf_str(&members)); /* what the log was told */
-    json_close(&entry, '}');
-    if (item.failed) {
-        buf_free(&item);
+    struct json_writer w = json_writer(out);
+    json_open(&w, '{');
+    json_add_str(&w, "at", when_iso_ms(when, story->call->now_ms));
+    json_add_str(&w, "outcome", story->outcome ? STR("refused") : STR("made"));
+    describe(story, detail, &w);
+    add_list(&w, "targets", detail == IN_FULL ? story->targets : STR(""));
+    add_list(&w, "warnings", detail == IN_FULL ? story->warnings : STR(""));
+    json_close(&w, '}');
+}
+
+static void remember(struct setup *s, const struct story *story)
+{
+    struct item item = { .json = buf_new(ITEM_MAX), .key = buf_new(1024) };
+    for (int detail = IN_FULL; detail <= IN_BRIEF; detail++) {
+        buf_clear(&item.json);
+        write_item(story, (enum detail)detail, &item.json);
+        if (!item.json.failed)
+            break;
+    }
+    buf_addf(&item.key, STR_FMT "/" STR_FMT "/" STR_FMT "/" STR_FMT,
+             STR_ARG(story->call->caller->account), STR_ARG(story->call->region),
+             STR_ARG(story->rule_set), STR_ARG(story->rule));
+    if (item.json.failed || item.key.failed) {
+        item_free(&item);
         return;
     }
     pthread_mutex_lock(&s->lock);
-    struct buf *place = &s->recent[s->next];
+    struct item *place = &s->recent[s->next];
     s->next = (s->next + 1) % RECENT_MAX;
-    buf_free(place);
+    item_free(place);
     *place = item;
     pthread_mutex_unlock(&s->lock);
 }
 
-void setup_write_recent(struct setup *s, struct buf *out)
+static void note(struct setup *s, enum journal_level level, str event, const struct story *story,
+                 str warnings)
+{
+    AUTO_BUF members = buf_new(DESCRIBED_MAX);
+    for (int detail = IN_FULL; detail <= IN_BRIEF; detail++) {
+        buf_clear(&members);
+        struct json_writer w = json_writer(&members);
+        describe(story, (enum detail)detail, &w);
+        if (warnings.len && detail == IN_FULL)
+            add_list(&w, "warnings", warnings);
+        if (!members.failed)
+            break;
+    }
+    s->outside->journal->note(s->outside->journal, level, STR("receive"), event, buf_str(&members));
+}
+
+/* ---- warnings ---- */
+
+static void warn(struct buf *warnings, str rule, str action, str says, str decisions)
+{
+    if (warnings->len)
+        buf_addc(warnings, ',');
+    struct json_writer w = json_writer(warnings);
+    json_open(&w, '{');
+    json_add_str(&w, "rule", rule);
+    add_known(&w, "action", action);
+    json_add_str(&w, "says", says);
+    if (decisions.ptr)
+        add_decisions(&w, decisions);
+    json_close(&w, '}');
+}
+
+static bool header_name_told(str name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if (!ascii_is_alpha(name.ptr[i]) && !ascii_is_digit(name.ptr[i]) && name.ptr[i] != '-')
+            return false;
+    return name.len <= HEADER_NAME_TOLD;
+}
+
+static void warn_of_rule(const struct receipt_rule *rule, struct arena *a, struct buf *warnings)
+{
+    if (rule->recipient_count > RECIPIENTS_TOLD)
+        warn(warnings, rule->name, STR_NONE,
+             arena_strf(a,
+                        "the rule has %zu recipients: SES's documents allow %d, though its API "
+                        "takes more",
+                        rule->recipient_count, RECIPIENTS_TOLD),
+             STR_NONE);
+    for (size_t i = 0; i < rule->action_count; i++) {
+        const struct action *action = &rule->actions[i];
+        if (action->kind == ACTION_ADD_HEADER && !header_name_told(action->add_header.header_name))
+            warn(warnings, rule->name, action_kind_name(action->kind),
+                 arena_strf(a,
+                            "the header name " STR_FMT ": SES's documents allow up to %d letters, "
+                            "digits and dashes, though its API takes more",
+                            STR_ARG(str_head(action->add_header.header_name, 256)),
+                            HEADER_NAME_TOLD),
+                 STR_NONE);
+    }
+}
+
+void setup_end(struct setup_trial *t, const struct receipt_rule *rule, const struct fault *outcome)
+{
+    AUTO_BUF warnings = buf_new(DESCRIBED_MAX / 2);
+    if (!outcome)
+        warn_of_rule(rule, t->call->arena, &warnings);
+    const struct story story = {
+        .call = t->call,
+        .operation = t->operation,
+        .rule_set = t->rule_set,
+        .rule = rule->name,
+        .action = outcome ? t->action : NULL,
+        .outcome = outcome,
+        .targets = t->targets.failed ? STR("") : buf_str(&t->targets),
+        .warnings = buf_str(&warnings),
+    };
+    const bool has_reason = outcome && (outcome->because || denial_of(outcome));
+    if (has_reason) {
+        note(t->setup, JOURNAL_WARNING, STR("setup-failed"), &story, STR_NONE);
+        if (t->setup->metrics)
+            metric_add(metrics_counter(t->setup->metrics, STR("sesame_setup_failures_total"),
+                                       STR("Rules whose targets failed their test."), STR("")),
+                       1);
+    }
+    if (warnings.len)
+        note(t->setup, JOURNAL_WARNING, STR("setup-warned"), &story, buf_str(&warnings));
+    if (has_reason || warnings.len || t->targets.len)
+        remember(t->setup, &story);
+    buf_free(&t->targets);
+}
+
+/* ---- clones ---- */
+
+/* What the original's step may and the clone's may not. Both are asked in the same world. */
+static const struct fault *compare(struct setup *s, const struct call *call, str original,
+                                   str clone, const struct receipt_rule *rule, struct buf *warnings,
+                                   size_t *count)
+{
+    struct plan plan;
+    TRY(plan_rule(rule, call->arena, &plan));
+    const struct acting before = acting_for(s, s->rehearsal, call, original, rule);
+    const struct acting after = acting_for(s, s->rehearsal, call, clone, rule);
+    for (size_t i = 0; i < plan.count && *count < WARNED_STEPS_MAX; i++) {
+        struct rehearsed may, may_not;
+        TRY(rehearse_step(&before, &plan.steps[i], &may));
+        if (!rehearsed_well(&may))
+            continue;
+        TRY(rehearse_step(&after, &plan.steps[i], &may_not));
+        if (rehearsed_well(&may_not))
+            continue;
+        warn(warnings, rule->name, step_name(&plan.steps[i]), may_not.says, may_not.decisions);
+        (*count)++;
+    }
+    return NULL;
+}
+
+void setup_cloned(struct setup *s, const struct call *call, str original,
+                  const struct receipt_rule_set *clone)
+{
+    AUTO_BUF warnings = buf_new(ITEM_MAX / 2);
+    size_t count = 0;
+    const struct fault *f = NULL;
+    for (size_t i = 0; !f && i < clone->rule_count; i++)
+        f = compare(s, call, original, clone->name, &clone->rules[i], &warnings, &count);
+    const struct story story = {
+        .call = call,
+        .operation = "CloneReceiptRuleSet",
+        .rule_set = clone->name,
+        .original = original,
+        .warnings = f || warnings.failed ? STR("") : buf_str(&warnings),
+    };
+    AUTO_BUF members = buf_new(DESCRIBED_MAX);
+    struct json_writer w = json_writer(&members);
+    json_add_str(&w, "original", original);
+    json_add_str(&w, "clone", clone->name);
+    json_add_str(&w, "account", call->caller->account);
+    json_add_str(&w, "region", call->region);
+    json_add_str(&w, "says",
+                 count ? STR("policies that name the rules of the original in aws:SourceArn do not "
+                             "admit those of the clone")
+                       : STR("what the rules of the original may, those of the clone may too"));
+    const size_t told = members.len;
+    if (count)
+        add_list(&w, "warnings", story.warnings);
+    if (members.failed) { /* the list has it all */
+        members.failed = false;
+        members.len = told;
+    }
+    s->outside->journal->note(s->outside->journal, count ? JOURNAL_WARNING : JOURNAL_INFO,
+                              STR("receive"), STR("rule-set-cloned"), buf_str(&members));
+    if (count)
+        remember(s, &story);
+}
+
+/* ---- showing ---- */
+
+/* account/region/set/rule; what is not asked about fits, and so does a clone without a rule. */
+static bool answers(const struct item *item, const struct setup_question *q)
+{
+    const str asked[] = { q->account, q->region, q->rule_set, q->rule };
+    str rest = buf_str(&item->key), part;
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+        str_cut(rest, '/', &part, &rest);
+        const bool clone = i == 3 && !part.len;
+        if (!str_is_none(asked[i]) && !clone && !str_eq(asked[i], part))
+            return false;
+    }
+    return true;
+}
+
+void setup_write_recent(struct setup *s, const struct setup_question *q, struct buf *out)
 {
     struct json_writer w = json_writer(out);
+    size_t count = 0;
     json_open(&w, '[');
     pthread_mutex_lock(&s->lock);
-    for (size_t i = 0; i < RECENT_MAX; i++) {
-        const struct buf *item = &s->recent[(s->next + RECENT_MAX - 1 - i) % RECENT_MAX];
-        if (item->len)
-            json_put_raw(&w, buf_str(item));
+    for (size_t i = 0; i < RECENT_MAX && (!q->max || count < q->max); i++) {
+        const struct item *item = &s->recent[(s->next + RECENT_MAX - 1 - i) % RECENT_MAX];
+        if (!item->json.len || !answers(item, q))
+            continue;
+        json_put_raw(&w, buf_str(&item->json));
+        count++;
     }
     pthread_mutex_unlock(&s->lock);
     json_close(&w, ']');
 }
 
-/* AWS's own words for what failed: ses-receiving spec 12.4. The reason goes beneath. */
-static const struct fault *answer(const char *code, str says, str about, const struct fault *why,
-                                  struct arena *a)
+/* ---- for a person ---- */
+
+static str text_at(const struct spans *object, const char *name)
 {
-    struct fault *f = ARENA_NEW(a, struct fault);
-    if (!f || !says.ptr)
-        return &fault_no_memory;
-    *f = (struct fault) {
-        .kind = FAULT_DENIED, .code = code, .says = says, .about = about, .because = why
-    };
-    return f;
+    const struct spans *member = spans_get(object, str_of(name));
+    return member && member->text.ptr ? member->text : STR("");
 }
 
-static const struct fault *s3_answer(const struct action *action, struct s3_put_answer put,
-                                     struct arena *a)
+static void print_decisions(const struct spans *object, str text, struct buf *out)
 {
-    const struct fault *why = put.fault;
-    str bucket = action->s3.bucket_name;
-    switch (put.part) {
-    case S3_PART_ROLE:
-        return answer("InvalidParameterValue", STR("Could not assume the provided IAM role"),
-                      STR_NONE, why, a);
-    case S3_PART_KEY:
-        return answer(
-            "InvalidS3Configuration",
-            arena_strf(a, "Unable to use AWS KMS key: " STR_FMT, STR_ARG(action->s3.kms_key_arn)),
-            bucket, why, a);
-    case S3_PART_BUCKET:
-        break;
+    const struct spans *decisions = spans_get(object, STR("decisions"));
+    for (const struct spans *one = decisions ? decisions->first : NULL; one; one = one->next)
+        explanation_print(one, text, "    ", out);
+}
+
+static void print_target(const struct spans *target, str text, struct buf *out)
+{
+    const bool topic = str_eq(text_at(target, "target"), STR("topic"));
+    buf_addf(out, "  action " STR_FMT ", " STR_FMT "%s: " STR_FMT "\n",
+             STR_ARG(text_at(target, "action")), STR_ARG(text_at(target, "kind")),
+             topic ? ", its topic" : "", STR_ARG(text_at(target, "outcome")));
+    /* A denial is told by its decision. */
+    if (!str_eq(text_at(target, "outcome"), STR("denied")))
+        buf_addf(out, "    " STR_FMT "\n", STR_ARG(text_at(target, "says")));
+    print_decisions(target, text, out);
+}
+
+const struct fault *setup_print(str json, struct arena *a, struct buf *out, bool *ret_refused)
+{
+    const struct spans *root;
+    TRY(spans_parse(json, SPANS_STRICT, a, &root));
+    const str rule = text_at(root, "rule");
+    *ret_refused = str_eq(text_at(root, "outcome"), STR("refused"));
+    buf_addf(out, STR_FMT " " STR_FMT ": ", STR_ARG(text_at(root, "at")),
+             STR_ARG(text_at(root, "operation")));
+    if (rule.len)
+        buf_addf(out, "rule " STR_FMT " of ", STR_ARG(rule));
+    buf_addf(out, "rule set " STR_FMT ", account " STR_FMT ", " STR_FMT ": " STR_FMT "\n",
+             STR_ARG(text_at(root, "ruleSet")), STR_ARG(text_at(root, "account")),
+             STR_ARG(text_at(root, "region")), STR_ARG(text_at(root, "outcome")));
+    if (*ret_refused)
+        buf_addf(out, "  answered: " STR_FMT "\n  because: " STR_FMT "\n",
+                 STR_ARG(text_at(root, "answered")), STR_ARG(text_at(root, "says")));
+    const struct spans *list = spans_get(root, STR("targets"));
+    for (const struct spans *one = list ? list->first : NULL; one; one = one->next)
+        print_target(one, json, out);
+    list = spans_get(root, STR("warnings"));
+    for (const struct spans *one = list ? list->first : NULL; one; one = one->next) {
+        buf_addf(out, "  warning: rule " STR_FMT "%s" STR_FMT ": " STR_FMT "\n",
+                 STR_ARG(text_at(one, "rule")), text_at(one, "action").len ? ", " : "",
+                 STR_ARG(text_at(one, "action")), STR_ARG(text_at(one, "says")));
+        print_decisions(one, json, out);
     }
-    if (why->code && strcmp(why->code, "NoSuchBucket") == 0)
-        return answer("InvalidS3Configuration",
-                      arena_strf(a, "No such bucket: " STR_FMT, STR_ARG(bucket)), bucket, why, a);
-    return answer("InvalidS3Configuration",
-                  arena_strf(a, "Could not write to bucket: " STR_FMT, STR_ARG(bucket)), bucket,
-                  why, a);
-}
-
-/* ---- the tests ---- */
-
-static const struct fault *test_topic(const struct acting *as, const struct action *action)
-{
-    struct arn topic;
-    if (!as->ports->sns || (!action->topic_arn.len && action->kind != ACTION_SNS))
-        return NULL; /* not tested before it can run */
-    if (!arn_parse(action->topic_arn, &topic) || !str_eq(topic.service, STR("sns")) ||
-        str_ends(topic.resource, STR(".fifo"))) /* SES publishes to no FIFO topic: spec 9.4 */
-        return answer(
-            "InvalidSnsTopic",
-            arena_strf(as->arena, "Invalid SNS topic: " STR_FMT, STR_ARG(action->topic_arn)),
-            action->topic_arn, NULL, as->arena);
-    str notice = setup_notice(as->now_ms, as->rule, action, as->arena);
-    const struct fault *why =
-        notice.ptr ? sns_action_publish(as, action, notice, STR_NONE) : &fault_no_memory;
-    return why ? answer("InvalidSnsTopic",
-                        arena_strf(as->arena, "Could not publish to SNS topic: " STR_FMT,
-                                   STR_ARG(action->topic_arn)),
-                        action->topic_arn, why, as->arena)
-               : NULL;
-}
-
-static const struct fault *test_bucket(const struct acting *as, const struct action *action)
-{
-    if (!action->s3.bucket_name.len)
-        return fault_coded(as->arena, FAULT_SYNTAX, "InvalidParameterValue",
-                           "Bucket name must not be empty");
-    if (action->s3.kms_key_arn.len && !as->ports->kms)
-        return NULL; /* a plaintext object would prove nothing */
-    struct body *body = body_of(setup_message(as->now_ms, "S3 bucket", as->arena), as->arena);
-    struct s3_put_answer put = { &fault_no_memory, S3_PART_BUCKET };
-    if (body)
-        put = s3_action_put(as, action, body);
-    return put.fault ? s3_answer(action, put, as->arena) : NULL;
-}
-
-static const struct fault *test_function(const struct acting *as, const struct action *action)
-{
-    struct arn function;
-    str arn = action->lambda.function_arn;
-    if (!as->ports->lambda)
-        return NULL;
-    if (!arn.len)
-        return fault_coded(as->arena, FAULT_SYNTAX, "InvalidParameterValue",
-                           "Lambda function ARN must not be empty");
-    if (!arn_parse(arn, &function) || !str_eq(function.service, STR("lambda")) ||
-        !str_starts(function.resource, STR("function:")) || !str_eq(function.region, as->region))
-        return answer("InvalidLambdaFunction",
-                      arena_strf(as->arena, "Invalid Lambda function: " STR_FMT, STR_ARG(arn)), arn,
-                      NULL, as->arena);
-    const struct fault *why = lambda_action_may(as, action);
-    return why ? answer("InvalidLambdaFunction",
-                        arena_strf(as->arena, "Could not invoke Lambda function: " STR_FMT,
-                                   STR_ARG(arn)),
-                        arn, why, as->arena)
-               : NULL;
-}
-
-static const struct fault *test_action(const struct acting *as, const struct action *action)
-{
-    TRY(test_topic(as, action));
-    switch (action->kind) {
-    case ACTION_S3:
-        return test_bucket(as, action);
-    case ACTION_LAMBDA:
-        return test_function(as, action);
-    case ACTION_SNS:
-    case ACTION_BOUNCE:
-    case ACTION_STOP:
-    case ACTION_ADD_HEADER:
-    case ACTION_WORKMAIL: /* AWS never checks it: spec 12.4 */
-    case ACTION_CONNECT:
-        break;
-    }
-    return NULL;
-}
-
-const struct fault *setup_test_rule(struct setup *s, const struct call *call, str rule_set,
-                                    const struct receipt_rule *rule)
-{
-    const struct acting as = {
-        .ports = s->ports,
-        .world = call->world,
-        .entropy = s->outside->entropy,
-        .account = call->caller->account,
-        .region = call->region,
-        .rule_set = rule_set,
-        .rule = rule,
-        .message_id = message_id,
-        .now_ms = call->now_ms,
-        .arena = call->arena,
-    };
-    for (size_t i = 0; i < rule->action_count; i++) {
-        const struct action *action = &rule->actions[i];
-        const struct fault *f = test_action(&as, action);
-        if (!f)
-            continue;
-        if (f->because)
-            remember(s, &(struct failed) { call, rule_set, rule, action }, f);
-        return f;
-    }
-    return NULL;
+    return out->failed ? &fault_no_memory : NULL;
 }

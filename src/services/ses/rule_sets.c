@@ -207,7 +207,8 @@ static const struct fault *check_pass_role(const struct call *call, str role_arn
     return pass_role(call, role_arn, STR("ses.amazonaws.com"), STR_NONE);
 }
 
-static const struct fault *check_action(const struct call *call, const struct action *action)
+static const struct fault *check_header_and_topic(const struct call *call,
+                                                  const struct action *action)
 {
     struct arena *arena = call->arena;
     if (action->kind == ACTION_ADD_HEADER) {
@@ -221,6 +222,28 @@ static const struct fault *check_action(const struct call *call, const struct ac
         return fault_about(arena, action->topic_arn,
                            fault_coded(arena, FAULT_SYNTAX, "InvalidSnsTopic",
                                        "Invalid SNS topic: " STR_FMT, STR_ARG(action->topic_arn)));
+    return NULL;
+}
+
+/* The short answer is AWS's; what it leaves out is for the set-up's story. */
+static const struct fault *unverified(const struct call *call, str sender)
+{
+    struct arena *arena = call->arena;
+    struct fault *f = ARENA_NEW(arena, struct fault);
+    const struct fault *says = bad(arena, "Identity is not verified: ", sender);
+    if (!f)
+        return &fault_no_memory;
+    *f = *says;
+    f->because = fault(arena, FAULT_DENIED, NULL,
+                       "account " STR_FMT " has no verified identity in " STR_FMT
+                       " that covers it: neither the address nor its domain or one above",
+                       STR_ARG(call->caller->account), STR_ARG(call->region));
+    return f;
+}
+
+static const struct fault *check_members(const struct call *call, const struct action *action)
+{
+    struct arena *arena = call->arena;
     switch (action->kind) {
     case ACTION_S3:
         if (action->s3.bucket_name.len == 0)
@@ -242,7 +265,7 @@ static const struct fault *check_action(const struct call *call, const struct ac
             return bad(arena, "Invalid SMTP response message: ", STR(""));
         if (!identity_covers_address(call->world, call->region, action->bounce.sender,
                                call->caller->account))
-            return bad(arena, "Identity is not verified: ", action->bounce.sender);
+            return unverified(call, action->bounce.sender);
         return NULL;
     case ACTION_CONNECT:
         return check_pass_role(call, action->connect.iam_role_arn);
@@ -271,8 +294,8 @@ static bool rule_text_ok(const struct receipt_rule *rule)
     return ok;
 }
 
-static const struct fault *check_actions(const struct call *call, str rule_set,
-                                         const struct receipt_rule *rule, struct rule_test *test)
+static const struct fault *check_actions(const struct call *call, const struct receipt_rule *rule,
+                                         struct rule_test *test)
 {
     if (!rule_text_ok(rule))
         return bad(call->arena, "The rule holds characters that are not text", STR(""));
@@ -284,12 +307,13 @@ static const struct fault *check_actions(const struct call *call, str rule_set,
                        "Stop action, if any, must be placed at the end of the actions list",
                        STR(""));
     for (size_t i = 0; i < rule->action_count; i++) {
-        TRY(check_action(call, &rule->actions[i]));
-        struct receipt_rule one = *rule;
-        one.actions = &rule->actions[i];
-        one.action_count = 1;
+        const struct action *action = &rule->actions[i];
+        TRY(check_header_and_topic(call, action));
         if (test)
-            TRY(test->run(test, call, rule_set, &one));
+            TRY(test->run(test, rule, action, RULE_TARGET_TOPIC));
+        TRY(check_members(call, action));
+        if (test)
+            TRY(test->run(test, rule, action, RULE_TARGET_OWN));
     }
     return NULL;
 }
@@ -506,7 +530,7 @@ const struct fault *rule_create(struct state *state, const struct call *call, st
             at = (size_t)(before - set.rules) + 1;
         }
         if (i == 0) /* the targets are not tried again because another rule came first */
-            TRY(check_actions(call, rule_set, rule, test));
+            TRY(check_actions(call, rule, test));
         TRY(rules_with(&set, at, at, rule, call->arena, &next));
         const struct fault *why = rule_set_put(state, call, &next, revision);
         if (!rule_set_came_late(why))
@@ -530,7 +554,7 @@ const struct fault *rule_update(struct state *state, const struct call *call, st
         if (!there)
             return rule_absent(call->arena, rule->name);
         if (i == 0)
-            TRY(check_actions(call, rule_set, rule, test));
+            TRY(check_actions(call, rule, test));
         size_t at = (size_t)(there - set.rules);
         TRY(rules_with(&set, at, at + 1, rule, call->arena, &next));
         const struct fault *why = rule_set_put(state, call, &next, revision);

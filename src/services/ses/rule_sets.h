@@ -29,11 +29,13 @@ const struct fault *rule_set_reorder(struct state *, const struct call *, str na
 const struct fault *rule_set_position(struct state *, const struct call *, str rule_set, str rule,
                                       str after); /* after STR_NONE: to the front */
 
-/* Tries the targets of a rule that holds just one of the actions to be saved, in the order of the
- * actions. Made by whoever can reach the targets; see receive/setup.h. */
+/* Tries the targets of a rule's actions, one after the other, each at its place among the checks:
+ * an action's TopicArn, then what else it means. Made by whoever can reach the targets; see
+ * receive/setup.h. */
+enum rule_target { RULE_TARGET_TOPIC, RULE_TARGET_OWN };
 struct rule_test {
-    const struct fault *(*run)(struct rule_test *, const struct call *, str rule_set,
-                               const struct receipt_rule *);
+    const struct fault *(*run)(struct rule_test *, const struct receipt_rule *,
+                               const struct action *, enum rule_target);
 };
 
 /* after STR_NONE: to the front. rule_test NULL: targets are not tried. */

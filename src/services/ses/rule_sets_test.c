@@ -17,23 +17,23 @@ struct fake_test {
     const char *no_such; /* this bucket is absent */
 };
 
-static const struct fault *try(struct rule_test *test, const struct call *call, str rule_set,
-                               const struct receipt_rule *rule)
+static struct stage *stage;
+
+static const struct fault *try(struct rule_test *test, const struct receipt_rule *rule,
+                               const struct action *action, enum rule_target target)
 {
     struct fake_test *fake = (struct fake_test *)test;
-    assert_int_equal(rule->action_count, 1);
+    assert_true(action >= rule->actions && action < rule->actions + rule->action_count);
     size_t len = strlen(fake->asked);
-    snprintf(fake->asked + len, sizeof(fake->asked) - len, STR_FMT "/" STR_FMT "/" STR_FMT " ",
-             STR_ARG(rule_set), STR_ARG(rule->name),
-             STR_ARG(action_kind_name(rule->actions->kind)));
-    if (fake->no_such && rule->actions->kind == ACTION_S3 &&
-        str_eq(rule->actions->s3.bucket_name, str_of(fake->no_such)))
-        return fault_coded(call->arena, FAULT_ABSENT, "InvalidS3Configuration",
+    snprintf(fake->asked + len, sizeof(fake->asked) - len, STR_FMT "/" STR_FMT "%s ",
+             STR_ARG(rule->name), STR_ARG(action_kind_name(action->kind)),
+             target == RULE_TARGET_TOPIC ? "'s topic" : "");
+    if (fake->no_such && target == RULE_TARGET_OWN && action->kind == ACTION_S3 &&
+        str_eq(action->s3.bucket_name, str_of(fake->no_such)))
+        return fault_coded(stage->arena, FAULT_ABSENT, "InvalidS3Configuration",
                            "No such bucket: %s", fake->no_such);
     return NULL;
 }
-
-static struct stage *stage;
 
 static int begin(void **state)
 {
@@ -264,7 +264,7 @@ static void actions_are_tried_in_their_order_and_the_first_fault_is_the_answer(v
     struct call call = stage_call(stage);
     SAYS(rule_create(stage->state, &call, STR("main"), STR_NONE, &rule, &targets.base),
          "InvalidS3Configuration: No such bucket: gone");
-    assert_string_equal(targets.asked, "main/r/S3 main/r/S3 ");
+    assert_string_equal(targets.asked, "r/S3's topic r/S3 r/S3's topic r/S3 ");
     assert_string_equal(names(), "");
 
     targets = (struct fake_test) { .base = { try } };
