@@ -1,6 +1,7 @@
 """The Bounce action, end to end: mail in, a delivery status notification out to a relay; spec 9.6, 9.4, 12.4."""
 import email
 import email.policy
+import json
 import re
 import socketserver
 import subprocess
@@ -273,6 +274,34 @@ def test_send_bounce_by_type(stored, relay, kind):
     assert about["Reporting-MTA"] == "dns; inbound-smtp.us-east-1.amazonaws.com"
     assert recipient["Status"] == status and recipient["Diagnostic-Code"].startswith(f"smtp; {code} {status} ")
     assert original.startswith("Return-Path: <me@sender.example>\r\nReceived: from client.example ")
+    assert original.endswith("From: Me <me@sender.example>\r\nSubject: hello\r\n")
+
+
+@pytest.mark.parametrize("state", ["delivered", "retrying", "dead"])
+def test_send_bounce_returns_the_header_section_wherever_the_message_is(make_server, relay, state):
+    server = make_server("--relay", relay.address)
+    receiving = Receiving(server)
+    receiving.store()
+    if state == "retrying":
+        receiving.s3.delete_bucket_policy(Bucket="mail")
+    elif state == "dead":  # too large for a topic
+        sns = server.client("sns")
+        topic = sns.create_topic(Name="t")["TopicArn"]
+        sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=json.dumps(
+            {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"Service": "ses.amazonaws.com"},
+                                                    "Action": "sns:Publish", "Resource": topic}}))
+        receiving.rule("publish", {"SNSAction": {"TopicArn": topic}})
+    fields = b"From: Me <me@sender.example>\r\nSubject: hello\r\nX-Folded: a\r\n b\r\n"
+    receiving.message = send(server, mail=fields + b"\r\n" + b"x" * 76 + b"\r\n" + b"far too long\r\n" * 20000)
+    server.settled(receiving.message, [state])
+    assert state != "dead" or eventually(lambda: relay.taken)  # the bounce that says so
+    server.restart()
+    receiving.ses = server.client("ses")
+    relay.taken.clear()
+    send_bounce(receiving)
+    assert eventually(lambda: relay.taken)
+    original = parts(relay.taken[-1][1])[3]
+    assert original.endswith(fields.decode()) and "too long" not in original
 
 
 def test_send_bounce_in_the_callers_words(stored, relay):

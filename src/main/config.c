@@ -121,7 +121,7 @@ static const struct setting settings[] = {
   { "function-bootstraps",      KIND_TEXT,    AT(function_bootstraps),     FOR_SERVE,           "",                 "DIR",                 "what runs Node and Python functions. Default: share/lambda beside the program's folder" },
   { "spool-segment",            KIND_NUMBER,  AT(spool_segment),           FOR_SERVE,           "67108864",         "BYTES",               "size of one spool file",                                                 MB, 4096 * MB },
   { "spool-drafts",             KIND_NUMBER,  AT(spool_drafts),            FOR_SERVE,           "67108864",         "BYTES",               "memory for messages still arriving",                                     MB, 65536 * MB },
-  { "history-max",              KIND_NUMBER,  AT(history_max),             FOR_SERVE,           "268435456",        "BYTES",               "timelines kept of messages that ended",                                  MB, 1048576 * MB },
+  { "history-max",              KIND_NUMBER,  AT(history_max),             FOR_SERVE,           "268435456",        "BYTES",               "timelines kept of messages that ended, with their header sections",                                  MB, 1048576 * MB },
   { "dead-max",                 KIND_NUMBER,  AT(dead_max),                FOR_SERVE,           "1073741824",       "BYTES",               "dead letters kept",                                                      MB, 1048576 * MB },
   { "dead-days",                KIND_NUMBER,  AT(dead_days),               FOR_SERVE,           "14",               "DAYS",                "and for how long",                                                       1, 3650 },
 };

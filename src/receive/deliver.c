@@ -3,6 +3,7 @@
 
 #include "policy/decision.h"
 #include "receive/attempt.h"
+#include "receive/header_section.h"
 #include "receive/retry.h"
 #include "receive/shares.h"
 #include "receive/timeline.h"
@@ -239,6 +240,16 @@ static struct delivered run_plan(struct attempt *t)
     return (struct delivered) { .settlement = lost ? SETTLE_DEAD : SETTLE_DONE };
 }
 
+/* For SendBounce, which may come a day later: the header section goes with the timeline. Without it the
+ * notification tells less, and nothing else is lost. */
+static void keep_header_section(const struct attempt *t)
+{
+    str front, kept = STR_NONE;
+    if (!t->d->spool->ops->read(t->lease, 0, HEADER_FRONT, t->arena, &front))
+        kept = header_section_of(front);
+    t->lease->kept = kept;
+}
+
 struct delivered deliver_attempt(const struct delivery *d, struct lease *lease, struct arena *a)
 {
     struct attempt *t = ARENA_NEW(a, struct attempt);
@@ -254,7 +265,10 @@ struct delivered deliver_attempt(const struct delivery *d, struct lease *lease, 
     struct delivered done = run_plan(t);
     done.outcomes = t->outcomes;
     done.outcome_count = t->count;
-    done.note = note_since(t, !done.waits && done.settlement == SETTLE_DONE);
+    const bool delivered = !done.waits && done.settlement == SETTLE_DONE;
+    done.note = note_since(t, delivered);
+    if (delivered)
+        keep_header_section(t);
     return done;
 }
 

@@ -2,6 +2,7 @@
  * by its service's runner. */
 #include "policy/decision.h"
 #include "receive/attempt.h"
+#include "receive/outgoing.h"
 #include "receive/retry.h"
 #include "receive/shares.h"
 
@@ -112,6 +113,8 @@ struct delivered errand_attempt_run(const struct delivery *d, struct lease *leas
         return (struct delivered) { .waits = true, .share = share };
     }
     struct errand_end end = try_it(&w, runner, body, world);
+    if (end.settlement == SETTLE_DONE && lease->entry.kind == SPOOL_OUTGOING)
+        lease->kept = body.len <= OUTGOING_KEPT_MAX ? body : STR_NONE;
     struct outcome o = outcome_of(&w, &end); /* a denial quotes the world that decided */
     world_unref(world);
     if (d->shares)

@@ -30,6 +30,9 @@ struct outgoing_mail {
 const struct fault *outgoing_put(const struct outgoing_way *, const struct outgoing_mail *, int64_t now_ms,
                                  struct arena *, str *ret_ids);
 
+/* The text of mail that was sent is kept with its timeline up to this size. */
+enum { OUTGOING_KEPT_MAX = 64 * 1024 };
+
 /* "kept, not sent: ..." */
 str outgoing_is_off(void);
 

@@ -3,6 +3,7 @@
 
 #include "base/random_id.h"
 #include "mail/received.h"
+#include "receive/header_section.h"
 #include "services/ses/identities.h"
 
 enum { FOR_MS = 24 * 60 * 60 * 1000 };
@@ -15,7 +16,7 @@ static const struct fault *rejected(const struct call *call, const char *why, st
 
 /* A message of another account is not told apart from one that never was. */
 static const struct fault *find_original(const struct outgoing_way *way, const struct call *call,
-                                         str id, struct head *ret_head)
+                                         str id, struct head *ret_head, str *ret_section)
 {
     struct spool_record record;
     const struct fault *f = way->spool->ops->find(way->spool, id, call->arena, &record);
@@ -26,7 +27,7 @@ static const struct fault *find_original(const struct outgoing_way *way, const s
         if (str_eq(ret_head->account, call->caller->account) &&
             str_eq(ret_head->region, call->region) &&
             call->now_ms - ret_head->envelope.received_ms <= FOR_MS)
-            return NULL;
+            return header_section_find(way->spool, &record, call->arena, ret_section);
     }
     return rejected(call, "Could not find original message ", id);
 }
@@ -41,7 +42,7 @@ static bool is_recipient(const struct envelope *e, str address)
 }
 
 static const struct fault *check(const struct call *call, const struct send_bounce *s,
-                                 const struct head *head)
+                                 const struct head *head, str section)
 {
     if (!identity_covers_address(call->world, call->region, s->sender, call->caller->account))
         return fault_coded(call->arena, FAULT_SYNTAX, "MessageRejected",
@@ -55,16 +56,18 @@ static const struct fault *check(const struct call *call, const struct send_boun
             return rejected(call,
                             "Not a recipient of the original message: ", r->original_recipient);
     }
-    const struct bounce as_action = { .head = head, .stored = STR("") };
+    const struct bounce as_action = { .head = head, .stored = section.ptr ? section : STR("") };
     str barred = bounce_barred(&as_action, call->arena);
     return barred.ptr ? rejected(call, "The sender cannot be told: ", barred) : NULL;
 }
 
-static str trace_of(const struct head *head, str hostname, struct arena *a)
+/* SES's fields above the message's own. */
+static str original_of(const struct head *head, str section, str hostname, struct arena *a)
 {
-    AUTO_BUF text = buf_new(64 * 1024);
+    AUTO_BUF text = buf_new(64 * 1024 + HEADER_KEPT_MAX);
     return_path_field(&head->envelope, &text);
     received_field(&head->envelope, hostname, &text);
+    buf_add(&text, section);
     return text.failed ? STR_NONE : arena_str(a, buf_str(&text));
 }
 
@@ -73,8 +76,9 @@ const struct fault *send_bounce(const struct outgoing_way *way, const struct cal
 {
     struct arena *a = call->arena;
     struct head head;
-    TRY(find_original(way, call, s->original_message_id, &head));
-    TRY(check(call, s, &head));
+    str section;
+    TRY(find_original(way, call, s->original_message_id, &head, &section));
+    TRY(check(call, s, &head, section));
 
     char uuid[REQUEST_ID_LEN + 1];
     str unique = random_request_id(way->entropy, uuid), errand_id;
@@ -94,7 +98,7 @@ const struct fault *send_bounce(const struct outgoing_way *way, const struct cal
         .extension_count = s->extension_count,
         .recipients = s->recipients,
         .recipient_count = s->recipient_count,
-        .original = trace_of(&head, s->hostname, a),
+        .original = original_of(&head, section, s->hostname, a),
     };
     AUTO_BUF text = buf_new(4 << 20);
     dsn_write(&dsn, &text);

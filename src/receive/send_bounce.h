@@ -1,8 +1,8 @@
 /* receive/send_bounce.h - API SendBounce: a bounce in the caller's words, of a message received in his account
  * and region at most a day ago; ses-receiving spec 12.5.
  *
- * The header section of a message is not kept once it has ended, so the third part returns what is:
- * Return-Path and Received. */
+ * The third part returns Return-Path, Received and the message's own header section (header_section.h); of a
+ * message whose timeline is no longer kept there is nothing to answer. */
 #ifndef SESAME_RECEIVE_SEND_BOUNCE_H
 #define SESAME_RECEIVE_SEND_BOUNCE_H
 
