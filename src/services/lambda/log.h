@@ -1,8 +1,9 @@
 /* services/lambda/log.h - what functions printed: a bounded ring of files for each.
  *
  * DIR/ACCOUNT.REGION.NAME.N, N from 0 (being written) to LOG_FILES - 1 (the oldest); a full file moves
- * up by one. Text as it came, in the frame of START, END and REPORT lines. Nothing is promised of it
- * over a power cut. Any thread. */
+ * up by one. Text as it came, in the frame of START, END and REPORT lines; written some
+ * milliseconds later, at once for who reads it here. Nothing is promised of it over a power cut, or of
+ * its last moment over a crash of the server. Any thread. */
 #ifndef SESAME_SERVICES_LAMBDA_LOG_H
 #define SESAME_SERVICES_LAMBDA_LOG_H
 
