@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SMALLEST = 256 };
+enum { SMALLEST = 512 };
 
 void buf_free(struct buf *b)
 {
