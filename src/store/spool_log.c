@@ -195,7 +195,6 @@ static void log_close(struct spool *spool)
     dead_close(log->dead);
     memory_free(log);
     pthread_cond_destroy(&log->list_cond);
-    pthread_cond_destroy(&log->queue_cond);
     pthread_cond_destroy(&log->spiller_cond);
     pthread_cond_destroy(&log->resumed_cond);
     pthread_cond_destroy(&log->keeper_cond);
@@ -289,7 +288,6 @@ static struct spool_log *log_new(str directory, const struct spool_limits *limit
     pthread_mutex_init(&log->keeper_lock, NULL);
     pthread_mutex_init(&log->redrive_lock, NULL);
     cond_init(&log->list_cond);
-    cond_init(&log->queue_cond);
     cond_init(&log->spiller_cond);
     cond_init(&log->resumed_cond);
     cond_init(&log->keeper_cond);

@@ -19,6 +19,7 @@
 #include "store/spool.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 
 struct dead_letters;
 struct history;
@@ -74,6 +75,15 @@ struct held_group {
     struct held_group *next;
     uint64_t number;
     struct held *first, **last;
+};
+
+/* A thread in a lease call, on that thread's stack: who chose it has to call it, and until then it
+ * stays. */
+struct sleeper {
+    struct sleeper *next;
+    sem_t up;
+    _Atomic bool called; /* says to a race detector what the semaphore says to the machine */
+    bool chosen;
 };
 
 /* A rule set's text as many commits share it, and where the open segment holds it. */
@@ -186,10 +196,9 @@ struct spool_log {
 
     /* The queue: entries, and segments as readers see them. */
     pthread_mutex_t queue_lock;
-    pthread_cond_t queue_cond;
-    unsigned sleepers; /* in a lease call, with nothing to lease */
-    bool calling;      /* one of them was called and is not up yet */
-    bool call_due;     /* and is called when the lock is open: queue_unlock */
+    struct sleeper *sleepers; /* in a lease call, with nothing to lease; the last to come first */
+    struct sleeper *calling;  /* one of them, chosen and not up yet */
+    struct sleeper *call_due; /* the same, until it is called when the lock is open: queue_unlock */
     struct segment *used; /* oldest first */
     struct segment *segments[SEGMENT_SLOTS];
     struct entry **buckets;

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -155,24 +156,36 @@ void queue_add(struct spool_log *log, struct entry *e)
         queue_push(log, e);
 }
 
-/* One sleeper is called at a time, and it calls the next one when it finds more than it takes. If each
- * entry called its own, a worker that comes round by itself would take what another was called for,
- * and that one would get up for nothing. */
+/* One sleeper is called at a time, and it calls the next one when it finds more than it takes. If
+ * each entry called its own, a worker that comes round by itself would take what another was called
+ * for, and that one would get up for nothing. The last to fall asleep is called first: what it
+ * works with is still in the processor's caches, and with little to do the others' memory is not
+ * touched. */
 static void call_sleeper(struct spool_log *log)
 {
-    if (!log->sleepers || log->calling)
+    struct sleeper *s = log->sleepers;
+    if (!s || log->calling)
         return;
-    log->calling = log->call_due = true;
+    log->sleepers = s->next;
+    s->chosen = true;
+    log->calling = log->call_due = s;
+}
+
+/* It may be gone as soon as it has been called. */
+static void wake(struct sleeper *s)
+{
+    atomic_store_explicit(&s->called, true, memory_order_release);
+    sem_post(&s->up);
 }
 
 /* Called under the lock it would get up only to wait for that. */
 void queue_unlock(struct spool_log *log)
 {
-    bool call = log->call_due;
-    log->call_due = false;
+    struct sleeper *call = log->call_due;
+    log->call_due = NULL;
     pthread_mutex_unlock(&log->queue_lock);
     if (call)
-        pthread_cond_signal(&log->queue_cond);
+        wake(call);
 }
 
 void queue_push_for_caller(struct spool_log *log, struct entry *e)
@@ -256,10 +269,29 @@ static void wait_until(struct spool_log *log, int64_t ms)
         until.tv_sec++;
         until.tv_nsec -= 1000000000;
     }
-    log->sleepers++;
-    pthread_cond_timedwait(&log->queue_cond, &log->queue_lock, &until);
-    log->sleepers--;
-    log->calling = false; /* or it is another that was called: then one more comes, at worst */
+    struct sleeper me = { .next = log->sleepers };
+    int late;
+    sem_init(&me.up, 0, 0);
+    log->sleepers = &me;
+    pthread_mutex_unlock(&log->queue_lock);
+    while ((late = sem_clockwait(&me.up, CLOCK_MONOTONIC, &until)) != 0 && errno == EINTR)
+        ;
+    pthread_mutex_lock(&log->queue_lock);
+    if (late && me.chosen) { /* at the last moment: who did so still knows it */
+        pthread_mutex_unlock(&log->queue_lock);
+        while (sem_wait(&me.up) != 0)
+            ;
+        pthread_mutex_lock(&log->queue_lock);
+    }
+    (void)atomic_load_explicit(&me.called, memory_order_acquire);
+    for (struct sleeper **at = &log->sleepers; !me.chosen && *at; at = &(*at)->next)
+        if (*at == &me) {
+            *at = me.next;
+            break;
+        }
+    if (log->calling == &me)
+        log->calling = NULL;
+    sem_destroy(&me.up);
 }
 
 static int64_t monotonic_ms(void)
@@ -569,7 +601,14 @@ void log_stop(struct spool *spool)
 {
     struct spool_log *log = (struct spool_log *)spool;
     pthread_mutex_lock(&log->queue_lock);
+    struct sleeper *all = log->sleepers;
     log->stopped = true;
-    pthread_cond_broadcast(&log->queue_cond);
-    pthread_mutex_unlock(&log->queue_lock);
+    log->sleepers = NULL;
+    for (struct sleeper *s = all; s; s = s->next)
+        s->chosen = true;
+    queue_unlock(log);
+    for (struct sleeper *next; all; all = next) {
+        next = all->next;
+        wake(all);
+    }
 }
