@@ -6,6 +6,8 @@ import re
 import socketserver
 import subprocess
 import threading
+import urllib.error
+import urllib.request
 
 import botocore.exceptions
 import pytest
@@ -152,6 +154,12 @@ def test_nobody_is_told_who_could_tell_back(make_server, relay, case, how, says)
     assert not relay.taken
 
 
+def outgoing_text(server, errand):
+    with urllib.request.urlopen(f"{server.api}/_sesame/outgoing/{errand}", timeout=20) as answer:
+        assert answer.headers["Content-Type"] == "message/rfc822"
+        return answer.read()
+
+
 def errands(server, message):
     listed = server.get("/_sesame/errands")["errands"]
     return [e for e in listed if message in e.get("about", "")]
@@ -195,6 +203,11 @@ def test_while_outgoing_mail_is_off_a_bounce_is_kept_and_sent_after_a_redrive(ma
     assert (errand["kind"], errand["target"]) == ("outgoing", "smtp://sender.example")
     [attempt] = server.get("/_sesame/messages/" + errand["errandId"])["attempts"]
     assert attempt["says"] == "kept, not sent: outgoing mail is off (--relay HOST:PORT)"
+    [listed] = server.get("/_sesame/outgoing")["outgoing"]
+    assert (listed["errandId"], listed["from"], listed["to"]) == (errand["errandId"], "", "me@sender.example")
+    assert (listed["state"], listed["says"]) == ("dead", attempt["says"])
+    kept = outgoing_text(server, errand["errandId"])
+    assert email.message_from_bytes(kept)["To"] == "me@sender.example"
 
     server.restart("--relay", relay.address)
     subprocess.run([BINARY, "redrive", "--data", str(server.data), "--message", errand["errandId"]], check=True,
@@ -202,7 +215,30 @@ def test_while_outgoing_mail_is_off_a_bounce_is_kept_and_sent_after_a_redrive(ma
     assert eventually(lambda: relay.taken)
     assert eventually(lambda: [e["state"] for e in errands(server, message)] == ["delivered"])
     [(envelope, text)] = relay.taken
-    assert envelope == ["MAIL FROM:<>", "RCPT TO:<me@sender.example>"] and b"Action: failed" in text
+    assert envelope == ["MAIL FROM:<>", "RCPT TO:<me@sender.example>"] and text == kept
+    assert outgoing_text(server, errand["errandId"]) == kept, "also once it was sent"
+
+
+def test_outgoing_mail_is_listed_page_by_page(make_server):
+    server = make_server()
+    Receiving(server).rule("bounce", bounce_action())
+    senders = [f"m{n}@sender.example" for n in range(7)]
+    for sender in senders:
+        server.settled(send(server, sender=f"<{sender}>"), ["delivered"])
+    listed, query = [], "limit=3"
+    while query:
+        page = server.get("/_sesame/outgoing?" + query)
+        assert len(page["outgoing"]) <= 3
+        listed += page["outgoing"]
+        query = page.get("next") and f"limit=3&after={page['next']}"
+    assert [o["to"] for o in listed] == senders[::-1]
+    assert [o["to"] for o in server.get("/_sesame/outgoing?address=M3@sender.example")["outgoing"]] == [senders[3]]
+    assert server.get("/_sesame/outgoing?account=444455556666") == {"outgoing": []}
+    for path, status in (("outgoing?limit=0", 400), ("outgoing?after=x", 400), ("outgoing/" + "0" * 40, 404),
+                         ("outgoing/" + send(server, sender="<>"), 404)):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            server.get("/_sesame/" + path)
+        assert refused.value.code == status
 
 
 def test_a_rehearsal_asks_the_same(make_server, relay):

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/percent.h"
 #include "mail/envelope.h"
+#include "main/outgoing.h"
 #include "main/refused.h"
 #include "receive/history.h"
 #include "receive/rehearse.h"
@@ -15,7 +16,7 @@
 #include "services/sns/sns.h"
 #include "services/sns/topic.h"
 
-enum { LIST_MAX = 1000, LIST_USUAL = 100 };
+enum { LIST_MAX = 1000, LIST_USUAL = 100, OUTGOING_ARENA = 256 << 20 };
 
 struct page {
     const char *method;
@@ -213,6 +214,35 @@ static const struct fault *on_refused(struct server *s, const struct own_page *p
     return refused_write(s->refusals, &asked, a, &answer->text);
 }
 
+/* ---- outgoing mail ---- */
+
+static const struct fault *on_outgoing(struct server *s, const struct own_page *page, str segment,
+                                       struct arena *a, struct own_answer *answer)
+{
+    (void)segment;
+    const struct outgoing_asked asked = { .account = parameter(page->query, "account", a),
+                                          .address = parameter(page->query, "address", a),
+                                          .limit = parameter(page->query, "limit", a),
+                                          .after = parameter(page->query, "after", a) };
+    return outgoing_write(s->spool, &asked, a, &answer->text);
+}
+
+static const struct fault *on_outgoing_text(struct server *s, const struct own_page *page, str id,
+                                            struct arena *a, struct own_answer *answer)
+{
+    (void)page;
+    str text;
+    AUTO_ARENA *own = arena_new(OUTGOING_ARENA); /* the page's has no room for a whole message */
+    const struct fault *f = own ? outgoing_text(s->spool, id, own, &text) : &fault_no_memory;
+    if (f)
+        return fault_keep(a, f);
+    buf_free(&answer->text);
+    answer->text = buf_new(text.len + 1024);
+    answer->content_type = STR("message/rfc822");
+    buf_add(&answer->text, text);
+    return NULL;
+}
+
 /* ---- what a rule needs, and what it would meet ---- */
 
 struct rule_asked {
@@ -395,6 +425,8 @@ static const struct page pages[] = {
     { "GET",  "messages",           false, on_messages },
     { "GET",  "messages/*",         false, on_message  },
     { "POST", "messages/*/redrive", false, on_redrive  },
+    { "GET",  "outgoing",           false, on_outgoing },
+    { "GET",  "outgoing/*",         false, on_outgoing_text },
     { "GET",  "refused",            false, on_refused  },
     { "GET",  "setups",             false, on_setups   },
     { "GET",  "policies",           false, on_policies },

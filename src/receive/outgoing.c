@@ -70,6 +70,18 @@ const struct fault *outgoing_put(const struct outgoing_way *way, const struct ou
     return NULL;
 }
 
+bool outgoing_paths(const struct errand *e, struct arena *a, str *ret_reverse_path,
+                    str *ret_forward_path)
+{
+    const struct json *head;
+    if (json_parse(e->head, a, &head) || !json_str(head, "to").ptr)
+        return false;
+    const str from = json_str(head, "from");
+    *ret_reverse_path = from.ptr ? from : STR("");
+    *ret_forward_path = json_str(head, "to");
+    return true;
+}
+
 /* ---- its runner ---- */
 
 struct outgoing_runner {
@@ -87,15 +99,11 @@ static struct errand_end give_up(const struct errand_attempt *t, str says)
 static struct errand_end run(struct errand_runner *runner, const struct errand_attempt *t)
 {
     struct mailer_port *mailer = ((struct outgoing_runner *)runner)->mailer;
-    const struct json *head;
-    if (json_parse(t->errand.head, t->arena, &head) || !json_str(head, "to").ptr)
+    struct outgoing mail = { .message = t->body };
+    if (!outgoing_paths(&t->errand, t->arena, &mail.reverse_path, &mail.forward_path))
         return give_up(t, STR("the errand names nobody to send to"));
     if (!mailer)
         return give_up(t, outgoing_is_off());
-    str from = json_str(head, "from");
-    struct outgoing mail = { .reverse_path = from.ptr ? from : STR(""),
-                             .forward_path = json_str(head, "to"),
-                             .message = t->body };
     struct sending sending = mailer->send(mailer, &mail, t->arena);
     if (sending.sent == SENT_TAKEN)
         return (struct errand_end) { .settlement = SETTLE_DONE,

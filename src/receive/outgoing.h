@@ -36,6 +36,9 @@ enum { OUTGOING_KEPT_MAX = 64 * 1024 };
 /* "kept, not sent: ..." */
 str outgoing_is_off(void);
 
+/* From whom to whom an errand of this kind goes; false: its head says nothing of the sort. */
+bool outgoing_paths(const struct errand *, struct arena *, str *ret_reverse_path, str *ret_forward_path);
+
 struct errand_runner *outgoing_runner_new(struct mailer_port *, struct arena *); /* NULL: no memory */
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/when.h"
 #include "receive/head.h"
 #include "receive/history.h"
+#include "receive/outgoing.h"
 #include "receive/plan.h"
 #include "services/errand.h"
 
@@ -130,8 +131,8 @@ static void write_attempts(struct json_writer *w, const struct history *history)
     json_close(w, ']');
 }
 
-/* {"errandId","kind","account","region","target","about","state","takenAt"}: what a service does
- * later. */
+/* {"errandId","kind","account","region","target","about","from","to","state","takenAt"}: what a
+ * service does later; from and to of outgoing mail. */
 static const struct fault *write_errand(struct json_writer *w, const struct spool_record *r,
                                         struct arena *a)
 {
@@ -145,6 +146,11 @@ static const struct fault *write_errand(struct json_writer *w, const struct spoo
     json_add_str(w, "target", errand.target);
     if (errand.about.ptr)
         json_add_str(w, "about", errand.about);
+    str from, to;
+    if (r->entry.kind == SPOOL_OUTGOING && outgoing_paths(&errand, a, &from, &to)) {
+        json_add_str(w, "from", from);
+        json_add_str(w, "to", to);
+    }
     json_add_str(w, "state", str_of(state_names[r->state]));
     add_when(w, "takenAt", taken_ms);
     if (r->state == SPOOL_RETRYING)
@@ -183,7 +189,12 @@ const struct fault *timeline_write_brief(const struct spool_record *r, struct ar
     struct json_writer w = json_writer(out);
     json_open(&w, '{');
     if (r->entry.kind != SPOOL_MAIL) {
+        struct history history;
         TRY(write_errand(&w, r, a));
+        TRY(history_read(r->notes, a, &history));
+        const str says = history.count ? history.outcomes[history.count - 1].says : STR_NONE;
+        if (says.ptr)
+            json_add_str(&w, "says", says);
     } else {
         TRY(head_decode(r->entry.head, a, &head));
         write_beginning(&w, r, &head);

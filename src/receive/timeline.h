@@ -19,7 +19,8 @@ const struct fault *timeline_write(const struct spool_record *, struct arena *, 
 const struct fault *timeline_rules(const struct receipt_rule_set *, const struct envelope *,
                                    struct arena *, struct buf *out);
 
-/* One line of the list: the members up to "envelope". */
+/* One line of the list: the members up to "envelope"; of an errand also "says", what came of its last
+ * attempt. */
 const struct fault *timeline_write_brief(const struct spool_record *, struct arena *,
                                          struct buf *out);
 
