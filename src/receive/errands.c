@@ -8,6 +8,7 @@
 
 /* An errand has one step; what could not be tried is noted as another, so that it counts apart. */
 enum { TRIED, UNTRIED };
+enum { BODY_PIECE = 1 << 20 };
 
 struct errand_work {
     const struct delivery *d;
@@ -18,25 +19,40 @@ struct errand_work {
     int64_t taken_ms, began_ms;
 };
 
-static const struct fault *open_errand(struct errand_work *w, str *ret_body)
+/* All of the body. What is larger than a piece is put together beside the attempt's arena, which is
+ * for what an attempt says; *room holds it then. */
+static const struct fault *read_body(struct errand_work *w, struct buf *room, str *ret_body)
+{
+    const uint64_t size = w->lease->body_size;
+    if (size <= BODY_PIECE)
+        return w->d->spool->ops->read(w->lease, 0, size, w->arena, ret_body);
+    AUTO_ARENA *pieces = arena_new(2 * BODY_PIECE);
+    if (!pieces)
+        return &fault_no_memory;
+    *room = buf_new(size);
+    while (room->len < size) {
+        str piece;
+        const struct fault *why =
+            w->d->spool->ops->read(w->lease, room->len, BODY_PIECE, pieces, &piece);
+        if (why)
+            return fault_keep(w->arena, why);
+        if (!piece.len)
+            return fault(w->arena, FAULT_DEFECT, NULL, "the spool holds less than it promised");
+        buf_add(room, piece);
+        arena_reset(pieces);
+    }
+    *ret_body = buf_str(room);
+    return room->failed ? &fault_no_memory : NULL;
+}
+
+static const struct fault *open_errand(struct errand_work *w, struct buf *room, str *ret_body)
 {
     TRY(errand_read(&w->lease->entry, w->arena, &w->errand, &w->taken_ms));
     TRY(history_read(w->lease->notes, w->arena, &w->history));
-    AUTO_BUF body = buf_new(w->lease->body_size + 1);
-    while (body.len < w->lease->body_size) {
-        str piece;
-        TRY(w->d->spool->ops->read(w->lease, body.len, w->lease->body_size - body.len, w->arena,
-                                   &piece));
-        if (!piece.len)
-            return fault(w->arena, FAULT_DEFECT, NULL, "the spool holds less than it promised");
-        if (piece.len == w->lease->body_size) { /* the usual case: all of it, where it lies */
-            *ret_body = piece;
-            return NULL;
-        }
-        buf_add(&body, piece);
-    }
-    *ret_body = body.failed ? STR_NONE : arena_str(w->arena, buf_str(&body));
-    return ret_body->ptr ? NULL : &fault_no_memory;
+    TRY(read_body(w, room, ret_body));
+    if (ret_body->len != w->lease->body_size)
+        return fault(w->arena, FAULT_DEFECT, NULL, "the spool holds less than it promised");
+    return NULL;
 }
 
 static struct errand_end try_it(const struct errand_work *w, struct errand_runner *runner, str body,
@@ -97,7 +113,8 @@ struct delivered errand_attempt_run(const struct delivery *d, struct lease *leas
     };
     struct errand_runner *runner = d->runners[lease->entry.kind];
     str body = STR("");
-    const struct fault *f = open_errand(&w, &body);
+    AUTO_BUF room = buf_new(0);
+    const struct fault *f = open_errand(&w, &room, &body);
     if (!f && !runner)
         f = fault(a, FAULT_UNBUILT, NULL, "this program does no errands of the kind " STR_FMT,
                   STR_ARG(errand_kind_name(lease->entry.kind)));

@@ -2,6 +2,7 @@
  */
 #include "services/errand.h"
 
+#include "base/crc.h"
 #include "base/json.h"
 #include "receive/deliver.h"
 #include "receive/timeline.h"
@@ -27,6 +28,8 @@ struct doer { /* does as it is told, and remembers how it was asked */
     unsigned runs, most;
     struct errand_attempt last;
     char body[64], head[64];
+    size_t body_len;
+    uint32_t body_crc;
 };
 
 static struct errand_end run(struct errand_runner *runner, const struct errand_attempt *a)
@@ -36,6 +39,8 @@ static struct errand_end run(struct errand_runner *runner, const struct errand_a
     d->last = *a;
     snprintf(d->body, sizeof d->body, STR_FMT, STR_ARG(a->body));
     snprintf(d->head, sizeof d->head, STR_FMT, STR_ARG(a->errand.head));
+    d->body_len = a->body.len;
+    d->body_crc = crc32c(0, a->body.ptr, a->body.len);
     struct errand_end end = d->end;
     end.retry_at_ms = a->now_ms + 1000;
     return end;
@@ -185,6 +190,30 @@ static void an_errand_comes_back_as_it_was_taken_on_after_a_restart_too(void **s
     assert_holds(told, "\"outcome\":\"done\",\"says\":\"took it\"");
 }
 
+/* A mail that leaves may be larger than all an attempt may say. */
+static void a_body_larger_than_the_attempts_memory_is_read_whole(void **state)
+{
+    struct house *h = *state;
+    enum { SIZE = (9 << 20) + 7 };
+    char *body = malloc(SIZE);
+    const struct errand e = { .kind = SPOOL_NOTIFICATION,
+                              .id = STR(ID),
+                              .account = STR("111122223333"),
+                              .region = STR("us-east-1"),
+                              .target = STR(TARGET),
+                              .head = STR("{}") };
+    for (size_t i = 0; i < SIZE; i++)
+        body[i] = (char)(i * 31 + i / 4093);
+    const str text = { body, SIZE };
+    assert_null(errands_put(h->delivery.spool, &e, 1, text, h->clock.wall_ms, h->arena));
+    h->doer.end = (struct errand_end) { .settlement = SETTLE_DONE };
+    assert_true(attempt(h));
+    assert_int_equal(h->doer.body_len, SIZE);
+    assert_int_equal(h->doer.body_crc, crc32c(0, text.ptr, text.len));
+    assert_int_equal(state_of(h, ID), SPOOL_DONE);
+    free(body);
+}
+
 static void what_could_not_be_tried_counts_apart(void **state)
 {
     struct house *h = *state;
@@ -268,6 +297,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_errand_comes_back_as_it_was_taken_on_after_a_restart_too,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_body_larger_than_the_attempts_memory_is_read_whole,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_could_not_be_tried_counts_apart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
