@@ -44,14 +44,14 @@ class Relay:
             verb = line.split()[0].upper().decode()
             if verb == "DATA":
                 say("DATA", "354 go")
-                body = b""
+                body = bytearray()
                 for line in read:
                     if line == b".\r\n":
                         break
                     body += line[1:] if line.startswith(b".") else line
                 reply = self.says.get("END", "250 2.0.0 queued")
                 if reply.startswith("2"):
-                    self.taken.append((envelope, body))
+                    self.taken.append((envelope, bytes(body)))
                 say("END", reply)
             elif verb == "QUIT":
                 return

@@ -42,6 +42,7 @@ struct api {
     struct spool *spool;
     struct mailer_port *mailer; /* NULL: outgoing mail is off */
     str hostname;               /* of the SMTP endpoint; STR_NONE: SES's own of the region */
+    str mail_domain;            /* right of the @ in what the API sends; STR_NONE: SES's own of the region */
     str root_account, default_region;
     str root_key_id, root_secret;
     bool verify_identities_auto; /* VerifyDomainIdentity answers and is Success at once */

@@ -80,6 +80,7 @@ static const struct { const char *code, *json; } json_words[] = {
 
 /* SES v2 knows what v1 says by other names: API v2 Reference, "Common errors" and those of the operations. */
 static const struct { str service; const char *code, *word; } own_json_words[] = {
+    { STR_INIT("ses"), "ConfigurationSetDoesNotExist", "NotFoundException" },
     { STR_INIT("ses"), "InvalidParameterValue", "BadRequestException"    },
     { STR_INIT("ses"), "LimitExceeded",         "LimitExceededException" },
     { STR_INIT("ses"), "ValidationError",       "BadRequestException"    },
@@ -201,8 +202,10 @@ struct error_words error_words(const struct service *service, const struct fault
                                  .status = status,
                                  .about = why->about,
                                  .message = message_of(service, why, arena) };
-    if (service->dialect == DIALECT_REST_JSON)
+    if (service->dialect == DIALECT_REST_JSON) {
         words.code = own_json_word(service, words.code);
+        words.status = status_of(service, words.code, words.status);
+    }
     if (service->dialect == DIALECT_JSON && str_eq(service->name, STR("sqs"))) {
         words.query_code = why->code ? why->code : word;
         words.code = sqs_shape_name(words.code);

@@ -1,6 +1,7 @@
 /* api/operations.c - the one table of operations. A new operation is a row here and a run_... in
  * its service's file; the loop above the table is in router.c. */
 #include "api/run.h"
+#include "api/ses_send.h"
 
 #define QUERY(svc, op, ...)                                                                        \
     {                                                                                              \
@@ -69,6 +70,8 @@ const struct operation operations[] = {
     QUERY(ses, DeleteReceiptFilter),
     QUERY(ses, ListReceiptFilters),
     QUERY(ses, SendBounce),
+    QUERY(ses, SendEmail),
+    QUERY(ses, SendRawEmail),
     QUERY(ses, VerifyDomainDkim),
     QUERY(ses, VerifyDomainIdentity),
     QUERY(ses, VerifyEmailIdentity),
@@ -82,6 +85,7 @@ const struct operation operations[] = {
     SESV2(ListEmailIdentities, "GET",    "/v2/email/identities",       0),
     SESV2(GetEmailIdentity,    "GET",    "/v2/email/identities/{}",    0),
     SESV2(DeleteEmailIdentity, "DELETE", "/v2/email/identities/{}",    0),
+    SESV2(SendEmail,           "POST",   "/v2/email/outbound-emails",  SEND_V2_TEXT_MAX),
 
     /* operation         IAM action             method    target        sub-resource */
     S3(ListBuckets,        "ListAllMyBuckets",    "GET",    REST_SERVICE, ""),

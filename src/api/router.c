@@ -1,6 +1,7 @@
 #include "api/router.h"
 
 #include "api/query.h"
+#include "api/ses_send.h"
 #include "base/percent.h"
 #include "base/utf8.h"
 #include "base/xml.h"
@@ -17,7 +18,7 @@ static const struct service services[] = {
     { .name = STR_INIT("ses"),    .dialect = DIALECT_REST_JSON, .also = STR_INIT("email"), .path = STR_INIT("/v2/email/"),
       .why_not = ONLY_RECEIVES },
     { .name = STR_INIT("ses"),    .dialect = DIALECT_QUERY_XML, .also = STR_INIT("email"), .version = STR_INIT("2010-12-01"),
-      .xmlns = "http://ses.amazonaws.com/doc/2010-12-01/", .empty_result = true, .why_not = ONLY_RECEIVES },
+      .xmlns = "http://ses.amazonaws.com/doc/2010-12-01/", .empty_result = true, .why_not = ONLY_RECEIVES, .text_max = SEND_V1_TEXT_MAX },
     { .name = STR_INIT("iam"),    .dialect = DIALECT_QUERY_XML, .version = STR_INIT("2010-05-08"),
       .xmlns = "https://iam.amazonaws.com/doc/2010-05-08/" },
     { .name = STR_INIT("sts"),    .dialect = DIALECT_QUERY_XML, .version = STR_INIT("2011-06-15"),

@@ -23,9 +23,12 @@ operation_fn run_ses_CreateReceiptFilter, run_ses_DeleteReceiptFilter, run_ses_L
 /* ses_bounce.c */
 operation_fn run_ses_SendBounce;
 
-/* ses_v2.c */
+/* ses_send.c */
+operation_fn run_ses_SendEmail, run_ses_SendRawEmail;
+
+/* ses_v2.c, ses_v2_send.c */
 operation_fn run_sesv2_CreateEmailIdentity, run_sesv2_GetEmailIdentity,
-    run_sesv2_ListEmailIdentities, run_sesv2_DeleteEmailIdentity;
+    run_sesv2_ListEmailIdentities, run_sesv2_DeleteEmailIdentity, run_sesv2_SendEmail;
 
 /* s3.c, s3_objects.c, s3_encryption.c */
 operation_fn run_s3_ListBuckets;

@@ -543,7 +543,7 @@ static void a_body_is_gathered_up_to_the_rows_limit(void **state)
                                         .body = { body, 1001 } }),
                 400, "<Code>EntityTooLarge</Code>");
     static char form[OPERATION_TEXT_MAX + 1] = { [0 ... OPERATION_TEXT_MAX] = 'a' };
-    assert_says(ask(f, (struct asked) { .service = "ses", .body = { form, sizeof form } }), 413,
+    assert_says(ask(f, (struct asked) { .service = "iam", .body = { form, sizeof form } }), 413,
                 "RequestEntityTooLarge");
 }
 

@@ -396,6 +396,7 @@ static const struct fault *start_api(struct server *s)
     s->api.spool = s->spool;
     s->api.mailer = s->ports.mailer;
     s->api.hostname = c->hostname;
+    s->api.mail_domain = is_ses(c) ? STR_NONE : hostname_of(c, c->region, s->arena);
     s->api.root_account = c->account;
     s->api.default_region = c->region;
     s->api.verify_identities_auto = s->verify_auto;
