@@ -226,7 +226,7 @@ def test_what_a_presigned_url_carries_in_its_query_counts(server):
     assert code == 200, text
     head = s3.head_object(Bucket="signed", Key="new")
     assert (head["Metadata"], head["ServerSideEncryption"]) == ({"colour": "red"}, "aws:kms")
-    for query, code, word in (("x-amz-copy-source=%2Fsigned%2Fsource", 501, b"NotImplemented"),
+    for query, code, word in (("x-amz-rename-source=%2Fsigned%2Fsource", 501, b"NotImplemented"),
                               ("x-amz-acl=public-read", 400, b"AccessControlListNotSupported"),
                               ("x-amz-storage-class=GLACIER", 501, b"NotImplemented"),
                               ("x-amz-server-side-encryption=aws%3Akms%3Adsse", 501, b"NotImplemented"),

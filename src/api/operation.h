@@ -77,6 +77,7 @@ struct rest_route {
     str method;
     enum rest_target target;
     str sub_resource; /* "policy": ?policy is there; "list-type=2": with this value; empty: none */
+    str header;       /* S3: one that makes another operation of the same request; empty: none does */
     str path;         /* REST JSON: "/2015-03-31/functions/{}/policy"; a {} is one segment */
 };
 

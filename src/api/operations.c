@@ -26,6 +26,13 @@
         .iam_action = STR_INIT("s3:" action), .route = { STR_INIT(verb), on, STR_INIT(sub) },      \
         .run = run_s3_##op                                                                         \
     }
+#define S3_BY(op, action, verb, on, field)                                                         \
+    {                                                                                              \
+        .service = STR_INIT("s3"), .name = STR_INIT(#op), .dialect = DIALECT_REST_XML,             \
+        .iam_action = STR_INIT("s3:" action),                                                      \
+        .route = { .method = STR_INIT(verb), .target = on, .header = STR_INIT(field) },            \
+        .run = run_s3_##op                                                                         \
+    }
 #define S3_STREAM(op, action, verb, on, sub)                                                       \
     {                                                                                              \
         .service = STR_INIT("s3"), .name = STR_INIT(#op), .dialect = DIALECT_REST_XML,             \
@@ -101,6 +108,7 @@ const struct operation operations[] = {
     S3(PutBucketEncryption,    "PutEncryptionConfiguration", "PUT",    REST_BUCKET, "encryption"),
     S3(GetBucketEncryption,    "GetEncryptionConfiguration", "GET",    REST_BUCKET, "encryption"),
     S3(DeleteBucketEncryption, "PutEncryptionConfiguration", "DELETE", REST_BUCKET, "encryption"),
+    S3_BY(CopyObject,      "PutObject",           "PUT",    REST_OBJECT,  "x-amz-copy-source"), /* and s3:GetObject of the source */
     S3_STREAM(PutObject,   "PutObject",           "PUT",    REST_OBJECT,  ""),
     S3(GetObject,          "GetObject",           "GET",    REST_OBJECT,  ""),
     S3(HeadObject,         "GetObject",           "HEAD",   REST_OBJECT,  ""),

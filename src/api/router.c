@@ -279,18 +279,24 @@ const struct fault *route_s3(const struct route_ask *ask, const struct s3_place 
             return not_implemented(arena);
         sub = &params[i];
     }
-    for (size_t i = 0; i < COUNT(other_operations); i++)
-        if (!str_is_none(header_of(ask, other_operations[i])))
+    str other = STR("");
+    for (size_t i = 0; i < COUNT(other_operations); i++) {
+        if (str_is_none(header_of(ask, other_operations[i])))
+            continue;
+        if (other.len)
             return not_implemented(arena);
+        other = other_operations[i];
+    }
     for (size_t i = 0; i < operation_count; i++) {
         const struct rest_route *route = &operations[i].route;
         if (str_eq(operations[i].service, STR("s3")) && route->target == place->target &&
-            str_eq(route->method, ask->method) && means(route->sub_resource, sub)) {
+            str_eq(route->method, ask->method) && means(route->sub_resource, sub) &&
+            str_eq(route->header, other)) {
             *ret_operation = &operations[i];
             return NULL;
         }
     }
-    if (sub || str_eq(ask->method, STR("POST")) || str_eq(ask->method, STR("OPTIONS")) ||
+    if (sub || other.len || str_eq(ask->method, STR("POST")) || str_eq(ask->method, STR("OPTIONS")) ||
         (place->target == REST_BUCKET &&
          str_eq(ask->method, STR("GET")))) /* ListObjects, the older one */
         return not_implemented(arena);

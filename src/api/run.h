@@ -37,6 +37,7 @@ operation_fn run_s3_CreateBucket, run_s3_HeadBucket, run_s3_DeleteBucket,
 operation_fn run_s3_PutBucketPolicy, run_s3_GetBucketPolicy, run_s3_DeleteBucketPolicy;
 operation_fn run_s3_PutBucketEncryption, run_s3_GetBucketEncryption, run_s3_DeleteBucketEncryption;
 operation_fn run_s3_GetObject, run_s3_HeadObject, run_s3_DeleteObject;
+operation_fn run_s3_CopyObject; /* s3_copy.c */
 extern const struct operation_stream stream_s3_PutObject;
 
 /* iam.c */

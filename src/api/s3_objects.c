@@ -31,6 +31,8 @@ static const struct { str name; const char *override; const char *shown; } kept[
 static const struct { const char *header; str key; } conditions[] = {
     { "x-amz-acl",           STR_INIT("s3:x-amz-acl")           },
     { "x-amz-storage-class", STR_INIT("s3:x-amz-storage-class") },
+    { "x-amz-copy-source",   STR_INIT("s3:x-amz-copy-source")   },
+    { "x-amz-metadata-directive", STR_INIT("s3:x-amz-metadata-directive") },
     { SSE_HEADER,            STR_INIT("s3:x-amz-server-side-encryption") },
     { SSE_KEY_HEADER,        STR_INIT("s3:x-amz-server-side-encryption-aws-kms-key-id") },
 };
@@ -87,7 +89,7 @@ static str bytes_of_text(str text, struct arena *arena)
     return bytes ? (str) { bytes, len } : STR_NONE;
 }
 
-static bool is_kept(str name)
+bool s3_is_kept(str name)
 {
     if (str_starts_nocase(name, META) || str_starts_nocase(name, CHECKSUM))
         return true;
@@ -117,7 +119,7 @@ static const struct fault *keep(struct header *headers, size_t *count, str name,
     return str_is_none(headers[at].value) ? &fault_no_memory : NULL;
 }
 
-static const struct fault *keep_headers(const struct api_call *call, struct s3_put *put)
+const struct fault *s3_keep_headers(const struct api_call *call, struct s3_put *put)
 {
     struct arena *arena = call->call.arena;
     struct header *headers = ARENA_ARRAY(arena, struct header, call->header_count + 1);
@@ -125,7 +127,7 @@ static const struct fault *keep_headers(const struct api_call *call, struct s3_p
     if (!headers)
         return &fault_no_memory;
     for (size_t i = 0; i < call->header_count; i++)
-        if (is_kept(call->headers[i].name))
+        if (s3_is_kept(call->headers[i].name))
             TRY(keep(headers, &count, call->headers[i].name, call->headers[i].value, arena));
     bool typed = false;
     for (size_t i = 0; i < count; i++) {
@@ -142,7 +144,7 @@ static const struct fault *keep_headers(const struct api_call *call, struct s3_p
     return NULL;
 }
 
-static const struct fault *gather_conditions(const struct api_call *call, struct s3_put *put)
+const struct fault *s3_gather_conditions(const struct api_call *call, struct s3_put *put)
 {
     struct header *found = ARENA_ARRAY(call->call.arena, struct header, COUNT(conditions));
     if (!found)
@@ -185,8 +187,8 @@ static const struct fault *open_put(struct api *api, const struct api_call *call
     s->call = call;
     TRY(check_put(call));
     TRY(s3_read_encryption(call, &put.encryption));
-    TRY(keep_headers(call, &put));
-    TRY(gather_conditions(call, &put));
+    TRY(s3_keep_headers(call, &put));
+    TRY(s3_gather_conditions(call, &put));
     TRY(s3_find_checksum(call, &s->checksum));
     TRY(s3_put_begin(api->s3, &call->call, &put, &s->upload));
     const struct fault *why = NULL;
@@ -215,14 +217,22 @@ static void cancel_put(void *stream)
 
 static const struct {
     str algorithm;
-    const char *header;
+    const char *header, *element;
 } checksum_headers[] = {
-    { STR_INIT("crc32"), "x-amz-checksum-crc32" },
-    { STR_INIT("crc32c"), "x-amz-checksum-crc32c" },
-    { STR_INIT("crc64nvme"), "x-amz-checksum-crc64nvme" },
-    { STR_INIT("sha1"), "x-amz-checksum-sha1" },
-    { STR_INIT("sha256"), "x-amz-checksum-sha256" },
+    { STR_INIT("crc32"), "x-amz-checksum-crc32", "ChecksumCRC32" },
+    { STR_INIT("crc32c"), "x-amz-checksum-crc32c", "ChecksumCRC32C" },
+    { STR_INIT("crc64nvme"), "x-amz-checksum-crc64nvme", "ChecksumCRC64NVME" },
+    { STR_INIT("sha1"), "x-amz-checksum-sha1", "ChecksumSHA1" },
+    { STR_INIT("sha256"), "x-amz-checksum-sha256", "ChecksumSHA256" },
 };
+
+const char *s3_checksum_element(str header)
+{
+    for (size_t i = 0; i < COUNT(checksum_headers); i++)
+        if (str_eq_nocase(header, str_of(checksum_headers[i].header)))
+            return checksum_headers[i].element;
+    return NULL;
+}
 
 static void add_checksum(struct api_answer *answer, str algorithm, str value)
 {

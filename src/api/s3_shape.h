@@ -18,6 +18,13 @@ void s3_write_owner(struct buf *out, str account, struct arena *); /* <Owner> */
 const struct fault *s3_check_headers(const struct api_call *);
 const struct fault *s3_check_put_headers(const struct api_call *); /* of a put, which may wish to be encrypted */
 
+/* s3_objects.c: what a put keeps of its request, and the condition keys it brings. */
+struct s3_put;
+bool s3_is_kept(str header);
+const struct fault *s3_keep_headers(const struct api_call *, struct s3_put *);
+const struct fault *s3_gather_conditions(const struct api_call *, struct s3_put *);
+const char *s3_checksum_element(str header); /* "ChecksumSHA256"; NULL: the header is no checksum */
+
 /* s3_encryption.c: the encryption a put wishes for, and what a put, get or head tells of an object's. */
 struct object_encryption;
 struct object_info;
