@@ -355,3 +355,123 @@ def test_what_is_refused_and_how_it_is_said(stage, case):
     names = [r.find(f"{NAMESPACE}Name").text for r in ask(stage, "DescribeReceiptRuleSet", SETS).result("DescribeReceiptRuleSet").iter(f"{NAMESPACE}member")
              if r.find(f"{NAMESPACE}Enabled") is not None]
     assert names == ["a", "b", "c"], "nothing of it was kept"
+
+
+# --- what is well
+
+
+def test_deleting_what_is_not_there_is_well(server):
+    for operation, parameters in (
+            ("DeleteReceiptRuleSet", {"RuleSetName": "never"}), ("DeleteReceiptFilter", {"FilterName": "never"}),
+            ("DeleteReceiptFilter", {"FilterName": "-not a name!"}), ("DeleteReceiptFilter", {"FilterName": ""}),
+            ("SetActiveReceiptRuleSet", {}), ("SetActiveReceiptRuleSet", {"RuleSetName": ""})):
+        answer = ask(server, operation, parameters)
+        result = answer.result(operation)
+        assert result is not None and len(result) == 0 and not result.text, answer.body
+    ask(server, "CreateReceiptRuleSet", SETS).result("CreateReceiptRuleSet")
+    ask(server, "DeleteReceiptRule", {**SETS, "RuleName": "never"}).result("DeleteReceiptRule")
+    ask(server, "SetActiveReceiptRuleSet", SETS).result("SetActiveReceiptRuleSet")
+    ask(server, "SetActiveReceiptRuleSet", {"RuleSetName": ""}).result("SetActiveReceiptRuleSet")
+    assert len(ask(server, "DescribeActiveReceiptRuleSet").result("DescribeActiveReceiptRuleSet")) == 0
+    ask(server, "DeleteReceiptRuleSet", SETS).result("DeleteReceiptRuleSet")
+    assert ask(server, "DescribeReceiptRuleSet", SETS).error["Code"] == "RuleSetDoesNotExist"
+
+
+def described(server, name="new"):
+    rule = ask(server, "DescribeReceiptRule", {**SETS, "RuleName": name})
+    return re.search(r"<Rule>.*</Rule>", rule.body, re.S).group()
+
+
+def test_defaults_are_written_back_and_what_is_absent_stays_absent(server):
+    ses = server.client("ses")
+    topic = server.client("sns").create_topic(Name="t")["TopicArn"]
+    ses.create_receipt_rule_set(RuleSetName="main")
+    plain = "<TlsPolicy>Optional</TlsPolicy><Actions></Actions><ScanEnabled>false</ScanEnabled></Rule>"
+    ask(server, "CreateReceiptRule", rule()).result("CreateReceiptRule")
+    assert described(server) == "<Rule><Name>new</Name><Enabled>false</Enabled>" + plain
+    for sent in ({"Rule.Recipients": "", "Rule.Actions": ""}, {"Rule.Enabled": "false"}, {"Rule.Enabled": "0", "Rule.ScanEnabled": "0"}):
+        ask(server, "UpdateReceiptRule", {**rule(), **sent}).result("UpdateReceiptRule")
+        assert described(server) == "<Rule><Name>new</Name><Enabled>false</Enabled>" + plain
+    ask(server, "UpdateReceiptRule", rule({"SNSAction.TopicArn": topic}, Enabled="1", TlsPolicy="Require", ScanEnabled="true")).result("UpdateReceiptRule")
+    assert described(server) == (
+        "<Rule><Name>new</Name><Enabled>true</Enabled><TlsPolicy>Require</TlsPolicy><Actions><member><SNSAction><Encoding>UTF-8</Encoding>"
+        f"<TopicArn>{topic}</TopicArn></SNSAction></member></Actions><ScanEnabled>true</ScanEnabled></Rule>")
+    # an update is the whole rule; a set is described with its metadata, and a time of milliseconds
+    ask(server, "UpdateReceiptRule", rule()).result("UpdateReceiptRule")
+    assert described(server) == "<Rule><Name>new</Name><Enabled>false</Enabled>" + plain
+    body = ask(server, "DescribeReceiptRuleSet", SETS).body
+    assert re.search(r"<DescribeReceiptRuleSetResult><Metadata><Name>main</Name><CreatedTimestamp>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+                     r"</CreatedTimestamp></Metadata><Rules><member><Name>new</Name>", body), body
+    assert re.fullmatch(
+        r"(<\?xml[^>]*\?>\n?)?<ListReceiptFiltersResponse xmlns=\"http://ses.amazonaws.com/doc/2010-12-01/\"><ListReceiptFiltersResult><Filters>"
+        r"</Filters></ListReceiptFiltersResult><ResponseMetadata><RequestId>[0-9a-f-]{36}</RequestId></ResponseMetadata>"
+        r"</ListReceiptFiltersResponse>", ask(server, "ListReceiptFilters").body)
+    # a leading zero is a number too, as long as it is an action's
+    ask(server, "UpdateReceiptRule", {**rule(), "Rule.Actions.member.01.StopAction.Scope": "RuleSet"}).result("UpdateReceiptRule")
+    assert "<Actions><member><StopAction><Scope>RuleSet</Scope></StopAction></member></Actions>" in described(server)
+
+
+def test_what_is_given_comes_back_whatever_it_is(server):
+    receiving = Receiving(server)
+    receiving.bucket("mail", bucket_policy("mail", receiving.arn("new")))
+    odd = "a<b>&\"c\" 'd' ]]> ä 雪 😀 %41 +"
+    ask(server, "CreateReceiptRule", rule(
+        {"AddHeaderAction.HeaderName": "X-<&>'\"", "AddHeaderAction.HeaderValue": odd + "\t."},
+        {"S3Action.BucketName": "mail", "S3Action.ObjectKeyPrefix": odd}, {"WorkmailAction.OrganizationArn": odd},
+        {"AddHeaderAction.HeaderName": "x" * 1000, "AddHeaderAction.HeaderValue": ""},
+        {"BounceAction.SmtpReplyCode": odd, "BounceAction.StatusCode": odd, "BounceAction.Message": odd, "BounceAction.Sender": "a&<b>@example.com"},
+        {"AddHeaderAction.HeaderName": "Y", "AddHeaderAction.HeaderValue": "ä" * 1024},
+    )).result("CreateReceiptRule")
+    actions = receiving.ses.describe_receipt_rule(RuleSetName="main", RuleName="new")["Rule"]["Actions"]
+    assert actions == [
+        {"AddHeaderAction": {"HeaderName": "X-<&>'\"", "HeaderValue": odd + "\t."}},
+        {"S3Action": {"BucketName": "mail", "ObjectKeyPrefix": odd}}, {"WorkmailAction": {"OrganizationArn": odd}},
+        {"AddHeaderAction": {"HeaderName": "x" * 1000, "HeaderValue": ""}},
+        {"BounceAction": {"SmtpReplyCode": odd, "StatusCode": odd, "Message": odd, "Sender": "a&<b>@example.com"}},
+        {"AddHeaderAction": {"HeaderName": "Y", "HeaderValue": "ä" * 1024}}]
+    assert receiving.s3.list_objects_v2(Bucket="mail")["Contents"][0]["Key"] == odd + "/AMAZON_SES_SETUP_NOTIFICATION"
+    update = rule(**{"Recipients.member.1": "Z@Example.COM", "Recipients.member.2": "bücher.example", "Recipients.member.3": ".Example.com",
+                     "Recipients.member.4": "z@example.com", "Recipients.member.5": "a+b@example.com"})
+    ask(server, "UpdateReceiptRule", update).result("UpdateReceiptRule")
+    assert receiving.ses.describe_receipt_rule(RuleSetName="main", RuleName="new")["Rule"]["Recipients"] == [
+        ".example.com", "a+b@example.com", "bücher.example", "z@example.com"]
+
+
+def test_the_query_protocol_is_spoken_in_every_way(server):
+    assert ask(server, "CreateReceiptRuleSet", {"RuleSetName": "got"}, method="GET").result("CreateReceiptRuleSet") is not None
+    assert ask(server, "CreateReceiptRuleSet", {"RuleSetName": "mailed"}, service="email").result("CreateReceiptRuleSet") is not None
+    assert ask(server, "CreateReceiptRuleSet", {"RuleSetName": "timeless"}, version=None).result("CreateReceiptRuleSet") is not None
+    listed = ask(server, "ListReceiptRuleSets", method="GET", service="email").result("ListReceiptRuleSets")
+    assert [name.text for name in listed.iter(f"{NAMESPACE}Name")] == ["got", "mailed", "timeless"]
+    # of two values with one name the first counts
+    ask(server, "CreateReceiptRuleSet", [("RuleSetName", "first"), ("RuleSetName", "second")]).result("CreateReceiptRuleSet")
+    assert ask(server, "DescribeReceiptRuleSet", {"RuleSetName": "second"}).error["Code"] == "RuleSetDoesNotExist"
+    for operation, version in (("CreateReceiptRuleset", "2010-12-01"), ("CreateReceiptRuleSet", "2009-12-01"), ("Nothing", "2010-12-01")):
+        answer = ask(server, operation, {"RuleSetName": "x"}, version=version)
+        assert (answer.status, answer.error["Code"]) == (400, "InvalidAction"), answer.body
+        assert answer.error["Message"].startswith(f"Could not find operation {operation} for version {version}")
+        assert answer.root.tag == f"{NAMESPACE}ErrorResponse"
+    assert ask(server, "").error["Code"] == "MissingAction"
+    # another Region's sets are others
+    assert not list(ask(server, "ListReceiptRuleSets", region="ap-south-1").result("ListReceiptRuleSets").iter(f"{NAMESPACE}Name"))
+
+
+def test_a_set_holds_two_hundred_rules_of_ten_actions_and_an_account_forty_sets(server):
+    header = {f"AddHeaderAction.Header{part}": "v" for part in ("Name", "Value")}
+    ask(server, "CreateReceiptRuleSet", SETS).result("CreateReceiptRuleSet")
+    for n in range(200):
+        ask(server, "CreateReceiptRule", {**rule(*[header] * 10), "Rule.Name": f"r{n}"}).result("CreateReceiptRule")
+    full = ask(server, "CreateReceiptRule", {**SETS, "Rule.Name": "more", "After": "nobody"})
+    assert full.error == {"Type": "Sender", "Code": "LimitExceeded", "Message": "Too many rules"} and full.status == 400
+    assert ask(server, "CreateReceiptRule", {**SETS, "Rule.Name": "r7"}).error["Code"] == "AlreadyExists", "the name is looked at first"
+    assert ask(server, "UpdateReceiptRule", rule(*[header] * 10) | {"Rule.Name": "r7"}).status == 200
+    for n in range(1, 40):
+        ask(server, "CreateReceiptRuleSet", {"RuleSetName": f"s{n}"}).result("CreateReceiptRuleSet")
+    for parameters in ({"RuleSetName": "more"}, {"RuleSetName": "more", "OriginalRuleSetName": "s1"}):
+        operation = "CloneReceiptRuleSet" if len(parameters) == 2 else "CreateReceiptRuleSet"
+        assert ask(server, operation, parameters).error == {"Type": "Sender", "Code": "LimitExceeded", "Message": "Too many rule sets"}
+    assert ask(server, "CreateReceiptRuleSet", {"RuleSetName": "s1"}).error["Code"] == "AlreadyExists"
+    assert len(list(ask(server, "ListReceiptRuleSets").result("ListReceiptRuleSets").iter(f"{NAMESPACE}member"))) == 40
+    ask(server, "DeleteReceiptRuleSet", {"RuleSetName": "s1"}).result("DeleteReceiptRuleSet")
+    ask(server, "CloneReceiptRuleSet", {"RuleSetName": "more", "OriginalRuleSetName": "main"}).result("CloneReceiptRuleSet")
+    assert len(server.client("ses").describe_receipt_rule_set(RuleSetName="more")["Rules"]) == 200
