@@ -17,6 +17,8 @@ static const struct service services[] = {
     /* Rows that want a path or a target stand before those that do not. */
     { .name = STR_INIT("ses"),    .dialect = DIALECT_REST_JSON, .also = STR_INIT("email"), .path = STR_INIT("/v2/email/"),
       .why_not = ONLY_RECEIVES },
+    { .name = STR_INIT("ses"),    .dialect = DIALECT_REST_JSON, .also = STR_INIT("email"), .path = STR_INIT("/v1/email/"),
+      .why_not = ONLY_RECEIVES }, /* one operation of version 2 has this path */
     { .name = STR_INIT("ses"),    .dialect = DIALECT_QUERY_XML, .also = STR_INIT("email"), .version = STR_INIT("2010-12-01"),
       .xmlns = "http://ses.amazonaws.com/doc/2010-12-01/", .empty_result = true, .why_not = ONLY_RECEIVES, .text_max = SEND_V1_TEXT_MAX },
     { .name = STR_INIT("iam"),    .dialect = DIALECT_QUERY_XML, .version = STR_INIT("2010-05-08"),

@@ -1,5 +1,7 @@
 /* main/main.c - the table of commands. */
 #include "main/commands.h"
+
+#include "api/catalogue.h"
 #include "main/config.h"
 
 #include <stdio.h>
@@ -62,7 +64,8 @@ static int not_built(const struct command *command)
     return 2;
 }
 
-/* What tools/tables puts into docs/operating.md; every table stands below a line `[name]`. */
+/* What tools/tables puts into docs/operating.md and docs/apis.md; every table stands below a line
+ * `[name]`. */
 static void print_tables(void)
 {
     AUTO_BUF text = buf_new(1 << 20);
@@ -78,6 +81,8 @@ static void print_tables(void)
     config_markdown(FOR_LOG, &text);
     buf_add(&text, STR("[decrypt]\n"));
     config_markdown(FOR_DECRYPT, &text);
+    buf_add(&text, STR("[operations]\n"));
+    catalogue_write(&text);
     fwrite(text.ptr, 1, text.len, stdout);
 }
 
