@@ -28,7 +28,7 @@ struct step_said {
 const struct fault *step_run(struct attempt *, size_t index, int64_t now_ms,
                              struct step_said *ret_said);
 /* Whom the step may keep waiting; an empty target: nobody. */
-struct share step_share(const struct step *, struct arena *);
+struct share step_share(const struct step *, const struct ports *, struct arena *);
 /* Does it do anything outside of the message itself? */
 bool step_has_effect(const struct step *);
 

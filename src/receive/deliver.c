@@ -175,7 +175,7 @@ static bool passes_over(const struct bend *bend, const struct step *step)
 /* False: the step's target has all the workers it may have; *ret_share is what it waits for. */
 static bool take_share(struct attempt *t, const struct step *step, struct share *ret_share)
 {
-    *ret_share = step_share(step, t->arena);
+    *ret_share = step_share(step, t->d->ports, t->arena);
     if (!t->d->shares || !ret_share->target.len)
         return true;
     const bool resumed = t->lease->resumed; /* for the step that it was held at */

@@ -13,7 +13,7 @@ bool step_has_effect(const struct step *step)
 
 /* Buckets, topics and asynchronous invocations end on this machine's own disk and are quick; a
  * function that is waited for may take its thirty seconds. */
-struct share step_share(const struct step *step, struct arena *a)
+struct share step_share(const struct step *step, const struct ports *ports, struct arena *a)
 {
     enum { QUICK = 7, SLOW = 1 };
     const struct action *action = step->action;
@@ -21,11 +21,14 @@ struct share step_share(const struct step *step, struct arena *a)
         return (struct share) { .target = action->topic_arn, .weight = QUICK };
     if (action->kind == ACTION_S3)
         return (struct share) { .target = bucket_arn(a, action->s3.bucket_name), .weight = QUICK };
-    if (action->kind == ACTION_LAMBDA)
+    if (action->kind == ACTION_LAMBDA) {
+        const bool waits = action->lambda.invocation_type == INVOCATION_REQUEST_RESPONSE;
         return (struct share) {
             .target = action->lambda.function_arn,
-            .weight = action->lambda.invocation_type == INVOCATION_REQUEST_RESPONSE ? SLOW : QUICK,
+            .weight = waits ? SLOW : QUICK,
+            .most = waits && ports->lambda ? ports->lambda->callers_most : 0,
         };
+    }
     return (struct share) { .target = STR("") };
 }
 
@@ -70,10 +73,9 @@ static const struct fault *added_before(const struct attempt *t, size_t step,
 /* As who we speak: the operator's own name, or SES's of the region. */
 static str endpoint_of(const struct attempt *t)
 {
-    return t->d->stamp->hostname.ptr
-               ? t->d->stamp->hostname
-               : arena_strf(t->work, "inbound-smtp." STR_FMT ".amazonaws.com",
-                            STR_ARG(t->head.region));
+    return t->d->stamp->hostname.ptr ? t->d->stamp->hostname
+                                     : arena_strf(t->work, "inbound-smtp." STR_FMT ".amazonaws.com",
+                                                  STR_ARG(t->head.region));
 }
 
 /* Readable once; lives in t->work. */
@@ -190,8 +192,8 @@ static const struct fault *send_bounce(const struct attempt *t, const struct bou
                                        int64_t now_ms, str *ret_says)
 {
     const struct outgoing_way way = { .spool = t->d->spool,
-                                    .mailer = t->d->ports->mailer,
-                                    .entropy = t->d->outside->entropy };
+                                      .mailer = t->d->ports->mailer,
+                                      .entropy = t->d->outside->entropy };
     return bounce_put(&way, bounce, now_ms, t->work, ret_says);
 }
 
@@ -214,7 +216,8 @@ static const struct fault *run_bounce(struct attempt *t, size_t index, int64_t n
     return send_bounce(t, &bounce, now_ms, &said->says);
 }
 
-/* Nothing is published, and the sender is told: spec 9.4, U9. Where he cannot be, that is said too. */
+/* Nothing is published, and the sender is told: spec 9.4, U9. Where he cannot be, that is said too.
+ */
 static const struct fault *refuse_oversize(struct attempt *t, size_t index, int64_t now_ms,
                                            struct body *body)
 {

@@ -184,10 +184,10 @@ struct errand_end lambda_errand_run(struct errand_runner *runner, const struct e
 
 unsigned lambda_errand_share(struct errand_runner *runner, const struct world *world, str target)
 {
-    (void)runner;
+    const struct lambda_service *s = ((struct lambda_errands *)runner)->service;
     struct function_ref ref;
     const struct function *f = NULL;
     if (function_ref_parse(target, STR_NONE, STR(""), STR(""), &ref))
         f = function_find(world, &ref);
-    return f && f->reserved > 0 ? (unsigned)f->reserved : 0;
+    return f && f->reserved > 0 ? (unsigned)f->reserved : s->port.callers_most;
 }
