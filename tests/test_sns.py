@@ -4,6 +4,7 @@ import base64
 import contextlib
 import http.server
 import json
+import socket
 import subprocess
 import threading
 import time
@@ -24,7 +25,7 @@ class Subscriber:
     """An HTTP server that keeps what it was sent, and answers as it is told."""
 
     def __init__(self):
-        self.posts, self.answers, self.delay, self.connections = [], [], 0, 0
+        self.posts, self.answers, self.delay, self.connections, self.open = [], [], 0, 0, []
         me = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -32,6 +33,7 @@ class Subscriber:
 
             def setup(self):
                 me.connections += 1
+                me.open.append(self.request)
                 super().setup()
 
             def do_POST(self):
@@ -58,6 +60,9 @@ class Subscriber:
     def close(self):
         self.server.shutdown()
         self.server.server_close()
+        for connection in self.open:  # else one that is kept would still be answered
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def wait(self, count, seconds=15.0):
         assert eventually(lambda: len(self.posts) >= count, seconds), [p[3] for p in self.posts]

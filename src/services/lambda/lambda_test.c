@@ -380,7 +380,8 @@ static void without_a_place_an_event_waits_longer_and_longer_until_it_is_too_old
 
     struct call again = stage_call(&t->stage);
     assert_int_equal(
-        t->lambda->errands.runner.share(&t->lambda->errands.runner, again.world, STR(FUNCTION)), 0);
+        t->lambda->errands.runner.share(&t->lambda->errands.runner, again.world, STR(FUNCTION)),
+        t->lambda->port.callers_most);
     must(lambda_delete(t->lambda, &again, &ref));
     struct errand_end done = attempt(t, 91, 0, &lease);
     assert_int_equal(done.settlement, SETTLE_DEAD);
