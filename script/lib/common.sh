@@ -9,7 +9,7 @@ die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 # What the program is built with, and what the tests need besides. The one list of packages.
 build_packages="gcc libc6-dev meson ninja-build pkg-config libevent-dev libssl-dev libmicrohttpd-dev
     libcurl4-openssl-dev libjansson-dev libexpat1-dev libsqlite3-dev libidn2-dev libgmime-3.0-dev
-    libarchive-dev libseccomp-dev ca-certificates"
+    libarchive-dev libseccomp-dev libunbound-dev ca-certificates"
 test_packages="libcmocka-dev clang llvm libclang-rt-14-dev python3 python3-pytest python3-pytest-xdist python3-boto3 awscli
     swaks postfix openssl procps curl libfaketime python3-pytest-timeout python3-cryptography nodejs golang-go
     golang-github-aws-aws-sdk-go-dev"

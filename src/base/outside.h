@@ -47,11 +47,36 @@ struct disk {
     int (*free_bytes)(struct disk *, const char *path, uint64_t *ret_bytes);
 };
 
+/* DNS, as far as mail asks it. Blocks until the steady clock says deadline_ms; any thread that may wait. */
+enum dns_kind { DNS_A = 1, DNS_MX = 15, DNS_AAAA = 28 }; /* RFC 1035 3.2.2, RFC 3596 */
+enum dns_outcome {
+    DNS_FOUND,
+    DNS_NOTHING, /* the name is there and has none of this kind */
+    DNS_NO_NAME, /* NXDOMAIN */
+    DNS_FAILED,  /* nobody answered, or with a failure: ask later */
+};
+struct dns_record {
+    unsigned preference;       /* MX */
+    str name;                  /* MX: the exchange, without its last dot; empty: the root, "." */
+    unsigned char address[16]; /* AAAA; A in the first four */
+};
+struct dns_answer {
+    enum dns_outcome outcome;
+    const struct dns_record *records; /* at least one when found; no order is meant */
+    size_t count;
+    str says; /* of what failed, one sentence */
+};
+struct resolver {
+    /* CNAMEs are followed. Everything lives in the arena. */
+    struct dns_answer (*ask)(struct resolver *, str name, enum dns_kind, int64_t deadline_ms, struct arena *);
+};
+
 struct outside {
     struct clock *clock;
     struct entropy *entropy;
     struct journal *journal;
     struct disk *disk;
+    struct resolver *resolver; /* NULL: there is no DNS here */
 };
 
 struct clock *clock_real(void);
