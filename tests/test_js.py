@@ -17,27 +17,28 @@ HERE = pathlib.Path(__file__).resolve().parent / "js"
 PLACE = ROOT / "build-js"
 
 
-def install():
-    lock = (HERE / "package-lock.json").read_bytes()
-    stamp = PLACE / "installed"
-    if not stamp.exists() or stamp.read_bytes() != lock:
-        shutil.rmtree(PLACE, ignore_errors=True)
-        PLACE.mkdir()
-        for name in ("package.json", "package-lock.json", ".npmrc"):
-            shutil.copy(HERE / name, PLACE)
-        done = subprocess.run(["npm", "ci"], cwd=PLACE, capture_output=True, text=True, timeout=300, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        stamp.write_bytes(lock)
-    for script in HERE.glob("*.mjs"):
-        shutil.copy(script, PLACE)
+def install(here=HERE, place=PLACE):
+    """The lock file's packages beside the builds; one of several workers at a time."""
+    with open(ROOT / "build-js.lock", "w", encoding="ascii") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        lock = (here / "package-lock.json").read_bytes()
+        stamp = place / "installed"
+        if not stamp.exists() or stamp.read_bytes() != lock:
+            shutil.rmtree(place, ignore_errors=True)
+            place.mkdir()
+            for name in ("package.json", "package-lock.json", ".npmrc"):
+                shutil.copy(here / name, place)
+            done = subprocess.run(["npm", "ci"], cwd=place, capture_output=True, text=True, timeout=300, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+            stamp.write_bytes(lock)
+        for script in here.glob("*.mjs"):
+            shutil.copy(script, place)
 
 
 @pytest.fixture(scope="module")
 def node():
-    """Installs the lock file's packages beside the builds; answers a Node new enough for them (20)."""
-    with open(ROOT / "build-js.lock", "w", encoding="ascii") as turn:  # several workers want it at a time
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        install()
+    """Installs the packages; answers a Node new enough for them (20)."""
+    install()
     for found in (shutil.which("node"), str(PLACE / "node_modules" / "node" / "bin" / "node")):
         if found and os.path.exists(found):
             version = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout
