@@ -1,15 +1,14 @@
 """docs/apis.md tells the truth: what it says is refused is refused so, and what is there is decided as the action it names."""
 import json
 import re
-
-import botocore.exceptions
-import botocore.session
-import pytest
-from botocore.awsrequest import AWSRequest
-from botocore.auth import SigV4Auth
-from botocore.credentials import Credentials
 import urllib.error
 import urllib.request
+
+import botocore.exceptions
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from conftest import KEY, REGION, ROOT, SECRET
 from test_receipt_api import ask

@@ -1,7 +1,6 @@
 """The receiving API to the letter: every operation's failures, with code, text and status, and which of them wins."""
-import json
 import re
-import subprocess
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -12,8 +11,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from conftest import (ACCOUNT, KEY, REGION, SECRET, Receiving, bucket_policy, refused, role_policy, rule_arn, s3_action,
-                      trust_policy)
+from conftest import ACCOUNT, KEY, REGION, SECRET, Receiving, bucket_policy
 
 NAMESPACE = "{http://ses.amazonaws.com/doc/2010-12-01/}"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:nobodys"
@@ -475,3 +473,26 @@ def test_a_set_holds_two_hundred_rules_of_ten_actions_and_an_account_forty_sets(
     ask(server, "DeleteReceiptRuleSet", {"RuleSetName": "s1"}).result("DeleteReceiptRuleSet")
     ask(server, "CloneReceiptRuleSet", {"RuleSetName": "more", "OriginalRuleSetName": "main"}).result("CloneReceiptRuleSet")
     assert len(server.client("ses").describe_receipt_rule_set(RuleSetName="more")["Rules"]) == 200
+
+
+def test_one_call_a_second_where_the_operator_wants_what_aws_does(make_server):
+    server = make_server("--ses-call-rate", "1")
+
+    def says(operation="ListReceiptRuleSets", **more):
+        answer = ask(server, operation, **more)
+        return (answer.status, answer.error and (answer.error["Type"], answer.error["Code"], answer.error["Message"]))
+    throttled = (400, ("Sender", "Throttling", "Rate exceeded"))
+    assert says() == (200, None)
+    assert says() == throttled
+    # another operation, another Region, another account, another service
+    assert says("ListReceiptFilters") == (200, None)
+    assert says(region="eu-west-1") == (200, None)
+    assert server.client("ses", account="444455556666").list_receipt_rule_sets()["RuleSets"] == []
+    for _ in range(5):
+        server.client("sns").list_topics()
+    # clients that try again get through: boto3's own way
+    patient = server.client("ses", retries={"max_attempts": 8, "mode": "standard"})
+    for n in range(3):
+        patient.create_receipt_rule_set(RuleSetName=f"s{n}")
+    time.sleep(1.1)
+    assert says() == (200, None)

@@ -11,6 +11,7 @@
 
 #include <stdatomic.h>
 
+struct pace;         /* api/pace.h */
 struct kms_service;  /* services/kms/kms.h */
 struct lambda_service; /* services/lambda/lambda.h */
 struct s3_service;   /* services/s3/s3.h */
@@ -39,6 +40,7 @@ struct api {
     struct sqs_service *sqs;
     struct sts_service *sts;
     const struct vault *vault; /* of access keys */
+    struct pace *pace; /* of operations that are paced; NULL: any number of calls */
     struct spool *spool;
     struct mailer_port *mailer; /* NULL: outgoing mail is off */
     str hostname;               /* of the SMTP endpoint; STR_NONE: SES's own of the region */

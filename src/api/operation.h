@@ -91,6 +91,7 @@ struct operation {
     const struct operation_stream *stream; /* NULL: the body is gathered */
     size_t text_max;         /* 0: OPERATION_TEXT_MAX */
     bool open; /* a link in a message: GET without a signature is taken, and the operation judges */
+    bool paced;        /* so many calls a second and no more, where the server is set so: api/pace.h */
     bool empty_result;       /* Query: <XResult/> stands even when nothing is in it, and SDKs look for it */
 };
 extern const struct operation operations[];

@@ -13,6 +13,8 @@
         .service = STR_INIT(#svc), .name = STR_INIT(#op), .dialect = DIALECT_JSON,                 \
         .iam_action = STR_INIT(#svc ":" #op), .run = run_##svc##_##op                              \
     }
+/* AWS: "You can execute this operation no more than once per second." */
+#define PACED(svc, op) QUERY(svc, op, .paced = true)
 #define QUERY_OPEN(svc, op)                                                                        \
     {                                                                                              \
         .service = STR_INIT(#svc), .name = STR_INIT(#op), .dialect = DIALECT_QUERY_XML,            \
@@ -60,32 +62,32 @@ enum { ZIP_TEXT_MAX = 70 * 1024 * 1024, EVENT_TEXT_MAX = 6 * 1024 * 1024 + 1024 
 
 /* clang-format off */
 const struct operation operations[] = {
-    QUERY(ses, CreateReceiptRuleSet),
-    QUERY(ses, CloneReceiptRuleSet),
-    QUERY(ses, DeleteReceiptRuleSet),
-    QUERY(ses, DescribeReceiptRuleSet),
-    QUERY(ses, ListReceiptRuleSets),
-    QUERY(ses, SetActiveReceiptRuleSet),
-    QUERY(ses, DescribeActiveReceiptRuleSet),
-    QUERY(ses, ReorderReceiptRuleSet),
-    QUERY(ses, CreateReceiptRule),
-    QUERY(ses, UpdateReceiptRule),
-    QUERY(ses, DeleteReceiptRule),
-    QUERY(ses, DescribeReceiptRule),
-    QUERY(ses, SetReceiptRulePosition),
-    QUERY(ses, CreateReceiptFilter),
-    QUERY(ses, DeleteReceiptFilter),
-    QUERY(ses, ListReceiptFilters),
-    QUERY(ses, SendBounce),
+    PACED(ses, CreateReceiptRuleSet),
+    PACED(ses, CloneReceiptRuleSet),
+    PACED(ses, DeleteReceiptRuleSet),
+    PACED(ses, DescribeReceiptRuleSet),
+    PACED(ses, ListReceiptRuleSets),
+    PACED(ses, SetActiveReceiptRuleSet),
+    PACED(ses, DescribeActiveReceiptRuleSet),
+    PACED(ses, ReorderReceiptRuleSet),
+    PACED(ses, CreateReceiptRule),
+    PACED(ses, UpdateReceiptRule),
+    PACED(ses, DeleteReceiptRule),
+    PACED(ses, DescribeReceiptRule),
+    PACED(ses, SetReceiptRulePosition),
+    PACED(ses, CreateReceiptFilter),
+    PACED(ses, DeleteReceiptFilter),
+    PACED(ses, ListReceiptFilters),
+    PACED(ses, SendBounce),
     QUERY(ses, SendEmail),
     QUERY(ses, SendRawEmail),
-    QUERY(ses, VerifyDomainDkim),
-    QUERY(ses, VerifyDomainIdentity),
-    QUERY(ses, VerifyEmailIdentity),
-    QUERY(ses, GetIdentityDkimAttributes),
-    QUERY(ses, GetIdentityVerificationAttributes),
-    QUERY(ses, ListIdentities),
-    QUERY(ses, DeleteIdentity),
+    PACED(ses, VerifyDomainDkim),
+    PACED(ses, VerifyDomainIdentity),
+    PACED(ses, VerifyEmailIdentity),
+    PACED(ses, GetIdentityDkimAttributes),
+    PACED(ses, GetIdentityVerificationAttributes),
+    PACED(ses, ListIdentities),
+    PACED(ses, DeleteIdentity),
 
     /* operation           method    path                          text_max */
     SESV2(CreateEmailIdentity, "POST",   "/v2/email/identities",       0),

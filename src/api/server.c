@@ -14,6 +14,7 @@
 #include "api/api.h"
 #include "api/authenticate.h"
 #include "api/error.h"
+#include "api/pace.h"
 #include "api/query.h"
 #include "api/request.h"
 #include "api/router.h"
@@ -333,6 +334,18 @@ static const struct fault *enter_world(struct api_request *r)
     return NULL;
 }
 
+static const struct fault *keep_pace(const struct api_request *r)
+{
+    struct api *api = r->server->api;
+    struct clock *clock = api->outside->clock;
+
+    if (!api->pace || !r->operation->paced ||
+        pace_take(api->pace, r->call.account, r->call.call.region, r->operation->name,
+                  clock->steady_ms(clock)))
+        return NULL;
+    return fault_coded(r->x->arena, FAULT_LIMIT, "Throttling", "Rate exceeded");
+}
+
 static enum http_next open_stream(struct api_request *r)
 {
     const struct fault *why = enter_world(r);
@@ -351,6 +364,8 @@ static enum http_next run_operation(struct api_request *r)
     struct api *api = r->server->api;
     const struct fault *why = find_operation(r);
 
+    if (!why)
+        why = keep_pace(r);
     if (!why)
         why = enter_world(r);
     if (!why && r->stream_open) {

@@ -1,6 +1,7 @@
 /* main/assemble.c - which part stands on which. */
 #include "main/assemble.h"
 
+#include "api/pace.h"
 #include "base/json.h"
 #include "base/secret.h"
 #include "main/bindable.h"
@@ -400,6 +401,11 @@ static const struct fault *start_api(struct server *s)
     s->api.root_account = c->account;
     s->api.default_region = c->region;
     s->api.verify_identities_auto = s->verify_auto;
+    if (c->ses_call_rate) {
+        s->api.pace = pace_new(s->arena, c->ses_call_rate);
+        if (!s->api.pace)
+            return &fault_no_memory;
+    }
     struct api_server_settings settings = { .api = &s->api,
                                             .address = c->api,
                                             .workers = (unsigned)c->api_workers + SQS_POLLS_MAX +

@@ -43,6 +43,7 @@ struct config {
     uint64_t refused_kept, refused_rate;
     uint64_t command_timeout, message_timeout; /* seconds */
     uint64_t workers, api_workers, loops;
+    uint64_t ses_call_rate;
     str public_url, sns_targets;
     str sqs_endpoint, sqs_access_key_id, sqs_secret_access_key; /* STR_NONE: the embedded queues */
     uint64_t function_processes, function_uid;
