@@ -2,6 +2,7 @@
 #include "api/api.h"
 #include "api/params.h"
 #include "api/run.h"
+#include "api/ses_list.h"
 #include "api/ses_rule.h"
 #include "base/when.h"
 #include "base/xml.h"
@@ -31,6 +32,18 @@ static const struct fault *bad(const struct api_call *call, const char *says, st
 {
     return fault_coded(call->call.arena, FAULT_SYNTAX, "InvalidParameterValue", "%s" STR_FMT, says,
                        STR_ARG(about));
+}
+
+/* Was anything said of a structure? */
+static bool has_members(const struct api_call *call, str structure)
+{
+    for (size_t i = 0; i < call->param_count; i++) {
+        str name = call->params[i].name;
+        if (str_starts(name, structure) && name.len > structure.len &&
+            name.ptr[structure.len] == '.')
+            return true;
+    }
+    return false;
 }
 
 /* One of the parameters of a member; STR_NONE when absent, or at the arena's limit. */
@@ -74,16 +87,60 @@ static const struct fault *read_extensions(const struct api_call *call, str pref
     return NULL;
 }
 
+/* ---- the shape of a recipient: spec 12.3, layer 1 ---- */
+
+#define ACTIONS "failed, delayed, delivered, relayed, expanded"
+#define TYPES                                                                                      \
+    "DoesNotExist, MessageTooLarge, ExceededQuota, ContentRejected, Undefined, TemporaryFailure"
+
+static bool is_word(str value, const char *words)
+{
+    for (str rest = str_of(words), word; rest.len;) {
+        str_cut(rest, ',', &word, &rest);
+        if (str_eq(value, str_trim(word)))
+            return true;
+    }
+    return false;
+}
+
+static void check_word(struct arena *arena, struct violations *v, str path, str value,
+                       bool required, const char *words)
+{
+    str set = arena_strf(arena, "Member must satisfy enum value set: [%s]", words);
+    if (str_is_none(value) && required)
+        violation(v, path, STR("Member must not be null"));
+    else if (!str_is_none(value) && !is_word(value, words))
+        violation(v, path, set);
+}
+
+static void check_recipient(const struct api_call *call, size_t number, struct violations *v)
+{
+    struct arena *a = call->call.arena;
+    str prefix = arena_strf(a, LIST ".member.%zu", number);
+    str fields = arena_strf(a, STR_FMT ".RecipientDsnFields", STR_ARG(prefix));
+    str path = arena_strf(a, "bouncedRecipientInfoList.%zu.member", number);
+    if (str_is_none(member(call, prefix, "Recipient")))
+        violation(v, arena_strf(a, STR_FMT ".recipient", STR_ARG(path)),
+                  STR("Member must not be null"));
+    check_word(a, v, arena_strf(a, STR_FMT ".bounceType", STR_ARG(path)),
+               member(call, prefix, "BounceType"), false, TYPES);
+    if (!has_members(call, fields))
+        return;
+    check_word(a, v, arena_strf(a, STR_FMT ".recipientDsnFields.action", STR_ARG(path)),
+               member(call, fields, "Action"), true, ACTIONS);
+    if (str_is_none(member(call, fields, "Status")))
+        violation(v, arena_strf(a, STR_FMT ".recipientDsnFields.status", STR_ARG(path)),
+                  STR("Member must not be null"));
+}
+
+/* ---- a recipient whose shape is right ---- */
+
 /* RecipientDsnFields, said instead of a type. */
 static const struct fault *read_fields(const struct api_call *call, str prefix,
                                        struct dsn_recipient *r)
 {
-    static const char *const words = " failed delayed delivered relayed expanded ";
-    str spaced = arena_strf(call->call.arena, " " STR_FMT " ", STR_ARG(r->action));
     str final = member(call, prefix, "FinalRecipient"),
         code = member(call, prefix, "DiagnosticCode");
-    if (str_find_str(str_of(words), spaced) == strlen(words) || str_has(r->action, ' '))
-        return bad(call, "Invalid DSN action: ", r->action);
     r->status = member(call, prefix, "Status");
     if (!r->status.len)
         return bad(call, "A DSN status is required for ", r->original_recipient);
@@ -97,11 +154,12 @@ static const struct fault *read_fields(const struct api_call *call, str prefix,
     return read_extensions(call, prefix, &r->extensions, &r->extension_count);
 }
 
-static const struct fault *read_recipient(const struct api_call *call, str address, size_t number,
+static const struct fault *read_recipient(const struct api_call *call, size_t number,
                                           struct dsn_recipient *r)
 {
     struct arena *a = call->call.arena;
     str prefix = arena_strf(a, LIST ".member.%zu", number);
+    str address = member(call, prefix, "Recipient");
     str fields = arena_strf(a, STR_FMT ".RecipientDsnFields", STR_ARG(prefix));
     str type = member(call, prefix, "BounceType");
     *r = (struct dsn_recipient) { .original_recipient = address,
@@ -119,31 +177,35 @@ static const struct fault *read_recipient(const struct api_call *call, str addre
         r->diagnostic = types[i].diagnostic;
         return NULL;
     }
-    return bad(call, "Invalid bounce type: ", type);
+    return fault(a, FAULT_DEFECT, NULL, "a bounce type that the shape allows has no row here");
 }
 
 static const struct fault *read_request(struct api *api, const struct api_call *call,
                                         struct send_bounce *ret)
 {
     struct arena *a = call->call.arena;
-    const str *addresses;
-    size_t count;
-    TRY(param_list(call, STR(LIST), ".Recipient", RECIPIENTS_MAX, "bouncedRecipientInfoList",
-                   &addresses, &count));
+    struct ses_list list;
+    TRY(ses_list_find(call, STR(LIST), LIST_OF_STRUCTURES, &list));
+    const size_t count = list.count;
     AUTO_VIOLATIONS v = violations_new();
     if (!api_param(call, "OriginalMessageId").len)
         violation(&v, STR("originalMessageId"), STR("Member must not be null"));
     if (!api_param(call, "BounceSender").len)
         violation(&v, STR("bounceSender"), STR("Member must not be null"));
-    if (!count)
+    if (!count || list.sparse)
         violation(&v, STR("bouncedRecipientInfoList"), STR("Member must not be null"));
+    if (count > RECIPIENTS_MAX)
+        violation(&v, STR("bouncedRecipientInfoList"),
+                  STR("Member must have length less than or equal to 100"));
+    for (size_t n = 1; n <= count && count <= RECIPIENTS_MAX; n++)
+        check_recipient(call, n, &v);
     TRY(violations_fault(&v, a));
 
     struct dsn_recipient *recipients = ARENA_ARRAY(a, struct dsn_recipient, count);
     if (!recipients)
         return &fault_no_memory;
     for (size_t i = 0; i < count; i++)
-        TRY(read_recipient(call, addresses[i], i + 1, &recipients[i]));
+        TRY(read_recipient(call, i + 1, &recipients[i]));
     *ret = (struct send_bounce) {
         .original_message_id = api_param(call, "OriginalMessageId"),
         .sender = api_param(call, "BounceSender"),

@@ -75,6 +75,15 @@ static const char *run(operation_fn *operation, const char *form)
 #define ONE_ACTION(path)                                                                           \
     "Value at '" path "' failed to satisfy constraint: Exactly one action type must be specified for " \
     "each ReceiptAction"
+#define BOUNCE_TYPE(n)                                                                             \
+    VIOLATION("bouncedRecipientInfoList." #n ".member.bounceType",                                  \
+              "satisfy enum value set: [DoesNotExist, MessageTooLarge, ExceededQuota, "             \
+              "ContentRejected, Undefined, TemporaryFailure]")
+#define DSN_ACTION                                                                                 \
+    VIOLATION("bouncedRecipientInfoList.1.member.recipientDsnFields.action",                        \
+              "satisfy enum value set: [failed, delayed, delivered, relayed, expanded]")
+#define DSN_STATUS                                                                                 \
+    VIOLATION("bouncedRecipientInfoList.1.member.recipientDsnFields.status", "not be null")
 #define ZERO             "MalformedInput: 0 is not a valid index"
 #define BOOLEAN          "MalformedInput: boolean must follow xsd1.1 definition"
 #define ORDER_NAMES                                                                                \
@@ -299,14 +308,24 @@ static const struct shape_case shapes[] = {
       "; " VIOLATION("bouncedRecipientInfoList", "not be null") },
     { run_ses_SendBounce, BOUNCED(""),
       "InvalidParameterValue: A bounce type or DSN fields are required for a@b.test" },
-    { run_ses_SendBounce, BOUNCED("BounceType=Gone"),
-      "InvalidParameterValue: Invalid bounce type: Gone" },
+    { run_ses_SendBounce, BOUNCED("BounceType=Gone"), ONE_ERROR BOUNCE_TYPE(1) },
     { run_ses_SendBounce, BOUNCED("RecipientDsnFields.Action=lost"),
-      "InvalidParameterValue: Invalid DSN action: lost" },
-    { run_ses_SendBounce, BOUNCED("RecipientDsnFields.Action=failed delayed"),
-      "InvalidParameterValue: Invalid DSN action: failed delayed" },
-    { run_ses_SendBounce, BOUNCED("RecipientDsnFields.Action=failed"),
+      "ValidationError: 2 validation errors detected: " DSN_ACTION "; " DSN_STATUS },
+    { run_ses_SendBounce, BOUNCED("RecipientDsnFields.Status=5.0.0&RecipientDsnFields=x"
+                                  "&BouncedRecipientInfoList.member.1.RecipientDsnFields.Action="
+                                  "failed delayed"),
+      ONE_ERROR DSN_ACTION },
+    { run_ses_SendBounce, BOUNCED("RecipientDsnFields.Action=failed"), ONE_ERROR DSN_STATUS },
+    { run_ses_SendBounce,
+      BOUNCED("RecipientDsnFields.Action=failed&BouncedRecipientInfoList.member.1."
+              "RecipientDsnFields.Status="),
       "InvalidParameterValue: A DSN status is required for a@b.test" },
+    { run_ses_SendBounce,
+      BOUNCED("BounceType=Undefined&BouncedRecipientInfoList.member.3.BounceType=Gone"),
+      "ValidationError: 3 validation errors detected: " VIOLATION(
+          "bouncedRecipientInfoList.2.member.recipient",
+          "not be null") "; " VIOLATION("bouncedRecipientInfoList.3.member.recipient",
+                                        "not be null") "; " BOUNCE_TYPE(3) },
     { run_ses_SendBounce,
       BOUNCED("BounceType=DoesNotExist&MessageDsn.ExtensionFields.member.1.Name=a b"
               "&MessageDsn.ExtensionFields.member.1.Value=v"),
