@@ -195,3 +195,32 @@ def test_what_the_documents_do_not_allow_is_taken_and_warned_of(server, receivin
     assert [w["says"] for w in logged(server, "setup-warned", rule="many")["warnings"]] == said
     receiving.rule("few", header("X" * 50), recipients=many[:100])
     assert "no set-up of main/few is known" in server.explain("--setup", "main/few").stderr
+
+
+def test_what_a_role_may_not_is_told_of_the_role_and_the_role_alone(server, receiving, world):
+    """The grants to ses.amazonaws.com do not help a rule that acts by its role: bucket, key and topic are asked as the session."""
+    iam = server.client("iam")
+    sns = server.client("sns")
+    sns.set_topic_attributes(TopicArn=world["topic"], AttributeName="Policy", AttributeValue=policy_of(
+        SES, "sns:Publish", world["topic"], **{"aws:SourceArn": receiving.arn("right")}))
+    action = s3_action("mail", IamRoleArn=world["role"], TopicArn=world["topic"], KmsKeyArn=world["key"])
+
+    def may(**granted):
+        iam.put_role_policy(RoleName="writer", PolicyName="write", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": action.replace("_", ":").replace("X", "*"), "Resource": resource} for action, resource in granted.items()]}))
+    steps = [("sns_Publish", world["topic"], "InvalidSnsTopic", f"Could not publish to SNS topic: {world['topic']}", "sns:Publish"),
+             ("kms_GenerateDataKeyX", world["key"], "InvalidS3Configuration", f"Unable to use AWS KMS key: {world['key']}", "kms:GenerateDataKey"),
+             ("s3_PutObject", "arn:aws:s3:::mail/*", "InvalidS3Configuration", "Could not write to bucket: mail", "s3:PutObject")]
+    granted = {"s3_ListBucket": "*"}
+    for name, resource, code, answer, asked in steps:
+        may(**granted)
+        refused(lambda: receiving.rule("right", action), code, answer)
+        story, text = told(server, "main/right")
+        assert story["denial"]["action"].lower() == asked.lower() and ":assumed-role/writer/" in story["denial"]["principal"], story["denial"]
+        assert story["denial"]["remedy"] and "assumed-role/writer" in text
+        granted[name] = resource
+    may(**granted)
+    receiving.rule("right", action)
+    story, text = told(server, "main/right", refuses=False)
+    assert [(t["target"], t["outcome"]) for t in story["targets"]] == [("topic", "allowed"), ("own", "allowed")]
+    assert f"as {world['role']}, encrypted" in text and f"published to {world['topic']} as {world['role']}" in text
