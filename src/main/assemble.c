@@ -304,6 +304,7 @@ static const struct fault *make_listener(struct server *s, const struct smtp_bin
         .region = region,
         .now = worlds_now,
         .block_lists = s->block_lists,
+        .bounce_in_session = str_eq(c->bounce, STR("in-session")),
     };
     struct smtp_gatekeeper *keeper = keeper_new(&gate, s->arena);
     if (!keeper)

@@ -17,6 +17,7 @@ struct smtp_bind {
 struct config {
     str data, api, hostname, account, region, config_file, tls_cert, tls_key, user;
     str block_list; /* the file, or STR_NONE */
+    str bounce;     /* after-acceptance, in-session */
     str relay;                                       /* host:port, or STR_NONE */
     str oversize_bounce;                             /* yes, no */
     str compat, verify_identities, log_level; /* words out of a list */

@@ -30,6 +30,8 @@ static enum smtp_answer answer_of(enum gate_answer answer)
         return SMTP_NEEDS_TLS;
     case GATE_BLOCKED:
         return SMTP_BLOCKED;
+    case GATE_BOUNCED:
+        return SMTP_GIVEN;
     case GATE_LATER:
         return SMTP_LATER;
     }
@@ -43,7 +45,8 @@ static struct smtp_verdict on_rcpt(struct smtp_pass *pass, const struct envelope
     return (struct smtp_verdict) { .answer = answer_of(v.answer),
                                    .reason = gate_reason_label(v.reason),
                                    .accounts = v.accounts,
-                                   .why = v.why };
+                                   .why = v.why,
+                                   .given = { v.reply.code, v.reply.status, v.reply.text } };
 }
 
 static const struct fault *on_entries(struct smtp_pass *pass, const struct envelope *e,

@@ -27,8 +27,10 @@ struct answered { /* what one account says to a recipient, and on what ground */
     enum gate_reason reason;
     str account;
     const struct receipt_rule_set *set;  /* its active one */
-    const struct receipt_rule *rule;     /* which wants TLS; or would match, were it enabled */
+    const struct receipt_rule *rule; /* which wants TLS; bounces; or would match, were it enabled */
     const struct receipt_filter *filter; /* which blocks the peer */
+    bool bounces; /* it takes the recipient, and would bounce before all else: */
+    struct bounce_reply reply;
 };
 
 static void let_go(void *world)
@@ -69,6 +71,22 @@ const struct fault *gate_mail(struct gate *gate, const struct peer *peer, struct
 }
 
 /* ---- the answer ---- */
+
+/* Would the account's rules bounce the recipient's mail before anything else, and can that be said
+ * now? The sender of the bounce must be verified, as for the action: else it is the action that
+ * fails, is seen to fail, and is tried again. */
+static void ask_bounce(const struct gate_pass *pass, const struct mailbox *rcpt, struct answered *a)
+{
+    const struct gate *gate = pass->gate;
+    const struct receipt_rule *rule =
+        gate->bounce_in_session ? bounce_reply_rule(a->set, rcpt) : NULL;
+    if (!rule || !bounce_reply_of(&rule->actions[0], pass->arena, &a->reply) ||
+        !identity_covers_address(pass->world, gate->region, rule->actions[0].bounce.sender,
+                                 a->account))
+        return;
+    a->bounces = true;
+    a->rule = rule;
+}
 
 /* What one account says to the recipient: ses-receiving spec 6.2. Its filters come first (spec 1): who
  * is blocked is not told which mailboxes there are. */
@@ -122,6 +140,7 @@ static struct answered ask_account(const struct gate_pass *pass, str account,
     } else {
         a.answer = GATE_TAKE;
         a.reason = GATE_REASON_NONE;
+        ask_bounce(pass, rcpt, &a);
     }
     return a;
 }
@@ -130,6 +149,7 @@ struct answers { /* of every account that holds the recipient's domain, oldest f
     const struct answered *list;
     size_t count;
     const struct answered *first_taker;
+    bool all_bounce; /* all that take it */
 };
 
 static const struct fault *ask_accounts(const struct gate_pass *pass, const struct mailbox *rcpt,
@@ -142,10 +162,13 @@ static const struct fault *ask_accounts(const struct gate_pass *pass, const stru
     struct answered *list = ARENA_ARRAY(pass->arena, struct answered, count + 1);
     if (!list)
         return &fault_no_memory;
-    *ret_answers = (struct answers) { .list = list, .count = count };
+    *ret_answers = (struct answers) { .list = list, .count = count, .all_bounce = true };
     for (size_t i = 0; i < count; i++) {
         list[i] = ask_account(pass, accounts[i], rcpt);
-        if (list[i].answer == GATE_TAKE && !ret_answers->first_taker)
+        if (list[i].answer != GATE_TAKE)
+            continue;
+        ret_answers->all_bounce = ret_answers->all_bounce && list[i].bounces;
+        if (!ret_answers->first_taker)
             ret_answers->first_taker = &list[i];
     }
     return NULL;
@@ -233,9 +256,16 @@ static void say_account(const struct gate_pass *pass, const struct answered *a, 
             " in " STR_FMT ", has TlsPolicy Require, and the session is in the clear",
             STR_ARG(a->rule->name), STR_ARG(a->set->name), STR_ARG(a->account), STR_ARG(region));
         return;
+    case GATE_REASON_NONE: /* it would take the recipient, and bounce its mail */
+        buf_addf(
+            out,
+            "the rule \"" STR_FMT "\" of \"" STR_FMT "\", the active rule set of account " STR_FMT
+            " in " STR_FMT ", begins with a Bounce action, which --bounce in-session says at once",
+            STR_ARG(a->rule->name), STR_ARG(a->set->name), STR_ARG(a->account), STR_ARG(region));
+        return;
     case GATE_REASON_NO_IDENTITY:
+    case GATE_REASON_BOUNCE:
     case GATE_REASON_LOCAL:
-    case GATE_REASON_NONE:
         return;
     }
 }
@@ -274,6 +304,11 @@ struct gate_verdict gate_rcpt(struct gate_pass *pass, const struct envelope *e,
         return (struct gate_verdict) { .answer = GATE_LATER,
                                        .reason = GATE_REASON_LOCAL,
                                        .why = STR("memory for the transaction ran out") };
+    if (answers.first_taker && answers.all_bounce) /* the oldest's words, where several would */
+        return explain(pass, &rcpt->mailbox, &answers,
+                       (struct gate_verdict) { .answer = GATE_BOUNCED,
+                                               .reason = GATE_REASON_BOUNCE,
+                                               .reply = answers.first_taker->reply });
     if (answers.first_taker)
         return (struct gate_verdict) { .answer = GATE_TAKE };
     /* Nobody's domain has no Allow filter; and who is listed is not told whose domains are here. */

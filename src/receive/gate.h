@@ -8,6 +8,7 @@
 
 #include "base/outside.h"
 #include "mail/envelope.h"
+#include "receive/bounce_reply.h"
 #include "services/ses/block_list.h"
 #include "services/world.h"
 #include "store/spool.h"
@@ -18,6 +19,7 @@ struct gate { /* one for each SMTP listener: it receives for one region */
     str region;
     const struct world *(*now)(struct worlds *); /* worlds_now; tests bring their own */
     struct block_lists *block_lists;             /* NULL: nobody is on one */
+    bool bounce_in_session;                      /* a rule that begins with a Bounce refuses */
 };
 
 enum gate_answer {
@@ -25,13 +27,14 @@ enum gate_answer {
     GATE_NO_MAILBOX, /* no verified domain, no active set, or no enabled rule that matches */
     GATE_NEEDS_TLS,  /* in the clear, and an enabled matching rule has TlsPolicy Require */
     GATE_BLOCKED,    /* an IP filter of the account refuses the peer, or the block list does */
+    GATE_BOUNCED,    /* in the verdict's reply: every account that would take it would bounce it first */
     GATE_LATER,      /* cannot tell now */
 };
 
 /* Why, as a word for metrics. */
 #define GATE_REASONS(X)                                                                                                \
     X(NONE, "") X(NO_IDENTITY, "no_identity") X(NO_ACTIVE_SET, "no_active_set") X(NO_RULE, "no_rule")                  \
-    X(NEEDS_TLS, "needs_tls") X(FILTER, "filter") X(BLOCK_LIST, "block_list")                          \
+    X(NEEDS_TLS, "needs_tls") X(FILTER, "filter") X(BLOCK_LIST, "block_list") X(BOUNCE, "bounce")                          \
     X(LOCAL, "local_error")
 enum gate_reason {
 #define X(name, label) GATE_REASON_##name,
@@ -47,6 +50,7 @@ struct gate_verdict {
     enum gate_reason reason;
     str accounts; /* whose refusal it is, blanks between them; empty: nobody's */
     str why;      /* of a refusal, one sentence for each of them */
+    struct bounce_reply reply; /* GATE_BOUNCED */
 };
 
 struct gate_pass; /* one transaction's world and what its recipients came to */

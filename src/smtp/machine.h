@@ -20,6 +20,7 @@ struct smtp_session {
 
     struct envelope envelope; /* its peer outlives the transaction, the rest does not */
     struct smtp_pass *pass;
+    struct smtp_verdict verdict; /* of the last recipient */
     size_t rcpt_room;
     bool utf8;  /* MAIL said SMTPUTF8 */
     bool draft; /* the server holds one for us */

@@ -17,6 +17,11 @@ const struct smtp_reply_row *smtp_reply_row(unsigned reply)
     return &rows[reply];
 }
 
+int smtp_reply_code(unsigned reply, const struct smtp_given *given)
+{
+    return reply == REPLY_GIVEN ? given->code : smtp_reply_row(reply)->code;
+}
+
 struct line {
     char *to;
     size_t len, room;
@@ -41,8 +46,12 @@ static str word(const struct smtp_reply_words *words, char letter)
         return words->id;
     case 't':
         return words->token;
+    case 'g':
+        assert(!str_has(words->given->text, '\r') && !str_has(words->given->text, '\n') &&
+               "a given text is one line");
+        return words->given->text;
     }
-    assert(false && "a text of the table has only %h, %p, %i and %t");
+    assert(false && "a text of the table has only %h, %p, %i, %t and %g");
     return STR_NONE;
 }
 
@@ -51,10 +60,12 @@ size_t smtp_reply_write(unsigned reply, const struct smtp_reply_words *words, ch
     const struct smtp_reply_row *row = smtp_reply_row(reply);
     assert(room > 8 && "room for a code and CRLF");
     struct line line = { .to = to, .room = room - 2 };
-    char code[8];
-    add(&line, (str) { code, (size_t)snprintf(code, sizeof code, "%d ", row->code) });
-    if (row->enhanced.len && !(words->compat_ses && row->code < 400)) {
-        add(&line, row->enhanced);
+    char digits[16];
+    const int code = smtp_reply_code(reply, words->given);
+    const str enhanced = reply == REPLY_GIVEN ? words->given->status : row->enhanced;
+    add(&line, (str) { digits, (size_t)snprintf(digits, sizeof digits, "%d ", code) });
+    if (enhanced.len && !(words->compat_ses && code < 400)) {
+        add(&line, enhanced);
         add(&line, STR(" "));
     }
     str text = row->text, head;

@@ -1,6 +1,7 @@
 /* smtp/reply.h - every reply the server can give, as one table; and faults turned into it.
  *
- * In a text %h is the host name, %p the peer's address, %i the message id, %t the banner's token.
+ * In a text %h is the host name, %p the peer's address, %i the message id, %t the banner's token, %g the
+ * text of a reply that is not ours: a Bounce action's, whose code and status stand in the place of the row's.
  * The enhanced code (RFC 2034) stands in every reply but greetings and 354; `compat = ses` leaves it
  * out of what is no refusal (ses-receiving spec 2.1). The label is the metric's `reason`. */
 #ifndef SESAME_SMTP_REPLY_H
@@ -29,6 +30,7 @@
     X(NEEDS_TLS,        530, "5.7.0", "Must issue a STARTTLS command first",                  "needs_tls")       \
     X(BLOCKED,          550, "5.7.1", "Client host [%p] blocked",                             "blocked")         \
     X(RCPT_MAX,         452, "4.5.3", "Too many recipients",                                  "recipients")      \
+    X(GIVEN,            550, "",      "%g", /* code and status are given too */               "bounced")         \
     X(NOT_ASCII,        553, "5.6.7", "An address beyond ASCII needs SMTPUTF8",               "not_ascii")       \
     /* about the message */                                                                                      \
     X(TOO_BIG,          552, "5.3.4", "Message size exceeds fixed limit",                     "size")            \
@@ -70,9 +72,15 @@ struct smtp_reply_row {
     str enhanced, text, label;
 };
 const struct smtp_reply_row *smtp_reply_row(unsigned reply);
+struct smtp_given { /* a reply that the configuration words; REPLY_GIVEN */
+    int code;
+    str status, text; /* without newlines */
+};
+int smtp_reply_code(unsigned reply, const struct smtp_given *); /* the row's, or the given one */
 
 struct smtp_reply_words {
     str hostname, peer, id, token;
+    const struct smtp_given *given; /* REPLY_GIVEN only */
     bool compat_ses;
 };
 /* The whole line with its CRLF, cut (before the CRLF) to what fits. Returns its length. */

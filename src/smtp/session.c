@@ -72,6 +72,7 @@ static str render(struct smtp_session *s, unsigned reply)
         .peer = s->envelope.peer.address,
         .id = s->envelope.message_id,
         .token = { s->token, s->token_len },
+        .given = &s->verdict.given,
         .compat_ses = s->settings->compat_ses,
     };
     return (str) { s->reply, smtp_reply_write(reply, &words, s->reply, sizeof s->reply) };
@@ -87,7 +88,7 @@ static struct smtp_turn last_words(struct smtp_session *s, unsigned reply)
 
 struct smtp_turn session_say(struct smtp_session *s, unsigned reply)
 {
-    int code = smtp_reply_row(reply)->code;
+    int code = smtp_reply_code(reply, &s->verdict.given);
     if (code >= 500 && ++s->errors > s->settings->limits.errors_max)
         return last_words(s, REPLY_ERRORS);
     return (struct smtp_turn) { .reply = render(s, reply),
@@ -126,6 +127,7 @@ void session_end_transaction(struct smtp_session *s, struct smtp_turn *turn)
     s->draft = false;
     s->unfit = REPLY_NONE;
     s->pass = NULL;
+    s->verdict = (struct smtp_verdict) { 0 };
     s->rcpt_room = 0;
     s->utf8 = false;
     s->chunk_open = false;

@@ -8,6 +8,7 @@
 
 #include "base/fault.h"
 #include "mail/envelope.h"
+#include "smtp/reply.h"
 
 struct spool_entry;
 
@@ -29,6 +30,7 @@ enum smtp_answer {
     SMTP_NO_MAILBOX, /* 550 5.1.1: no verified domain, no active set, no matching rule */
     SMTP_NEEDS_TLS,  /* 530 5.7.0: a matching rule has TlsPolicy Require */
     SMTP_BLOCKED,    /* 550 5.7.1: an IP filter */
+    SMTP_GIVEN,      /* in the verdict's own words: a Bounce action that need not wait for the message */
     SMTP_LATER,      /* 451 4.3.0: cannot tell now */
 };
 struct smtp_verdict { /* the texts are for the operator: a peer hears the answer's reply, not why */
@@ -36,6 +38,7 @@ struct smtp_verdict { /* the texts are for the operator: a peer hears the answer
     str reason;   /* a word for metrics */
     str accounts; /* whose answer a refusal is, blanks between them */
     str why;      /* one sentence */
+    struct smtp_given given; /* SMTP_GIVEN; the code is 4yz or 5yz */
 };
 
 enum smtp_about { ABOUT_COMMAND, ABOUT_SENDER, ABOUT_RECIPIENT, ABOUT_MESSAGE };

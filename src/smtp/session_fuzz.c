@@ -31,6 +31,8 @@ static struct smtp_verdict rcpt(struct smtp_pass *pass, const struct envelope *e
 {
     if (!pass || e->rcpt_count >= 4)
         abort();
+    if (path->text.len % 5 == 3)
+        return (struct smtp_verdict) { SMTP_GIVEN, .given = { 550, STR("5.1.1"), STR("Gone") } };
     return (struct smtp_verdict) { path->text.len % 5 == 4 ? SMTP_NO_MAILBOX : SMTP_TAKE };
 }
 

@@ -46,6 +46,11 @@ static struct smtp_verdict rcpt(struct smtp_pass *pass, const struct envelope *e
     str local = path->mailbox.local_part;
     if (str_eq(local, STR("tls")))
         return (struct smtp_verdict) { envelope->peer.tls ? SMTP_TAKE : SMTP_NEEDS_TLS };
+    if (str_eq(local, STR("gone")))
+        return (struct smtp_verdict) { SMTP_GIVEN,
+                                       .given = { 550, STR("5.1.1"), STR("Gone 100% & %h") } };
+    if (str_eq(local, STR("busy")))
+        return (struct smtp_verdict) { SMTP_GIVEN, .given = { 450, STR("4.2.1"), STR("Busy") } };
     return (struct smtp_verdict) { str_eq(local, STR("nobody"))    ? SMTP_NO_MAILBOX
                                    : str_eq(local, STR("blocked")) ? SMTP_BLOCKED
                                    : str_eq(local, STR("later"))   ? SMTP_LATER
@@ -198,6 +203,20 @@ static const struct dialogue dialogues[] = {
         "C: MAIL FROM:<a@b.test> SMTPUTF8",
         "S: 555 5.5.4 Parameter not recognized or not implemented",
         "C: MAIL FROM:<a@b.test> BODY=8BITMIME", "S: 250 Ok" } },
+    { "a bounce that need not wait is said in its own words",
+      0,
+      "a@b.test|u@d.test|3|x\r\n",
+      { MAIL, "C: RCPT TO:<gone@d.test>", "S: 550 5.1.1 Gone 100% & %h", "C: RCPT TO:<busy@d.test>",
+        "S: 450 4.2.1 Busy", "C: DATA", "S: 503 5.5.1 Need RCPT command", "C: RCPT TO:<u@d.test>",
+        "S: 250 2.1.5 Ok", "C: RCPT TO:<nobody@d.test>",
+        "S: 550 5.1.1 Requested action not taken: mailbox unavailable", "C: DATA",
+        "S: 354 End data with <CR><LF>.<CR><LF>", "C: x", "C: .", "S: 250 2.0.0 OK id1" } },
+    { "and the same behind SES's shorter replies",
+      SES,
+      "",
+      { "S: 220 mx.test ESMTP Amazon SES tok", "C: HELO c.test", "S: 250 mx.test",
+        "C: MAIL FROM:<a@b.test>", "S: 250 Ok", "C: RCPT TO:<gone@d.test>",
+        "S: 550 5.1.1 Gone 100% & %h" } },
     { "an empty body", 0, "a@b.test|u@d.test|0|", { DATA, "C: .", "S: 250 2.0.0 OK id1" } },
     { "two messages in one session",
       0,

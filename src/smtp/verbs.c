@@ -266,13 +266,15 @@ static unsigned answer(enum smtp_answer answer)
         return REPLY_NEEDS_TLS;
     case SMTP_BLOCKED:
         return REPLY_BLOCKED;
+    case SMTP_GIVEN:
+        return REPLY_GIVEN;
     case SMTP_LATER:
         break;
     }
     return REPLY_LOCAL_ERROR;
 }
 
-static unsigned recipient(struct smtp_session *s, str text, struct smtp_verdict *verdict)
+static unsigned recipient(struct smtp_session *s, str text)
 {
     if (str_is_none(text))
         return REPLY_LOCAL_ERROR;
@@ -288,8 +290,8 @@ static unsigned recipient(struct smtp_session *s, str text, struct smtp_verdict 
         return REPLY_RCPT_MAX;
     if (!make_room(s)) /* before the gatekeeper notes it as taken */
         return REPLY_LOCAL_ERROR;
-    *verdict = s->gatekeeper->rcpt(s->pass, &s->envelope, &path);
-    unsigned reply = answer(verdict->answer);
+    s->verdict = s->gatekeeper->rcpt(s->pass, &s->envelope, &path);
+    unsigned reply = answer(s->verdict.answer);
     if (reply == REPLY_RCPT_OK)
         s->envelope.rcpt_to[s->envelope.rcpt_count++] = path;
     return reply;
@@ -300,15 +302,15 @@ static struct smtp_turn on_rcpt(struct smtp_session *s, str argument)
     str text;
     if (!path_text(s, argument, STR("TO:"), &text))
         return session_say(s, REPLY_ARGUMENT);
-    struct smtp_verdict verdict = { .answer = SMTP_TAKE };
-    unsigned reply = recipient(s, text, &verdict);
+    s->verdict = (struct smtp_verdict) { .answer = SMTP_TAKE };
+    unsigned reply = recipient(s, text);
     if (reply == REPLY_RCPT_OK)
         s->state = SMTP_RCPT;
     struct smtp_turn turn = session_say(s, reply);
     turn.about = ABOUT_RECIPIENT;
     turn.path = str_trim(str_from(argument, 3));
     turn.sender = session_sender(s);
-    turn.verdict = verdict;
+    turn.verdict = s->verdict;
     return turn;
 }
 

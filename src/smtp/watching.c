@@ -208,7 +208,7 @@ void saw_refusal(struct watching *w, str region, const struct peer *peer,
                             STR("Recipients that the configuration refused, by reason"), "reason",
                             v->reason),
                    1);
-    write_refusal(w, &r, row->code);
+    write_refusal(w, &r, smtp_reply_code(turn->refused, &v->given));
     if (turn->refused != REPLY_TIMEOUT && turn->refused != REPLY_DRAIN)
         remember(w, &r);
 }
