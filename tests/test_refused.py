@@ -9,7 +9,7 @@ import urllib.error
 
 import pytest
 
-from conftest import ACCOUNT, BINARY, Raw, Receiving, data, eventually
+from conftest import ACCOUNT, BINARY, REGION, Raw, Receiving, Server, data, eventually
 
 OTHER = "444455556666"
 NO_MAILBOX = (550, b"5.1.1 Requested action not taken: mailbox unavailable")
@@ -284,3 +284,186 @@ def test_a_wrong_block_list_is_one_sentence_at_the_start(tmp_path):
 
 def test_without_a_block_list_a_closed_terminal_ends_the_server(server):
     assert server.stop(signal.SIGHUP, None) == -signal.SIGHUP
+
+
+# --- the filters of the specification's cases (17), from addresses of 127.0.0.0/8 and ::1
+
+def put_filters(ses, *filters):
+    for n, (policy, cidr) in enumerate(filters):
+        ses.create_receipt_filter(Filter={"Name": f"f{n}", "IpFilter": {"Policy": policy, "Cidr": cidr}})
+
+
+FILTER_CASES = [
+    # what it says, the filters in the order made, who passes, who is refused
+    ("nothing but what is allowed", [("Block", "0.0.0.0/0"), ("Allow", "127.0.2.10")], ["127.0.2.10"], ["127.0.2.11", "127.0.2.1"]),
+    ("an Allow wins over a longer Block", [("Allow", "127.0.0.0/8"), ("Block", "127.1.1.1")], ["127.1.1.1", "127.1.1.2"], []),
+    ("and over a Block made first", [("Block", "127.1.1.1"), ("Allow", "127.0.0.0/8")], ["127.1.1.1"], []),
+    ("an Allow alone keeps nobody out", [("Allow", "127.0.2.10")], ["127.0.2.10", "127.0.2.11"], []),
+    ("a Block alone keeps out its own", [("Block", "127.0.2.10")], ["127.0.2.9", "127.0.2.11"], ["127.0.2.10"]),
+    ("host bits do not matter", [("Block", "127.0.2.77/24")], ["127.0.1.255", "127.0.3.0"], ["127.0.2.1", "127.0.2.254"]),
+    ("the same network both ways", [("Block", "127.0.2.0/24"), ("Allow", "127.0.2.0/24")], ["127.0.2.1"], []),
+    ("a network of one bit", [("Block", "0.0.0.0/1")], [], ["127.0.0.1", "127.255.255.254"]),
+    ("IPv6's everybody is not IPv4's", [("Block", "::/0")], ["127.0.0.1"], ["::1"]),
+    ("IPv4's everybody is not IPv6's", [("Block", "0.0.0.0/0")], ["::1"], ["127.0.0.1"]),
+    ("IPv6, nothing but what is allowed", [("Block", "::/0"), ("Allow", "::1")], ["::1", "127.0.0.1"], []),
+    ("IPv6, by a network", [("Block", "::/127")], ["127.0.0.1"], ["::1"]),
+    ("IPv6, beside it", [("Block", "::2/127"), ("Block", "0:0:0:0:0:0:0:0")], ["::1"], []),
+]
+
+
+@pytest.fixture(scope="module")
+def two_families(tmp_path_factory):
+    server = Server(tmp_path_factory.mktemp("families"), "--smtp", "127.0.0.1:0", "--smtp", "[::1]:0", "--smtp", "[::]:0",
+                    "--verify-identities", "auto").start()
+    yield server
+    server.discard()
+
+
+@pytest.mark.parametrize("says,filters,passes,refuses", FILTER_CASES, ids=[c[0] for c in FILTER_CASES])
+def test_the_filters_of_the_specification_by_real_sessions(two_families, says, filters, passes, refuses):
+    account = f"{1 + [c[0] for c in FILTER_CASES].index(says):012d}"
+    domain = f"d{account}.test"
+    receiving = Receiving(two_families, account=account, domain=domain)
+    receiving.rule("all")
+    put_filters(receiving.ses, *filters)
+    for source in passes:
+        assert rcpt(two_families, "u@" + domain, listener=int(":" in source), source=source)[0] == 250, source
+    for source in refuses:
+        assert rcpt(two_families, "u@" + domain, listener=int(":" in source), source=source) == blocked(source), source
+        assert seen(two_families, account=account)[0]["why"].startswith('the filter "f')
+
+
+def test_a_dual_stack_listener_sees_the_ipv4_peer(two_families):
+    receiving = Receiving(two_families, account=OTHER, domain="dual.test")
+    receiving.rule("all")
+    port = int(two_families.addresses[2][1])
+
+    def ask(host, source):
+        with smtplib.SMTP(host, port, local_hostname="client.example", timeout=60, source_address=(source, 0)) as session:
+            session.ehlo()
+            session.mail("a@sender.example")
+            return session.rcpt("u@dual.test")
+    try:
+        assert ask("127.0.0.1", "127.0.0.5")[0] == 250
+    except ConnectionRefusedError:
+        pytest.skip("[::] takes no IPv4 on this machine")
+    put_filters(receiving.ses, ("Block", "127.0.0.5"), ("Block", "::1"))
+    assert ask("127.0.0.1", "127.0.0.5") == blocked("127.0.0.5")
+    assert ask("127.0.0.1", "127.0.0.6")[0] == 250
+    assert ask("::1", "::1") == blocked("::1")
+
+
+def test_two_accounts_and_two_regions_each_have_their_own_filters(make_server):
+    server = make_server("--smtp", "us-east-1=127.0.0.1:0", "--smtp", "eu-west-1=127.0.0.1:0", "--smtp", "eu-west-1=[::1]:0")
+    here = Receiving(server, domain="here.test")
+    west = Receiving(server, domain="here.test", region="eu-west-1")
+    other = Receiving(server, account=OTHER, domain="other.test")
+    shared = Receiving(server, account="777788889999", domain="other.test")
+    for receiving in (here, west, other):
+        receiving.rule("all")
+    put_filters(here.ses, ("Block", "0.0.0.0/0"), ("Allow", "127.0.2.10"))
+    put_filters(other.ses, ("Block", "127.0.2.10"))
+    put_filters(west.ses, ("Block", "::/0"))
+
+    def codes(source, *asked):
+        return [rcpt(server, to, listener=listener, source=source)[0] for to, listener in asked]
+    assert codes("127.0.2.10", ("u@here.test", 0), ("u@other.test", 0), ("u@here.test", 1)) == [250, 550, 250]
+    assert codes("127.0.2.11", ("u@here.test", 0), ("u@other.test", 0), ("u@here.test", 1)) == [550, 250, 250]
+    assert codes("::1", ("u@here.test", 2)) == [550]
+    with server.smtp() as session:  # both recipients in one transaction: each is its own account's affair
+        session.ehlo()
+        session.mail("a@sender.example")
+        assert session.rcpt("u@here.test") == blocked("127.0.0.1")
+        assert session.rcpt("u@other.test")[0] == 250
+        assert data(session, b"x\r\n")[0] == 250
+    told = seen(server)
+    assert [(r["peer"], r["region"], r["accounts"]) for r in told] == [
+        ("127.0.0.1", "us-east-1", [ACCOUNT]),
+        ("::1", "eu-west-1", [ACCOUNT]),
+        ("127.0.2.11", "us-east-1", [ACCOUNT]),
+        ("127.0.2.10", "us-east-1", [OTHER, "777788889999"])]
+    # where a second account of the domain would take it, the first one's filter is that one's alone
+    shared.rule("all")
+    assert codes("127.0.2.10", ("u@other.test", 0)) == [250]
+
+
+# --- the refusals of the specification (2.2), word for word, in our own manner and in SES's
+
+OURS, SES = "ours", "ses"
+MATRIX = [
+    # what is said, and the reply: the same in both manners, or of each
+    (b"RCPT TO:<u@example.com>", b"503 5.5.1 Need MAIL command"),
+    (b"MAIL FROM:<a@sender.example>", {OURS: b"250 2.1.0 Ok", SES: b"250 Ok"}),
+    (b"MAIL FROM:<a@sender.example>", b"503 5.5.1 Bad sequence of commands"),
+    (b"DATA", b"503 5.5.1 Need RCPT command"),
+    (b"RCPT TO:<u@nobody.test>", b"550 5.1.1 Requested action not taken: mailbox unavailable"),
+    (b"RCPT TO:<u@inactive.test>", b"550 5.1.1 Requested action not taken: mailbox unavailable"),
+    (b"RCPT TO:<other@example.com>", b"550 5.1.1 Requested action not taken: mailbox unavailable"),
+    (b"RCPT TO:<tls@example.com>", b"530 5.7.0 Must issue a STARTTLS command first"),
+    (b"RCPT TO:<u@blocked.test>", b"550 5.7.1 Client host [127.0.0.1] blocked"),
+    (b"RCPT TO:u@example.com", b"501 5.5.4 Syntax error in parameters or arguments"),
+    (b"RCPT TO:<>", b"501 5.5.4 Syntax error in parameters or arguments"),
+    (b"RCPT TO:<u@example.com> NOTIFY=NEVER", b"555 5.5.4 Parameter not recognized or not implemented"),
+    (b"WHAT", b"500 5.5.2 Command not recognized"),
+    (b"EXPN list", b"502 5.5.1 Command not implemented"),
+    (b"VRFY u", {OURS: b"252 2.0.0 Cannot verify, but will take mail and try", SES: b"252 Cannot verify, but will take mail and try"}),
+    (b"RCPT TO:<u@example.com>", {OURS: b"250 2.1.5 Ok", SES: b"250 Ok"}),
+    (b"RCPT TO:<u@example.com>", {OURS: b"250 2.1.5 Ok", SES: b"250 Ok"}),
+    (b"RCPT TO:<u@example.com>", b"452 4.5.3 Too many recipients"),
+    (b"DATA", b"354 End data with <CR><LF>.<CR><LF>"),
+    (b"x" * 2000 + b"\r\n.", b"552 5.3.4 Message size exceeds fixed limit"),
+    (b"RSET", {OURS: b"250 2.0.0 Ok", SES: b"250 Ok"}),
+    (b"NOOP", {OURS: b"250 2.0.0 Ok", SES: b"250 Ok"}),
+    (b"X" * 2050, b"500 5.5.2 Line too long"),
+]
+
+
+@pytest.mark.parametrize("manner", [OURS, SES])
+@pytest.mark.parametrize("named", [False, True])
+def test_the_refusals_of_the_specification(make_server, manner, named):
+    name = "mx.example.net" if named else f"inbound-smtp.{REGION}.amazonaws.com"
+    hostname = ["--hostname", name] if named or manner == OURS else []
+    server = make_server("--compat", "none" if manner == OURS else "ses", *hostname, "--rcpt-max", "2",
+                         "--message-max", "1024", "--errors-max", "100")
+    receiving = Receiving(server)
+    receiving.rule("one", recipients=["u@example.com"])
+    receiving.rule("tls", recipients=["tls@example.com"], tls="Require")
+    server.client("ses", account="777788889999").verify_domain_identity(Domain="inactive.test")
+    blocking = Receiving(server, account=OTHER, domain="blocked.test")
+    blocking.rule("all")
+    put_filters(blocking.ses, ("Block", "127.0.0.1"))
+    product = "Sesame" if manner == OURS else "Amazon SES"
+    with Raw(server) as raw:
+        assert re.fullmatch(rf"220 {re.escape(name)} ESMTP {product} [A-Za-z0-9]{{20}}\r\n", raw.reply().decode())
+        assert raw.ask(b"EHLO client.example\r\n").decode().splitlines() == [
+            f"250-{name}", *(["250-8BITMIME", "250-STARTTLS", "250 Ok"] if manner == SES else
+                             ["250-PIPELINING", "250-SIZE 1024", "250-8BITMIME", "250-ENHANCEDSTATUSCODES",
+                              "250-SMTPUTF8", "250-CHUNKING", "250 STARTTLS"])]
+        for command, reply in MATRIX:
+            reply = reply[manner] if isinstance(reply, dict) else reply
+            assert (command[:60], raw.ask(command + b"\r\n")) == (command[:60], reply + b"\r\n")
+        said = {OURS: f"221 2.0.0 {name} closing connection\r\n", SES: f"221 {name} closing connection\r\n"}
+        assert raw.ask(b"QUIT\r\n").decode() == said[manner]
+
+
+# --- floods
+
+def test_a_flood_of_connections_is_seen_and_washes_nothing_away(make_server):
+    server = make_server("--connections-per-address", "2", "--refused-rate", "10")
+    rcpt(server, "before@x.test", source="127.0.0.9")
+    time.sleep(1.1)
+    with Raw(server) as one, Raw(server) as two:
+        assert (one.reply()[:3], two.reply()[:3]) == (b"220", b"220")
+        for _ in range(300):
+            with Raw(server) as more:
+                assert re.fullmatch(rb"421 4\.7\.0 \S+ Too many connections from \[127\.0\.0\.1\]\r\n", more.reply())
+        assert rcpt(server, "after@x.test", source="127.0.0.9") == NO_MAILBOX  # another address still comes in
+    assert eventually(lambda: [r for r in seen(server, limit=1000) if r["refused"] == "left-out"])
+    listed = seen(server, limit=1000)
+    refused = [r for r in listed if r["refused"] == "connection"]
+    assert refused[0]["reason"] == "per_address" and refused[0]["peer"] == "127.0.0.1"
+    assert refused[0]["why"] == "as many connections of this address are open as --connections-per-address allows"
+    assert listed[-1]["to"] == "<before@x.test>"
+    others = sum(r["refused"] == "recipient" for r in listed) - 1  # after@ may have been left out too
+    assert len(refused) + others + sum(r.get("leftOut", 0) for r in listed) == 301
+    assert 'sesame_smtp_refusals_total{reason="connections"} 300\n' in server.get("/_sesame/metrics")
