@@ -115,7 +115,15 @@ def test_messages_senders_sessions_and_connections_are_told_too(make_server):
         assert one.ask(b"NONSENSE\r\n").startswith(b"421")
     ended = seen(server)[0]
     assert (ended["refused"], ended["reason"]) == ("session", "errors")
-    assert len(seen(server)) == 4  # commands that were only mistaken are counted, and fill no ring
+    with server.smtp() as session:
+        session.ehlo()
+        session.mail("a@sender.example")
+        assert [session.rcpt("u@nobody.test")[0] for _ in range(4)] == [550, 550, 550, 421]
+    ended = seen(server)[0]
+    assert (ended["refused"], ended["reason"], ended["to"]) == ("session", "errors", "<u@nobody.test>")
+    assert ended["why"] == ("more commands were refused in this session than --errors-max allows; the last one because "
+                            "no account has verified nobody.test or a domain above it in us-east-1")
+    assert len(seen(server)) == 8  # commands that were only mistaken are counted, and fill no ring
 
 
 def test_the_page_chooses_by_account_address_and_number(make_server):
@@ -382,9 +390,16 @@ def test_two_accounts_and_two_regions_each_have_their_own_filters(make_server):
         ("::1", "eu-west-1", [ACCOUNT]),
         ("127.0.2.11", "us-east-1", [ACCOUNT]),
         ("127.0.2.10", "us-east-1", [OTHER, "777788889999"])]
-    # where a second account of the domain would take it, the first one's filter is that one's alone
+    # where a second account of the domain would take it, the first one's filter is that one's alone; and is told
     shared.rule("all")
     assert codes("127.0.2.10", ("u@other.test", 0)) == [250]
+    told = seen(server)[0]
+    assert (told["refused"], told["to"], told["reply"], told["reason"], told["accounts"]) == (
+        "account", "<u@other.test>", "250 2.1.5 Ok", "filter", [OTHER])
+    assert told["why"].startswith(f'the filter "f0" of account {OTHER} in us-east-1 blocks 127.0.2.10, ')
+    assert [line["accounts"] for line in server.log() if line["event"] == "account-refused"] == [OTHER]
+    assert "account refused, peer 127.0.2.10, " in log_refused(server)
+    assert codes("127.0.2.11", ("u@other.test", 0)) == [250] and seen(server)[0] == told
 
 
 # --- the refusals of the specification (2.2), word for word, in our own manner and in SES's

@@ -272,6 +272,13 @@ static void say_account(const struct gate_pass *pass, const struct answered *a, 
 
 enum { WHY_MAX = 4096 };
 
+/* Of a recipient that others take only what an account did about the peer is worth telling: to hold
+ * a domain and have no rule for an address is the usual case. */
+static bool is_told(const struct answered *a, enum gate_answer verdict)
+{
+    return verdict != GATE_TAKE || a->answer == GATE_BLOCKED || a->answer == GATE_NEEDS_TLS;
+}
+
 static struct gate_verdict explain(const struct gate_pass *pass, const struct mailbox *rcpt,
                                    const struct answers *answers, struct gate_verdict verdict)
 {
@@ -282,15 +289,31 @@ static struct gate_verdict explain(const struct gate_pass *pass, const struct ma
     else if (answers->count == 0)
         say_nobody(pass, rcpt, &why);
     for (size_t i = 0; i < answers->count; i++) {
-        if (i)
+        if (!is_told(&answers->list[i], verdict.answer))
+            continue;
+        if (why.len)
             buf_add(&why, STR(". And "));
         say_account(pass, &answers->list[i], &why);
-        buf_addf(&accounts, "%s" STR_FMT, i ? " " : "", STR_ARG(answers->list[i].account));
+        buf_addf(&accounts, "%s" STR_FMT, accounts.len ? " " : "",
+                 STR_ARG(answers->list[i].account));
     }
     /* Whoever shares a domain with hundreds of accounts reads of the first. */
     verdict.why = arena_str(pass->arena, buf_str(&why));
     verdict.accounts = arena_str(pass->arena, buf_str(&accounts));
     return verdict;
+}
+
+/* Somebody takes it; others that hold the domain may have refused the peer for themselves. */
+static struct gate_verdict taken(const struct gate_pass *pass, const struct mailbox *rcpt,
+                                 const struct answers *answers)
+{
+    for (size_t i = 0; i < answers->count; i++) {
+        const struct answered *a = &answers->list[i];
+        if (is_told(a, GATE_TAKE))
+            return explain(pass, rcpt, answers,
+                           (struct gate_verdict) { .answer = GATE_TAKE, .reason = a->reason });
+    }
+    return (struct gate_verdict) { .answer = GATE_TAKE };
 }
 
 /* Each account decides for itself, so that one which demands TLS does not turn away the mail of
@@ -310,7 +333,7 @@ struct gate_verdict gate_rcpt(struct gate_pass *pass, const struct envelope *e,
                                                .reason = GATE_REASON_BOUNCE,
                                                .reply = answers.first_taker->reply });
     if (answers.first_taker)
-        return (struct gate_verdict) { .answer = GATE_TAKE };
+        return taken(pass, &rcpt->mailbox, &answers);
     /* Nobody's domain has no Allow filter; and who is listed is not told whose domains are here. */
     struct gate_verdict verdict =
         pass->listed ? (struct gate_verdict) { GATE_BLOCKED, .reason = GATE_REASON_BLOCK_LIST }

@@ -49,7 +49,7 @@ struct gate_verdict {
     enum gate_answer answer;
     enum gate_reason reason;
     str accounts; /* whose refusal it is, blanks between them; empty: nobody's */
-    str why;      /* of a refusal, one sentence for each of them */
+    str why;      /* of a refusal, one sentence for each of them; of GATE_TAKE, of those who refused the peer all the same */
     struct bounce_reply reply; /* GATE_BOUNCED */
 };
 

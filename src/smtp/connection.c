@@ -185,7 +185,7 @@ static struct smtp_turn commit(struct connection *c)
 
 static void say(struct connection *c, const struct smtp_turn *turn)
 {
-    if (turn->refused)
+    if (turn->refused || turn->verdict.why.len)
         saw_refusal(c->lane->watching, c->listener->region, &smtp_envelope(c->session)->peer, turn);
     if (turn->reply.len == 0)
         return;

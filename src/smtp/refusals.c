@@ -29,8 +29,8 @@ static const struct {
 } texts[] = {
 #define TEXT(member, max) { offsetof(struct refusal, member), max }
     TEXT(peer, 64),       TEXT(region, 32),    TEXT(ehlo, 255), TEXT(mail_from, 320),
-    TEXT(rcpt_to, 320),   TEXT(accounts, 256), TEXT(reply, 512), TEXT(reason, 32),
-    TEXT(why, 1024), /* a rule set's and a filter's names come to 64 each */
+    TEXT(rcpt_to, 320),   TEXT(accounts, 207), TEXT(reply, 512), TEXT(reason, 32),
+    TEXT(why, 1024), /* and accounts: 16 whole ones */
 #undef TEXT
 };
 /* clang-format on */

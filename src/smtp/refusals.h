@@ -9,10 +9,11 @@
 
 #include "base/outside.h"
 
-/* What was refused, and its name in answers. */
+/* What was refused, and its name in answers. ACCOUNT: a recipient, for accounts that share its domain with
+ * the one that took it. */
 #define REFUSED_THINGS(X)                                                                                             \
     X(CONNECTION, "connection") X(SESSION, "session") X(SENDER, "sender") X(RECIPIENT, "recipient")                    \
-    X(MESSAGE, "message") X(LEFT_OUT, "left-out")
+    X(MESSAGE, "message") X(ACCOUNT, "account") X(LEFT_OUT, "left-out")
 enum refused_thing {
 #define X(name, word) REFUSED_##name,
     REFUSED_THINGS(X)

@@ -37,7 +37,7 @@ struct smtp_verdict { /* the texts are for the operator: a peer hears the answer
     enum smtp_answer answer;
     str reason;   /* a word for metrics */
     str accounts; /* whose answer a refusal is, blanks between them */
-    str why;      /* one sentence */
+    str why;      /* one sentence; of SMTP_TAKE, why accounts that share the domain do not take it */
     struct smtp_given given; /* SMTP_GIVEN; the code is 4yz or 5yz */
 };
 
@@ -52,7 +52,7 @@ struct smtp_turn {
     unsigned refused;        /* 0, or the enum smtp_reply (smtp/reply.h) of the refusal in `reply` */
     enum smtp_about about;   /* what was refused */
     str path, sender;        /* its path as written; of a recipient or message, MAIL's. They live like `reply` */
-    struct smtp_verdict verdict; /* of a refused recipient; lives like `reply` */
+    struct smtp_verdict verdict; /* of a recipient; lives like `reply` */
 };
 
 struct smtp_pass; /* one transaction's world; lives in its arena, released with it */

@@ -175,10 +175,41 @@ static void write_refusal(struct watching *w, const struct refusal *r, int code)
     case REFUSED_MESSAGE:
         note(w, JOURNAL_INFO, STR("message-refused"), &members);
         return;
-    case REFUSED_CONNECTION: /* saw_connection_refused writes its own */
+    case REFUSED_CONNECTION: /* these have lines of their own */
+    case REFUSED_ACCOUNT:
     case REFUSED_LEFT_OUT:
         return;
     }
+}
+
+/* A session that ends over a recipient tells of both. */
+static str why_refused(const struct smtp_turn *turn, enum refused_thing thing, struct buf *room)
+{
+    str of_recipient = turn->verdict.why, of_reply = why_of(turn->refused);
+    if (!of_recipient.len)
+        return of_reply;
+    if (thing != REFUSED_SESSION)
+        return of_recipient;
+    buf_addf(room, STR_FMT "; the last one because " STR_FMT, STR_ARG(of_reply),
+             STR_ARG(of_recipient));
+    return room->failed ? of_reply : buf_str(room);
+}
+
+/* Accounts that share the domain of a recipient with those who take it have refused it for
+ * themselves. */
+static void saw_account_refused(struct watching *w, struct refusal *r)
+{
+    AUTO_BUF members = buf_new(LINE_ROOM);
+    struct json_writer j = json_writer(&members);
+    r->thing = REFUSED_ACCOUNT;
+    json_add_str(&j, "peer", r->peer);
+    json_add_str(&j, "reason", r->reason);
+    json_add_str(&j, "from", r->mail_from);
+    json_add_str(&j, "to", r->rcpt_to);
+    json_add_str(&j, "accounts", r->accounts);
+    json_add_str(&j, "says", r->why);
+    note(w, JOURNAL_INFO, STR("account-refused"), &members);
+    remember(w, r);
 }
 
 /* A refused command is counted; a refused sender, recipient or message is also written down, and
@@ -187,13 +218,9 @@ static void write_refusal(struct watching *w, const struct refusal *r, int code)
 void saw_refusal(struct watching *w, str region, const struct peer *peer,
                  const struct smtp_turn *turn)
 {
-    const struct smtp_reply_row *row = smtp_reply_row(turn->refused);
     const struct smtp_verdict *v = &turn->verdict;
-    count_refusal(w, turn->refused);
-    if (turn->about == ABOUT_COMMAND && row->code != 421)
-        return;
-    struct refusal r = { .thing = thing_of(turn),
-                         .tls = peer->tls,
+    AUTO_BUF room = buf_new(LINE_ROOM);
+    struct refusal r = { .tls = peer->tls,
                          .peer = peer->address,
                          .region = region,
                          .ehlo = peer->ehlo,
@@ -201,13 +228,24 @@ void saw_refusal(struct watching *w, str region, const struct peer *peer,
                          .rcpt_to = turn->about == ABOUT_RECIPIENT ? turn->path : STR_NONE,
                          .accounts = v->accounts,
                          .reply = without_newline(turn->reply),
-                         .reason = v->reason.len ? v->reason : row->label,
-                         .why = v->why.len ? v->why : why_of(turn->refused) };
+                         .reason = v->reason,
+                         .why = v->why };
+    if (!turn->refused) {
+        saw_account_refused(w, &r);
+        return;
+    }
+    const struct smtp_reply_row *row = smtp_reply_row(turn->refused);
+    count_refusal(w, turn->refused);
+    if (turn->about == ABOUT_COMMAND && row->code != 421)
+        return;
     if (v->answer != SMTP_TAKE && v->reason.len)
         metric_add(labelled(w->metrics, STR("sesame_smtp_refused_recipients_total"),
                             STR("Recipients that the configuration refused, by reason"), "reason",
                             v->reason),
                    1);
+    r.thing = thing_of(turn);
+    r.reason = v->reason.len && r.thing != REFUSED_SESSION ? v->reason : row->label;
+    r.why = why_refused(turn, r.thing, &room);
     write_refusal(w, &r, smtp_reply_code(turn->refused, &v->given));
     if (turn->refused != REPLY_TIMEOUT && turn->refused != REPLY_DRAIN)
         remember(w, &r);
