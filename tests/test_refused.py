@@ -167,7 +167,8 @@ def test_people_read_a_line_a_refusal_with_nothing_a_terminal_obeys(server):
     assert json.loads(line)["to"] == "<josé@x.test>"
     assert log_refused(server, "--address", "127.0.0.9") == ""
     assert log_refused(server, "--account", ACCOUNT) == ""
-    for wrong, code in ((["log"], 2), (["log", "accepted"], 2), (["log", "refused", "--account", "1"], 2)):
+    for wrong, code in ((["log"], 2), (["log", "accepted"], 2), (["log", "refused", "--account", "1"], 2),
+                        (["log", "refused", "--limit", "0"], 2)):
         assert subprocess.run([BINARY, *wrong], capture_output=True, check=False).returncode == code
 
 
@@ -282,7 +283,8 @@ def test_a_wrong_block_list_is_one_sentence_at_the_start(tmp_path):
     listed.write_text("127.0.0.2\nmail.example\n")
     for path, says in ((listed, f"line 2 of the block list {listed} is no address or network: mail.example"),
                        (tmp_path / "no", f"the block list {tmp_path}/no cannot be read: No such file or directory"),
-                       (tmp_path, f"the block list {tmp_path} cannot be read: Is a directory")):
+                       (tmp_path, f"the block list {tmp_path} cannot be read: Is a directory"),
+                       ("/dev/zero", "the block list /dev/zero was written while it was read")):
         done = subprocess.run([BINARY, "serve", "--data", str(tmp_path / "data"), "--smtp", "127.0.0.1:0",
                                "--api", "127.0.0.1:0", "--block-list", str(path)], capture_output=True, text=True,
                               timeout=60, check=False)

@@ -55,7 +55,7 @@ static const struct setting settings[] = {
   { "region",                   KIND_REGION,  AT(region),                  FOR_LOGS,            NULL,               "NAME",                "where it is; otherwise the server's" },
   { "account",                  KIND_ACCOUNT, AT(account),                 FOR_LOG,             NULL,               "ID",                  "only what this account's filters and rules refused" },
   { "address",                  KIND_TEXT,    AT(address),                 FOR_LOG,             NULL,               "ADDRESS",             "only of this peer or network of peers; or to or from this mailbox or domain" },
-  { "limit",                    KIND_TEXT,    AT(limit),                   FOR_LOG,             "100",              "N",                   "at most so many, the newest; the most is 1000" },
+  { "limit",                    KIND_NUMBER,  AT(limit),                   FOR_LOG,             "100",              "N",                   "at most so many, the newest",                                            1, 1000 },
   { "follow",                   KIND_SWITCH,  AT(follow),                  FOR_LOG,             NULL,               NULL,                  "go on with those that come, until told to end" },
   { "request",                  KIND_TEXT,    AT(request),                 FOR_EXPLAIN,         NULL,               "FILE",                "a request in the words of the vectors, or a whole line of them; no server is asked; -: standard input" },
   { "policies",                 KIND_TEXT,    AT(policies),                FOR_EXPLAIN,         NULL,               "FILE",                "the policies that govern it" },

@@ -31,8 +31,9 @@ struct config {
     str setup;                                      /* SET/RULE, or empty: any; explain */
     str request, policies;                          /* explain */
     bool exit_code;
-    str address, limit; /* log */
+    str address; /* log */
     bool follow;
+    uint64_t limit;
     str kms_api, metadata, output; /* decrypt */
     const str *operands; /* check: files; policy: at most one, the kind; decrypt: one object; logs: the function; log: which */
     size_t operand_count;

@@ -73,14 +73,15 @@ static void show_refusal(const struct json *r, struct buf *out)
 static const struct fault *ask_refused(const struct config *c, int64_t after, struct arena *a,
                                        str *ret_body)
 {
-    char number[32] = "";
+    char number[32];
     struct http_reply reply;
     AUTO_BUF path = buf_new(8192);
     buf_add(&path, STR("refused"));
     ask_add_parameter(&path, "account", c->account);
     ask_add_parameter(&path, "address", c->address);
     /* Whoever follows begins with the usual few and misses none of those that come then. */
-    ask_add_parameter(&path, "limit", after ? STR("1000") : c->limit);
+    snprintf(number, sizeof number, "%llu", after ? 1000ull : (unsigned long long)c->limit);
+    ask_add_parameter(&path, "limit", str_of(number));
     if (after) {
         snprintf(number, sizeof number, "%lld", (long long)after);
         ask_add_parameter(&path, "after", str_of(number));

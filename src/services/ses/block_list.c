@@ -251,8 +251,9 @@ static const struct fault *read_whole(struct block_lists *lists, int fd, struct 
         return &fault_no_memory;
     size_t len = 0;
     int64_t got = size < 0 ? size : 1;
-    while (got > 0 && len < (size_t)size) {
-        got = lists->disk->pread(lists->disk, fd, text + len, (size_t)size - len, len);
+    /* One octet more than there should be: half a list is none, and a pipe has no size at all. */
+    while (got > 0 && len <= (size_t)size) {
+        got = lists->disk->pread(lists->disk, fd, text + len, (size_t)size + 1 - len, len);
         if (got > 0)
             len += (size_t)got;
     }
@@ -260,6 +261,11 @@ static const struct fault *read_whole(struct block_lists *lists, int fd, struct 
         free(text);
         return fault(a, FAULT_UNAVAILABLE, NULL, "the block list %s cannot be read: %s",
                      lists->path, strerror((int)-got));
+    }
+    if (len != (size_t)size) {
+        free(text);
+        return fault(a, FAULT_UNAVAILABLE, NULL, "the block list %s was written while it was read",
+                     lists->path);
     }
     *ret_text = text;
     *ret_len = len;
