@@ -2,6 +2,7 @@
 
 #include "receive/head.h"
 #include "services/account.h"
+#include "services/ses/filters.h"
 #include "services/ses/identities.h"
 #include "services/ses/rule_sets.h"
 #include "store/state.h"
@@ -15,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+
+#include <stdio.h>
 
 /* A configuration in a folder of its own, changed through the services as the API does. */
 struct town {
@@ -162,6 +165,130 @@ static void a_matching_rule_may_demand_tls(void **state)
     town_close(t);
 }
 
+/* ---- what the operator is told ---- */
+
+static struct gate_verdict verdict(struct town *t, const char *peer_address, struct arena *a)
+{
+    struct gate_pass *pass;
+    const struct envelope e = { 0 };
+    struct peer peer = { .address = str_of(peer_address) };
+    struct forward_path rcpt = to("a", "example.com", a);
+    arena_reset(a);
+    rcpt.text = STR("a@example.com");
+    assert_null(gate_mail(&t->gate, &peer, a, &pass));
+    return gate_rcpt(pass, &e, &rcpt);
+}
+
+static void add_filter(struct town *t, str account, str name, bool allow, str cidr)
+{
+    AS(t, account);
+    assert_null(filter_create(t->state, &call, name, allow, cidr));
+    world_unref(world);
+}
+
+static void says(struct gate_verdict v, enum gate_answer answer, enum gate_reason reason,
+                 const char *accounts, const char *why)
+{
+    assert_int_equal(v.answer, answer);
+    assert_int_equal(v.reason, reason);
+    if (!str_eq(v.accounts, str_of(accounts)) || !str_eq(v.why, str_of(why)))
+        fail_msg(STR_FMT ": " STR_FMT, STR_ARG(v.accounts), STR_ARG(v.why));
+}
+
+static void the_filter_or_the_line_that_blocks_is_named(void **state)
+{
+    (void)state;
+    struct town *t = town_open();
+    AUTO_ARENA *a = arena_new(1 << 20);
+    AUTO_ARENA *lists = arena_new(1 << 20);
+    char path[512];
+    FILE *file = fopen(temp_dir_path(&t->folder, "list", path), "w");
+    fputs("# ours\n192.0.2.0/28\n", file);
+    assert_int_equal(fclose(file), 0);
+    assert_null(block_lists_open(str_of(path), disk_real(), lists, &t->gate.block_lists));
+
+    says(verdict(t, "203.0.113.1", a), GATE_NO_MAILBOX, GATE_REASON_NO_IDENTITY, "",
+         "no account has verified example.com or a domain above it in us-east-1");
+    struct gate_verdict v = verdict(t, "192.0.2.1", a); /* not even that it is nobody's */
+    assert_int_equal(v.answer, GATE_BLOCKED);
+    assert_true(str_ends(v.why, STR(" has 192.0.2.0/28, where 192.0.2.1 lies")));
+
+    own_domain(t, ONE, STR("example.com"));
+    add_rule(t, ONE, &(struct receipt_rule) { .name = STR("any"), .enabled = true });
+    activate(t, ONE);
+    says(verdict(t, "203.0.113.1", a), GATE_TAKE, GATE_REASON_NONE, "", "");
+    v = verdict(t, "192.0.2.1", a);
+    assert_int_equal(v.answer, GATE_BLOCKED);
+    assert_int_equal(v.reason, GATE_REASON_BLOCK_LIST);
+    assert_true(str_starts(v.why, STR("line 2 of the block list ")));
+    assert_int_equal(verdict(t, "::ffff:192.0.2.1", a).answer, GATE_BLOCKED);
+
+    add_filter(t, ONE, STR("friend"), true, STR("192.0.2.1"));
+    says(verdict(t, "192.0.2.1", a), GATE_TAKE, GATE_REASON_NONE, "", "");
+    assert_int_equal(verdict(t, "192.0.2.2", a).reason, GATE_REASON_BLOCK_LIST);
+    add_filter(t, ONE, STR("foes"), false, STR("192.0.2.9/24"));
+    says(verdict(t, "192.0.2.2", a), GATE_BLOCKED, GATE_REASON_FILTER, "111122223333",
+         "the filter \"foes\" of account 111122223333 in us-east-1 blocks 192.0.2.9/24, where "
+         "192.0.2.2 "
+         "lies, and none of its filters allows it");
+    assert_int_equal(verdict(t, "192.0.2.1", a).answer, GATE_TAKE);
+
+    own_domain(t, TWO,
+               STR("example.com")); /* which has no rule at all, and then one that takes it */
+    v = verdict(t, "192.0.2.99", a);
+    assert_true(str_eq(v.accounts, STR("111122223333 444455556666")));
+    assert_true(
+        str_ends(v.why, STR(". And account 444455556666 has no active rule set in us-east-1")));
+    add_rule(t, TWO, &(struct receipt_rule) { .name = STR("any"), .enabled = true });
+    activate(t, TWO);
+    v = verdict(t, "192.0.2.99", a);
+    assert_int_equal(v.answer, GATE_TAKE);
+    assert_true(str_eq(v.accounts, ONE) && str_starts(v.why, STR("the filter \"foes\"")));
+    arena_reset(a);
+    block_lists_close(t->gate.block_lists);
+    town_close(t);
+}
+
+static void a_bounce_that_comes_first_is_the_answer_where_the_operator_wants_it(void **state)
+{
+    (void)state;
+    struct town *t = town_open();
+    AUTO_ARENA *a = arena_new(1 << 20);
+    const struct action gone = { .kind = ACTION_BOUNCE,
+                                 .bounce = { .smtp_reply_code = STR("550"),
+                                             .status_code = STR("5.1.1"),
+                                             .message = STR("Gone"),
+                                             .sender = STR("postmaster@one.example") } };
+    own_domain(t, ONE, STR("example.com"));
+    own_domain(t, ONE, STR("one.example"));
+    add_rule(t, ONE,
+             &(struct receipt_rule) {
+                 .name = STR("gone"), .enabled = true, .actions = &gone, .action_count = 1 });
+    activate(t, ONE);
+    assert_int_equal(verdict(t, "192.0.2.1", a).answer, GATE_TAKE);
+    t->gate.bounce_in_session = true;
+    struct gate_verdict v = verdict(t, "192.0.2.1", a);
+    assert_int_equal(v.answer, GATE_BOUNCED);
+    assert_int_equal(v.reply.code, 550);
+    assert_true(str_eq(v.reply.status, STR("5.1.1")) && str_eq(v.reply.text, STR("Gone")));
+
+    own_domain(t, TWO, STR("example.com"));
+    add_rule(t, TWO, &(struct receipt_rule) { .name = STR("any"), .enabled = true });
+    assert_int_equal(verdict(t, "192.0.2.1", a).answer, GATE_BOUNCED); /* its set is not active */
+    activate(t, TWO);
+    assert_int_equal(verdict(t, "192.0.2.1", a).answer, GATE_TAKE);
+    add_filter(t, TWO, STR("all"), false, STR("0.0.0.0/0")); /* so it takes nothing after all */
+    assert_int_equal(verdict(t, "192.0.2.1", a).answer, GATE_BOUNCED);
+
+    AS(t, ONE);
+    assert_null(identity_delete(t->state, &call, STR("one.example")));
+    world_unref(world);
+    assert_int_equal(verdict(t, "192.0.2.1", a).answer,
+                     GATE_TAKE); /* the action fails, and is seen to */
+    arena_reset(a);
+    town_close(t);
+}
+
 static void a_transaction_sees_the_world_it_took_at_mail(void **state)
 {
     (void)state;
@@ -262,6 +389,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mail_is_taken_for_what_an_enabled_rule_of_the_active_set_matches),
         cmocka_unit_test(a_matching_rule_may_demand_tls),
+        cmocka_unit_test(the_filter_or_the_line_that_blocks_is_named),
+        cmocka_unit_test(a_bounce_that_comes_first_is_the_answer_where_the_operator_wants_it),
         cmocka_unit_test(a_transaction_sees_the_world_it_took_at_mail),
         cmocka_unit_test(each_account_gets_an_entry_with_its_own_recipients),
         cmocka_unit_test(a_head_cut_anywhere_is_refused),
