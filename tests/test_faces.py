@@ -30,24 +30,18 @@ def sesame(*arguments, env=None, cwd=None):
 
 # --- commands
 
-def test_every_command_of_the_help_answers_or_says_that_it_is_not_built():
+def test_every_command_of_the_help_answers():
     shown = sesame("help")
     assert shown.returncode == 0 and shown.stderr == ""
-    built, unbuilt = shown.stdout.split("Not built yet:")
-    for name in re.findall(r"^  sesame (\w+)", built, re.M):
+    names = re.findall(r"^  sesame (\w+)", shown.stdout, re.M)
+    assert {"serve", "explain", "send", "log"} <= set(names)
+    for name in names:
         if name in ("version", "help"):
             assert sesame(name).returncode == 0
         else:
             told = sesame("help", name)
             assert told.returncode == 0 and told.stdout.startswith(f"sesame {name} - "), told
             assert sesame(name, "--help").stdout == told.stdout
-    names = re.findall(r"^  sesame (\w+)", unbuilt, re.M)
-    assert set(names) == {"send"}
-    for name in names:
-        for arguments in ([name], [name, "--anything", "x"], ["help", name]):
-            done = sesame(*arguments)
-            assert (done.returncode, done.stdout) == (2, "")
-            assert done.stderr == f"sesame: the command {name} is not built yet\n"
 
 
 def test_version_is_one_line():

@@ -8,7 +8,7 @@
 struct command {
     const char *name;
     unsigned settings; /* FOR_SERVE, FOR_ASK, or 0: takes no flags */
-    int (*run)(int argc, char *const *argv); /* NULL: not built yet, which is what it answers */
+    int (*run)(int argc, char *const *argv);
     const char *help;
 };
 extern const struct command commands[];
@@ -22,6 +22,7 @@ int command_log(int argc, char *const *argv);
 int command_logs(int argc, char *const *argv);
 int command_policy(int argc, char *const *argv);
 int command_redrive(int argc, char *const *argv);
+int command_send(int argc, char *const *argv);
 
 /* "sesame: <sentence>" on standard error; 2 for a mistake in the question, else 1. */
 int command_failed(const struct fault *, struct arena *);

@@ -13,6 +13,7 @@ enum kind {
     KIND_TEXT,
     KIND_ADDRESS, /* host:port */
     KIND_SMTP,    /* [REGION=]host:port, several */
+    KIND_LIST,    /* several, joined by commas */
     KIND_ACCOUNT,
     KIND_REGION,
     KIND_WORD, /* one of `words` */
@@ -33,13 +34,13 @@ struct setting {
 };
 #define AT(member) offsetof(struct config, member)
 #define FOR_CLIENT (FOR_ASK | FOR_POLICY | FOR_EXPLAIN | FOR_LOGS | FOR_LOG)
-#define FOR_ANY    (FOR_SERVE | FOR_CLIENT | FOR_CHECK | FOR_DECRYPT)
+#define FOR_ANY    (FOR_SERVE | FOR_CLIENT | FOR_CHECK | FOR_DECRYPT | FOR_SEND)
 #define MB         (1024 * 1024ULL)
 
 /* clang-format off */
 static const struct setting settings[] = {
   /* name                       kind          where                        command              default             argument               help */
-  { "data",                     KIND_TEXT,    AT(data),                    FOR_SERVE | FOR_CLIENT | FOR_DECRYPT, "./sesame-data",    "DIR",                 "where everything lies" },
+  { "data",                     KIND_TEXT,    AT(data),                    FOR_SERVE | FOR_CLIENT | FOR_DECRYPT | FOR_SEND, "./sesame-data",    "DIR",                 "where everything lies" },
   { "config",                   KIND_TEXT,    AT(config_file),             FOR_ANY,             NULL,               "FILE",                "lines of `name = value`; # begins a comment" },
   { "smtp",                     KIND_SMTP,    AT(smtp),                    FOR_SERVE,           "127.0.0.1:2525",   "[REGION=]ADDR:PORT",  "receive mail here, for one region; may be given again; port 0: a free one" },
   { "api",                      KIND_ADDRESS, AT(api),                     FOR_SERVE,           "127.0.0.1:4566",   "ADDR:PORT",           "the AWS endpoint, for every service and region" },
@@ -63,7 +64,13 @@ static const struct setting settings[] = {
   { "type",                     KIND_WORD,    AT(type),                    FOR_CHECK,           NULL,               "TYPE",                "what the policies are: bucket, trust, identity, key, topic or function; otherwise it is guessed", .words = "bucket trust identity key topic function" },
   { "target",                   KIND_TEXT,    AT(target),                  FOR_CHECK,           NULL,               "ARN",                 "what they are attached to; otherwise no Resource is compared with it" },
   { "rule-arn",                 KIND_TEXT,    AT(rule_arn),                FOR_CHECK,           NULL,               "ARN",                 "the receipt rule they are meant for; otherwise no SourceArn is compared with it" },
-  { "json",                     KIND_SWITCH,  AT(json),                    FOR_CLIENT | FOR_CHECK, NULL,               NULL,                  "answer in JSON" },
+  { "json",                     KIND_SWITCH,  AT(json),                    FOR_CLIENT | FOR_CHECK | FOR_SEND, NULL,    NULL,                  "answer in JSON" },
+  { "server",                   KIND_ADDRESS, AT(server),                  FOR_SEND,            NULL,               "HOST:PORT",           "where it is sent; otherwise the first SMTP listener of the server that serves DIR" },
+  { "from",                     KIND_TEXT,    AT(from),                    FOR_SEND,            "sender@example.net", "ADDRESS",           "the reverse path; empty or <>: the null path" },
+  { "to",                       KIND_LIST,    AT(to),                      FOR_SEND,            NULL,               "ADDRESS",             "a recipient; may be given again" },
+  { "subject",                  KIND_TEXT,    AT(subject),                 FOR_SEND,            NULL,               "TEXT",                "of a message that is written here; otherwise: A test message" },
+  { "body",                     KIND_TEXT,    AT(text),                    FOR_SEND,            NULL,               "TEXT",                "its text; otherwise one line" },
+  { "tls",                      KIND_SWITCH,  AT(tls),                     FOR_SEND,            NULL,               NULL,                  "by STARTTLS, or not at all; whose certificate it is, is not checked" },
   { "hostname",                 KIND_TEXT,    AT(hostname),                FOR_SERVE,           NULL,               "NAME",                "in banner, EHLO and Received; otherwise this machine's, and SES's own in Received and with --compat ses" },
   { "account",                  KIND_ACCOUNT, AT(account),                 FOR_SERVE,           "111122223333",     "ID",                  "whose root the root credentials are" },
   { "account",                  KIND_ACCOUNT, AT(account),                 FOR_POLICY,          "111122223333",     "ID",                  "whose rule it is" },
@@ -132,7 +139,7 @@ enum { SETTINGS = sizeof settings / sizeof settings[0], SMTP_MAX = 64, CONFIG_FI
 
 struct reading { /* what was given, by setting; flags win over environment over file */
     struct arena *arena;
-    str values[SETTINGS]; /* KIND_SMTP: joined by commas */
+    str values[SETTINGS]; /* KIND_SMTP, KIND_LIST: joined by commas */
     str *operands;        /* words that belong to no flag */
     size_t operand_count;
     bool given[SETTINGS]; /* by a stronger source than the one being read */
@@ -258,6 +265,7 @@ static const struct fault *set(struct arena *a, const struct setting *s, str val
             return bad(a, s, value, arena_cstr(a, arena_strf(a, "one of: %s", s->words)));
         break;
     case KIND_TEXT:
+    case KIND_LIST:
         break;
     }
     *(str *)at = value;
@@ -287,7 +295,7 @@ static const struct fault *give(struct reading *r, const struct setting *s, str 
     size_t i = (size_t)(s - settings);
     if (r->given[i])
         return NULL;
-    bool joins = s->kind == KIND_SMTP && r->given_here[i];
+    bool joins = (s->kind == KIND_SMTP || s->kind == KIND_LIST) && r->given_here[i];
     r->values[i] =
         joins ? arena_strf(r->arena, STR_FMT "," STR_FMT, STR_ARG(r->values[i]), STR_ARG(value))
               : value;
@@ -297,9 +305,8 @@ static const struct fault *give(struct reading *r, const struct setting *s, str 
 
 static const struct fault *give_operand(struct reading *r, unsigned command, str word, size_t room)
 {
-    const size_t most = command & FOR_CHECK                                         ? room
-                        : command & (FOR_POLICY | FOR_DECRYPT | FOR_LOGS | FOR_LOG) ? 1
-                                                                                    : 0;
+    const unsigned one_operand = FOR_POLICY | FOR_DECRYPT | FOR_LOGS | FOR_LOG | FOR_SEND;
+    const size_t most = command & FOR_CHECK ? room : command & one_operand ? 1 : 0;
     if (r->operand_count >= most)
         return fault(r->arena, FAULT_SYNTAX, NULL,
                      "there is no place for \"" STR_FMT "\" here; flags begin with --",

@@ -35,7 +35,9 @@ struct config {
     bool follow;
     uint64_t limit;
     str kms_api, metadata, output; /* decrypt */
-    const str *operands; /* check: files; policy: at most one, the kind; decrypt: one object; logs: the function; log: which */
+    str server, from, to, subject, text; /* send */
+    bool tls;
+    const str *operands; /* check: files; policy: at most one, the kind; decrypt: one object; logs: the function; log: which; send: a file */
     size_t operand_count;
     str type, target, rule_arn; /* check */
     str kind, bucket, prefix, bucket_owner, bucket_key, role, key, topic, topic_key, function;
@@ -64,6 +66,7 @@ enum {
     FOR_DECRYPT = 32,
     FOR_LOGS = 64,
     FOR_LOG = 128,
+    FOR_SEND = 256,
 };
 
 /* Reads argv behind the command's name, the environment and the config file. Everything lives in

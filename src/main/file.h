@@ -8,5 +8,7 @@
  * mistake, FAULT_SYNTAX, and so is one of more than FILE_MAX_BYTES. */
 enum { FILE_MAX_BYTES = 4 * 1024 * 1024 };
 const struct fault *file_read(str path, struct arena *, str *ret_text);
+/* The same with a bound of the caller's. */
+const struct fault *file_read_up_to(str path, size_t max, struct arena *, str *ret_text);
 
 #endif

@@ -27,9 +27,9 @@ const struct command commands[] = {
     { "log",     FOR_LOG,   command_log,     "who was turned away of late, and why: refused" },
     { "logs",    FOR_LOGS,  command_logs,    "what a Lambda function printed lately: FUNCTION" },
     { "redrive", FOR_ASK,   command_redrive, "put a dead letter back into the queue: --message ID" },
+    { "send",    FOR_SEND,  command_send,    "send a test message: --to ADDRESS [FILE]; -: standard input" },
     { "version", 0,         command_version, "print the version" },
     { "help",    0,         command_help,    "print this, or with a command's name its settings" },
-    { "send",    0,         NULL,            "send a test message" },
 };
 /* clang-format on */
 const size_t command_count = sizeof commands / sizeof commands[0];
@@ -43,24 +43,15 @@ static const struct command *find(const char *name)
     return NULL;
 }
 
-/* "sesame NAME - HELP" for what is built, or for what is not. */
-static void print_commands(bool built)
+static void print_commands(void)
 {
-    for (size_t i = 0; i < command_count; i++) {
-        if ((commands[i].run != NULL) == built)
-            printf("  sesame %-8s  %s\n", commands[i].name, commands[i].help);
-    }
+    for (size_t i = 0; i < command_count; i++)
+        printf("  sesame %-8s  %s\n", commands[i].name, commands[i].help);
 }
 
 static int unknown(const char *name)
 {
     fprintf(stderr, "sesame: there is no command %s; try: sesame help\n", name);
-    return 2;
-}
-
-static int not_built(const struct command *command)
-{
-    fprintf(stderr, "sesame: the command %s is not built yet\n", command->name);
     return 2;
 }
 
@@ -71,14 +62,15 @@ static void print_tables(void)
     AUTO_BUF text = buf_new(1 << 20);
     buf_add(&text, STR("[commands]\n| command | |\n| --- | --- |\n"));
     for (size_t i = 0; i < command_count; i++)
-        buf_addf(&text, "| `sesame %s` | %s%s |\n", commands[i].name, commands[i].help,
-                 commands[i].run ? "" : " (not built yet)");
+        buf_addf(&text, "| `sesame %s` | %s |\n", commands[i].name, commands[i].help);
     buf_add(&text, STR("[serve]\n"));
     config_markdown(FOR_SERVE, &text);
     buf_add(&text, STR("[ask]\n"));
     config_markdown(FOR_ASK, &text);
     buf_add(&text, STR("[log]\n"));
     config_markdown(FOR_LOG, &text);
+    buf_add(&text, STR("[send]\n"));
+    config_markdown(FOR_SEND, &text);
     buf_add(&text, STR("[decrypt]\n"));
     config_markdown(FOR_DECRYPT, &text);
     buf_add(&text, STR("[operations]\n"));
@@ -107,15 +99,11 @@ static int command_help(int argc, char *const *argv)
         const struct command *command = find(argv[0]);
         if (!command)
             return unknown(argv[0]);
-        if (!command->run)
-            return not_built(command);
         print_settings(command);
         return 0;
     }
     puts("Sesame receives mail as Amazon SES does, on your own machine.\n");
-    print_commands(true);
-    puts("\nNot built yet:\n");
-    print_commands(false);
+    print_commands();
     puts("\nTry: sesame serve --demo");
     return 0;
 }
@@ -141,8 +129,6 @@ int main(int argc, char **argv)
     const struct command *command = find(name);
     if (!command)
         return unknown(name);
-    if (!command->run)
-        return not_built(command);
     if (argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
         print_settings(command);
         return 0;
