@@ -172,6 +172,11 @@ static void run_work(struct job *job)
     struct flight *f = (struct flight *)((char *)job - offsetof(struct flight, job));
 
     f->next = f->server->service->work(&f->x);
+    if (f->next == HTTP_LATER) {
+        if (!f->server->stopping && workers_add_later(f->server->workers, job, f->x.later_ms))
+            return; /* the connection stays suspended */
+        f->next = HTTP_CLOSE;
+    }
     assert(f->next != HTTP_WORK && "work is not followed by work");
     if (f->next == HTTP_ANSWER && f->x.answer.read && !str_eq(f->x.method, STR("HEAD"))) {
         /* The first piece at once: small objects need no second turn. */
@@ -206,6 +211,9 @@ static enum MHD_Result follow(struct flight *f, enum http_next next)
         }
         f->dropping = true; /* a client still sending might never read an answer given now */
         return MHD_YES;
+    case HTTP_LATER:
+        assert(!"only work is done later");
+        break;
     case HTTP_CLOSE:
         break;
     }

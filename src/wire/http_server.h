@@ -4,12 +4,13 @@
  * connection is suspended. The service is a struct of functions that say what comes next:
  *
  *     begin --READ--> chunk* --> end --WORK--> work --ANSWER--> (sent) --> over
- *        \--WORK--> work --READ--^    any of them may say ANSWER; over is always last
+ *        \--WORK--> work --READ--^ |    any of them may say ANSWER; over is always last
+ *                      ^---LATER---+
  *
  * An answer given before the body was read goes out at once where the client expects 100 Continue
  * (it has not sent the body); otherwise the body is read and dropped first, so that no reset
  * swallows the answer. Requests that could be read in two ways never reach the service
- * (wire/http_screen.h). A connection ends with the answer to a chunked body. */
+ * (wire/http_screen.h). At a stop, who says LATER once more is closed. A connection ends with the answer to a chunked body. */
 #ifndef SESAME_WIRE_HTTP_SERVER_H
 #define SESAME_WIRE_HTTP_SERVER_H
 
@@ -21,6 +22,7 @@ struct http_server;
 enum http_next {
     HTTP_READ,   /* go on with the body; from `end` it means nothing and is an error */
     HTTP_WORK,   /* call `work` on a worker thread; not from `chunk` */
+    HTTP_LATER,  /* from `work` alone: call it again after exchange->later_ms; meanwhile no thread waits */
     HTTP_ANSWER, /* exchange->answer is filled */
     HTTP_CLOSE,  /* nothing can be said: close the connection */
 };
@@ -48,6 +50,7 @@ struct http_exchange {            /* one request and its answer */
     str peer;        /* the address alone */
     bool peer_local; /* it is on loopback */
     struct http_answer answer;
+    int64_t later_ms;
     void *own; /* the service's */
 };
 

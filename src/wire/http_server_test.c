@@ -86,6 +86,10 @@ static enum http_next on_work(struct http_exchange *x)
     if (!own->ready) /* before the body */
         return str_starts(x->target, STR("/opened/no")) ? answer(x, 403, STR("not opened"))
                                                         : HTTP_READ;
+    if (str_starts(x->target, STR("/later")) && !own->seen->go) {
+        x->later_ms = 5;
+        return HTTP_LATER;
+    }
     while (str_starts(x->target, STR("/slow")) && !own->seen->go)
         usleep(1000);
     if (str_starts(x->target, STR("/same"))) {
@@ -513,6 +517,44 @@ static void slow_work_holds_up_nobody_else(void **state)
     close(quick);
 }
 
+/* Ten times as many as there are workers. */
+static void what_is_done_later_keeps_no_worker(void **state)
+{
+    struct fixture *f = *state;
+    int waiting[20], quick = dial(f);
+
+    for (int i = 0; i < 20; i++) {
+        waiting[i] = dial(f);
+        say(waiting[i], STR("GET /later HTTP/1.1\r\nHost: x\r\n\r\n"));
+    }
+    while (f->seen.worked < 60) /* each of them more than once */
+        usleep(1000);
+    say(quick, STR("GET /quick HTTP/1.1\r\nHost: x\r\n\r\n"));
+    assert_true(hear(quick, "worked 0"));
+    f->seen.go = true;
+    for (int i = 0; i < 20; i++) {
+        assert_true(hear(waiting[i], "worked 0"));
+        close(waiting[i]);
+    }
+    close(quick);
+}
+
+static void a_stop_ends_what_would_be_done_later(void **state)
+{
+    struct fixture *f = *state;
+    int fd = dial(f);
+    char octet;
+
+    say(fd, STR("GET /later HTTP/1.1\r\nHost: x\r\n\r\n"));
+    while (f->seen.worked == 0)
+        usleep(1000);
+    http_server_stop(f->server);
+    f->server = NULL;
+    assert_int_equal(read(fd, &octet, 1), 0);
+    assert_int_equal(f->seen.over, 1);
+    close(fd);
+}
+
 static void a_client_that_leaves_is_noticed(void **state)
 {
     struct fixture *f = *state;
@@ -603,6 +645,8 @@ int main(void)
         TEST(not_modified_has_the_length_of_what_was_not_sent),
         TEST(large_answers_come_in_pieces),
         TEST(slow_work_holds_up_nobody_else),
+        TEST(what_is_done_later_keeps_no_worker),
+        TEST(a_stop_ends_what_would_be_done_later),
         TEST(a_client_that_leaves_is_noticed),
         TEST(a_stop_waits_for_answers_under_way),
         cmocka_unit_test(who_only_drips_is_not_waited_for),
