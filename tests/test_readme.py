@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 
 from conftest import BINARY, ROOT, Receiving, Server
@@ -106,3 +107,14 @@ def test_every_room_says_what_it_is():
     for room in sorted((ROOT / "src").iterdir()):
         readme = room / "README.md"
         assert readme.exists() and readme.read_text().startswith("# " + room.name), room
+
+
+def test_the_pytest_example_works_when_copied(tmp_path):
+    page = (ROOT / "docs" / "testing.md").read_text()
+    (tmp_path / "test_example.py").write_text(re.search(r"^```python\n(.*?)^```$", page, re.M | re.S).group(1))
+    (tmp_path / "sesame").symlink_to(BINARY)
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "SESAME_", "PYTEST_"))}
+    clean["PATH"] = f"{tmp_path}:{clean['PATH']}"
+    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_example.py"], cwd=tmp_path,
+                          env=clean, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout + done.stderr

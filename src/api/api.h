@@ -57,9 +57,12 @@ struct own_page {
     str method, path, query; /* path below /_sesame/, decoded; the certificate's is whole */
     str body;
     bool local, root;
+    int64_t asked_ms; /* steady */
+    void **kept;      /* the page's own, from its last turn to its next; NULL at the first */
 };
 struct own_answer {
     int status;
+    int64_t later_ms; /* not 0: nothing yet, and the page is called again when they are over */
     str content_type;
     struct buf text;
 };

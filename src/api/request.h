@@ -27,6 +27,7 @@ struct api_request { /* in the exchange's arena */
     void *stream;
     bool stream_open;
     struct api_answer answer;
+    void *kept; /* by an own page, between its turns */
     const struct fault *fault; /* what was answered with; NULL: success */
     const char *code;          /* as the client saw it */
 };

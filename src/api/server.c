@@ -383,7 +383,9 @@ static enum http_next run_own_page(struct api_request *r)
                              .query = r->ask.raw_query,
                              .body = r->call.text,
                              .local = request_is_local(r->x),
-                             .root = r->who.root };
+                             .root = r->who.root,
+                             .asked_ms = r->started_ms,
+                             .kept = &r->kept };
     bool below = str_starts(r->ask.raw_path, STR("/_sesame/"));
     str path = str_from(r->ask.raw_path, below ? sizeof "/_sesame/" - 1 : 0);
 
@@ -392,6 +394,10 @@ static enum http_next run_own_page(struct api_request *r)
     own.text = r->answer.text;
     r->server->own_pages(r->server->own_context, &page, r->x->arena, &own);
     r->answer.text = own.text; /* the request frees it */
+    if (own.later_ms) {
+        r->x->later_ms = own.later_ms;
+        return HTTP_LATER;
+    }
     return answer_own_page(r, &own);
 }
 

@@ -506,6 +506,7 @@ const struct fault *server_open(const struct config *config, struct arena *a,
 
 bool server_close(struct server *s, int64_t deadline_ms)
 {
+    s->ending = true;
     if (s->spool) /* no step begins any more; those that run go on while open transactions end */
         s->spool->ops->stop(s->spool);
     if (s->smtp_server)

@@ -21,6 +21,8 @@
 #include "smtp/server.h"
 #include "store/objects.h"
 
+#include <stdatomic.h>
+
 struct server {
     const struct config *config;
     struct arena *arena;
@@ -59,6 +61,7 @@ struct server {
     bool verify_auto;
     bool demo_prepared;
     bool serving; /* the start succeeded */
+    atomic_bool ending; /* nobody waits for what is still to come */
 };
 
 /* Everything up to the listening sockets and beyond: when it returns, mail is received. On a fault

@@ -1,5 +1,6 @@
 /* main/pages.c - Sesame's own pages, below /_sesame/: health, metrics, messages, set-ups, rehearsals. */
 #include "main/assemble.h"
+#include "main/page.h"
 
 #include "base/json.h"
 #include "base/percent.h"
@@ -16,14 +17,13 @@
 #include "services/sns/sns.h"
 #include "services/sns/topic.h"
 
-enum { LIST_MAX = 1000, LIST_USUAL = 100, OUTGOING_ARENA = 256 << 20 };
+enum { OUTGOING_ARENA = 256 << 20 };
 
 struct page {
     const char *method;
     const char *path; /* a * stands for one segment */
     bool open;        /* to everybody, from anywhere */
-    const struct fault *(*answer)(struct server *, const struct own_page *, str segment,
-                                  struct arena *, struct own_answer *);
+    page_fn *answer;
 };
 
 static void say(struct own_answer *answer, int status, str says)
@@ -37,8 +37,7 @@ static void say(struct own_answer *answer, int status, str says)
     json_close(&w, '}');
 }
 
-/* "max=10&rule=a%2Fb": the value behind a name, decoded; STR_NONE when there is none. */
-static str parameter(str query, const char *wanted, struct arena *a)
+str page_parameter(str query, const char *wanted, struct arena *a)
 {
     for (str rest = query, pair; rest.len;) {
         str name, value, decoded;
@@ -118,47 +117,6 @@ static const struct fault *on_metrics(struct server *s, const struct own_page *p
 
 /* ---- messages ---- */
 
-static size_t wanted_count(str query, struct arena *a)
-{
-    uint64_t max;
-    if (!str_u64(parameter(query, "max", a), &max) || !max)
-        return LIST_USUAL;
-    return max < LIST_MAX ? (size_t)max : LIST_MAX;
-}
-
-/* Of the newest entries, those that are mail or those that are not. */
-static const struct fault *list_entries(struct server *s, const struct own_page *page, bool mail,
-                                        struct arena *a, struct buf *out)
-{
-    struct spool_record *records;
-    size_t count, listed = 0, wanted = wanted_count(page->query, a);
-    TRY(s->spool->ops->recent(s->spool, LIST_MAX, a, &records, &count));
-    buf_addf(out, "{\"%s\":[", mail ? "messages" : "errands");
-    for (size_t i = 0; i < count && listed < wanted; i++) {
-        if ((records[i].entry.kind == SPOOL_MAIL) != mail)
-            continue;
-        if (listed++)
-            buf_addc(out, ',');
-        TRY(timeline_write_brief(&records[i], a, out));
-    }
-    buf_add(out, STR("]}"));
-    return NULL;
-}
-
-static const struct fault *on_messages(struct server *s, const struct own_page *page, str segment,
-                                       struct arena *a, struct own_answer *answer)
-{
-    (void)segment;
-    return list_entries(s, page, true, a, &answer->text);
-}
-
-static const struct fault *on_errands(struct server *s, const struct own_page *page, str segment,
-                                      struct arena *a, struct own_answer *answer)
-{
-    (void)segment;
-    return list_entries(s, page, false, a, &answer->text);
-}
-
 static const struct fault *on_message(struct server *s, const struct own_page *page, str id,
                                       struct arena *a, struct own_answer *answer)
 {
@@ -189,12 +147,12 @@ static const struct fault *on_setups(struct server *s, const struct own_page *pa
 {
     (void)segment;
     uint64_t max = 0;
-    str_u64(parameter(page->query, "max", a), &max);
+    str_u64(page_parameter(page->query, "max", a), &max);
     const struct setup_question q = {
-        .account = parameter(page->query, "account", a),
-        .region = parameter(page->query, "region", a),
-        .rule_set = parameter(page->query, "ruleSet", a),
-        .rule = parameter(page->query, "rule", a),
+        .account = page_parameter(page->query, "account", a),
+        .region = page_parameter(page->query, "region", a),
+        .rule_set = page_parameter(page->query, "ruleSet", a),
+        .rule = page_parameter(page->query, "rule", a),
         .max = (size_t)max,
     };
     buf_add(&answer->text, STR("{\"setups\":"));
@@ -207,10 +165,10 @@ static const struct fault *on_refused(struct server *s, const struct own_page *p
                                       struct arena *a, struct own_answer *answer)
 {
     (void)segment;
-    const struct refused_asked asked = { .account = parameter(page->query, "account", a),
-                                         .address = parameter(page->query, "address", a),
-                                         .limit = parameter(page->query, "limit", a),
-                                         .after = parameter(page->query, "after", a) };
+    const struct refused_asked asked = { .account = page_parameter(page->query, "account", a),
+                                         .address = page_parameter(page->query, "address", a),
+                                         .limit = page_parameter(page->query, "limit", a),
+                                         .after = page_parameter(page->query, "after", a) };
     return refused_write(s->refusals, &asked, a, &answer->text);
 }
 
@@ -220,10 +178,10 @@ static const struct fault *on_outgoing(struct server *s, const struct own_page *
                                        struct arena *a, struct own_answer *answer)
 {
     (void)segment;
-    const struct outgoing_asked asked = { .account = parameter(page->query, "account", a),
-                                          .address = parameter(page->query, "address", a),
-                                          .limit = parameter(page->query, "limit", a),
-                                          .after = parameter(page->query, "after", a) };
+    const struct outgoing_asked asked = { .account = page_parameter(page->query, "account", a),
+                                          .address = page_parameter(page->query, "address", a),
+                                          .limit = page_parameter(page->query, "limit", a),
+                                          .after = page_parameter(page->query, "after", a) };
     return outgoing_write(s->spool, &asked, a, &answer->text);
 }
 
@@ -255,8 +213,8 @@ struct rule_asked {
 static const struct fault *find_rule(const struct config *c, const struct world *world, str query,
                                      struct arena *a, struct rule_asked *asked)
 {
-    const str set = parameter(query, "ruleSet", a), rule = parameter(query, "rule", a);
-    const str account = parameter(query, "account", a), region = parameter(query, "region", a);
+    const str set = page_parameter(query, "ruleSet", a), rule = page_parameter(query, "rule", a);
+    const str account = page_parameter(query, "account", a), region = page_parameter(query, "region", a);
     if (!set.len || !rule.len || (account.len && !account_id_ok(account)) ||
         (region.len && !region_name_ok(region)))
         return fault(a, FAULT_SYNTAX, NULL,
@@ -325,7 +283,7 @@ static const struct fault *write_policies(const struct config *c, const struct w
                                           const struct own_page *page, struct arena *a,
                                           struct buf *out)
 {
-    const str only = parameter(page->query, "kind", a);
+    const str only = page_parameter(page->query, "kind", a);
     enum grant_kind kind;
     if (only.len && !grant_kind_named(only, &kind))
         return fault(a, FAULT_SYNTAX, NULL, "there is no kind of policy named \"" STR_FMT "\"",
@@ -343,8 +301,8 @@ static const struct fault *write_policies(const struct config *c, const struct w
         .topic_encrypts_with = key_of_topic,
         .key_named = key_known,
         .context = &known,
-        .bucket_key = parameter(page->query, "bucketKey", a),
-        .topic_key = parameter(page->query, "topicKey", a),
+        .bucket_key = page_parameter(page->query, "bucketKey", a),
+        .topic_key = page_parameter(page->query, "topicKey", a),
         .only = only,
     };
     return grants_write(&q, a, out);
@@ -401,7 +359,7 @@ static const struct fault *on_function_logs(struct server *s, const struct own_p
                                             struct arena *a, struct own_answer *answer)
 {
     struct function_ref ref;
-    const str account = parameter(page->query, "account", a), region = parameter(page->query, "region", a);
+    const str account = page_parameter(page->query, "account", a), region = page_parameter(page->query, "region", a);
     if (!function_ref_parse(name, STR_NONE, account.len ? account : s->config->account,
                             region.len ? region : s->config->region, &ref) ||
         !account_id_ok(ref.account) || !region_name_ok(ref.region))
@@ -421,8 +379,8 @@ static const struct fault *on_function_logs(struct server *s, const struct own_p
 static const struct page pages[] = {
     { "GET",  "health",             true,  on_health   },
     { "GET",  "metrics",            false, on_metrics  },
-    { "GET",  "errands",            false, on_errands  },
-    { "GET",  "messages",           false, on_messages },
+    { "GET",  "errands",            false, page_errands },
+    { "GET",  "messages",           false, page_messages },
     { "GET",  "messages/*",         false, on_message  },
     { "POST", "messages/*/redrive", false, on_redrive  },
     { "GET",  "outgoing",           false, on_outgoing },

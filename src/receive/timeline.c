@@ -14,6 +14,17 @@ static const char *const state_names[] = { [SPOOL_QUEUED] = "queued",
                                            [SPOOL_DONE] = "delivered",
                                            [SPOOL_DEAD] = "dead" };
 
+bool timeline_state_named(str name, enum spool_state *ret_state)
+{
+    for (size_t i = 0; i < sizeof state_names / sizeof state_names[0]; i++) {
+        if (str_eq(name, str_of(state_names[i]))) {
+            *ret_state = (enum spool_state)i;
+            return true;
+        }
+    }
+    return false;
+}
+
 static void add_when(struct json_writer *w, const char *member, int64_t ms)
 {
     char text[WHEN_SIZE];

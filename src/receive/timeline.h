@@ -14,6 +14,9 @@
  * errand: {"errandId","kind","account","region","target","about","state","takenAt","attempts"}. */
 const struct fault *timeline_write(const struct spool_record *, struct arena *, struct buf *out);
 
+/* "queued", "retrying", "delivered", "dead". */
+bool timeline_state_named(str, enum spool_state *ret_state);
+
 /* Its "rules": a JSON array that tells of each rule whether it matched, and why; of a long set in a
  * few words where it did not. For the last note of a delivered message. */
 const struct fault *timeline_rules(const struct receipt_rule_set *, const struct envelope *,
