@@ -53,11 +53,12 @@ static bool is_address_or_localhost(str host)
 
 bool request_is_local(const struct http_exchange *x)
 {
-    static const str proxied[] = { STR_INIT("Forwarded"), STR_INIT("X-Forwarded-For"),
-                                   STR_INIT("X-Real-IP"), STR_INIT("Via") };
+    /* A browser says Origin with whatever a page lets it change, wherever that page is from. */
+    static const str foreign[] = { STR_INIT("Forwarded"), STR_INIT("X-Forwarded-For"),
+                                   STR_INIT("X-Real-IP"), STR_INIT("Via"), STR_INIT("Origin") };
 
-    for (size_t i = 0; i < sizeof proxied / sizeof proxied[0]; i++)
-        if (fields_find(x->headers, x->header_count, proxied[i]))
+    for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++)
+        if (fields_find(x->headers, x->header_count, foreign[i]))
             return false;
     return x->peer_local && is_address_or_localhost(http_header(x, STR("Host")));
 }

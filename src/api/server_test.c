@@ -580,6 +580,11 @@ static void own_pages_know_who_is_local_and_who_is_root(void **state)
                                         .header = "X-Forwarded-For",
                                         .value = "192.0.2.1" }),
                 200, "local=0");
+    assert_says(ask(f, (struct asked) { .method = "GET",
+                                        .target = "/_sesame/health",
+                                        .header = "Origin",
+                                        .value = "http://127.0.0.1:4566" }),
+                200, "local=0");
     assert_true(
         has(raw(f, "GET /_sesame/health HTTP/1.1\r\nHost: evil.test\r\nConnection: close\r\n\r\n",
                 NULL),
