@@ -42,6 +42,7 @@ struct api {
     const struct vault *vault; /* of access keys */
     struct pace *pace; /* of operations that are paced; NULL: any number of calls */
     struct spool *spool;
+    struct mishaps *mishaps;    /* that calls are made to meet; NULL: none */
     struct mailer_port *mailer; /* NULL: outgoing mail is off */
     str hostname;               /* of the SMTP endpoint; STR_NONE: SES's own of the region */
     str mail_domain;            /* right of the @ in what the API sends; STR_NONE: SES's own of the region */

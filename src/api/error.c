@@ -63,6 +63,11 @@ static const struct { const char *code; int status; } statuses[] = {
 /* Codes whose status differs with the service. */
 static const struct { str service; const char *code; int status; } own_statuses[] = {
     { STR_INIT("iam"), "LimitExceeded", 409 }, /* SES's is 400 */
+    { STR_INIT("kms"), "ThrottlingException", 400 },
+    { STR_INIT("kms"), "KMSInternalException", 500 },
+    { STR_INIT("lambda"), "ServiceException", 500 },
+    { STR_INIT("sns"), "Throttled", 429 },
+    { STR_INIT("sqs"), "RequestThrottled", 400 },
     { STR_INIT("s3"),  "ExpiredToken",  400 },
     { STR_INIT("kms"), "DryRunOperationException", 412 },
     { STR_INIT("ses"), "NotFoundException", 404 }, /* of v2; KMS's is 400 */

@@ -112,6 +112,7 @@ static const struct fault *identify(struct api_request *r)
     r->who.caller.source_ip = r->x->peer;
     r->who.caller.secure_transport = false; /* plain HTTP; a proxy's word for it is not asked for */
     r->call.call.caller = &r->who.caller;
+    r->call.call.mishaps = api->mishaps;
     r->call.call.region = claim->form == SIGV4_ANONYMOUS ? api->default_region : claim->region;
     r->call.account = r->who.caller.kind == CALLER_ANONYMOUS ? STR_NONE : r->who.caller.account;
     /* S3 lets its policies judge strangers; the others do not talk to them. */

@@ -8,6 +8,7 @@
 #include "main/keeper.h"
 #include "main/privileges.h"
 #include "receive/outgoing.h"
+#include "services/mishaps.h"
 #include "services/sns/sns.h"
 #include "services/sqs/remote.h"
 #include "services/sqs/sqs.h"
@@ -247,6 +248,8 @@ static const struct fault *open_mailer(struct server *s)
 
 static const struct fault *open_services(struct server *s)
 {
+    TRY(mishaps_open(s->arena, &s->ports.mishaps));
+    s->may_fail = s->config->allow_faults || all_on_loopback(s->config);
     TRY(s3_embedded_open(s->objects, s->state, s->worlds, &s->outside, s->arena, &s->s3));
     TRY(kms_embedded_open(s->state, s->worlds, &s->outside, &s->root_key, s->arena, &s->kms));
     s->ports.s3 = &s->s3->port;
@@ -396,6 +399,7 @@ static const struct fault *start_api(struct server *s)
     s->api.sqs = s->sqs;
     s->api.vault = &s->vault;
     s->api.spool = s->spool;
+    s->api.mishaps = s->ports.mishaps;
     s->api.mailer = s->ports.mailer;
     s->api.hostname = c->hostname;
     s->api.mail_domain = is_ses(c) ? STR_NONE : hostname_of(c, c->region, s->arena);
@@ -538,6 +542,7 @@ bool server_close(struct server *s, int64_t deadline_ms)
     if (s->state)
         s->state->ops->close(s->state);
     setup_close(s->setup);
+    mishaps_close(s->ports.mishaps);
     tls_server_free(s->tls);
     refusals_free(s->refusals);
     block_lists_close(s->block_lists);

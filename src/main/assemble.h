@@ -59,6 +59,7 @@ struct server {
     bool started_as_root;
     bool root_key_made; /* the root's credentials lie in DIR/root-credentials */
     bool verify_auto;
+    bool may_fail; /* on order: main/faults.c */
     bool demo_prepared;
     bool serving; /* the start succeeded */
     atomic_bool ending; /* nobody waits for what is still to come */

@@ -24,6 +24,7 @@ struct config {
     const struct smtp_bind *smtp;
     size_t smtp_count;
     bool demo, json;
+    bool allow_faults;
     str root_key; /* the file; STR_NONE: a credential, or DIR/keys/root */
     str root_access_key_id, root_secret_access_key; /* STR_NONE: kept in the data directory */
     str message;                                    /* explain, redrive */

@@ -11,6 +11,7 @@ typedef const struct fault *page_fn(struct server *, const struct own_page *, st
 /* "max=10&rule=a%2Fb": the value behind a name, decoded; STR_NONE when there is none. */
 str page_parameter(str query, const char *wanted, struct arena *);
 
-page_fn page_messages, page_errands; /* messages.c */
+page_fn page_messages, page_errands;                                               /* messages.c */
+page_fn page_faults, page_order_fault, page_cancel_fault, page_cancel_faults; /* faults.c */
 
 #endif

@@ -386,6 +386,10 @@ static const struct page pages[] = {
     { "GET",  "outgoing",           false, on_outgoing },
     { "GET",  "outgoing/*",         false, on_outgoing_text },
     { "GET",  "refused",            false, on_refused  },
+    { "GET",  "faults",             false, page_faults },
+    { "POST", "faults",             false, page_order_fault },
+    { "DELETE", "faults",           false, page_cancel_faults },
+    { "DELETE", "faults/*",         false, page_cancel_fault },
     { "GET",  "setups",             false, on_setups   },
     { "GET",  "policies",           false, on_policies },
     { "GET",  "explain",            false, on_explain  },
@@ -426,9 +430,10 @@ static int status_of(const struct fault *f)
         return 503;
     case FAULT_SYNTAX:
         return 400;
+    case FAULT_DENIED:
+        return 403;
     case FAULT_SEQUENCE:
     case FAULT_LIMIT:
-    case FAULT_DENIED:
     case FAULT_UNBUILT:
     case FAULT_DEFECT:
         return 500;

@@ -4,6 +4,7 @@
 #include "services/iam/managed.h"
 #include "services/iam/role.h"
 #include "services/iam/user.h"
+#include "services/mishaps.h"
 #include "services/sts/session.h"
 #include "services/world.h"
 
@@ -183,7 +184,7 @@ const struct fault *authorize(const struct call *call, const struct ask *ask)
     uint32_t codes[64];
     struct trace trace = { .codes = codes, .room = sizeof(codes) / sizeof(codes[0]) };
     if (policy_decide(&request, exhibits, count, &trace) == VERDICT_ALLOW)
-        return NULL;
+        return mishap_of_call(call, ask->action, ask->resource);
     struct decision decision = policy_explain(&request, exhibits, count, &trace, call->arena);
     struct caller *kept = ARENA_NEW(call->arena, struct caller); /* see add_key */
     if (!kept)

@@ -25,7 +25,8 @@ struct ask {
     str remedy_resource;
 };
 
-/* NULL: allowed. FAULT_DENIED carries the denial and the code "AccessDenied". */
+/* NULL: allowed. A call that is allowed may meet a failure on order (services/mishaps.h): then that is
+ * the answer, a FAULT_UNAVAILABLE. FAULT_DENIED carries the denial and the code "AccessDenied". */
 const struct fault *authorize(const struct call *, const struct ask *);
 
 #endif

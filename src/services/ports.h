@@ -16,6 +16,7 @@ struct exhibit;
 
 /* Told of each decision that a call leads to, allowed or not, as it is made. What it is shown lives
  * as long as the call's arena and world. */
+struct mishaps; /* services/mishaps.h */
 struct witness {
     void (*saw)(struct witness *, const struct request *, const struct exhibit *, size_t count);
 };
@@ -28,6 +29,7 @@ struct call {
     int64_t now_ms;
     struct arena *arena;
     struct witness *witness; /* NULL: nobody wants to know */
+    struct mishaps *mishaps; /* what calls are made to meet; NULL: nothing */
 };
 
 struct body { /* bytes on demand; mail may be large. Embedded as the first member of a real one. */
@@ -156,6 +158,7 @@ struct ports { /* grows a member with each service an action calls */
     struct sns_port *sns;
     struct sqs_port *sqs;
     struct lambda_port *lambda;
+    struct mishaps *mishaps; /* not of a rehearsal */
     struct mailer_port *mailer; /* NULL: outgoing mail is off */
 };
 

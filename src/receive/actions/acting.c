@@ -8,7 +8,8 @@ struct call acting_call(const struct acting *as, const struct caller *caller)
                            .region = as->region,
                            .now_ms = as->now_ms,
                            .arena = as->arena,
-                           .witness = as->witness };
+                           .witness = as->witness,
+                           .mishaps = as->ports->mishaps };
 }
 
 /* The trust policy is asked with the rule's source keys, which the session no longer carries. */

@@ -1,7 +1,9 @@
 /* services/lambda/invoke.c - Invoke: who may, which version, a process, its answer, its log. */
 #include "base/random_id.h"
+#include "base/when.h"
 #include "services/lambda/change.h"
 #include "services/lambda/run.h"
+#include "services/mishaps.h"
 
 #include <stdio.h>
 
@@ -104,9 +106,39 @@ static const struct fault *run_in(struct lambda_service *s, const struct call *c
     return keep_log(s, run, i, &answer, call->arena, &invoked->log_tail);
 }
 
+/* In the words that Lambda has for what a function did. */
+static const struct fault *make_end(const struct call *call, const struct run *run,
+                                    enum mishap_end end, struct invoked *invoked)
+{
+    char when[WHEN_SIZE];
+    const str now = when_iso_ms(when, call->now_ms);
+    const str payload =
+        end == MISHAP_TIMEOUT
+            ? arena_strf(call->arena,
+                         "{\"errorMessage\":\"" STR_FMT " " STR_FMT " Task timed out after "
+                         "%lld.00 seconds (injected by /_sesame/faults)\"}",
+                         STR_ARG(now), STR_ARG(run->request_id),
+                         (long long)run->version->timeout_s)
+            : arena_strf(call->arena,
+                         "{\"errorMessage\":\"RequestId: " STR_FMT " Error: Runtime exited with "
+                         "error: exit status 1 (injected by /_sesame/faults)\",\"errorType\":"
+                         "\"Runtime.ExitError\"}",
+                         STR_ARG(run->request_id));
+    *invoked = (struct invoked) { .status = 200,
+                                  .function_error = STR("Unhandled"),
+                                  .payload = payload,
+                                  .log_tail = STR(""),
+                                  .version = run->version->version };
+    return payload.ptr ? NULL : &fault_no_memory;
+}
+
 const struct fault *function_run(struct lambda_service *s, const struct call *call,
                                  const struct run *run, struct invoked *invoked)
 {
+    const enum mishap_end end =
+        mishap_of_function(s->ports->mishaps, call, run->function->arn.text);
+    if (end != MISHAP_NONE)
+        return make_end(call, run, end, invoked);
     const struct function_version *v = run->version;
     struct instance_event event = event_of(s, call, run);
     const struct pool_want want = {

@@ -248,7 +248,8 @@ static struct call call_of(const struct delivery *d, const struct caller *caller
                            .region =
                                arn_parse(target, &arn) ? arn.region : d->subscription->topic.region,
                            .now_ms = d->attempt->now_ms,
-                           .arena = d->attempt->arena };
+                           .arena = d->attempt->arena,
+                           .mishaps = d->sns->ports->mishaps };
 }
 
 /* Attributes travel beside a raw message, and inside any other. */
