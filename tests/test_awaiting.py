@@ -9,7 +9,7 @@ import urllib.request
 
 import pytest
 
-from conftest import Receiving, bucket_policy
+from conftest import Receiving, bucket_policy, data, eventually, message_id
 
 MAIL = b"Subject: s\r\n\r\nbody\r\n"
 
@@ -100,7 +100,27 @@ def test_a_stop_answers_who_still_waits(server, receiving):
         assert waiting.result(20) == [] and time.monotonic() - began < 8
 
 
-@pytest.mark.parametrize("query", ["wait=301", "wait=x", "since=yesterday", "state=lost", "state=queued,,dead"])
+def test_pages_reach_the_oldest(server, receiving):
+    old = server.send(MAIL, to="ann@example.com")
+    with server.smtp() as session:
+        others = [message_id(*send_on(session, "bob@example.com")) for _ in range(450)]
+    assert eventually(lambda: len(receiving.keys()) == 451)
+    assert [m["messageId"] for m in ask(server, to="ann@example.com")] == [old]
+    found, before = [], {}
+    while before is not None:
+        answer = server.get("/_sesame/messages?" + urllib.parse.urlencode({"max": 40, **before}))
+        found += [m["messageId"] for m in answer["messages"]]
+        before = {"before": answer["before"]} if "before" in answer else None
+    assert found == [*reversed(others), old]
+
+
+def send_on(session, to):
+    session.ehlo_or_helo_if_needed()
+    assert session.mail("a@sender.example")[0] == session.rcpt(to)[0] == 250
+    return data(session, MAIL)
+
+
+@pytest.mark.parametrize("query", ["wait=301", "wait=x", "since=yesterday", "state=lost", "state=queued,,dead", "before=x"])
 def test_a_wrong_question_is_one_sentence(shared_server, query):
     with pytest.raises(urllib.error.HTTPError) as caught:
         shared_server.get("/_sesame/messages?" + query)

@@ -11,10 +11,12 @@
 enum {
     LIST_MAX = 1000,
     LIST_USUAL = 100,
+    PAGE = 200,
+    LOOK_MOST = 20000, /* records for one answer */
     WAIT_MAX_S = 300,
     TICK_MS = 25,
     LOOK_ANYWAY_MS = 1000, /* numbers may move and come back */
-    LOOK_ARENA = 48 << 20, /* a thousand records with all that was said of them */
+    LOOK_ARENA = 48 << 20, /* a page of records with all that was said of them */
 };
 
 /* ---- what is asked for ---- */
@@ -22,6 +24,7 @@ enum {
 struct wanted {
     bool mail;
     str to, after;
+    uint64_t before; /* a record's serial; UINT64_MAX: begin with the newest */
     int64_t since_ms;
     unsigned states; /* a bit each; 0: any */
     size_t max;
@@ -59,15 +62,18 @@ static const struct fault *read_states(str text, struct arena *a, unsigned *ret_
 static const struct fault *read_wanted(str query, bool mail, struct arena *a, struct wanted *w)
 {
     uint64_t max, seconds = 0;
-    str wait = page_parameter(query, "wait", a);
+    str wait = page_parameter(query, "wait", a), before = page_parameter(query, "before", a);
     *w = (struct wanted) { .mail = mail,
                            .to = page_parameter(query, "to", a),
                            .after = page_parameter(query, "after", a),
+                           .before = UINT64_MAX,
                            .max = LIST_USUAL };
     TRY(read_since(page_parameter(query, "since", a), a, &w->since_ms));
     TRY(read_states(page_parameter(query, "state", a), a, &w->states));
     if (str_u64(page_parameter(query, "max", a), &max) && max)
         w->max = max < LIST_MAX ? (size_t)max : LIST_MAX;
+    if (before.len && !str_u64(before, &w->before))
+        return fault(a, FAULT_SYNTAX, NULL, "before is what the page before said");
     if (wait.len && (!str_u64(wait, &seconds) || seconds > WAIT_MAX_S))
         return fault(a, FAULT_SYNTAX, NULL, "wait is a number of seconds, at most %d", WAIT_MAX_S);
     w->wait_ms = (int64_t)seconds * 1000;
@@ -98,27 +104,56 @@ static const struct fault *fits(const struct wanted *w, const struct spool_recor
 
 /* ---- one look ---- */
 
-static const struct fault *list(struct spool *spool, const struct wanted *w, struct arena *a,
-                                struct buf *out, size_t *ret_listed)
+struct listing {
+    const struct wanted *wanted;
+    struct buf *out;
+    size_t listed;
+    uint64_t serial; /* of the last record that was looked at */
+    bool over;       /* what was asked for is there, or what was to come behind was met */
+};
+
+static const struct fault *list_page(struct listing *l, const struct spool_record *records,
+                                     size_t count, struct arena *a)
 {
-    struct spool_record *records;
-    size_t count;
-    TRY(spool->ops->recent(spool, LIST_MAX, a, &records, &count));
-    buf_clear(out);
-    buf_addf(out, "{\"%s\":[", w->mail ? "messages" : "errands");
-    *ret_listed = 0;
-    for (size_t i = 0; i < count && *ret_listed < w->max; i++) {
+    for (size_t i = 0; i < count && !l->over; i++) {
+        const struct spool_record *r = &records[i];
         bool fitting;
-        if (w->after.len && str_eq(records[i].entry.id, w->after))
+        l->over = l->wanted->after.len && str_eq(r->entry.id, l->wanted->after);
+        if (l->over)
             break;
-        TRY(fits(w, &records[i], a, &fitting));
+        l->serial = r->serial;
+        TRY(fits(l->wanted, r, a, &fitting));
         if (!fitting)
             continue;
-        if ((*ret_listed)++)
-            buf_addc(out, ',');
-        TRY(timeline_write_brief(&records[i], a, out));
+        if (l->listed++)
+            buf_addc(l->out, ',');
+        TRY(timeline_write_brief(r, a, l->out));
+        l->over = l->listed == l->wanted->max;
     }
-    buf_add(out, STR("]}"));
+    return NULL;
+}
+
+/* The newest first; who asks for the next page says where this one ended. */
+static const struct fault *list(struct spool *spool, const struct wanted *w, struct arena *scratch,
+                                struct buf *out, size_t *ret_listed)
+{
+    struct listing l = { .wanted = w, .out = out, .serial = w->before };
+    size_t count = PAGE;
+    buf_clear(out);
+    buf_addf(out, "{\"%s\":[", w->mail ? "messages" : "errands");
+    for (size_t looked = 0; !l.over && count == PAGE && looked < LOOK_MOST; looked += count) {
+        struct spool_record *records;
+        arena_reset(scratch);
+        TRY(l.serial == UINT64_MAX
+                ? spool->ops->recent(spool, PAGE, scratch, &records, &count)
+                : spool->ops->older(spool, l.serial, PAGE, scratch, &records, &count));
+        TRY(list_page(&l, records, count, scratch));
+    }
+    buf_addc(out, ']');
+    if (count == PAGE || l.over)
+        buf_addf(out, ",\"before\":\"%llu\"", (unsigned long long)l.serial);
+    buf_addc(out, '}');
+    *ret_listed = l.listed;
     return NULL;
 }
 
