@@ -447,7 +447,7 @@ def test_what_is_no_question_of_policy_is_said_too(stored):
     assert said["actions"][0]["decisions"] == []
 
 
-def test_every_action_of_a_rule_is_rehearsed_and_what_is_not_built_says_so(stored):
+def test_every_action_of_a_rule_is_rehearsed_and_what_fails_says_so(stored):
     topic = stored.server.client("sns").create_topic(Name="t")["TopicArn"]
     stored.policy("mail", bucket_policy("mail", rule_arn("main", "*"), Condition={
         "ArnLike": {"aws:SourceArn": rule_arn("main", "*")}, "StringEquals": {"aws:SourceAccount": ACCOUNT}}))
@@ -461,10 +461,10 @@ def test_every_action_of_a_rule_is_rehearsed_and_what_is_not_built_says_so(store
     said = rehearsed(stored.server, "main/many", denied=True)
     assert [(a["action"], a["outcome"]) for a in said["actions"]] == [
         ("AddHeader", "asks nobody"), ("SNS", "allowed"), ("S3", "allowed"), ("S3 notice", "allowed"),
-        ("WorkMail", "unbuilt"), ("Stop", "asks nobody")]
+        ("WorkMail", "failed"), ("Stop", "asks nobody")]
     assert said["enabled"] is False
     text = stored.server.explain("--rule", "main/many").stdout
-    assert "the rule is disabled" in text and "not built in this version" in text, text
+    assert "the rule is disabled" in text and "no mail store is mapped to the organization" in text, text
 
 
 def test_account_and_region_choose_the_rule_set(server):

@@ -115,7 +115,6 @@ def test_a_header_added_after_the_object_is_not_in_it(server, receiving):
 
 
 UNBUILT = {
-    "WorkMail": {"WorkmailAction": {"OrganizationArn": f"arn:aws:workmail:us-east-1:{ACCOUNT}:organization/m-1"}},
     "Connect": {"ConnectAction": {"InstanceARN": f"arn:aws:connect:us-east-1:{ACCOUNT}:instance/i",
                                   "IAMRoleARN": f"arn:aws:iam::{ACCOUNT}:role/r"}},
 }

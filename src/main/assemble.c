@@ -6,6 +6,7 @@
 #include "base/secret.h"
 #include "main/bindable.h"
 #include "main/keeper.h"
+#include "main/organizations.h"
 #include "main/privileges.h"
 #include "receive/outgoing.h"
 #include "services/mishaps.h"
@@ -269,6 +270,9 @@ static const struct fault *open_services(struct server *s)
     TRY(open_lambda(s));
     s->rehearsal_ports.lambda = &s->lambda->rehearsal.port;
     TRY(open_mailer(s));
+    TRY(organizations_open(s->config, hostname_of(s->config, s->config->region, s->arena), &s->outside,
+                           s->arena, &s->ports.workmail));
+    s->rehearsal_ports.workmail = s->ports.workmail; /* asked only whether it is there */
     TRY(setup_open(&s->ports, &s->rehearsal_ports, &s->outside, s->metrics, s->arena, &s->setup));
     /* Unless the operator gave a name, Received says SES's own, of the region the mail came in for:
      * own words stand by default only in the banner (ses-receiving spec 7.2, U20). */

@@ -14,6 +14,7 @@ enum kind {
     KIND_ADDRESS, /* host:port */
     KIND_SMTP,    /* [REGION=]host:port, several */
     KIND_LIST,    /* several, joined by commas */
+    KIND_WORKMAIL, /* ORGANIZATION=lmtp://... or =maildir:..., several */
     KIND_ACCOUNT,
     KIND_REGION,
     KIND_WORD, /* one of `words` */
@@ -101,6 +102,7 @@ static const struct setting settings[] = {
   { "sqs-access-key-id",        KIND_TEXT,    AT(sqs_access_key_id),       FOR_SERVE,           NULL,               "KEY",                 "credentials that sign what is sent to --sqs-endpoint",                   .no_flag = true },
   { "sqs-secret-access-key",    KIND_TEXT,    AT(sqs_secret_access_key),   FOR_SERVE,           NULL,               "SECRET",              "and their secret",                                                       .no_flag = true },
   { "demo",                     KIND_SWITCH,  AT(demo),                    FOR_SERVE,           NULL,               NULL,                  "on an empty data directory, prepare a domain, a bucket and a rule" },
+  { "workmail",                 KIND_WORKMAIL, AT(workmail),               FOR_SERVE,           NULL,               "ORGANIZATION=STORE",  "WorkMail actions of this organization (m-..., or its ARN) deliver to lmtp://HOST:PORT, or below maildir:PATH; may be given again" },
   { "allow-faults",             KIND_SWITCH,  AT(allow_faults),            FOR_SERVE,           NULL,               NULL,                  "let /_sesame/faults make calls fail; otherwise only while all listeners are on loopback" },
   { "user",                     KIND_TEXT,    AT(user),                    FOR_SERVE,           NULL,               "NAME",                "when started as root, become this user once bound" },
   { "log-level",                KIND_WORD,    AT(log_level),               FOR_SERVE,           "info",             "WORD",                "error, warning, info or debug",                                          .words = "error warning info debug" },
@@ -136,11 +138,11 @@ static const struct setting settings[] = {
   { "dead-days",                KIND_NUMBER,  AT(dead_days),               FOR_SERVE,           "14",               "DAYS",                "and for how long",                                                       1, 3650 },
 };
 /* clang-format on */
-enum { SETTINGS = sizeof settings / sizeof settings[0], SMTP_MAX = 64, CONFIG_FILE_MAX = 1 << 20 };
+enum { SETTINGS = sizeof settings / sizeof settings[0], SMTP_MAX = 64, WORKMAIL_MAX = 256, CONFIG_FILE_MAX = 1 << 20 };
 
 struct reading { /* what was given, by setting; flags win over environment over file */
     struct arena *arena;
-    str values[SETTINGS]; /* KIND_SMTP, KIND_LIST: joined by commas */
+    str values[SETTINGS]; /* those of several: joined by commas */
     str *operands;        /* words that belong to no flag */
     size_t operand_count;
     bool given[SETTINGS]; /* by a stronger source than the one being read */
@@ -228,6 +230,35 @@ static const struct fault *set_smtp(struct arena *a, const struct setting *s, st
     return NULL;
 }
 
+static bool read_workmail(str one, struct workmail_bind *bind)
+{
+    *bind = (struct workmail_bind) { .lmtp = STR_NONE };
+    if (!str_cut(one, '=', &bind->organization, &bind->target) || !bind->organization.len)
+        return false;
+    if (str_starts(bind->target, STR("lmtp://")))
+        bind->lmtp = str_from(bind->target, sizeof "lmtp://" - 1);
+    else if (str_starts(bind->target, STR("maildir:")))
+        bind->maildir = str_from(bind->target, sizeof "maildir:" - 1);
+    return bind->lmtp.ptr ? config_address_ok(bind->lmtp) : bind->maildir.len > 0;
+}
+
+static const struct fault *set_workmail(struct arena *a, const struct setting *s, str value,
+                                        struct config *c)
+{
+    struct workmail_bind *binds = ARENA_ARRAY(a, struct workmail_bind, WORKMAIL_MAX);
+    size_t count = 0;
+    if (!binds)
+        return &fault_no_memory;
+    for (str rest = value, one; rest.len;) {
+        str_cut(rest, ',', &one, &rest);
+        if (count == WORKMAIL_MAX || !read_workmail(str_trim(one), &binds[count++]))
+            return bad(a, s, one, "ORGANIZATION=lmtp://HOST:PORT or ORGANIZATION=maildir:PATH");
+    }
+    c->workmail = binds;
+    c->workmail_count = count;
+    return NULL;
+}
+
 static const struct fault *set(struct arena *a, const struct setting *s, str value,
                                struct config *c)
 {
@@ -236,6 +267,8 @@ static const struct fault *set(struct arena *a, const struct setting *s, str val
     switch (s->kind) {
     case KIND_SMTP:
         return set_smtp(a, s, value, c);
+    case KIND_WORKMAIL:
+        return set_workmail(a, s, value, c);
     case KIND_SWITCH:
         if (!is_word("true false yes no 1 0", value))
             return bad(a, s, value, "true or false");
@@ -296,7 +329,8 @@ static const struct fault *give(struct reading *r, const struct setting *s, str 
     size_t i = (size_t)(s - settings);
     if (r->given[i])
         return NULL;
-    bool joins = (s->kind == KIND_SMTP || s->kind == KIND_LIST) && r->given_here[i];
+    const bool several = s->kind == KIND_SMTP || s->kind == KIND_LIST || s->kind == KIND_WORKMAIL;
+    bool joins = several && r->given_here[i];
     r->values[i] =
         joins ? arena_strf(r->arena, STR_FMT "," STR_FMT, STR_ARG(r->values[i]), STR_ARG(value))
               : value;

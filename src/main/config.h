@@ -14,6 +14,13 @@ struct smtp_bind {
     str address; /* host:port */
 };
 
+struct workmail_bind {
+    str organization; /* m-0123..., or its whole ARN */
+    str target;       /* as written: lmtp://host:port or maildir:path */
+    str lmtp;         /* host:port; STR_NONE: a maildir */
+    str maildir;      /* the path; STR_NONE: LMTP */
+};
+
 struct config {
     str data, api, hostname, account, region, config_file, tls_cert, tls_key, user;
     str block_list; /* the file, or STR_NONE */
@@ -25,6 +32,8 @@ struct config {
     size_t smtp_count;
     bool demo, json;
     bool allow_faults;
+    const struct workmail_bind *workmail;
+    size_t workmail_count;
     str root_key; /* the file; STR_NONE: a credential, or DIR/keys/root */
     str root_access_key_id, root_secret_access_key; /* STR_NONE: kept in the data directory */
     str message;                                    /* explain, redrive */

@@ -62,6 +62,20 @@ enum flow lambda_disposition(str payload, struct arena *);
 /* actions/bounce.c: the sender is verified. */
 const struct fault *bounce_action_may(const struct acting *, const struct action *);
 
+/* actions/workmail.c: the organization is the rule's own account's and Region's, and a mail store is
+ * mapped to it: *ret_target. */
+const struct fault *workmail_action_may(const struct acting *, const struct action *,
+                                        str *ret_target);
+/* Delivers to each recipient that no earlier attempt served. *ret_said is written whatever is answered:
+ * FAULT_UNAVAILABLE while somebody is to be tried again, FAULT_SYNTAX when nobody is and one was refused. */
+struct workmail_said {
+    str says, taken, refused; /* as struct outcome has them */
+};
+const struct fault *workmail_action_deliver(const struct acting *, const struct action *,
+                                            const struct workmail_mail *,
+                                            const struct step_history *before,
+                                            struct workmail_said *ret_said);
+
 /* Can this version run it, with these ports? What it cannot, it neither delivers nor rehearses. */
 bool action_is_built(const struct ports *, const struct step *);
 /* What an action says whose kind is not built yet. Always a FAULT_UNBUILT. */

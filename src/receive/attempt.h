@@ -24,6 +24,7 @@ struct attempt {
 struct step_said {
     str says; /* of a step that is done; in t->work */
     enum flow flow;
+    str taken, refused; /* as in struct outcome, also of a step that is not done; in t->work */
 };
 const struct fault *step_run(struct attempt *, size_t index, int64_t now_ms,
                              struct step_said *ret_said);

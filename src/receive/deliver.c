@@ -46,6 +46,8 @@ static struct outcome *add_outcome(struct attempt *t, size_t index, int64_t bega
         .says = arena_str(t->arena, f ? fault_sentence(f, t->work) : said->says),
         .denial = denial ? arena_str(t->arena, denial_json(denial, t->work)) : STR_NONE,
         .flow = f ? FLOW_ON : said->flow,
+        .taken = arena_str(t->arena, said->taken),
+        .refused = arena_str(t->arena, said->refused),
     };
     tell_outcome(t, o);
     return o;

@@ -88,6 +88,8 @@ static const struct fault *read_event(const struct json *event, struct history *
                                 .says = json_str(event, "says"),
                                 .denial = json_str(event, "denial") };
         o->flow = flow_named(json_str(event, "flow"));
+        o->taken = json_str(event, "taken");
+        o->refused = json_str(event, "refused");
         if (!kind_read(json_str(event, "outcome"), &o->kind))
             return fault(a, FAULT_DEFECT, NULL, "a note has an outcome this program does not know");
     }
@@ -163,7 +165,8 @@ struct step_history history_of(const struct history *h, size_t step)
 static bool repeats(const struct outcome *o, const struct outcome *before)
 {
     return before && before->kind == o->kind && str_eq(before->says, o->says) &&
-           str_eq(before->denial, o->denial);
+           str_eq(before->denial, o->denial) && str_eq(before->taken, o->taken) &&
+           str_eq(before->refused, o->refused);
 }
 
 static void write_outcome(struct json_writer *w, const struct outcome *o, bool again)
@@ -183,6 +186,10 @@ static void write_outcome(struct json_writer *w, const struct outcome *o, bool a
             json_add_str(w, "denial", o->denial);
         if (o->flow != FLOW_ON)
             json_add_str(w, "flow", flow_name(o->flow));
+        if (o->taken.len)
+            json_add_str(w, "taken", o->taken);
+        if (o->refused.len)
+            json_add_str(w, "refused", o->refused);
     }
     json_close(w, '}');
 }

@@ -51,6 +51,26 @@ static void what_is_written_is_read_again(void **state)
     assert_null(history_of(&h, 2).last);
 }
 
+static void who_was_served_is_remembered(void **state)
+{
+    (void)state;
+    AUTO_ARENA *a = arena_new(1 << 20);
+    struct outcome one = denied(0, 5), two = denied(0, 6);
+    struct history h = { 0 }, after;
+    one.taken = STR("0 2");
+    two.taken = STR("0 1 2");
+    two.refused = STR("3");
+    str first = written(&h, &one, 1, a);
+    assert_null(history_read(first, a, &h));
+    assert_true(str_eq(history_of(&h, 0).last->taken, STR("0 2")));
+    assert_true(str_is_none(history_of(&h, 0).last->refused));
+    str notes = arena_strf(a, STR_FMT "\n" STR_FMT "\n", STR_ARG(first),
+                           STR_ARG(written(&h, &two, 1, a))); /* the same words, more recipients */
+    assert_null(history_read(notes, a, &after));
+    assert_true(str_eq(history_of(&after, 0).last->taken, STR("0 1 2")));
+    assert_true(str_eq(history_of(&after, 0).last->refused, STR("3")));
+}
+
 static void the_same_explanation_is_written_once_and_read_as_often_as_it_was_given(void **state)
 {
     (void)state;
@@ -151,6 +171,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read_again),
+        cmocka_unit_test(who_was_served_is_remembered),
         cmocka_unit_test(the_same_explanation_is_written_once_and_read_as_often_as_it_was_given),
         cmocka_unit_test(a_redrive_gives_another_turn_to_what_was_given_up_and_to_nothing_else),
         cmocka_unit_test(the_last_note_tells_how_the_rules_matched),

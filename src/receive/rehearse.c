@@ -63,6 +63,14 @@ static struct rehearsed rehearse_bounce(const struct acting *as, const struct ac
                    as->ports->mailer ? "" : ", kept and not sent: outgoing mail is off"));
 }
 
+static struct rehearsed rehearse_workmail(const struct acting *as, const struct action *action)
+{
+    str target;
+    const struct fault *f = workmail_action_may(as, action, &target);
+    return f ? failed(as, f)
+             : allowed(arena_strf(as->arena, "would deliver to " STR_FMT, STR_ARG(target)));
+}
+
 static struct rehearsed unbuilt(const struct acting *as, const struct step *step)
 {
     return (struct rehearsed) { "unbuilt",
@@ -88,6 +96,7 @@ static struct rehearsed ask_step(const struct acting *as, const struct step *ste
     case ACTION_BOUNCE:
         return rehearse_bounce(as, step->action);
     case ACTION_WORKMAIL:
+        return rehearse_workmail(as, step->action);
     case ACTION_CONNECT:
         break;
     }

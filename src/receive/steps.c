@@ -29,6 +29,8 @@ struct share step_share(const struct step *step, const struct ports *ports, stru
             .most = waits && ports->lambda ? ports->lambda->callers_most : 0,
         };
     }
+    if (action->kind == ACTION_WORKMAIL) /* somebody else's mail store */
+        return (struct share) { .target = action->workmail.organization_arn, .weight = SLOW };
     return (struct share) { .target = STR("") };
 }
 
@@ -268,6 +270,45 @@ static const struct fault *run_lambda(struct attempt *t, size_t index, int64_t n
     return NULL;
 }
 
+/* ---- WorkMail ---- */
+
+struct opening { /* the stored form of a step, each time anew */
+    const struct attempt *t;
+    size_t index;
+};
+
+static const struct fault *open_stored(void *context, struct body **ret_body)
+{
+    const struct opening *o = context;
+    return stored_form(o->t, o->index, ret_body);
+}
+
+static const struct fault *run_workmail(struct attempt *t, size_t index, int64_t now_ms,
+                                        struct step_said *said)
+{
+    const struct step *step = &t->plan.steps[index];
+    const struct acting as = acting_of(t, step, now_ms);
+    const struct step_history before = history_of(&t->history, index);
+    struct opening opening = { t, index };
+    const struct workmail_mail mail = {
+        .organization_arn = step->action->workmail.organization_arn,
+        .name = arena_strf(t->work, "%lld." STR_FMT ".%zu",
+                           (long long)t->head.envelope.received_ms / 1000,
+                           STR_ARG(t->lease->entry.id), index),
+        .reverse_path = t->head.envelope.mail_from.null ? STR("") : t->head.envelope.mail_from.text,
+        .recipients = step->recipients,
+        .recipient_count = step->recipient_count,
+        .open = open_stored,
+        .context = &opening,
+    };
+    struct workmail_said done = { 0 };
+    if (!mail.name.ptr)
+        return &fault_no_memory;
+    const struct fault *f = workmail_action_deliver(&as, step->action, &mail, &before, &done);
+    *said = (struct step_said) { .says = done.says, .taken = done.taken, .refused = done.refused };
+    return f;
+}
+
 const struct fault *step_run(struct attempt *t, size_t index, int64_t now_ms,
                              struct step_said *said)
 {
@@ -292,6 +333,7 @@ const struct fault *step_run(struct attempt *t, size_t index, int64_t now_ms,
     case ACTION_BOUNCE:
         return run_bounce(t, index, now_ms, said);
     case ACTION_WORKMAIL:
+        return run_workmail(t, index, now_ms, said);
     case ACTION_CONNECT:
         break;
     }

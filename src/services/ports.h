@@ -148,6 +148,28 @@ struct mailer_port {
     str (*target)(struct mailer_port *, str forward_path, struct arena *);
 };
 
+/* WorkMail: the mail store that the operator maps to an organization. Decides nothing: whose
+ * organization it is is asked before. */
+struct forward_path; /* mail/envelope.h */
+struct workmail_mail {
+    str organization_arn;
+    str name;   /* that this message has in every mailbox, the same at each attempt: letters, digits, dots */
+    bool again; /* it was tried before */
+    str reverse_path; /* without brackets; empty: the null path */
+    const struct forward_path *const *recipients;
+    size_t recipient_count;
+    /* The message from its beginning, each time it is called; lives as long as the arena. */
+    const struct fault *(*open)(void *context, struct body **ret_body);
+    void *context;
+};
+struct workmail_port {
+    /* "lmtp://127.0.0.1:24", "maildir:/srv/mail"; STR_NONE: no store is mapped to it. */
+    str (*target)(struct workmail_port *, str organization_arn);
+    /* each[i]: what became of it for recipients[i]. Waits for the store, but not for ever. */
+    void (*deliver)(struct workmail_port *, const struct workmail_mail *, struct arena *,
+                    struct sending *each);
+};
+
 /* Of each port there is a second one for rehearsals: it judges a call as the first does, with the
  * first one's own code, and does nothing (s3_service.rehearsal; assuming a role has no effect). A
  * service without one is NULL in a rehearsal's ports. */
@@ -158,6 +180,7 @@ struct ports { /* grows a member with each service an action calls */
     struct sns_port *sns;
     struct sqs_port *sqs;
     struct lambda_port *lambda;
+    struct workmail_port *workmail; /* NULL: no organization is mapped */
     struct mishaps *mishaps; /* not of a rehearsal */
     struct mailer_port *mailer; /* NULL: outgoing mail is off */
 };

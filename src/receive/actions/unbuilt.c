@@ -7,7 +7,7 @@ static const char *const sentences[] = {
     [ACTION_SNS] = "SNS actions are not built in this version",
     [ACTION_LAMBDA] = "Lambda actions are not built in this version",
     [ACTION_BOUNCE] = NULL,     /* always runs */
-    [ACTION_WORKMAIL] = "WorkMail actions are not built in this version",
+    [ACTION_WORKMAIL] = NULL,   /* always runs */
     [ACTION_CONNECT] = "Connect actions are not built in this version",
     [ACTION_STOP] = NULL,       /* always runs */
     [ACTION_ADD_HEADER] = NULL, /* always runs */
@@ -28,8 +28,8 @@ bool action_is_built(const struct ports *ports, const struct step *step)
     case ACTION_BOUNCE:
     case ACTION_ADD_HEADER:
     case ACTION_STOP:
-        return true;
     case ACTION_WORKMAIL:
+        return true;
     case ACTION_CONNECT:
         break;
     }
