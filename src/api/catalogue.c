@@ -27,6 +27,8 @@ static void write_route(const struct operation *row, struct buf *out)
         buf_addf(out, "`" STR_FMT " %s%s" STR_FMT "`", STR_ARG(route->method),
                  targets[route->target], route->sub_resource.len ? "?" : "",
                  STR_ARG(route->sub_resource));
+        if (route->header.len)
+            buf_addf(out, " with `" STR_FMT "`", STR_ARG(route->header));
         return;
     case DIALECT_REST_JSON:
         break;

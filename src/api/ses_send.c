@@ -26,32 +26,25 @@ const struct fault *ses_send(struct api *api, const struct api_call *call, struc
                                    : send_mail(&way, &call->call, send, ret_message_id);
 }
 
-/* What SendEmail takes is checked here as it was written: the message must be made of addresses. */
 const struct fault *ses_send_email(struct api *api, const struct api_call *call, struct send *send,
                                    const struct ses_email *email, str *ret_message_id)
 {
-    struct arena *arena = call->call.arena;
-    struct compose compose = email->compose;
-    size_t count = compose.to_count + compose.cc_count + email->bcc_count;
-    str *all = ARENA_ARRAY(arena, str, count + 1);
+    struct compose made = email->compose;
+    size_t count = made.to_count + made.cc_count + email->bcc_count;
+    str *all = ARENA_ARRAY(call->call.arena, str, count + 1);
     char token[TOKEN_LEN + 1];
     if (!all)
         return &fault_no_memory;
     for (size_t i = 0; i < count; i++)
-        all[i] = i < compose.to_count ? compose.to[i]
-                 : i < compose.to_count + compose.cc_count
-                     ? compose.cc[i - compose.to_count]
-                     : email->bcc[i - compose.to_count - compose.cc_count];
-    TRY(send_check_addresses(&call->call, &compose.from, 1));
-    TRY(send_check_addresses(&call->call, all, count));
-    TRY(send_check_addresses(&call->call, compose.reply_to, compose.reply_to_count));
-    compose.token = random_hex(api->outside->entropy, token, TOKEN_LEN);
-    AUTO_BUF text = buf_new(4 * send->size_max);
-    TRY(compose_write(&compose, arena, &text));
-    send->source = compose.from;
+        all[i] = i < made.to_count ? made.to[i]
+                 : i < made.to_count + made.cc_count
+                     ? made.cc[i - made.to_count]
+                     : email->bcc[i - made.to_count - made.cc_count];
+    made.token = random_hex(api->outside->entropy, token, TOKEN_LEN);
+    send->source = made.from;
     send->destinations = all;
     send->destination_count = count;
-    send->octets = buf_str(&text);
+    send->made = &made;
     return ses_send(api, call, send, ret_message_id);
 }
 

@@ -116,9 +116,30 @@ static const struct fault *send_raw(struct api *api, const struct api_call *call
     return ses_send(api, call, send, ret_id);
 }
 
+static const struct fault *read_simple(const struct api_call *call, const struct json *body,
+                                       const struct send *send, struct compose *c)
+{
+    const struct json *content = json_get(body, "Content"), *simple = json_get(content, "Simple"),
+                      *texts = json_get(simple, "Body");
+    if (json_get(content, "Template"))
+        return bad(call, "Sesame only receives mail, and forwards: templates are not built.");
+    if (json_kind(simple) != JSON_OBJECT || json_get(content, "Raw"))
+        return bad(call, "Content has either Raw or Simple.");
+    if (json_size(json_get(simple, "Attachments")))
+        return bad(call, "Sesame does not make attachments; send Content.Raw.");
+    if (!send->source.len)
+        return bad(call, "FromEmailAddress is missing.");
+    TRY(read_content(call, simple, "Subject", &c->subject));
+    TRY(read_content(call, texts, "Text", &c->text));
+    TRY(read_content(call, texts, "Html", &c->html));
+    TRY(read_fields(call, simple, &c->fields, &c->field_count));
+    return read_list(call, body, "ReplyToAddresses", &c->reply_to, &c->reply_to_count);
+}
+
+/* What is no raw content is asked for as SendEmail, whatever else it is. */
 static const struct fault *send_simple(struct api *api, const struct api_call *call,
-                                       const struct json *body, const struct json *simple,
-                                       const struct destination *d, struct send *send, str *ret_id)
+                                       const struct json *body, const struct destination *d,
+                                       struct send *send, str *ret_id)
 {
     struct ses_email email = { .compose = { .from = send->source,
                                             .to = d->to,
@@ -127,17 +148,9 @@ static const struct fault *send_simple(struct api *api, const struct api_call *c
                                             .cc_count = d->cc_count },
                                .bcc = d->bcc,
                                .bcc_count = d->bcc_count };
-    struct compose *c = &email.compose;
-    const struct json *text = json_get(simple, "Body");
-    if (json_size(json_get(simple, "Attachments")))
-        return bad(call, "Sesame does not make attachments; send Content.Raw.");
-    if (!send->source.len)
-        return bad(call, "FromEmailAddress is missing.");
-    TRY(read_content(call, simple, "Subject", &c->subject));
-    TRY(read_content(call, text, "Text", &c->text));
-    TRY(read_content(call, text, "Html", &c->html));
-    TRY(read_fields(call, simple, &c->fields, &c->field_count));
-    TRY(read_list(call, body, "ReplyToAddresses", &c->reply_to, &c->reply_to_count));
+    const struct fault *why = read_simple(call, body, send, &email.compose);
+    if (!send->refused)
+        send->refused = why;
     send->action = STR("ses:SendEmail");
     return ses_send_email(api, call, send, &email, ret_id);
 }
@@ -158,7 +171,7 @@ static const struct fault *refuse_unbuilt(const struct api_call *call, const str
 static const struct fault *send_email(struct api *api, const struct api_call *call,
                                       struct arena *work, str *ret_id)
 {
-    const struct json *body, *content, *raw, *simple;
+    const struct json *body, *content, *raw;
     struct destination d = { .to_count = 0 };
     str arns[2];
     struct send send = { .api_version = STR("2"),
@@ -166,23 +179,18 @@ static const struct fault *send_email(struct api *api, const struct api_call *ca
                          .identity_arn_count = 2,
                          .size_max = SEND_V2_MAX };
     TRY(ses_v2_body(call, work, &body));
-    TRY(refuse_unbuilt(call, body));
     TRY(read_text(call, body, "FromEmailAddress", &send.source));
     TRY(read_text(call, body, "FeedbackForwardingEmailAddress", &send.return_path));
     TRY(read_text(call, body, "ConfigurationSetName", &send.configuration_set));
     TRY(read_text(call, body, "FromEmailAddressIdentityArn", &arns[0]));
     TRY(read_text(call, body, "FeedbackForwardingEmailAddressIdentityArn", &arns[1]));
     TRY(read_destination(call, body, &d));
+    send.refused = refuse_unbuilt(call, body);
     content = json_get(body, "Content");
     raw = json_get(content, "Raw");
-    simple = json_get(content, "Simple");
-    if (json_kind(raw) == JSON_OBJECT && !simple)
+    if (json_kind(raw) == JSON_OBJECT && json_size(content) == 1)
         return send_raw(api, call, raw, &d, &send, ret_id);
-    if (json_kind(simple) == JSON_OBJECT && !raw)
-        return send_simple(api, call, body, simple, &d, &send, ret_id);
-    if (json_get(content, "Template"))
-        return bad(call, "Sesame only receives mail, and forwards: templates are not built.");
-    return bad(call, "Content has either Raw or Simple.");
+    return send_simple(api, call, body, &d, &send, ret_id);
 }
 
 const struct fault *run_sesv2_SendEmail(struct api *api, const struct api_call *call,

@@ -13,13 +13,15 @@ enum { NAMES_MAX = 64, SENDERS_MAX = 16, ENDS_MORE = 4096 };
 struct letter {
     const struct send *send;
     const struct call *call;
-    struct outbound message;
-    struct listed source; /* address STR_NONE: none was given */
+    struct outbound message;   /* a made one is read when it is made */
+    struct listed source;      /* address STR_NONE: none was given */
+    const struct listed *from; /* From's first, or the source */
     str reverse_path;
     str senders[SENDERS_MAX]; /* each address it is from, once: From's first */
     size_t sender_count;
     const str *recipients;
     size_t recipient_count;
+    const char *wrong; /* the first thing that is not well said: told to those who may send */
 };
 
 static const struct fault *bad(const struct call *call, const char *says)
@@ -27,34 +29,63 @@ static const struct fault *bad(const struct call *call, const char *says)
     return fault_coded(call->arena, FAULT_SYNTAX, "InvalidParameterValue", "%s", says);
 }
 
-/* ---- addresses ---- */
+/* ---- who, and to whom ---- */
 
-/* One address out of a text; no address in it is an address that is empty. */
-static const struct fault *read_one(const struct call *call, str written, struct listed *ret)
+static void is_wrong(struct letter *l, const char *why)
 {
+    if (!l->wrong)
+        l->wrong = why;
+}
+
+/* One address out of a text; of what is none, the text. */
+static const struct fault *read_one(struct letter *l, str written, struct listed *ret)
+{
+    struct arena *arena = l->call->arena;
     unsigned words = NAMES_MAX;
     struct listed *listed;
     size_t count;
     for (size_t i = 0; i < written.len; i++) /* what would fold a field, or begin one */
         if ((unsigned char)written.ptr[i] < 0x20 || written.ptr[i] == 0x7f)
-            return bad(call, "Illegal address");
-    TRY(addresses_read(written, &words, call->arena, &listed, &count));
+            is_wrong(l, "Illegal address");
+    TRY(addresses_read(written, &words, arena, &listed, &count));
     *ret = count ? listed[0] : (struct listed) { .address = STR("") };
-    const char *why = count > 1 ? "Illegal address" : address_unsendable(ret->address, call->arena);
-    return why ? bad(call, why) : NULL;
+    is_wrong(l, count > 1 ? "Illegal address" : address_unsendable(ret->address, arena));
+    return NULL;
 }
 
-const struct fault *send_check_addresses(const struct call *call, const str *written, size_t count)
+static void add_sender(struct letter *l, str address)
 {
-    struct listed one;
-    for (size_t i = 0; i < count; i++)
-        TRY(read_one(call, written[i], &one));
+    is_wrong(l, address_unsendable(address, l->call->arena));
+    for (size_t i = 0; i < l->sender_count; i++)
+        if (str_eq(l->senders[i], address))
+            return;
+    if (l->sender_count == SENDERS_MAX)
+        is_wrong(l, "The message is from more addresses than are taken.");
+    else
+        l->senders[l->sender_count++] = address;
+}
+
+static const struct fault *read_senders(struct letter *l)
+{
+    const struct outbound *m = &l->message;
+    if (l->send->source.len)
+        TRY(read_one(l, l->send->source, &l->source));
+    if (!m->from_count && !l->source.address.len)
+        is_wrong(l, "Missing required header 'From'.");
+    for (size_t i = 0; i < m->from_count; i++)
+        add_sender(l, m->from[i].address);
+    if (l->source.address.len || !l->sender_count)
+        add_sender(l, l->source.address);
+    if (m->sender.len)
+        add_sender(l, m->sender);
+    l->from = m->from_count ? &m->from[0] : &l->source;
     return NULL;
 }
 
 /* Twice named is sent to once. */
 static void add_recipient(struct letter *l, str *to, str address)
 {
+    is_wrong(l, address_unsendable(address, l->call->arena));
     for (size_t i = 0; i < l->recipient_count; i++)
         if (str_eq_nocase(to[i], address))
             return;
@@ -64,57 +95,28 @@ static void add_recipient(struct letter *l, str *to, str address)
 static const struct fault *read_recipients(struct letter *l)
 {
     const struct send *s = l->send;
-    const struct call *call = l->call;
     size_t count = s->destination_count ? s->destination_count : l->message.to_count;
     if (!count)
-        return bad(call, "At least one destination address is required.");
+        is_wrong(l, "At least one destination address is required.");
     if (count > SEND_RECIPIENTS_MAX)
-        return bad(call, "Recipient count exceeds 50.");
-    str *to = ARENA_ARRAY(call->arena, str, count);
+        is_wrong(l, "Recipient count exceeds 50.");
+    count = count > SEND_RECIPIENTS_MAX ? SEND_RECIPIENTS_MAX : count;
+    str *to = ARENA_ARRAY(l->call->arena, str, count + 1);
     if (!to)
         return &fault_no_memory;
     for (size_t i = 0; i < count; i++) {
         struct listed one = { .address = STR("") };
         if (s->destination_count)
-            TRY(read_one(call, s->destinations[i], &one));
+            TRY(read_one(l, s->destinations[i], &one));
         else
             one = l->message.to[i];
-        const char *why = address_unsendable(one.address, call->arena);
-        if (why)
-            return bad(call, why);
         add_recipient(l, to, one.address);
     }
+    for (size_t i = 0; s->made && i < s->made->reply_to_count; i++) {
+        struct listed one;
+        TRY(read_one(l, s->made->reply_to[i], &one));
+    }
     l->recipients = to;
-    return NULL;
-}
-
-static const struct fault *add_sender(struct letter *l, str address)
-{
-    const char *why = address_unsendable(address, l->call->arena);
-    if (why)
-        return bad(l->call, why);
-    for (size_t i = 0; i < l->sender_count; i++)
-        if (str_eq(l->senders[i], address))
-            return NULL;
-    if (l->sender_count == SENDERS_MAX)
-        return bad(l->call, "The message is from more addresses than are taken.");
-    l->senders[l->sender_count++] = address;
-    return NULL;
-}
-
-static const struct fault *read_senders(struct letter *l)
-{
-    const struct outbound *m = &l->message;
-    if (l->send->source.len)
-        TRY(read_one(l->call, l->send->source, &l->source));
-    if (!m->from_count && !l->source.address.len)
-        return bad(l->call, "Missing required header 'From'.");
-    for (size_t i = 0; i < m->from_count; i++)
-        TRY(add_sender(l, m->from[i].address));
-    if (l->source.address.len)
-        TRY(add_sender(l, l->source.address));
-    if (m->sender.len)
-        TRY(add_sender(l, m->sender));
     return NULL;
 }
 
@@ -123,16 +125,16 @@ static const struct fault *read_reverse_path(struct letter *l)
 {
     struct listed one = { .address = STR_NONE };
     if (l->send->return_path.len) {
-        TRY(read_one(l->call, l->send->return_path, &one));
+        TRY(read_one(l, l->send->return_path, &one));
         l->reverse_path = one.address;
     } else if (l->send->source_bounces && l->source.address.len)
         l->reverse_path = l->source.address;
-    else if (l->message.return_path.len)
+    else if (l->message.return_path.ptr)
         l->reverse_path = l->message.return_path;
     else
         l->reverse_path = l->source.address.len ? l->source.address : l->senders[0];
-    const char *why = address_unsendable(l->reverse_path, l->call->arena);
-    return why ? bad(l->call, why) : NULL;
+    is_wrong(l, address_unsendable(l->reverse_path, l->call->arena));
+    return NULL;
 }
 
 /* ---- may he ---- */
@@ -149,7 +151,7 @@ static const struct fault *may(const struct letter *l, str address)
     const struct call *call = l->call;
     const struct identity *identity =
         identity_of_address(call->world, call->region, address, call->caller->account);
-    const struct listed *from = l->message.from_count ? &l->message.from[0] : &l->source;
+    const struct listed *from = l->from;
     const struct context_key context[] = {
         one_key("ses:ApiVersion", &l->send->api_version),
         one_key("ses:FromAddress", &from->address),
@@ -245,10 +247,31 @@ static const struct fault *refuse_unbuilt(const struct letter *l)
 
 /* ---- sent ---- */
 
+/* The octets as they are sent on, and what their header section says. */
+static const struct fault *read_octets(struct letter *l, str octets, struct buf *lines)
+{
+    const struct send *s = l->send;
+    if (octets.len > s->size_max)
+        return fault_coded(l->call->arena, FAULT_SYNTAX, "InvalidParameterValue",
+                           "Message length is more than %zu bytes long: '%zu'.", s->size_max,
+                           octets.len);
+    *lines = buf_new(2 * octets.len + ENDS_MORE);
+    outbound_lines(octets, lines);
+    return lines->failed ? &fault_no_memory
+                         : outbound_read(buf_str(lines), l->call->arena, &l->message);
+}
+
+static const struct fault *make(struct letter *l, struct buf *lines)
+{
+    AUTO_BUF text = buf_new(4 * l->send->size_max);
+    TRY(compose_write(l->send->made, l->call->arena, &text));
+    return read_octets(l, buf_str(&text), lines);
+}
+
 static const struct fault *leave(const struct outgoing_way *way, const struct letter *l, str id)
 {
     const struct call *call = l->call;
-    AUTO_BUF text = buf_new(2 * l->send->octets.len + MESSAGE_HEAD_MAX);
+    AUTO_BUF text = buf_new(l->message.text.len + MESSAGE_HEAD_MAX);
     const struct outbound_marks marks = {
         .from = l->source.address.len ? listed_text(&l->source, call->arena) : STR_NONE,
         .message_id =
@@ -276,23 +299,22 @@ const struct fault *send_mail(const struct outgoing_way *way, const struct call 
                               const struct send *send, str *ret_message_id)
 {
     struct letter l = { .send = send, .call = call };
-    AUTO_BUF lines = buf_new(2 * send->octets.len + ENDS_MORE);
+    AUTO_BUF lines = buf_new(0);
     char uuid[REQUEST_ID_LEN + 1];
-    if (send->octets.len > send->size_max)
-        return fault_coded(call->arena, FAULT_SYNTAX, "InvalidParameterValue",
-                           "Message length is more than %zu bytes long: '%zu'.", send->size_max,
-                           send->octets.len);
-    outbound_lines(send->octets, &lines);
-    if (lines.failed)
-        return &fault_no_memory;
-    TRY(outbound_read(buf_str(&lines), call->arena, &l.message));
+    if (!send->made)
+        TRY(read_octets(&l, send->octets, &lines));
     TRY(read_senders(&l));
     TRY(read_recipients(&l));
     TRY(read_reverse_path(&l));
     for (size_t i = 0; i < l.sender_count; i++)
         TRY(may(&l, l.senders[i]));
+    TRY(send->refused);
+    if (l.wrong)
+        return bad(call, l.wrong);
     TRY(refuse_unbuilt(&l));
     TRY(check_verified(&l));
+    if (send->made)
+        TRY(make(&l, &lines));
     str id = sending_id(call->now_ms, random_request_id(way->entropy, uuid), call->arena);
     if (str_is_none(id))
         return &fault_no_memory;
