@@ -165,7 +165,7 @@ def test_what_is_wrong_is_said_with_its_place(what, tmp_path):
 
 
 @pytest.mark.parametrize("arguments, says", [
-    ((), "One of --message ID, --rule SET/RULE, --request FILE"),
+    ((), "One of --message ID, --rule SET/RULE, --setup [SET/RULE], --request FILE"),
     (("--request", "/nowhere/at-all"), "/nowhere/at-all cannot be read: No such file or directory"),
     (("--policies", "x"), "One of"),
     (("--request", "x", "--rule", "a/b"), "One of"),

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from conftest import (ACCOUNT, KEY, REGION, SECRET, bucket_policy, refused, role_policy, rule_arn, s3_action, trust_policy)
+from conftest import (ACCOUNT, KEY, REGION, SECRET, bucket_policy, eventually, refused, role_policy, rule_arn, s3_action, trust_policy)
 from seed_worlds import Confirming
 from test_encrypted_mail import key, ses_statement
 from test_explain import rehearsed
@@ -162,7 +162,8 @@ def test_the_add_permission_of_the_page_as_the_command_line_sends_it(server, rec
     receiving.rule("store", action)
     message = server.send(MAIL)
     server.settled(message, ["delivered"])
-    assert message in (server.data / "functions" / "logs" / f"{ACCOUNT}.{REGION}.f.0").read_text()
+    log = server.data / "functions" / "logs" / f"{ACCOUNT}.{REGION}.f.0"  # written some milliseconds later
+    assert eventually(lambda: message in log.read_text())
     functions.aws.remove_permission(FunctionName="f", StatementId="GiveSESPermissionToInvokeFunction")
     denial = denied_as_rehearsed(server)
     assert (denial["action"], denial["resource"]) == ("lambda:InvokeFunction", function["FunctionArn"])
