@@ -426,7 +426,7 @@ class World:
         """Asserts what the mail did."""
         if self.function:
             log = self.server.data / "functions" / "logs" / f"{self.function_owner}.{self.region}.{self.function_name()}.0"
-            assert f"told of {self.message}" in log.read_text()
+            assert eventually(lambda: f"told of {self.message}" in log.read_text()), log.read_text()  # written some ms later
             return
         if self.topic:
             assert self.subscriber.told_of(self.topic, self.message)
