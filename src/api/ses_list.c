@@ -107,13 +107,29 @@ static const struct fault *check_gaps(const struct api_call *call, uint64_t *num
     return NULL;
 }
 
+/* Structures stand in the order of their tokens, short ones first: behind member.2, member.01 is
+ * the second one, and the first place is empty. */
+static bool in_order(const size_t *token_lengths, size_t count)
+{
+    size_t longest = 0;
+    for (size_t n = 1; n <= count; n++) {
+        if (token_lengths[n] == 0)
+            continue;
+        if (token_lengths[n] < longest)
+            return false;
+        longest = token_lengths[n];
+    }
+    return true;
+}
+
 const struct fault *ses_list_find(const struct api_call *call, str list, enum ses_list_kind kind,
                                   struct ses_list *ret_list)
 {
     struct ses_list found = { 0 };
     size_t count = 0;
     uint64_t *numbers = ARENA_ARRAY(call->call.arena, uint64_t, call->param_count + 1);
-    if (!numbers)
+    size_t *lengths = ARENA_ARRAY(call->call.arena, size_t, call->param_count + 1);
+    if (!numbers || !lengths)
         return &fault_no_memory;
     for (size_t i = 0; i < call->param_count; i++) {
         uint64_t n;
@@ -127,14 +143,19 @@ const struct fault *ses_list_find(const struct api_call *call, str list, enum se
             found.unplaced = true;
         else if (kind == LIST_OF_STRUCTURES && (!str_u64(token, &n) || n > call->param_count))
             found.sparse = true;
-        else if (str_u64(token, &n))
+        else if (str_u64(token, &n)) {
             numbers[count++] = n;
+            if (kind == LIST_OF_STRUCTURES && token.len > lengths[n])
+                lengths[n] = token.len;
+        }
     }
     if (kind == LIST_OF_TEXTS)
         TRY(check_gaps(call, numbers, count));
     for (size_t i = 0; i < count; i++)
         if (numbers[i] > found.count)
             found.count = (size_t)numbers[i];
+    if (kind == LIST_OF_STRUCTURES && !in_order(lengths, found.count))
+        found.sparse = true;
     *ret_list = found;
     return NULL;
 }

@@ -13,7 +13,7 @@ enum ses_list_kind { LIST_OF_TEXTS, LIST_OF_STRUCTURES };
 
 struct ses_list {
     size_t count;  /* the highest number */
-    bool sparse;   /* structures alone: numbers so high that most must be missing */
+    bool sparse;   /* structures alone: some place is empty, by numbers too high or in two spellings */
     bool unplaced; /* a name or value under the list that is no member's */
 };
 

@@ -241,6 +241,10 @@ static const struct shape_case shapes[] = {
     { run_ses_CreateReceiptRule,
       ACTION("StopAction.Scope=RuleSet") "&Rule.Actions.member.1.S3Action.BucketName=b",
       ONE_ERROR ONE_ACTION("rule.actions.1.member") },
+    { run_ses_CreateReceiptRule,
+      "RuleSetName=main&Rule.Name=r&Rule.Actions.member.01.StopAction.Scope=RuleSet"
+      "&Rule.Actions.member.2.StopAction.Scope=RuleSet",
+      ONE_ERROR ONE_ACTION("rule.actions") },
     { run_ses_CreateReceiptRule, ACTION("PrintAction.Printer=p"),
       ONE_ERROR ONE_ACTION("rule.actions.1.member") },
     { run_ses_CreateReceiptRule, "RuleSetName=main&Rule.Name=r&Rule.Recipients.member.2=a",
