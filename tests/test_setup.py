@@ -97,6 +97,7 @@ def test_each_target_that_denies_is_told_shortly_to_the_caller_and_at_length_to_
         blamed = last["decisions"][-1]["blame"]
         assert blamed["key"].lower() == "aws:sourcearn" and blamed["got"] == receiving.arn("wrong"), (name, blamed)
         # the policy, the statement, the condition, and the remedy
+        assert not story["says"].startswith(answer), "the short answer is said once"
         assert asked.lower() in story["says"].lower() and receiving.arn("right") in story["says"], (name, story["says"])
         assert story["denial"]["key"].lower() == "aws:sourcearn" and story["denial"]["remedy"], name
         assert answer in text and "refused" in text and receiving.arn("right") in text and receiving.arn("wrong") in text, (name, text)
@@ -141,6 +142,16 @@ def test_what_is_no_denial_has_its_reason_as_well(server, receiving, world):
         assert story["outcome"] == "refused" and reason in story["says"], (answer, story)
         assert answer in text and reason in text, text
         assert reason in logged(server, "setup-failed", answered=answer)["says"]
+
+
+def test_a_sender_that_is_not_verified_yet_is_told_with_its_state(make_server):
+    server = make_server("--verify-identities", "dns")
+    ses = server.client("ses")
+    ses.create_receipt_rule_set(RuleSetName="main")
+    ses.verify_domain_identity(Domain="example.com")
+    rule = {"Name": "b", "Actions": [{"BounceAction": {"SmtpReplyCode": "550", "Message": "no", "Sender": "joe@mail.example.com"}}]}
+    refused(lambda: ses.create_receipt_rule(RuleSetName="main", Rule=rule), "InvalidParameterValue", "Identity is not verified: joe@mail.example.com")
+    assert told(server)[0]["says"] == f"the identity example.com is Pending in {REGION}"
 
 
 def test_set_ups_are_found_by_rule_and_the_newest_comes_first(server, receiving, world):

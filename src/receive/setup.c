@@ -175,7 +175,7 @@ static void describe_outcome(const struct story *story, enum detail detail, stru
     struct arena *a = story->call->arena;
     const struct fault *f = story->outcome, *why = f->because ? f->because : f;
     const struct denial *denial = denial_of(f);
-    str says = denial ? fault_sentence(f, a) : fault_sentence(why, a);
+    str says = fault_sentence(why, a);
     if (story->action)
         json_add_str(w, "action", action_kind_name(story->action->kind));
     json_add_str(w, "answered", f->says);

@@ -225,6 +225,21 @@ static const struct fault *check_header_and_topic(const struct call *call,
     return NULL;
 }
 
+/* The identity that would cover the address once it is verified: itself, its domain or one above. */
+static const struct identity *nearest_identity(const struct call *call, str address)
+{
+    str name = address, rest;
+    for (bool more = true; more && name.len; name = rest) {
+        const struct identity *found =
+            identity_find(call->world, call->region, name, call->caller->account);
+        if (found)
+            return found;
+        str head;
+        more = str_cut(name, str_has(name, '@') ? '@' : '.', &head, &rest);
+    }
+    return NULL;
+}
+
 /* The short answer is AWS's; what it leaves out is for the set-up's story. */
 static const struct fault *unverified(const struct call *call, str sender)
 {
@@ -234,10 +249,15 @@ static const struct fault *unverified(const struct call *call, str sender)
     if (!f)
         return &fault_no_memory;
     *f = *says;
-    f->because = fault(arena, FAULT_DENIED, NULL,
-                       "account " STR_FMT " has no verified identity in " STR_FMT
-                       " that covers it: neither the address nor its domain or one above",
-                       STR_ARG(call->caller->account), STR_ARG(call->region));
+    const struct identity *near = nearest_identity(call, sender);
+    f->because =
+        near ? fault(arena, FAULT_DENIED, NULL, "the identity " STR_FMT " is " STR_FMT " in " STR_FMT,
+                     STR_ARG(near->domain), STR_ARG(identity_status_name(near->status)),
+                     STR_ARG(call->region))
+             : fault(arena, FAULT_DENIED, NULL,
+                     "account " STR_FMT " has no verified identity in " STR_FMT
+                     " that covers it: neither the address nor its domain or one above",
+                     STR_ARG(call->caller->account), STR_ARG(call->region));
     return f;
 }
 
