@@ -107,6 +107,24 @@ static void what_is_wrong_is_said_in_one_sentence(void **state)
     }
 }
 
+static void a_flag_whose_value_may_be_left_out_takes_what_is_no_flag(void **state)
+{
+    (void)state;
+    AUTO_ARENA *a = arena_new(4 << 20);
+    struct config c;
+    const unsigned explain = FOR_ASK | FOR_EXPLAIN;
+    assert_null(config_read(explain, 0, FLAGS(), FLAGS(), a, &c));
+    assert_null(c.setup.ptr);
+    assert_null(config_read(explain, 1, FLAGS("--setup"), FLAGS(), a, &c));
+    assert_true(c.setup.ptr && c.setup.len == 0);
+    assert_null(config_read(explain, 2, FLAGS("--setup", "--json"), FLAGS(), a, &c));
+    assert_true(c.setup.ptr && c.setup.len == 0 && c.json);
+    assert_null(config_read(explain, 3, FLAGS("--setup", "main/r", "--json"), FLAGS(), a, &c));
+    assert_str(c.setup, "main/r");
+    assert_null(config_read(explain, 1, FLAGS("--setup=main"), FLAGS(), a, &c));
+    assert_str(c.setup, "main");
+}
+
 static void loopback_is_told_from_the_world(void **state)
 {
     (void)state;
@@ -125,6 +143,7 @@ int main(void)
         cmocka_unit_test(a_flag_wins_over_the_environment_and_that_over_the_file),
         cmocka_unit_test(several_listeners_may_serve_several_regions),
         cmocka_unit_test(what_is_wrong_is_said_in_one_sentence),
+        cmocka_unit_test(a_flag_whose_value_may_be_left_out_takes_what_is_no_flag),
         cmocka_unit_test(loopback_is_told_from_the_world),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
