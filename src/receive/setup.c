@@ -16,7 +16,7 @@
 /* Policies may be longer than a line of the log or an item of the list: then what quotes them is
  * left out, and at last the reason is cut. */
 enum { RECENT_MAX = 64, DESCRIBED_MAX = 60 * 1024, ITEM_MAX = 256 * 1024, SAYS_MAX = 4 * 1024 };
-enum { TARGETS_MAX = 4 << 20, WARNED_STEPS_MAX = 32 };
+enum { TARGETS_MAX = 4 << 20, WARNED_STEPS_MAX = 32, COMPARED_MAX = 64 << 20 };
 /* What SES's documents allow and its API does not enforce: spec 1.1, 9.1. */
 enum { RECIPIENTS_TOLD = 100, HEADER_NAME_TOLD = 50 };
 
@@ -367,8 +367,14 @@ void setup_cloned(struct setup *s, const struct call *call, str original,
     AUTO_BUF warnings = buf_new(ITEM_MAX / 2);
     size_t count = 0;
     const struct fault *f = NULL;
-    for (size_t i = 0; !f && i < clone->rule_count; i++)
-        f = compare(s, call, original, clone->name, &clone->rules[i], &warnings, &count);
+    for (size_t i = 0; !f && i < clone->rule_count; i++) {
+        /* Of two thousand steps the call's own arena could not hold what is thought of each. */
+        AUTO_ARENA *arena = arena_new(COMPARED_MAX);
+        struct call scratch = *call;
+        scratch.arena = arena;
+        f = arena ? compare(s, &scratch, original, clone->name, &clone->rules[i], &warnings, &count)
+                  : &fault_no_memory;
+    }
     const struct story story = {
         .call = call,
         .operation = "CloneReceiptRuleSet",
