@@ -1,4 +1,5 @@
 """The receiving API to the letter: every operation's failures, with code, text and status, and which of them wins."""
+import json
 import re
 import time
 import urllib.error
@@ -6,12 +7,13 @@ import urllib.parse
 import urllib.request
 import xml.etree.ElementTree
 
+import botocore
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from conftest import ACCOUNT, KEY, REGION, SECRET, Receiving, bucket_policy
+from conftest import ACCOUNT, KEY, REGION, SECRET, Receiving, bucket_policy, refused
 
 NAMESPACE = "{http://ses.amazonaws.com/doc/2010-12-01/}"
 TOPIC = f"arn:aws:sns:{REGION}:{ACCOUNT}:nobodys"
@@ -496,3 +498,29 @@ def test_one_call_a_second_where_the_operator_wants_what_aws_does(make_server):
         patient.create_receipt_rule_set(RuleSetName=f"s{n}")
     time.sleep(1.1)
     assert says() == (200, None)
+
+
+def test_who_may_not_is_told_so_before_anything_is_read(server):
+    """Receipt operations have no resources: a policy must say *. Whatever else is wrong, who may not comes first."""
+    iam = server.client("iam")
+    iam.create_user(UserName="jane")
+    key = iam.create_access_key(UserName="jane")["AccessKey"]
+    jane = server.client("ses", key=key["AccessKeyId"], secret=key["SecretAccessKey"], parameter_validation=False)
+
+    def may(resource):
+        iam.put_user_policy(UserName="jane", PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "ses:CreateReceiptRuleSet", "Resource": resource}]}))
+    for resource in (f"arn:aws:ses:{REGION}:{ACCOUNT}:receipt-rule-set/main", f"arn:aws:ses:{REGION}:{ACCOUNT}:*"):
+        may(resource)
+        for name in ("main", "not a name"):
+            answer = refused(lambda n=name: jane.create_receipt_rule_set(RuleSetName=n), "AccessDenied")
+            assert answer["ResponseMetadata"]["HTTPStatusCode"] == 403 and answer["Error"]["Type"] == "Sender"
+            assert answer["Error"]["Message"].startswith(
+                f"User: arn:aws:iam::{ACCOUNT}:user/jane is not authorized to perform: ses:CreateReceiptRuleSet"), answer
+    may("*")
+    jane.create_receipt_rule_set(RuleSetName="main")
+    refused(lambda: jane.describe_receipt_rule_set(RuleSetName="main"), "AccessDenied")
+    for settings, code in ((dict(key="AKIDOFNOBODY00000000"), "InvalidClientTokenId"), (dict(secret="wrong"), "SignatureDoesNotMatch"),
+                           (dict(signature_version=botocore.UNSIGNED), "MissingAuthenticationToken")):
+        answer = refused(lambda s=settings: server.client("ses", **s).list_receipt_rule_sets(), code)
+        assert answer["ResponseMetadata"]["HTTPStatusCode"] == 403, code
