@@ -148,7 +148,7 @@ static bool hand_over(struct dns *d, struct question *q, const char *name, enum 
         q->next->link = &q->next;
     d->asked = q;
     pthread_mutex_unlock(&d->lock);
-    if (ub_resolve_async(d->context, name, kind, CLASS_IN, q, on_answer, NULL) == 0)
+    if (ub_resolve_async(d->context, name, (int)kind, CLASS_IN, q, on_answer, NULL) == 0)
         return true;
     pthread_mutex_lock(&d->lock);
     unlink_question(q);

@@ -212,7 +212,7 @@ static enum MHD_Result follow(struct flight *f, enum http_next next)
         f->dropping = true; /* a client still sending might never read an answer given now */
         return MHD_YES;
     case HTTP_LATER:
-        assert(!"only work is done later");
+        assert(false && "only work is done later");
         break;
     case HTTP_CLOSE:
         break;
