@@ -98,10 +98,20 @@ def test_messages_senders_sessions_and_connections_are_told_too(make_server):
         assert session.docmd("MAIL FROM:<big@sender.example> SIZE=2001")[0] == 552
         session.mail("big@sender.example")
         session.rcpt("user@example.com")
+        session.rcpt("other@example.com")
         assert data(session, b"x" * 3000)[0] == 552
     big, sender = seen(server)
+    assert seen(server, address="user@example.com") == [big]
+    with Raw(server) as raw:
+        raw.reply()
+        raw.ask(b"EHLO chunks\r\n")
+        raw.ask(b"MAIL FROM:<>\r\n")
+        raw.ask(b"RCPT TO:<chunk@example.com>\r\n")
+        assert raw.ask(b"BDAT 3000 LAST\r\n" + b"x" * 3000).startswith(b"552")
+    chunk = seen(server)[0]
+    assert (chunk["refused"], chunk["from"], chunk["to"]) == ("message", "<>", "<chunk@example.com>")
     assert (big["refused"], big["from"], big["reason"]) == ("message", "<big@sender.example>", "size")
-    assert "to" not in big and big["why"] == "the message is larger than --message-max allows"
+    assert big["to"] == "<user@example.com> and 1 more" and big["why"] == "the message is larger than --message-max allows"
     assert (sender["refused"], sender["from"]) == ("sender", "<big@sender.example> SIZE=2001")
     with Raw(server) as one, Raw(server) as two:
         assert (one.reply()[:3], two.reply()[:3]) == (b"220", b"220")
@@ -123,7 +133,7 @@ def test_messages_senders_sessions_and_connections_are_told_too(make_server):
     assert (ended["refused"], ended["reason"], ended["to"]) == ("session", "errors", "<u@nobody.test>")
     assert ended["why"] == ("more commands were refused in this session than --errors-max allows; the last one because "
                             "no account has verified nobody.test or a domain above it in us-east-1")
-    assert len(seen(server)) == 8  # commands that were only mistaken are counted, and fill no ring
+    assert len(seen(server)) == 9  # commands that were only mistaken are counted, and fill no ring
 
 
 def test_the_page_chooses_by_account_address_and_number(make_server):

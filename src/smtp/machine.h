@@ -9,7 +9,7 @@
 #include "smtp/reply.h"
 #include "smtp/session.h"
 
-enum { REPLY_ROOM = 640, TOKEN_MAX = 32, PEER_ADDRESS_MAX = 64, EHLO_MAX = 255, SENDER_MAX = 256 };
+enum { REPLY_ROOM = 640, TOKEN_MAX = 32, PEER_ADDRESS_MAX = 64, EHLO_MAX = 255, PATH_SHOWN_MAX = 256 };
 
 struct smtp_session {
     const struct smtp_settings *settings;
@@ -38,8 +38,12 @@ struct smtp_session {
     unsigned line_unfit; /* too long (or no memory): the reply when its end comes */
 
     char *ehlo;
-    char address[PEER_ADDRESS_MAX], token[TOKEN_MAX], sender[SENDER_MAX];
-    size_t token_len, sender_len; /* sender: as much as fits of MAIL's, for who sees the refusal */
+    char address[PEER_ADDRESS_MAX], token[TOKEN_MAX];
+    size_t token_len;
+    /* As much as fits of MAIL's path and of the first one taken by RCPT, and how many those are: for who
+     * sees the refusal of a message whose transaction has ended by then. */
+    char sender[PATH_SHOWN_MAX], recipient[PATH_SHOWN_MAX];
+    size_t sender_len, recipient_len, recipients;
     char reply[REPLY_ROOM];
 };
 
@@ -47,8 +51,9 @@ struct smtp_session {
 struct smtp_turn session_say(struct smtp_session *, unsigned reply);
 struct smtp_turn session_wish(struct smtp_session *, enum smtp_wish); /* and wait when it wants an answer */
 
-/* MAIL's path as written, for those who see a refusal, also when the transaction has ended. */
+/* Paths as written, for those who see a refusal, also when the transaction has ended. */
 void session_remember_sender(struct smtp_session *, str path);
+void session_remember_recipient(struct smtp_session *, str path);
 str session_sender(const struct smtp_session *);
 
 /* Back to READY (GREET before any EHLO); the turn gets WISH_ABANDON when there was a draft. */

@@ -104,6 +104,13 @@ struct smtp_turn session_wish(struct smtp_session *s, enum smtp_wish wish)
 void session_remember_sender(struct smtp_session *s, str path)
 {
     s->sender_len = copy_into(s->sender, sizeof s->sender, path).len;
+    s->recipients = s->recipient_len = 0;
+}
+
+void session_remember_recipient(struct smtp_session *s, str path)
+{
+    if (s->recipients++ == 0)
+        s->recipient_len = copy_into(s->recipient, sizeof s->recipient, path).len;
 }
 
 str session_sender(const struct smtp_session *s)
@@ -117,6 +124,8 @@ static struct smtp_turn say_of_message(struct smtp_session *s, unsigned reply)
     struct smtp_turn turn = session_say(s, reply);
     turn.about = ABOUT_MESSAGE;
     turn.sender = session_sender(s);
+    turn.path = (str) { s->recipient, s->recipient_len };
+    turn.recipients = s->recipients;
     return turn;
 }
 

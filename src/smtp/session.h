@@ -51,7 +51,8 @@ struct smtp_turn {
     size_t consumed;         /* of the bytes fed */
     unsigned refused;        /* 0, or the enum smtp_reply (smtp/reply.h) of the refusal in `reply` */
     enum smtp_about about;   /* what was refused */
-    str path, sender;        /* its path as written; of a recipient or message, MAIL's. They live like `reply` */
+    str path, sender;        /* its path as written, of a message its first recipient's; and MAIL's. They live like `reply` */
+    size_t recipients;       /* of a message */
     struct smtp_verdict verdict; /* of a recipient; lives like `reply` */
 };
 

@@ -304,11 +304,14 @@ static struct smtp_turn on_rcpt(struct smtp_session *s, str argument)
         return session_say(s, REPLY_ARGUMENT);
     s->verdict = (struct smtp_verdict) { .answer = SMTP_TAKE };
     unsigned reply = recipient(s, text);
-    if (reply == REPLY_RCPT_OK)
+    const str path = str_trim(str_from(argument, 3));
+    if (reply == REPLY_RCPT_OK) {
         s->state = SMTP_RCPT;
+        session_remember_recipient(s, path);
+    }
     struct smtp_turn turn = session_say(s, reply);
     turn.about = ABOUT_RECIPIENT;
-    turn.path = str_trim(str_from(argument, 3));
+    turn.path = path;
     turn.sender = session_sender(s);
     turn.verdict = s->verdict;
     return turn;

@@ -182,6 +182,17 @@ static void write_refusal(struct watching *w, const struct refusal *r, int code)
     }
 }
 
+/* `<u@d.test>`, or of a message for several `<u@d.test> and 2 more`. */
+static str rcpt_to(const struct smtp_turn *turn, struct buf *room)
+{
+    if (turn->about != ABOUT_RECIPIENT && turn->about != ABOUT_MESSAGE)
+        return STR_NONE;
+    if (turn->about == ABOUT_RECIPIENT || turn->recipients < 2)
+        return turn->path;
+    buf_addf(room, STR_FMT " and %zu more", STR_ARG(turn->path), turn->recipients - 1);
+    return room->failed ? turn->path : buf_str(room);
+}
+
 /* A session that ends over a recipient tells of both. */
 static str why_refused(const struct smtp_turn *turn, enum refused_thing thing, struct buf *room)
 {
@@ -220,12 +231,13 @@ void saw_refusal(struct watching *w, str region, const struct peer *peer,
 {
     const struct smtp_verdict *v = &turn->verdict;
     AUTO_BUF room = buf_new(LINE_ROOM);
+    AUTO_BUF paths = buf_new(LINE_ROOM);
     struct refusal r = { .tls = peer->tls,
                          .peer = peer->address,
                          .region = region,
                          .ehlo = peer->ehlo,
                          .mail_from = turn->about == ABOUT_SENDER ? turn->path : turn->sender,
-                         .rcpt_to = turn->about == ABOUT_RECIPIENT ? turn->path : STR_NONE,
+                         .rcpt_to = rcpt_to(turn, &paths),
                          .accounts = v->accounts,
                          .reply = without_newline(turn->reply),
                          .reason = v->reason,
