@@ -1,9 +1,13 @@
 """Who is turned away and who is told why: `sesame log refused` and the page beneath it, through real sessions."""
 import json
+import os
+import pathlib
 import re
+import shutil
 import signal
 import smtplib
 import subprocess
+import tempfile
 import time
 import urllib.error
 
@@ -300,6 +304,29 @@ def test_a_wrong_block_list_is_one_sentence_at_the_start(tmp_path):
                               timeout=60, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (1, "", f"sesame: {says}\n")
         assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_block_list_is_read_as_root_and_read_again_as_the_user(tmp_path):
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="sesame-list-"))  # pytest's own folders are closed to others
+    folder.chmod(0o755)
+    listed = folder / "blocked.txt"
+    listed.write_text("127.0.0.2\n")
+    listed.chmod(0o600)
+    server = Server(folder, "--user", "nobody", "--block-list", str(listed))
+    try:
+        server.start()
+        Receiving(server).rule("all")
+        assert rcpt(server, source="127.0.0.2") == blocked("127.0.0.2")
+        listed.write_text("127.0.0.3\n")
+        assert reread(server, "block-list-not-read")["says"] == f"the block list {listed} cannot be read: Permission denied"
+        assert rcpt(server, source="127.0.0.2") == blocked("127.0.0.2")
+        listed.chmod(0o644)
+        assert reread(server)["networks"] == 1
+        assert rcpt(server, source="127.0.0.2")[0] == 250 and rcpt(server, source="127.0.0.3") == blocked("127.0.0.3")
+    finally:
+        server.discard()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_without_a_block_list_a_closed_terminal_ends_the_server(server):
