@@ -90,6 +90,16 @@ def test_a_rule_without_actions_before_it_has_nothing_to_do(bouncing):
     assert rcpt(bouncing.server) == GONE
 
 
+def test_a_rehearsal_says_so(bouncing):
+    bouncing.rule("bounce", bounce_action())
+    text = bouncing.server.explain("--rule", "main/bounce").stdout
+    assert ("would refuse the recipient at RCPT (550 5.1.1 Mailbox does not exist); where another rule or account has "
+            "something to do with the message first, would send a bounce as mailer@example.com") in text, text
+    bouncing.rule("later", {"AddHeaderAction": {"HeaderName": "X-A", "HeaderValue": "v"}}, bounce_action(), after="bounce")
+    text = bouncing.server.explain("--rule", "main/later").stdout
+    assert "would send a bounce as mailer@example.com" in text and "RCPT" not in text, text
+
+
 def test_filters_and_tls_come_first(bouncing):
     server = bouncing.server
     bouncing.rule("bounce", bounce_action(), tls="Require")

@@ -335,6 +335,7 @@ static const struct fault *rehearse(struct server *s, const struct world *world,
                          .rule_set = asked.set->name,
                          .rule = asked.rule,
                          .now_ms = clock->wall_ms(clock),
+                         .bounce_in_session = str_eq(s->config->bounce, STR("in-session")),
                          .arena = a };
     return rehearse_rule(&as, active && str_eq(active->name, asked.set->name), out);
 }

@@ -21,6 +21,7 @@ struct acting {
     str message_id;
     int64_t now_ms;
     struct arena *arena;
+    bool bounce_in_session;  /* a rehearsal: the gate would say it at RCPT (bounce_reply.h) */
     struct witness *witness; /* told of each decision; NULL: none */
 };
 

@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "policy/explanation.h"
+#include "receive/bounce_reply.h"
 #include "receive/clerk.h"
 
 static const struct fault *read_nothing(struct body *body, str *ret_chunk)
@@ -56,11 +57,21 @@ static struct rehearsed rehearse_lambda(const struct acting *as, const struct ac
 static struct rehearsed rehearse_bounce(const struct acting *as, const struct action *action)
 {
     const struct fault *f = bounce_action_may(as, action);
-    return f ? failed(as, f)
-             : allowed(arena_strf(
-                   as->arena, "would %s a bounce as " STR_FMT "%s",
-                   as->ports->mailer ? "send" : "write", STR_ARG(action->bounce.sender),
-                   as->ports->mailer ? "" : ", kept and not sent: outgoing mail is off"));
+    struct bounce_reply reply;
+    if (f)
+        return failed(as, f);
+    str later = arena_strf(as->arena, "would %s a bounce as " STR_FMT "%s",
+                           as->ports->mailer ? "send" : "write", STR_ARG(action->bounce.sender),
+                           as->ports->mailer ? "" : ", kept and not sent: outgoing mail is off");
+    if (!as->bounce_in_session || action != as->rule->actions ||
+        !bounce_reply_of(action, as->arena, &reply))
+        return allowed(later);
+    return allowed(arena_strf(as->arena,
+                              "would refuse the recipient at RCPT (%d " STR_FMT " " STR_FMT
+                              "); where another rule or account has something to do with the "
+                              "message first, " STR_FMT,
+                              reply.code, STR_ARG(reply.status), STR_ARG(reply.text),
+                              STR_ARG(later)));
 }
 
 static struct rehearsed rehearse_workmail(const struct acting *as, const struct action *action)
