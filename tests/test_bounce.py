@@ -3,9 +3,7 @@ import email
 import email.policy
 import json
 import re
-import socketserver
 import subprocess
-import threading
 import urllib.error
 import urllib.request
 
@@ -13,56 +11,9 @@ import botocore.exceptions
 import pytest
 
 from conftest import BINARY, Receiving, data, eventually, message_id
+from far_ends import Relay
 
 MAIL = b"From: Me <me@sender.example>\r\nSubject: hello\r\n\r\n.body\r\n"
-
-
-class Relay:
-    """A small SMTP server that keeps what it is given, and says what it is told to."""
-
-    def __init__(self):
-        self.taken, self.says = [], {}  # says: verb -> reply
-        relay = self
-
-        class Session(socketserver.StreamRequestHandler):
-            def handle(self):
-                relay.session(self.rfile, self.wfile)
-
-        class Server(socketserver.ThreadingTCPServer):
-            allow_reuse_address, daemon_threads = True, True
-
-        self.server = Server(("127.0.0.1", 0), Session)
-        self.address = "127.0.0.1:%d" % self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def session(self, read, write):
-        def say(verb, otherwise):
-            write.write(self.says.get(verb, otherwise).encode() + b"\r\n")
-        say("CONNECT", "220 relay.test ESMTP")
-        envelope = []
-        for line in read:
-            verb = line.split()[0].upper().decode()
-            if verb == "DATA":
-                say("DATA", "354 go")
-                body = bytearray()
-                for line in read:
-                    if line == b".\r\n":
-                        break
-                    body += line[1:] if line.startswith(b".") else line
-                reply = self.says.get("END", "250 2.0.0 queued")
-                if reply.startswith("2"):
-                    self.taken.append((envelope, bytes(body)))
-                say("END", reply)
-            elif verb == "QUIT":
-                return
-            else:
-                if verb in ("MAIL", "RCPT"):
-                    envelope.append(line.decode().strip())
-                say(verb, "250 ok")
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
 
 
 @pytest.fixture
@@ -198,11 +149,11 @@ def test_while_outgoing_mail_is_off_a_bounce_is_kept_and_sent_after_a_redrive(ma
     message = send(server)
     [told] = step(server.settled(message, ["delivered"]), "Bounce")
     assert re.fullmatch(r"wrote a bounce to me@sender\.example as errand [0-9a-v]{40}: "
-                        r"kept, not sent: outgoing mail is off \(--relay HOST:PORT\)", told["says"])
+                        r"kept, not sent: outgoing mail is off \(--relay HOST:PORT, --outbound mx\)", told["says"])
     [errand] = eventually(lambda: [e for e in errands(server, message) if e["state"] == "dead"])
     assert (errand["kind"], errand["target"]) == ("outgoing", "smtp://sender.example")
     [attempt] = server.get("/_sesame/messages/" + errand["errandId"])["attempts"]
-    assert attempt["says"] == "kept, not sent: outgoing mail is off (--relay HOST:PORT)"
+    assert attempt["says"] == "kept, not sent: outgoing mail is off (--relay HOST:PORT, --outbound mx)"
     [listed] = server.get("/_sesame/outgoing")["outgoing"]
     assert (listed["errandId"], listed["from"], listed["to"]) == (errand["errandId"], "", "me@sender.example")
     assert (listed["state"], listed["says"]) == ("dead", attempt["says"])
@@ -396,4 +347,4 @@ def test_send_bounce_while_outgoing_mail_is_off_is_kept(make_server):
     assert re.fullmatch(r"[0-9a-f]{16}-[0-9a-f-]{36}-000000", send_bounce(receiving))
     [errand] = eventually(lambda: [e for e in errands(receiving.server, receiving.message) if e["state"] == "dead"])
     [attempt] = receiving.server.get("/_sesame/messages/" + errand["errandId"])["attempts"]
-    assert attempt["says"] == "kept, not sent: outgoing mail is off (--relay HOST:PORT)"
+    assert attempt["says"] == "kept, not sent: outgoing mail is off (--relay HOST:PORT, --outbound mx)"

@@ -60,7 +60,8 @@ def test_help_of_serve_names_every_setting_once():
 
 @pytest.mark.parametrize("arguments", [[], ["nonsense"], ["help", "nonsense"], ["serve", "extra"], ["serve", "--api"],
                                        ["serve", "--loops", "x"], ["serve", "--account", "1"], ["explain", "--nonsense"],
-                                       ["explain"], ["explain", "--message", "short"], ["redrive"]])
+                                       ["explain"], ["explain", "--message", "short"], ["redrive"],
+                                       ["serve", "--relay", "127.0.0.1:25", "--outbound", "mx"]])
 def test_a_wrong_question_is_one_sentence_and_exit_2(arguments):
     done = sesame(*arguments)
     assert done.returncode == 2 and done.stdout == "", done

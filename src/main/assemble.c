@@ -15,7 +15,6 @@
 #include "services/sqs/sqs.h"
 #include "services/sts/sts.h"
 #include "services/world.h"
-#include "smtp/client.h"
 #include "wire/tls.h"
 
 #include <stdlib.h>
@@ -238,10 +237,9 @@ static const struct fault *open_lambda(struct server *s)
 static const struct fault *open_mailer(struct server *s)
 {
     const struct config *c = s->config;
-    struct smtp_client_settings settings = { .relay = c->relay,
-                                             .hostname = hostname_of(c, c->region, s->arena) };
-    if (c->relay.ptr)
-        TRY(smtp_client_open(&settings, s->outside.clock, s->arena, &s->ports.mailer));
+    TRY(way_out_open(&s->way_out, c, hostname_of(c, c->region, s->arena), all_on_loopback(c),
+                     &s->outside, s->arena));
+    s->ports.mailer = s->way_out.mailer;
     s->rehearsal_ports.mailer = s->ports.mailer; /* asked only if it is there */
     s->outgoing_runner = outgoing_runner_new(s->ports.mailer, s->arena);
     return s->outgoing_runner ? NULL : &fault_no_memory;
@@ -477,6 +475,8 @@ static const struct fault *open_all(struct server *s)
         TRY(open_tls(s));
     TRY(start_api(s));
     TRY(start_smtp(s));
+    for (size_t i = 0; i < s->config->smtp_count; i++)
+        way_out_listens(&s->way_out, smtp_server_address(s->smtp_server, i));
     TRY(privileges_drop(&privileges, s->arena));
     /* Last: what lies in the spool may call functions, and they want to know where the API is. */
     return deliverers_start(&s->delivery, (unsigned)s->config->workers, s->arena, &s->deliverers);
@@ -547,6 +547,7 @@ bool server_close(struct server *s, int64_t deadline_ms)
         s->state->ops->close(s->state);
     setup_close(s->setup);
     mishaps_close(s->ports.mishaps);
+    way_out_close(&s->way_out);
     tls_server_free(s->tls);
     refusals_free(s->refusals);
     block_lists_close(s->block_lists);

@@ -9,6 +9,7 @@
 #include "main/config.h"
 #include "main/data_dir.h"
 #include "main/root_key_file.h"
+#include "main/way_out.h"
 #include "receive/deliver.h"
 #include "receive/setup.h"
 #include "services/iam/vault.h"
@@ -46,6 +47,7 @@ struct server {
     struct sts_service *sts;
     struct vault vault;
     struct ports ports, rehearsal_ports;
+    struct way_out way_out;
     struct errand_runner *outgoing_runner;
     struct setup *setup;
     struct stamp stamp;

@@ -96,7 +96,11 @@ static const struct setting settings[] = {
   { "verify-identities",        KIND_WORD,    AT(verify_identities),       FOR_SERVE,           "",                 "WORD",                "auto: a domain is verified as asked for; dns: it stays Pending (checking by DNS is not built yet). Default: auto while all listeners are on loopback", .words = "auto dns" },
   { "public-url",               KIND_TEXT,    AT(public_url),              FOR_SERVE,           NULL,               "URL",                 "where subscribers reach the AWS endpoint, for links and the certificate in notifications; otherwise http:// and its address" },
   { "sns-targets",              KIND_WORD,    AT(sns_targets),             FOR_SERVE,           "",                 "WORD",                "public: no notification goes to a private, loopback or link-local address; any: wherever. Default: any while all listeners are on loopback, else public", .words = "any public" },
-  { "relay",                    KIND_ADDRESS, AT(relay),                   FOR_SERVE,           NULL,               "HOST:PORT",           "mail server that takes outgoing mail; without one it is off: bounces are kept among the dead letters, not sent" },
+  { "relay",                    KIND_ADDRESS, AT(relay),                   FOR_SERVE,           NULL,               "HOST:PORT",           "mail server that takes outgoing mail; with neither it nor --outbound mx it is off: kept, not sent" },
+  { "outbound",                 KIND_WORD,    AT(outbound),                FOR_SERVE,           "off",              "WORD",                "mx: mail leaves by the MX records of each recipient's domain; off: it is kept, not sent, unless there is a --relay", .words = "off mx" },
+  { "mx-port",                  KIND_NUMBER,  AT(mx_port),                 FOR_SERVE,           "25",               "PORT",                "where mail exchanges listen",                                            1, 65535 },
+  { "mx-targets",               KIND_WORD,    AT(mx_targets),              FOR_SERVE,           "",                 "WORD",                "public: --outbound mx dials no private, loopback or link-local address; any: wherever. Default: any while all listeners are on loopback, else public", .words = "any public" },
+  { "dns",                      KIND_ADDRESS, AT(dns),                     FOR_SERVE,           NULL,               "ADDR:PORT",           "name server to ask, by its address; otherwise those of /etc/resolv.conf" },
   { "oversize-bounce",          KIND_WORD,    AT(oversize_bounce),         FOR_SERVE,           "yes",              "WORD",                "yes: who sends a message too large for an SNS action is told; no: he is not", .words = "yes no" },
   { "sqs-endpoint",             KIND_TEXT,    AT(sqs_endpoint),            FOR_SERVE,           NULL,               "URL",                 "SNS sends to queues here, and its dead letters; otherwise to those of this server" },
   { "sqs-access-key-id",        KIND_TEXT,    AT(sqs_access_key_id),       FOR_SERVE,           NULL,               "KEY",                 "credentials that sign what is sent to --sqs-endpoint",                   .no_flag = true },
@@ -488,6 +492,8 @@ static const struct fault *check_together(const struct config *c, struct arena *
     if (!c->root_access_key_id.ptr != !c->root_secret_access_key.ptr)
         return fault(a, FAULT_SYNTAX, NULL,
                      "SESAME_ROOT_ACCESS_KEY_ID and SESAME_ROOT_SECRET_ACCESS_KEY go together");
+    if (c->relay.ptr && str_eq(c->outbound, STR("mx")))
+        return fault(a, FAULT_SYNTAX, NULL, "--relay and --outbound mx are two ways for one mail: give one");
     if (!c->sqs_endpoint.ptr != !c->sqs_access_key_id.ptr ||
         !c->sqs_endpoint.ptr != !c->sqs_secret_access_key.ptr)
         return fault(a, FAULT_SYNTAX, NULL,

@@ -57,6 +57,8 @@ struct config {
     uint64_t refused_kept, refused_rate;
     uint64_t command_timeout, message_timeout; /* seconds */
     uint64_t workers, api_workers, loops;
+    str outbound, mx_targets, dns;                   /* how mail leaves without a relay */
+    uint64_t mx_port;
     uint64_t ses_call_rate;
     str public_url, sns_targets;
     str sqs_endpoint, sqs_access_key_id, sqs_secret_access_key; /* STR_NONE: the embedded queues */

@@ -12,7 +12,7 @@ enum { HEAD_MAX = 8192 };
 
 str outgoing_is_off(void)
 {
-    return STR("kept, not sent: outgoing mail is off (--relay HOST:PORT)");
+    return STR("kept, not sent: outgoing mail is off (--relay HOST:PORT, --outbound mx)");
 }
 
 /* ---- left ---- */

@@ -24,6 +24,7 @@ static struct sending try_once(const struct smtp_client *c, const struct outgoin
                                     .tls_host = c->host,
                                     .tls = c->tls,
                                     .clock = c->clock,
+                                    .own = c->settings.own,
                                     .deadline_ms = deadline_ms };
     const struct talk_mail what = { .reverse_path = mail->reverse_path,
                                     .forward_paths = &mail->forward_path,

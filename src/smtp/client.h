@@ -6,10 +6,12 @@
 
 #include "base/outside.h"
 #include "services/ports.h"
+#include "smtp/ourselves.h"
 
 struct smtp_client_settings {
     str relay;           /* host:port */
     str hostname;        /* for EHLO */
+    const struct ourselves *own; /* a relay that is this server is not spoken to */
     int64_t patience_ms; /* for one message, from the first packet to the last; 0: 2 minutes */
 };
 const struct fault *smtp_client_open(const struct smtp_client_settings *, struct clock *,

@@ -3,11 +3,9 @@
 #include "smtp/client.h"
 
 #include "base/buf.h"
+#include "smtp/far_end_suite.h"
 #include "testing/temp_dir.h"
-#include "wire/stream.h"
 
-#include <poll.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,84 +13,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-/* A server that answers each line by its script, in order; connections too. */
-struct far_end {
-    int listener;
-    str address;
-    const char *const
-        *script; /* NULL: the end; "": hang up; "<TLS>": shake hands; "<...>": be silent */
-    struct tls_server *tls;
-    struct buf heard;
-    bool secure; /* the message came under TLS */
-    pthread_t thread;
-};
-
-static bool heard_line(struct stream *s, struct buf *heard, struct clock *clock)
-{
-    for (char c = 0; c != '\n';) {
-        size_t got;
-        enum stream_io io = stream_read(s, &c, 1, &got);
-        if (io == STREAM_DONE)
-            buf_addc(heard, c);
-        else if (io != STREAM_WANT_READ ||
-                 !stream_wait(s->fd, POLLIN, clock, clock->steady_ms(clock) + 5000))
-            return false;
-    }
-    return true;
-}
-
-static void say(struct stream *s, const char *words)
-{
-    for (str rest = str_of(words); rest.len;) {
-        size_t put;
-        if (stream_write(s, rest, &put) != STREAM_DONE)
-            return;
-        rest = str_from(rest, put);
-    }
-}
-
-static void *serve(void *context)
-{
-    struct far_end *f = context;
-    struct clock *clock = clock_real();
-    struct stream s = { .fd = -1 };
-    for (const char *const *step = f->script; *step; step++) {
-        char peer[STREAM_ADDRESS_SIZE];
-        bool opening = s.fd < 0;
-        while (s.fd < 0) {
-            stream_wait(f->listener, POLLIN, clock, clock->steady_ms(clock) + 5000);
-            s.fd = stream_accept(f->listener, peer);
-        }
-        if (strcmp(*step, "<TLS>") == 0) {
-            enum stream_io io = stream_start_tls(&s, f->tls) ? STREAM_WANT_READ : STREAM_BROKEN;
-            while (io == STREAM_WANT_READ &&
-                   stream_wait(s.fd, POLLIN, clock, clock->steady_ms(clock) + 5000))
-                io = stream_handshake(&s);
-            f->secure = io == STREAM_DONE;
-            continue;
-        }
-        bool message = strcmp(*step, "250 taken\r\n") == 0; /* behind the dot */
-        size_t from = f->heard.len;
-        if (!opening)
-            do
-                heard_line(&s, &f->heard, clock);
-            while (message && !str_ends(buf_str(&f->heard), STR("\r\n.\r\n")) &&
-                   f->heard.len > from && (from = f->heard.len));
-        if (strcmp(*step, "<...>") == 0)
-            break;
-        if (!**step) {
-            stream_close(&s);
-            continue;
-        }
-        say(&s, *step);
-    }
-    if (s.fd >= 0) {
-        heard_line(&s, &f->heard, clock);
-        stream_close(&s);
-    }
-    return NULL;
-}
 
 static struct sending send_to(struct far_end *f, const char *const *script, int64_t patience_ms,
                               struct arena *a)
@@ -102,18 +22,16 @@ static struct sending send_to(struct far_end *f, const char *const *script, int6
                                           .message = STR_INIT("S: s\r\n\r\n.\r\n") };
     struct mailer_port *mailer;
     f->script = script;
-    f->heard = buf_new(1 << 16);
-    assert_null(stream_listen(STR("127.0.0.1:0"), a, &f->listener, &f->address));
+    far_end_listen(f, STR("127.0.0.1:0"), a);
     struct smtp_client_settings settings = { .relay = f->address,
                                              .hostname = STR("mx.test"),
                                              .patience_ms = patience_ms };
     assert_null(smtp_client_open(&settings, clock_real(), a, &mailer));
     assert_true(str_eq(mailer->target(mailer, mail.forward_path, a),
                        arena_strf(a, "smtp://" STR_FMT, STR_ARG(f->address))));
-    assert_int_equal(pthread_create(&f->thread, NULL, serve, f), 0);
+    far_end_begin(f);
     struct sending sending = mailer->send(mailer, &mail, a);
-    pthread_join(f->thread, NULL);
-    close(f->listener);
+    far_end_end(f);
     return sending;
 }
 

@@ -125,6 +125,14 @@ static struct sending converse(struct line *l, struct talk *talk, struct arena *
     }
 }
 
+static bool is_ourselves(const struct line *l)
+{
+    struct sockaddr_storage there;
+    socklen_t size = sizeof there;
+    return l->call->own && getpeername(l->stream.fd, (struct sockaddr *)&there, &size) == 0 &&
+           ourselves_are(l->call->own, (const struct sockaddr *)&there);
+}
+
 struct sending line_hand_over(const struct line_call *call, const struct talk_mail *mail,
                               const struct talk_manner *manner, struct body *body, struct arena *a,
                               struct sending *each, bool *ret_shaky)
@@ -134,13 +142,16 @@ struct sending line_hand_over(const struct line_call *call, const struct talk_ma
     struct sending ending;
     talk_begin(&talk, mail, manner, each);
     const struct fault *f =
-        stream_dial(call->address, call->clock, call->deadline_ms, a, &l.stream.fd);
-    if (f) {
+        stream_dial(call->address, call->clock,
+                    call->connect_by_ms ? call->connect_by_ms : call->deadline_ms, a, &l.stream.fd);
+    if (f)
         ending = talk_break(&talk, f->says);
-    } else {
+    else if (is_ourselves(&l))
+        ending = talk_break(&talk, STR("that is this server itself: mail would come back"));
+    else
         ending = converse(&l, &talk, a);
+    if (!f)
         stream_close(&l.stream);
-    }
     if (ret_shaky)
         *ret_shaky = talk.at == TALK_TLS && l.shook;
     talk_end(&talk);

@@ -4,6 +4,7 @@
 #define SESAME_SMTP_LINE_H
 
 #include "base/outside.h"
+#include "smtp/ourselves.h"
 #include "smtp/talk.h"
 #include "wire/stream.h"
 
@@ -12,7 +13,9 @@ struct line_call {
     const char *tls_host;
     struct tls_client *tls; /* NULL: the manner's TLS is NEVER */
     struct clock *clock;
-    int64_t deadline_ms; /* steady; for all of it */
+    const struct ourselves *own; /* who is not spoken to; NULL: nobody */
+    int64_t connect_by_ms; /* steady; 0: the deadline */
+    int64_t deadline_ms;   /* for all of it */
 };
 
 /* Blocks its thread. The message is read from `body` as the server takes it, once; each[i] is told

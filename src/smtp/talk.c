@@ -234,7 +234,8 @@ static struct sending refusal(const struct talk *t, const struct reply *r, struc
 static struct talk_turn refused(struct talk *t, const struct reply *r, struct arena *a)
 {
     const struct sending why = refusal(t, r, a);
-    return ended(t, why.sent, why.says);
+    const bool of_the_host = t->at == TALK_GREETING && t->manner.others; /* RFC 5321 3.1, 5.1 */
+    return ended(t, of_the_host ? SENT_LATER : why.sent, why.says);
 }
 
 static void read_offers(struct talk *t, str all)

@@ -35,6 +35,7 @@ struct talk_manner {
     str hostname; /* what we call ourselves */
     enum talk_tls tls;
     bool lmtp;
+    bool others; /* another server may be asked: 5yz at the greeting is said of this one, not of the mail */
 };
 
 struct talk {

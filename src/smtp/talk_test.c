@@ -20,6 +20,7 @@ static const struct talk_mail to_three =
 static const struct talk_mail to_mixed = MAIL_TO(STR_INIT("\xc3\xa4@b.test"), STR_INIT("c@b.test"));
 static const struct talk_manner smtp = { .hostname = STR_INIT("mx.test"), .tls = TALK_TLS_OFFERED };
 static const struct talk_manner lmtp = { .hostname = STR_INIT("mx.test"), .lmtp = true };
+static const struct talk_manner one_of_some = { .hostname = STR_INIT("mx.test"), .others = true };
 static const struct talk_manner strict = { .hostname = STR_INIT("mx.test"), .tls = TALK_TLS_REQUIRED };
 
 struct dialogue {
@@ -63,6 +64,8 @@ static const struct dialogue dialogues[] = {
       { "220 hi\r\n", "250 x\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "451 4.3.0 disk\r\n" },
       HELLO ENVELOPE MESSAGE "QUIT\r\n", SENT_LATER, "the message was answered 451 4.3.0 disk" },
     { "554 at the greeting", &mail, { "554 go away\r\n" }, "QUIT\r\n", SENT_REFUSED, "554 go away" },
+    { "is said of the host where others may be asked", &mail, { "554 go away\r\n" }, "QUIT\r\n", SENT_LATER, "554 go away", &one_of_some, "L" },
+    { "and of the mail behind it", &mail, { "220 hi\r\n", "554 go away\r\n", "554 go away\r\n" }, HELLO "HELO mx.test\r\nQUIT\r\n", SENT_REFUSED, "554 go away", &one_of_some, "R" },
     { "an intermediate reply at the wrong place", &mail, { "354 hi\r\n" }, "QUIT\r\n", SENT_LATER, "354" },
     { "what is no reply", &mail, { "SSH-2.0\r\n" }, "QUIT\r\n", SENT_LATER, "no SMTP reply" },
     { "two codes in one reply", &mail, { "220-a\r\n250 b\r\n" }, "QUIT\r\n", SENT_LATER, "no SMTP reply" },
