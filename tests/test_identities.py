@@ -127,6 +127,26 @@ def test_v2_says_no_as_v2_does(v2):
     says(v2.list_configuration_sets, "UnknownOperationException", 400)
 
 
+def test_bounds_and_names_of_v1(ses):
+    for most in (0, 1001):
+        refused(lambda most=most: ses.list_identities(MaxItems=most), "ValidationError")
+    refused(lambda: ses.list_identities(NextToken="xx"), "InvalidParameterValue", "Invalid token: xx")
+    many = [f"{n}.test" for n in range(101)]
+    assert ses.get_identity_verification_attributes(Identities=many[:100])["VerificationAttributes"] == {}
+    for call in (ses.get_identity_verification_attributes, ses.get_identity_dkim_attributes):
+        refused(lambda call=call: call(Identities=many), "ValidationError")
+    for domain in ("", "no domain", "a..b", "-a.test", 64 * "a" + ".test", "x@y.test"):
+        for call in (ses.verify_domain_identity, ses.verify_domain_dkim):
+            refused(lambda call=call, domain=domain: call(Domain=domain), "InvalidParameterValue",
+                    f"Invalid domain name {domain}.")
+    for address in ("", "x", "@a.test", "a@", "a b@c.test", "a@b@c.test", "a/b@c.test"):
+        refused(lambda address=address: ses.verify_email_identity(EmailAddress=address), "InvalidParameterValue",
+                f"Invalid email address<{address}>.")
+    ses.verify_email_identity(EmailAddress='"a@b"@c.test')
+    assert ses.list_identities()["Identities"] == ['"a@b"@c.test']
+    ses.delete_identity(Identity="never.test")
+
+
 def test_what_only_sends_is_refused_by_name(ses, v2):
     for call in (ses.get_send_quota, ses.list_templates, lambda: ses.set_identity_dkim_enabled(
             Identity="a.test", DkimEnabled=True)):

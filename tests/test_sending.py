@@ -245,3 +245,14 @@ def test_what_is_answered_is_kept(make_server, relay):
     server.turn(60)
     [(_, message, _)] = taken(relay, 1)
     assert message["Message-ID"] == f"<{answer['MessageId']}@email.amazonses.com>"
+
+
+def test_without_a_way_out_it_is_kept_and_shown(make_server):
+    server = make_server()
+    server.client("ses").verify_domain_identity(Domain="shop.example")
+    answer = server.client("ses").send_raw_email(RawMessage={"Data": RAW}, Destinations=["one@x.test"])
+    [kept] = eventually(lambda: [o for o in server.get("/_sesame/outgoing")["outgoing"] if o["state"] == "dead"])
+    assert (kept["from"], kept["to"]) == ("me@shop.example", "one@x.test")
+    assert kept["about"] == f"message {answer['MessageId']} to one@x.test" and kept["says"].startswith("kept, not sent")
+    message = email.message_from_string(server.get("/_sesame/outgoing/" + kept["errandId"]), policy=email.policy.default)
+    assert message["Message-ID"].startswith("<" + answer["MessageId"]) and message["Subject"] == "hi"

@@ -140,7 +140,8 @@ static str identity_key(struct arena *arena, str region, str domain, str account
 }
 
 /* The address with its domain in normal form; 0: it is none. No NUL behind it. A slash is not
- * taken: it would end the domain in the state's key, and let an address pass for one. */
+ * taken: it would end the domain in the state's key, and let an address pass for one; an @ in the
+ * local part only in quotes. */
 enum { ADDRESS_ROOM = 64 + 1 + DOMAIN_ROOM };
 static size_t address_normal_to(char to[ADDRESS_ROOM], str address)
 {
@@ -151,8 +152,10 @@ static size_t address_normal_to(char to[ADDRESS_ROOM], str address)
     size_t len = at > 1 && at <= 65 ? domain_normal_to(domain, str_from(address, at)) : 0;
     if (len == 0)
         return 0;
+    bool quoted = at > 3 && address.ptr[0] == '"' && address.ptr[at - 2] == '"';
     for (size_t i = 0; i < at; i++)
-        if (address.ptr[i] <= ' ' || address.ptr[i] == 0x7f || address.ptr[i] == '/')
+        if (address.ptr[i] <= ' ' || address.ptr[i] == 0x7f || address.ptr[i] == '/' ||
+            (address.ptr[i] == '@' && i + 1 < at && !quoted))
             return 0;
     memcpy(to, address.ptr, at);
     memcpy(to + at, domain, len);
