@@ -5,6 +5,7 @@ import re
 import pytest
 
 from conftest import ACCOUNT, Raw, Receiving, bucket_policy, data, message_id, refused, rule_arn, s3_action, trust_policy
+from test_lambda import Functions
 
 MAIL = b"From: a@sender.example\r\nSubject: rules\r\n\r\nbody\r\n"
 OTHER = "444455556666"
@@ -112,6 +113,25 @@ def test_a_header_added_after_the_object_is_not_in_it(server, receiving):
     server.settled(message, ["delivered"])
     assert b"X-Late" not in receiving.object(f"before/{message}")
     assert b"X-Late: 1\r\n" in receiving.object(f"after/{message}")
+
+
+@pytest.mark.parametrize("disposition", ["STOP_RULE", "CONTINUE"])
+def test_what_a_function_passes_over_neither_adds_nor_stops(server, receiving, disposition):
+    functions = Functions(server)
+    arn = functions.python("f", f"def handler(event, context):\n    return {{'disposition': '{disposition}'}}\n")["FunctionArn"]
+    functions.aws.add_permission(FunctionName="f", StatementId="ses", Action="lambda:InvokeFunction",
+                                 Principal="ses.amazonaws.com", SourceAccount=ACCOUNT)
+    receiving.rule("first", {"LambdaAction": {"FunctionArn": arn, "InvocationType": "RequestResponse"}},
+                   {"AddHeaderAction": {"HeaderName": "X-First", "HeaderValue": "1"}}, {"StopAction": {"Scope": "RuleSet"}})
+    receiving.store("second", after="first")
+    message = server.send(MAIL)
+    timeline = server.settled(message, ["delivered"], 30)
+    if disposition == "STOP_RULE":
+        assert [a["action"] for a in timeline["attempts"]] == ["Lambda", "S3"]
+        assert b"X-First" not in receiving.object(message)
+    else:
+        assert [a["action"] for a in timeline["attempts"]] == ["Lambda", "AddHeader", "Stop"]
+        assert receiving.keys() == []
 
 
 UNBUILT = {

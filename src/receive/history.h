@@ -4,7 +4,7 @@
  * A note is one line of JSON: an array of events. An event is a step's outcome,
  *   {"step":0,"at":1700000000000,"rule":"store","action":"S3","outcome":"retry","says":"...",
  *    "denial":"{...}"}                       (JSON as text: quoted, so that it stays as decided)
- * of a function that said so with "flow":"STOP_RULE" or "STOP_RULE_SET", of a step that serves each
+ * of a function that said so, or of a Stop, with "flow":"STOP_RULE" or "STOP_RULE_SET", of a step that serves each
  * recipient alone with "taken":"0 2","refused":"1";
  * or the same outcome with the same explanation once more, {"step":0,"at":...,"again":true}, or
  * {"redrive":true,"at":...}. Explanations are kept as decided and never computed again. When a
@@ -28,7 +28,7 @@ struct outcome {
     enum outcome_kind kind;
     str says;   /* one sentence; STR_NONE when there is nothing to say */
     str denial; /* the denial as JSON; STR_NONE when it was none */
-    enum flow flow; /* what a function's disposition said */
+    enum flow flow; /* what a function's disposition said, or a Stop action */
     /* Of a step that serves each recipient alone: the numbers of those for whom it is done, and of those
      * that were refused for good, all attempts together; blanks between. STR_NONE: none. */
     str taken, refused;

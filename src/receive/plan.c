@@ -22,8 +22,23 @@ static bool has_notice(const struct action *action)
     return action->topic_arn.len && action->kind != ACTION_SNS;
 }
 
-/* The actions of the step's rule, each with its notice, up to a Stop. True: there was one. */
-static bool add_steps(struct step step, struct step *steps, size_t *count)
+/* Whatever happens: a function that is waited for may pass over the Stop behind it, which then has
+ * no say; so what follows is planned, and the attempt sees to it that the Stop ends it. */
+static bool stops(const struct receipt_rule *rule)
+{
+    for (size_t i = 0; i < rule->action_count; i++) {
+        const struct action *action = &rule->actions[i];
+        if (action->kind == ACTION_LAMBDA &&
+            action->lambda.invocation_type == INVOCATION_REQUEST_RESPONSE)
+            return false;
+        if (action->kind == ACTION_STOP)
+            return true;
+    }
+    return false;
+}
+
+/* The actions of the step's rule, each with its notice; the API lets nothing stand behind a Stop. */
+static void add_steps(struct step step, struct step *steps, size_t *count)
 {
     bool stopped = false;
     for (size_t i = 0; i < step.rule->action_count && !stopped; i++) {
@@ -36,7 +51,6 @@ static bool add_steps(struct step step, struct step *steps, size_t *count)
         }
         stopped = step.action->kind == ACTION_STOP;
     }
-    return stopped;
 }
 
 static size_t steps_at_most(const struct receipt_rule_set *set)
@@ -71,7 +85,8 @@ const struct fault *plan_make(const struct receipt_rule_set *set, const struct e
                                    .rule = rule,
                                    .recipients = matched,
                                    .recipient_count = matched_count };
-        stopped = add_steps(step, steps, &count);
+        add_steps(step, steps, &count);
+        stopped = stops(rule);
         scan = scan || rule->scan_enabled;
     }
     *ret_plan = (struct plan) { .steps = steps, .count = count, .scan = scan };
@@ -88,15 +103,6 @@ const struct fault *plan_rule(const struct receipt_rule *rule, struct arena *a,
     add_steps((struct step) { .rule = rule }, steps, &count);
     *ret_plan = (struct plan) { .steps = steps, .count = count, .scan = rule->scan_enabled };
     return NULL;
-}
-
-static bool stops(const struct receipt_rule *rule)
-{
-    for (size_t i = 0; i < rule->action_count; i++) {
-        if (rule->actions[i].kind == ACTION_STOP)
-            return true;
-    }
-    return false;
 }
 
 static struct match match_of(const struct receipt_rule *rule, const struct envelope *e,

@@ -25,7 +25,8 @@ struct plan {
     bool scan; /* a rule of it has ScanEnabled: the message is to be scanned, once for all */
 };
 
-/* All enabled rules that match a recipient, in order; nothing behind a Stop action. */
+/* All enabled rules that match a recipient, in order; nothing behind a Stop action that has its turn in
+ * any case. */
 const struct fault *plan_make(const struct receipt_rule_set *, const struct envelope *,
                               struct arena *, struct plan *ret_plan);
 

@@ -52,7 +52,19 @@ static struct acting acting_of(const struct attempt *t, const struct step *step,
 
 /* ---- the stored form: SES's block, added fields, the message ---- */
 
-/* What AddHeader actions before this step have added: visible to later actions only (spec 7.1). */
+/* In this attempt or an earlier one. */
+static bool is_done(const struct attempt *t, size_t step)
+{
+    for (size_t i = 0; i < t->count; i++) {
+        if (t->outcomes[i].step == step)
+            return t->outcomes[i].kind == OUTCOME_DONE;
+    }
+    const struct step_history before = history_of(&t->history, step);
+    return before.ended && before.kind == OUTCOME_DONE;
+}
+
+/* What AddHeader actions before this step have added: visible to later actions only (spec 7.1). One that a
+ * function's disposition passed over has added nothing. */
 static const struct fault *added_before(const struct attempt *t, size_t step,
                                         struct header **ret_added, size_t *ret_count)
 {
@@ -62,8 +74,7 @@ static const struct fault *added_before(const struct attempt *t, size_t step,
     size_t count = 0;
     for (size_t i = 0; i < step; i++) {
         const struct action *action = t->plan.steps[i].action;
-        if (action->kind == ACTION_ADD_HEADER && field_name_valid(action->add_header.header_name) &&
-            field_value_valid(action->add_header.header_value))
+        if (action->kind == ACTION_ADD_HEADER && is_done(t, i))
             added[count++] =
                 (struct header) { action->add_header.header_name, action->add_header.header_value };
     }
@@ -327,8 +338,9 @@ const struct fault *step_run(struct attempt *t, size_t index, int64_t now_ms,
         return run_lambda(t, index, now_ms, said);
     case ACTION_ADD_HEADER:
         return run_add_header(t, step, said);
-    case ACTION_STOP: /* the plan holds nothing behind it */
+    case ACTION_STOP:
         said->says = STR("ended the evaluation of the rule set");
+        said->flow = FLOW_STOP_RULE_SET;
         return NULL;
     case ACTION_BOUNCE:
         return run_bounce(t, index, now_ms, said);
