@@ -134,26 +134,6 @@ def test_what_a_function_passes_over_neither_adds_nor_stops(server, receiving, d
         assert receiving.keys() == []
 
 
-UNBUILT = {
-    "Connect": {"ConnectAction": {"InstanceARN": f"arn:aws:connect:us-east-1:{ACCOUNT}:instance/i",
-                                  "IAMRoleARN": f"arn:aws:iam::{ACCOUNT}:role/r"}},
-}
-
-
-@pytest.mark.parametrize("kind", UNBUILT)
-def test_what_is_not_built_is_kept_and_fails_with_its_reason(server, receiving, kind):
-    if kind == "Connect":  # its role is tried when the rule is made
-        receiving.iam.create_role(RoleName="r", AssumeRolePolicyDocument=json.dumps(trust_policy(receiving.arn("r"))))
-    receiving.rule("r", UNBUILT[kind])
-    described = receiving.ses.describe_receipt_rule(RuleSetName="main", RuleName="r")["Rule"]["Actions"][0]
-    [(member, sent)] = UNBUILT[kind].items()
-    assert {k: described[member][k] for k in sent} == sent
-    message = server.send(MAIL)
-    attempt = server.attempted(message)["attempts"][0]
-    assert attempt["outcome"] == "retry" and attempt["action"] == kind and "not built" in attempt["says"], attempt
-    assert server.timeline(message)["state"] in ("retrying", "queued")
-
-
 def test_a_key_never_becomes_a_plaintext_object(server, receiving):
     kms = server.client("kms")
     receiving.bucket("mail", bucket_policy("mail", receiving.arn("r")))

@@ -9,6 +9,7 @@
 #include "main/organizations.h"
 #include "main/privileges.h"
 #include "receive/outgoing.h"
+#include "services/connect/connect.h"
 #include "services/mishaps.h"
 #include "services/sns/sns.h"
 #include "services/sqs/remote.h"
@@ -268,6 +269,9 @@ static const struct fault *open_services(struct server *s)
     TRY(open_lambda(s));
     s->rehearsal_ports.lambda = &s->lambda->rehearsal.port;
     TRY(open_mailer(s));
+    TRY(connect_open(s->config->connect_hook, s->arena, &s->connect));
+    s->ports.connect = &s->connect->port;
+    s->rehearsal_ports.connect = &s->connect->rehearsal.port;
     TRY(organizations_open(s->config, hostname_of(s->config, s->config->region, s->arena), &s->outside,
                            s->arena, &s->ports.workmail));
     s->rehearsal_ports.workmail = s->ports.workmail; /* asked only whether it is there */

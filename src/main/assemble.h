@@ -44,6 +44,7 @@ struct server {
     struct kms_service *kms;
     struct sns_service *sns;
     struct sqs_service *sqs;
+    struct connect_service *connect;
     struct sts_service *sts;
     struct vault vault;
     struct ports ports, rehearsal_ports;

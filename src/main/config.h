@@ -61,6 +61,7 @@ struct config {
     uint64_t mx_port;
     uint64_t ses_call_rate;
     str public_url, sns_targets;
+    str connect_hook; /* STR_NONE: none */
     str sqs_endpoint, sqs_access_key_id, sqs_secret_access_key; /* STR_NONE: the embedded queues */
     uint64_t function_processes, function_uid;
     str function_folder, function_modules, function_bootstraps;

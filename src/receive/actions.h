@@ -63,6 +63,10 @@ enum flow lambda_disposition(str payload, struct arena *);
 /* actions/bounce.c: the sender is verified. */
 const struct fault *bounce_action_may(const struct acting *, const struct action *);
 
+/* actions/connect.c: as the action's role. `request_id`: the same at each attempt. */
+const struct fault *connect_action_start(const struct acting *, const struct action *, str document,
+                                         str request_id);
+
 /* actions/workmail.c: the organization is the rule's own account's and Region's, and a mail store is
  * mapped to it: *ret_target. */
 const struct fault *workmail_action_may(const struct acting *, const struct action *,
@@ -77,9 +81,10 @@ const struct fault *workmail_action_deliver(const struct acting *, const struct 
                                             const struct step_history *before,
                                             struct workmail_said *ret_said);
 
-/* Can this version run it, with these ports? What it cannot, it neither delivers nor rehearses. */
+/* actions/missing.c: are the services among these ports that it calls? A program that is put together
+ * without one neither delivers nor rehearses the step. */
 bool action_is_built(const struct ports *, const struct step *);
-/* What an action says whose kind is not built yet. Always a FAULT_UNBUILT. */
+/* What it says instead. Always a FAULT_UNBUILT. */
 const struct fault *action_unbuilt(const struct step *, struct arena *);
 
 #endif

@@ -289,7 +289,9 @@ static void write_content(struct writing *w)
 {
     const struct action *action = w->notice->step->action;
     json_name(&w->json, STR("content"));
-    if (action->kind == ACTION_SNS && action->sns.encoding == SNS_BASE64) {
+    /* A hook is given every octet: what is not UTF-8 would be lost in text. */
+    if (action->kind == ACTION_CONNECT ||
+        (action->kind == ACTION_SNS && action->sns.encoding == SNS_BASE64)) {
         buf_addc(w->json.out, '"');
         base64_encode(w->json.out, w->notice->stored);
         buf_addc(w->json.out, '"');

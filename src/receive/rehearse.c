@@ -82,6 +82,15 @@ static struct rehearsed rehearse_workmail(const struct acting *as, const struct 
              : allowed(arena_strf(as->arena, "would deliver to " STR_FMT, STR_ARG(target)));
 }
 
+static struct rehearsed rehearse_connect(const struct acting *as, const struct action *action)
+{
+    const struct fault *f = connect_action_start(as, action, STR("{}"), STR_NONE);
+    return f ? failed(as, f)
+             : allowed(arena_strf(as->arena, "would start a contact in " STR_FMT " as " STR_FMT,
+                                  STR_ARG(action->connect.instance_arn),
+                                  STR_ARG(action->connect.iam_role_arn)));
+}
+
 static struct rehearsed unbuilt(const struct acting *as, const struct step *step)
 {
     return (struct rehearsed) { "unbuilt",
@@ -109,7 +118,7 @@ static struct rehearsed ask_step(const struct acting *as, const struct step *ste
     case ACTION_WORKMAIL:
         return rehearse_workmail(as, step->action);
     case ACTION_CONNECT:
-        break;
+        return rehearse_connect(as, step->action);
     }
     return unbuilt(as, step);
 }

@@ -15,7 +15,7 @@ bool step_has_effect(const struct step *step)
  * function that is waited for may take its thirty seconds. */
 struct share step_share(const struct step *step, const struct ports *ports, struct arena *a)
 {
-    enum { QUICK = 7, SLOW = 1 };
+    enum { QUICK = 7, SLOW = 1, CONTACTS_MOST = 4 };
     const struct action *action = step->action;
     if (step->part == STEP_NOTICE || action->kind == ACTION_SNS)
         return (struct share) { .target = action->topic_arn, .weight = QUICK };
@@ -31,6 +31,10 @@ struct share step_share(const struct step *step, const struct ports *ports, stru
     }
     if (action->kind == ACTION_WORKMAIL) /* somebody else's mail store */
         return (struct share) { .target = action->workmail.organization_arn, .weight = SLOW };
+    if (action->kind == ACTION_CONNECT) /* each holds the message and its document in memory */
+        return (struct share) {
+            .target = action->connect.instance_arn, .weight = SLOW, .most = CONTACTS_MOST
+        };
     return (struct share) { .target = STR("") };
 }
 
@@ -320,6 +324,46 @@ static const struct fault *run_workmail(struct attempt *t, size_t index, int64_t
     return f;
 }
 
+/* ---- Connect ---- */
+
+enum { CONTACT_MAX = 25 << 20, CONTACT_ROOM = 8 << 20 };
+
+static const struct fault *read_whole(struct body *body, struct arena *a, struct buf *whole)
+{
+    for (;;) {
+        str chunk;
+        TRY(body->read(body, &chunk));
+        if (!chunk.len)
+            break;
+        buf_add(whole, chunk);
+    }
+    return whole->failed ? fault(a, FAULT_UNAVAILABLE, NULL, "no memory for the message") : NULL;
+}
+
+static const struct fault *run_connect(struct attempt *t, size_t index, int64_t now_ms,
+                                       struct step_said *said)
+{
+    const struct step *step = &t->plan.steps[index];
+    const struct acting as = acting_of(t, step, now_ms);
+    char id[REQUEST_ID_LEN + 1];
+    struct body *body;
+    TRY(stored_form(t, index, &body));
+    if (body->size > CONTACT_MAX)
+        return fault(t->work, FAULT_SYNTAX, NULL,
+                     "no contact was started: with its added fields the message is longer than %d "
+                     "octets",
+                     CONTACT_MAX);
+    AUTO_BUF whole = buf_new(CONTACT_MAX), document = buf_new(2 * CONTACT_MAX + CONTACT_ROOM);
+    TRY(read_whole(body, t->work, &whole));
+    const struct notice notice = notice_of(t, step, buf_str(&whole), now_ms);
+    TRY(notice_write_content(&notice, &document));
+    const str request_id = notice_dedupe_id(t->lease->entry.id, index, id);
+    TRY(connect_action_start(&as, step->action, buf_str(&document), request_id));
+    said->says = arena_strf(t->work, "started a contact in " STR_FMT " as request " STR_FMT,
+                            STR_ARG(step->action->connect.instance_arn), STR_ARG(request_id));
+    return NULL;
+}
+
 const struct fault *step_run(struct attempt *t, size_t index, int64_t now_ms,
                              struct step_said *said)
 {
@@ -347,7 +391,7 @@ const struct fault *step_run(struct attempt *t, size_t index, int64_t now_ms,
     case ACTION_WORKMAIL:
         return run_workmail(t, index, now_ms, said);
     case ACTION_CONNECT:
-        break;
+        return run_connect(t, index, now_ms, said);
     }
     return action_unbuilt(step, t->work);
 }

@@ -34,6 +34,8 @@ static const struct failure failures[] = {
     { STR_INIT("sts"),    STR_INIT("Throttling"),                "Rate exceeded" },
     { STR_INIT("iam"),    STR_INIT("Throttling"),                "Rate exceeded" },
     { STR_INIT("ses"),    STR_INIT("Throttling"),                "Rate exceeded" },
+    { STR_INIT("connect"), STR_INIT("ThrottlingException"),      "Rate exceeded" },
+    { STR_INIT("connect"), STR_INIT("InternalServiceException"), "Request processing failed due to an error or failure with the service." },
     { STR_INIT("lambda"), STR_INIT("TooManyRequestsException"),  "Rate Exceeded." },
     { STR_INIT("lambda"), STR_INIT("ServiceException"),          "The Lambda service encountered an internal error." },
     { STR_INIT("lambda"), STR_INIT("Timeout"),                   NULL, MISHAP_TIMEOUT },
@@ -105,7 +107,7 @@ static const struct fault *no_such_failure(str service, str name, struct arena *
     }
     if (!known.len)
         return fault(a, FAULT_SYNTAX, NULL,
-                     "service \"" STR_FMT "\" is none of s3, kms, sns, sqs, lambda, sts, iam, ses",
+                     "service \"" STR_FMT "\" is none of s3, kms, sns, sqs, lambda, connect, sts, iam, ses",
                      STR_ARG(str_head(service, 64)));
     return fault(a, FAULT_SYNTAX, NULL, "fault \"" STR_FMT "\" is none of " STR_FMT "'s: " STR_FMT,
                  STR_ARG(str_head(name, 64)), STR_ARG(service), STR_ARG(buf_str(&known)));

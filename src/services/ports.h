@@ -170,6 +170,17 @@ struct workmail_port {
                     struct sending *each);
 };
 
+/* Amazon Connect: API StartEmailContact. */
+struct email_contact {
+    str instance_arn;
+    str document;   /* JSON: the notice of the message, with its content */
+    str request_id; /* a UUID by which a repetition is known */
+};
+struct connect_port {
+    const struct fault *(*start_email_contact)(struct connect_port *, const struct call *,
+                                               const struct email_contact *);
+};
+
 /* Of each port there is a second one for rehearsals: it judges a call as the first does, with the
  * first one's own code, and does nothing (s3_service.rehearsal; assuming a role has no effect). A
  * service without one is NULL in a rehearsal's ports. */
@@ -180,6 +191,7 @@ struct ports { /* grows a member with each service an action calls */
     struct sns_port *sns;
     struct sqs_port *sqs;
     struct lambda_port *lambda;
+    struct connect_port *connect;
     struct workmail_port *workmail; /* NULL: no organization is mapped */
     struct mishaps *mishaps; /* not of a rehearsal */
     struct mailer_port *mailer; /* NULL: outgoing mail is off */

@@ -36,6 +36,7 @@ enum deed {
     DEED_ENCRYPT_OBJECT,
     DEED_ENCRYPT_NOTICE,
     DEED_INVOKE,
+    DEED_CONTACT,
 };
 /* clang-format off */
 static const struct {
@@ -60,6 +61,8 @@ static const struct {
                               STR_INIT("AllowRoleToUseKMSKey"), STR_INIT("TopicKMSAccess") },
     [DEED_INVOKE]         = { { STR_INIT("lambda:InvokeFunction") }, { NULL, 0 },
                               STR_INIT("GiveSESPermissionToInvokeFunction"), { NULL, 0 }, { NULL, 0 } },
+    [DEED_CONTACT]        = { { STR_INIT("connect:StartEmailContact") }, { NULL, 0 },
+                              { NULL, 0 }, { NULL, 0 }, STR_INIT("ConnectAccess") },
 };
 /* clang-format on */
 
@@ -198,6 +201,8 @@ static void need(struct drafting *d, const struct action *action)
         return;
     case ACTION_CONNECT:
         add(d, GRANT_TRUST, action->connect.iam_role_arn, DEED_ASSUME, STR_NONE, STR_NONE);
+        add(d, GRANT_ROLE, action->connect.iam_role_arn, DEED_CONTACT, STR_NONE,
+            action->connect.instance_arn);
         return;
     case ACTION_SNS:
     case ACTION_BOUNCE:

@@ -100,6 +100,7 @@ struct grant_case {
 
 #define S3(...)     { .kind = ACTION_S3, .s3 = { .bucket_name = STR_INIT("invoices"), __VA_ARGS__ } }
 #define PREFIX      .object_key_prefix = STR_INIT("in")
+#define INSTANCE  "arn:aws:connect:us-east-1:111122223333:instance/i"
 #define WITH_ROLE   .iam_role_arn = STR_INIT(ROLE)
 #define ON_RESOURCE .where = EXHIBIT_RESOURCE, .owner = ACCOUNT
 /* clang-format off */
@@ -194,6 +195,10 @@ static void nothing_is_asked_for_that_is_there_already(void **state)
     EXPECT(Q(.action = S3(.kms_key_arn = STR_INIT(KEY)), .bucket_key = STR(KEY),
              .only = STR("sse-key")),
            GRANT_KEY);
+    EXPECT(Q(.action = { .kind = ACTION_CONNECT,
+                         .connect = { .instance_arn = STR_INIT(INSTANCE),
+                                      .iam_role_arn = STR_INIT(ROLE) } }),
+           GRANT_TRUST, GRANT_ROLE);
     EXPECT(Q(.action = S3(WITH_ROLE), .only = STR("role")), GRANT_ROLE);
     EXPECT(Q(.action = { .kind = ACTION_LAMBDA,
                          .lambda = { .function_arn = STR_INIT("arn:aws:lambda:us-east-1:" ACCOUNT
