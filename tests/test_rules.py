@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from conftest import ACCOUNT, Raw, Receiving, bucket_policy, data, message_id, refused, rule_arn, s3_action, trust_policy
+from conftest import ACCOUNT, Raw, Receiving, bucket_policy, data, message_id, refused, s3_action
 from test_lambda import Functions
 
 MAIL = b"From: a@sender.example\r\nSubject: rules\r\n\r\nbody\r\n"
