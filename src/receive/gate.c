@@ -1,6 +1,7 @@
 /* receive/gate.c - the RCPT-time answer, from the snapshot taken at MAIL. */
 #include "receive/gate.h"
 
+#include "base/crc.h"
 #include "base/random_id.h"
 #include "receive/head.h"
 #include "services/ses/filters.h"
@@ -409,6 +410,18 @@ static const struct fault *share_out(const struct gate_pass *pass, const struct 
     return NULL;
 }
 
+/* The same rules make the same plan for the same recipients. */
+static uint64_t likeness_of(const struct head *head)
+{
+    uint64_t sum = crc64_nvme(0, head->account.ptr, head->account.len);
+    sum = crc64_nvme(sum, head->region.ptr, head->region.len);
+    for (size_t i = 0; i < head->envelope.rcpt_count; i++) {
+        str to = head->envelope.rcpt_to[i].text;
+        sum = crc64_nvme(crc64_nvme(sum, to.ptr, to.len), "", 1);
+    }
+    return sum;
+}
+
 static const struct fault *make_entry(const struct gate_pass *pass, const struct envelope *whole,
                                       const struct share *share, struct arena *a,
                                       struct spool_entry *entry)
@@ -428,7 +441,8 @@ static const struct fault *make_entry(const struct gate_pass *pass, const struct
     *entry = (struct spool_entry) { .id = head.envelope.message_id,
                                     .kind = SPOOL_MAIL,
                                     .head = arena_str(a, buf_str(&bytes)),
-                                    .rules = share->set->text };
+                                    .rules = share->set->text,
+                                    .likeness = likeness_of(&head) };
     return bytes.failed || !entry->id.ptr || !entry->head.ptr ? &fault_no_memory : NULL;
 }
 

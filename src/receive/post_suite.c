@@ -80,11 +80,12 @@ static void fake_hold(struct lease *lease, uint64_t group)
     s->leased = false;
 }
 
-static bool fake_resume(struct spool *spool, uint64_t group, bool caller_leases)
+static bool fake_resume(struct spool *spool, uint64_t group, bool caller_leases, bool *ret_more)
 {
     struct one_spool *s = (struct one_spool *)spool;
     (void)group, (void)caller_leases;
     s->resumed = true;
+    *ret_more = false;
     return true;
 }
 

@@ -1,9 +1,9 @@
 /* receive/shares.c - a table of the targets that are being worked for or waited for.
  *
- * The spool keeps who waits; here stands only how many. Whoever gives a share back looks which
- * waiting target may take one now and resumes one entry of each. Its share counts as taken from
- * there on, a promise, or new work would take it first and the entry, read once more for nothing,
- * would wait again. A promise that nobody comes for is void after a while.
+ * The spool keeps who waits; here stands only that somebody does. Whoever gives a share back looks
+ * which waiting target may take one now and resumes one entry of each. Its share counts as taken
+ * from there on, a promise, or new work would take it first and the entry, read once more for
+ * nothing, would wait again. A promise that nobody comes for is void after a while.
  *
  * Between a refused take and its wait the last share of the target may be given back; so a wait
  * looks for itself whether it could go on. */
@@ -19,7 +19,8 @@ struct target {
     struct target *next; /* in its bucket */
     struct target *next_waiting, **at_waiting;
     uint64_t group; /* of the spool */
-    unsigned running, waiting, weight, most;
+    bool waiting;   /* the spool holds something for it */
+    unsigned running, weight, most;
     unsigned promised;   /* of those that run: resumed, and not there yet */
     int64_t promised_ms; /* steady: the last time */
     size_t len;
@@ -129,8 +130,9 @@ bool share_take(struct shares *s, const struct share *share, bool resumed)
 
 static void waits(struct shares *s, struct target *t)
 {
-    if (t->waiting++)
+    if (t->waiting)
         return;
+    t->waiting = true;
     t->next_waiting = NULL;
     t->at_waiting = s->last_waiting;
     *s->last_waiting = t;
@@ -139,8 +141,7 @@ static void waits(struct shares *s, struct target *t)
 
 static void waits_no_more(struct shares *s, struct target *t)
 {
-    if (--t->waiting)
-        return;
+    t->waiting = false;
     *t->at_waiting = t->next_waiting;
     if (t->next_waiting)
         t->next_waiting->at_waiting = t->at_waiting;
@@ -178,13 +179,15 @@ static bool resume_one(struct shares *s, struct target *t, bool for_giver, int64
 {
     if (!may_take(s, t))
         return false;
-    if (s->spool->ops->resume(s->spool, t->group, for_giver)) {
+    bool more;
+    if (s->spool->ops->resume(s->spool, t->group, for_giver, &more)) {
         t->running++;
         s->running++;
         t->promised++;
         t->promised_ms = now_ms;
     }
-    waits_no_more(s, t);
+    if (!more)
+        waits_no_more(s, t);
     forget_unused(s, t);
     return true;
 }

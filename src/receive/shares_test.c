@@ -24,17 +24,24 @@ static void fake_hold(struct lease *lease, uint64_t group)
     s->groups[s->count++] = group;
 }
 
-static bool fake_resume(struct spool *spool, uint64_t group, bool caller_leases)
+static bool fake_resume(struct spool *spool, uint64_t group, bool caller_leases, bool *ret_more)
 {
     struct waiting_spool *s = (struct waiting_spool *)spool;
-    for (size_t i = 0; i < s->count; i++)
-        if (s->groups[i] == group) {
-            memmove(&s->groups[i], &s->groups[i + 1], (--s->count - i) * sizeof s->groups[0]);
-            s->resumed++;
-            s->for_caller += caller_leases;
-            return true;
-        }
-    return false;
+    bool found = false;
+    *ret_more = false;
+    for (size_t i = 0; i < s->count; i++) {
+        if (s->groups[i] != group)
+            continue;
+        *ret_more = found;
+        if (found)
+            break;
+        memmove(&s->groups[i], &s->groups[i + 1], (--s->count - i) * sizeof s->groups[0]);
+        i--;
+        s->resumed++;
+        s->for_caller += caller_leases;
+        found = true;
+    }
+    return found;
 }
 
 static const struct spool_ops ops = { .hold = fake_hold, .resume = fake_resume };

@@ -3,6 +3,7 @@
  * The head of an entry is JSON: {"account","region","target","taken_ms","about","head":"..."}. */
 #include "services/errand.h"
 
+#include "base/crc.h"
 #include "base/json.h"
 
 #include <assert.h>
@@ -83,6 +84,13 @@ static const struct fault *write_head(const struct errand *e, int64_t now_ms, st
     return ret_head->ptr ? NULL : &fault_no_memory;
 }
 
+/* Errands of one kind begin with the same: with their target. */
+static uint64_t likeness_of(const struct errand *e)
+{
+    const unsigned char kind = (unsigned char)e->kind;
+    return crc64_nvme(crc64_nvme(0, &kind, 1), e->target.ptr, e->target.len);
+}
+
 const struct fault *errands_put(struct spool *spool, const struct errand *errands, size_t count,
                                 str body, int64_t now_ms, struct arena *arena)
 {
@@ -96,7 +104,8 @@ const struct fault *errands_put(struct spool *spool, const struct errand *errand
         entries[i] = (struct spool_entry) { .id = errands[i].id,
                                             .kind = errands[i].kind,
                                             .rules = STR(""),
-                                            .due_ms = errands[i].due_ms };
+                                            .due_ms = errands[i].due_ms,
+                                            .likeness = likeness_of(&errands[i]) };
         TRY(write_head(&errands[i], now_ms, arena, &entries[i].head));
     }
     struct wait w = { .arena = arena };

@@ -35,6 +35,8 @@ struct spool_entry { /* of mail: one account's share of a transaction */
     str head;       /* account, region and envelope, encoded by the owner */
     str rules;      /* the rule set's text: stored once in each segment that refers to it */
     int64_t due_ms; /* wall clock; not before; 0: at once */
+    uint64_t likeness; /* to commit only, and not kept: fresh entries with the same number, under the same
+                          rules, begin with the same work. 0: like no other */
 };
 
 struct lease {
@@ -97,11 +99,13 @@ struct spool_ops {
     /* gives the lease back unused: due at once, no attempt counted */
     void (*release)(struct lease *);
     /* Gives the lease back, and nobody gets it before a resume of this group; no attempt counted.
-     * Held entries cost 16 bytes more than queued ones. After a restart none is held. */
+     * While the group holds anything, what is committed with the likeness of its last entry that was
+     * held fresh joins it, so that nobody leases it to find out the same. Held entries cost 16 bytes
+     * more than queued ones. After a restart none is held. */
     void (*hold)(struct lease *, uint64_t group);
     /* Lets the group's longest held entry be leased again; false: it has none. caller_leases: the
-     * caller leases next, so nobody is called for it who waits in a lease. */
-    bool (*resume)(struct spool *, uint64_t group, bool caller_leases);
+     * caller leases next, so nobody is called for it who waits in a lease. *ret_more: it has others. */
+    bool (*resume)(struct spool *, uint64_t group, bool caller_leases, bool *ret_more);
 
     /* Living, settled (as far back as the history goes) or dead. FAULT_ABSENT: unknown id. */
     const struct fault *(*find)(struct spool *, str id, struct arena *,

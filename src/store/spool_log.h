@@ -51,7 +51,7 @@ enum entry_state {
     ENTRY_HELD,    /* until its group is resumed */
 };
 
-/* One living entry, in memory: where it lies and when it is due. 64 bytes. */
+/* One living entry, in memory: where it lies and when it is due. 72 bytes. */
 struct entry {
     struct entry *next; /* in its bucket of ids */
     uint64_t serial, id_hash;
@@ -64,6 +64,7 @@ struct entry {
     uint8_t state;
     bool held; /* on a group's list, from hold to resume; its state says so a little later */
     bool resumed; /* from there to its next lease */
+    uint64_t likeness; /* of spool_entry, with the rules; 0 after a restart */
 };
 
 /* Those that wait together, the longest waiting first. */
@@ -74,6 +75,7 @@ struct held {
 struct held_group {
     struct held_group *next;
     uint64_t number;
+    uint64_t likeness; /* of those that join it; 0: nothing does */
     struct held *first, **last;
 };
 
@@ -208,6 +210,7 @@ struct spool_log {
     bool stopped;
     uint64_t queued, retrying, leased, held, moving, dying, set_aside;
     struct held_group *groups[64];
+    struct held_group *joinable[64]; /* by likeness; of several the last */
     unsigned segment_count;
     _Atomic bool failed, full;
     char says[160];
@@ -343,7 +346,8 @@ void log_stop(struct spool *);
 
 /* spool_log_hold.c: leases given back until a group is resumed. */
 void log_hold(struct lease *, uint64_t group);
-bool log_resume(struct spool *, uint64_t group, bool caller_leases);
+bool log_resume(struct spool *, uint64_t group, bool caller_leases, bool *ret_more);
+void hold_join(struct spool_log *, struct entry *); /* a fresh one, where its like are held; queue lock */
 /* it is gone, and its group does not know; queue lock held */
 void hold_forget(struct spool_log *, const struct entry *);
 void groups_free(struct spool_log *);

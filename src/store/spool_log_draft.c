@@ -184,6 +184,12 @@ void draft_abandon(struct spool_draft *d)
     pthread_mutex_unlock(&log->drafts_lock);
 }
 
+static uint64_t likeness_of(const struct spool_entry *from, const struct rules_text *rules)
+{
+    const uint64_t under = rules ? (uint64_t)rules->crc << 32 | (uint32_t)rules->len : 0;
+    return from->likeness ? crc64_nvme(from->likeness, &under, sizeof under) : 0;
+}
+
 /* The commit frame's head, and what the queue will need, made here so that the committer only
  * fills in places. */
 static const struct fault *commit_encode(struct spool_draft *d, const struct spool_entry *entries,
@@ -216,6 +222,7 @@ static const struct fault *commit_encode(struct spool_draft *d, const struct spo
             return &fault_no_memory;
         *e = (struct entry) { .id_hash = id_hash(from->id),
                               .due_ms = from->due_ms,
+                              .likeness = likeness_of(from, d->rules[i]),
                               .index = (uint16_t)i };
         struct commit_entry to = { .due_ms = from->due_ms,
                                    .kind = from->kind,

@@ -26,6 +26,50 @@ static struct held_group *find_or_make(struct spool_log *log, uint64_t number)
     return *at;
 }
 
+static void append(struct held_group *g, struct held *held, struct entry *e)
+{
+    *held = (struct held) { .entry = e };
+    *g->last = held;
+    g->last = &held->next;
+    e->held = true;
+}
+
+static struct held_group **joinable(struct spool_log *log, uint64_t likeness)
+{
+    return &log->joinable[likeness % (sizeof log->joinable / sizeof log->joinable[0])];
+}
+
+static void join_no_more(struct spool_log *log, struct held_group *g)
+{
+    if (g->likeness && *joinable(log, g->likeness) == g)
+        *joinable(log, g->likeness) = NULL;
+    g->likeness = 0;
+}
+
+/* What an entry was held for that nothing was done of yet, its like would be held for too. */
+static void let_join(struct spool_log *log, struct held_group *g, uint64_t likeness)
+{
+    if (!likeness || g->likeness == likeness)
+        return;
+    join_no_more(log, g);
+    struct held_group **at = joinable(log, likeness);
+    if (*at)
+        (*at)->likeness = 0;
+    g->likeness = likeness;
+    *at = g;
+}
+
+void hold_join(struct spool_log *log, struct entry *e)
+{
+    struct held_group *g = e->likeness ? *joinable(log, e->likeness) : NULL;
+    if (!g || g->likeness != e->likeness ||
+        e->due_ms > log->outside->clock->wall_ms(log->outside->clock))
+        return;
+    struct held *held = malloc(sizeof *held);
+    if (held) /* else it is queued, and found out about */
+        append(g, held, e);
+}
+
 void log_hold(struct lease *lease, uint64_t group)
 {
     struct lease_impl *impl = lease->impl;
@@ -34,10 +78,9 @@ void log_hold(struct lease *lease, uint64_t group)
     pthread_mutex_lock(&log->queue_lock);
     struct held_group *g = held ? find_or_make(log, group) : NULL;
     if (g) {
-        *held = (struct held) { .entry = impl->entry };
-        *g->last = held;
-        g->last = &held->next;
-        impl->entry->held = true;
+        append(g, held, impl->entry);
+        if (!impl->noted && !lease->notes.len)
+            let_join(log, g, impl->entry->likeness);
     } else { /* without memory it is looked at again in a second */
         impl->entry->due_ms = log->outside->clock->wall_ms(log->outside->clock) + 1000;
     }
@@ -48,7 +91,7 @@ void log_hold(struct lease *lease, uint64_t group)
 }
 
 /* The entry at *at of the list; the group goes with its last. */
-static struct entry *take_out(struct held_group **group, struct held **at)
+static struct entry *take_out(struct spool_log *log, struct held_group **group, struct held **at)
 {
     struct held_group *g = *group;
     struct held *held = *at;
@@ -59,25 +102,27 @@ static struct entry *take_out(struct held_group **group, struct held **at)
     free(held);
     if (!g->first) {
         *group = g->next;
+        join_no_more(log, g);
         free(g);
     }
     e->held = false;
     return e;
 }
 
-bool log_resume(struct spool *spool, uint64_t group, bool caller_leases)
+bool log_resume(struct spool *spool, uint64_t group, bool caller_leases, bool *ret_more)
 {
     struct spool_log *log = (struct spool_log *)spool;
     bool resumed = false;
     pthread_mutex_lock(&log->queue_lock);
     for (struct held_group **g; !resumed && *(g = find(log, group));) {
-        struct entry *e = take_out(g, &(*g)->first);
+        struct entry *e = take_out(log, g, &(*g)->first);
         resumed = e->resumed = e->state != ENTRY_DAMAGED; /* then it is not leased: the next one */
         if (e->state == ENTRY_HELD && caller_leases)
             queue_push_for_caller(log, e);
         else if (e->state == ENTRY_HELD)
             queue_push(log, e); /* else it is on its way, and is queued when it comes */
     }
+    *ret_more = *find(log, group) != NULL;
     queue_unlock(log);
     return resumed;
 }
@@ -88,7 +133,7 @@ void hold_forget(struct spool_log *log, const struct entry *e)
         for (struct held_group **g = &log->groups[i]; *g; g = &(*g)->next)
             for (struct held **at = &(*g)->first; *at; at = &(*at)->next)
                 if ((*at)->entry == e) {
-                    take_out(g, at);
+                    take_out(log, g, at);
                     return;
                 }
 }

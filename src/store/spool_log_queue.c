@@ -152,8 +152,10 @@ void queue_add(struct spool_log *log, struct entry *e)
     s->set_aside += damaged;
     e->heap_at = NOT_IN_HEAP;
     ++*state_count(log, e);
-    if (!damaged)
-        queue_push(log, e);
+    if (damaged)
+        return;
+    hold_join(log, e);
+    queue_push(log, e);
 }
 
 /* One sleeper is called at a time, and it calls the next one when it finds more than it takes. If

@@ -333,10 +333,11 @@ static void what_is_held_comes_back_one_by_one_when_its_group_is_resumed(void **
     AUTO_ARENA *arena = arena_new((size_t)64 << 20);
     struct spool *spool = fresh(arena);
     struct spool_health health;
+    bool more;
     static const char *const ids[] = { "h0", "h1", "h2", "h3" };
     for (unsigned i = 0; i < 4; i++)
         assert_true(step_commit(spool, ids[i], STR("x")).committed);
-    assert_false(spool->ops->resume(spool, 7, true));
+    assert_false(spool->ops->resume(spool, 7, true, &more));
     for (unsigned i = 0; i < 4; i++) {
         struct lease lease = step_lease(spool, arena);
         assert_str(lease.entry.id, str_of(ids[i]));
@@ -347,7 +348,8 @@ static void what_is_held_comes_back_one_by_one_when_its_group_is_resumed(void **
     step_lease_none(spool, arena);
     spool->ops->health(spool, &health);
     assert_int_equal(health.held, 4);
-    assert_true(spool->ops->resume(spool, 7, true));
+    assert_true(spool->ops->resume(spool, 7, true, &more));
+    assert_true(more);
     struct lease lease = step_lease(spool, arena);
     assert_str(lease.entry.id, STR("h0"));
     assert_true(lease.resumed);
@@ -355,18 +357,19 @@ static void what_is_held_comes_back_one_by_one_when_its_group_is_resumed(void **
     assert_str(lease.notes, STR("{\"before\":1}\n"));
     step_lease_none(spool, arena);
     spool->ops->hold(&lease, 7); /* behind the others */
-    assert_true(spool->ops->resume(spool, 71, true));
+    assert_true(spool->ops->resume(spool, 71, true, &more));
+    assert_false(more);
     lease = step_lease(spool, arena);
     assert_str(lease.entry.id, STR("h3"));
     settle(spool, &lease, SETTLE_DONE, 0, STR(""));
     /* A resume before the committer has seen the hold. */
-    assert_true(spool->ops->resume(spool, 7, false));
+    assert_true(spool->ops->resume(spool, 7, false, &more));
     lease = step_lease(spool, arena);
     assert_str(lease.entry.id, STR("h1"));
     assert_null(spool->ops->note(&lease, STR("{\"again\":1}")));
     spool->ops->hold(&lease, 8);
-    assert_true(spool->ops->resume(spool, 8, true));
-    assert_false(spool->ops->resume(spool, 8, true));
+    assert_true(spool->ops->resume(spool, 8, true, &more));
+    assert_false(spool->ops->resume(spool, 8, true, &more));
     lease = step_lease(spool, arena);
     assert_str(lease.entry.id, STR("h1"));
     assert_true(lease.resumed);
@@ -385,12 +388,90 @@ static void what_is_held_comes_back_one_by_one_when_its_group_is_resumed(void **
     spool->ops->close(spool);
 }
 
+static void commit_like(struct spool *spool, const char *id, uint64_t likeness, const char *rules)
+{
+    const struct spool_entry entry = { .id = str_of(id),
+                                       .kind = SPOOL_MAIL,
+                                       .head = STR("head"),
+                                       .rules = str_of(rules),
+                                       .likeness = likeness };
+    assert_true(step_commit_entries(spool, &entry, 1, STR("x")).committed);
+}
+
+static void lease_of(struct spool *spool, struct arena *arena, const char *id, struct lease *lease)
+{
+    *lease = step_lease(spool, arena);
+    assert_str(lease->entry.id, str_of(id));
+}
+
+static void what_is_like_a_held_one_joins_it(void **state)
+{
+    (void)state;
+    AUTO_ARENA *arena = arena_new((size_t)64 << 20);
+    struct spool *spool = fresh(arena);
+    struct lease lease, other;
+    struct spool_health health;
+    bool more;
+    commit_like(spool, "a0", 5, "r");
+    lease_of(spool, arena, "a0", &lease);
+    commit_like(spool, "a1", 5, "r"); /* nothing is held yet */
+    lease_of(spool, arena, "a1", &other);
+    spool->ops->hold(&lease, 1);
+    commit_like(spool, "a2", 5, "r");
+    commit_like(spool, "b0", 5, "other rules");
+    commit_like(spool, "b1", 6, "r");
+    commit_like(spool, "b2", 0, "r");
+    spool->ops->health(spool, &health);
+    assert_int_equal(health.held, 2);
+    struct lease rest[3];
+    lease_of(spool, arena, "b0", &rest[0]);
+    lease_of(spool, arena, "b1", &rest[1]);
+    lease_of(spool, arena, "b2", &rest[2]);
+    step_lease_none(spool, arena);
+    for (size_t i = 0; i < 3; i++)
+        settle(spool, &rest[i], SETTLE_DONE, 0, STR(""));
+
+    assert_true(spool->ops->resume(spool, 1, true, &more));
+    assert_true(more);
+    lease_of(spool, arena, "a0", &lease);
+    settle(spool, &lease, SETTLE_DONE, 0, STR(""));
+    assert_true(spool->ops->resume(spool, 1, false, &more));
+    assert_false(more);
+    lease_of(spool, arena, "a2", &lease);
+    assert_true(lease.resumed);
+    assert_int_equal(lease.attempt, 1);
+    commit_like(spool, "a3", 5, "r"); /* the group is gone */
+    struct lease third;
+    lease_of(spool, arena, "a3", &third);
+
+    /* What was begun waits for something else than its like do. */
+    assert_null(spool->ops->note(&lease, STR("{\"begun\":1}")));
+    spool->ops->hold(&lease, 2);
+    commit_like(spool, "a4", 5, "r");
+    struct lease fourth;
+    lease_of(spool, arena, "a4", &fourth);
+    settle(spool, &other, SETTLE_DONE, 0, STR(""));
+    settle(spool, &third, SETTLE_DONE, 0, STR(""));
+    settle(spool, &fourth, SETTLE_DONE, 0, STR(""));
+    assert_true(spool->ops->resume(spool, 2, false, &more));
+    lease_of(spool, arena, "a2", &lease);
+    spool->ops->hold(&lease, 3);
+    spool = again(spool, arena); /* what is held is there, and nobody joins it */
+    commit_like(spool, "a5", 5, "r");
+    lease_of(spool, arena, "a2", &lease);
+    lease_of(spool, arena, "a5", &other);
+    settle(spool, &lease, SETTLE_DONE, 0, STR(""));
+    settle(spool, &other, SETTLE_DONE, 0, STR(""));
+    spool->ops->close(spool);
+}
+
 static void what_is_held_is_no_reason_to_keep_a_segment(void **state)
 {
     (void)state;
     AUTO_ARENA *arena = arena_new((size_t)64 << 20);
     struct spool *spool = fresh(arena);
     struct spool_health before, after;
+    bool more;
     spool->ops->health(spool, &before);
     assert_true(step_commit(spool, "h0", STR("the one that waits")).committed);
     struct lease lease = step_lease(spool, arena);
@@ -405,7 +486,7 @@ static void what_is_held_is_no_reason_to_keep_a_segment(void **state)
     spool->ops->health(spool, &after);
     assert_true(after.segments <= before.segments + 6);
     assert_int_equal(after.held, 1);
-    assert_true(spool->ops->resume(spool, 1, false));
+    assert_true(spool->ops->resume(spool, 1, false, &more));
     lease = step_lease(spool, arena);
     assert_str(lease.entry.id, STR("h0"));
     assert_str(step_read_all(spool, &lease, arena), STR("the one that waits"));
@@ -533,6 +614,7 @@ int spool_suite_run(const struct spool_maker *made)
         cmocka_unit_test(what_died_is_kept_whole_and_can_be_redriven),
         cmocka_unit_test(kinds_are_told_apart_as_long_as_an_entry_is_known),
         cmocka_unit_test(what_is_held_comes_back_one_by_one_when_its_group_is_resumed),
+        cmocka_unit_test(what_is_like_a_held_one_joins_it),
         cmocka_unit_test(what_is_held_is_no_reason_to_keep_a_segment),
         cmocka_unit_test(as_many_as_sleep_come_for_what_is_committed_together),
         cmocka_unit_test(stop_ends_waiting_leases_and_the_rest_still_works),
