@@ -92,6 +92,7 @@ const struct operation operations[] = {
     /* operation           method    path                          text_max */
     SESV2(CreateEmailIdentity, "POST",   "/v2/email/identities",       0),
     SESV2(ListEmailIdentities, "GET",    "/v2/email/identities",       0),
+    SESV2(ListEmailIdentities, "POST",   "/v2/email/list-identities",  0), /* since 2026 */
     SESV2(GetEmailIdentity,    "GET",    "/v2/email/identities/{}",    0),
     SESV2(DeleteEmailIdentity, "DELETE", "/v2/email/identities/{}",    0),
     SESV2(SendEmail,           "POST",   "/v2/email/outbound-emails",  SEND_V2_TEXT_MAX),

@@ -160,7 +160,7 @@ const struct fault *run_ses_ListIdentities(struct api *api, const struct api_cal
         return param_invalid(c->arena, type, "identityType",
                              "Member must satisfy enum value set: [EmailAddress, Domain]");
     TRY(param_number(call, "MaxItems", "maxItems", 1, IDENTITIES_PAGE, IDENTITIES_PAGE, &left));
-    TRY(ses_page_after(call, &key));
+    TRY(ses_page_after(c, api_param(call, "NextToken"), &key));
     xml_open(&answer->text, "Identities");
     bool more = false;
     while (identity_next_of(c->world, c->caller->account, c->region, key, &key, &identity)) {

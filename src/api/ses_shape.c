@@ -2,10 +2,9 @@
 
 #include "base/base64.h"
 
-const struct fault *ses_page_after(const struct api_call *call, str *ret_after)
+const struct fault *ses_page_after(const struct call *call, str token, str *ret_after)
 {
-    struct arena *arena = call->call.arena;
-    str token = api_param(call, "NextToken");
+    struct arena *arena = call->arena;
     size_t len;
     *ret_after = STR("");
     if (str_is_none(token))

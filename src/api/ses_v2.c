@@ -263,6 +263,82 @@ const struct fault *run_sesv2_DeleteEmailIdentity(struct api *api, const struct 
     return NULL;
 }
 
+/* ListEmailIdentities came as a GET with a query; SDKs since 2026 POST it to a path of its own,
+ * with a filter. */
+struct listing {
+    int64_t most;
+    str after;
+    str contains, type, status; /* STR_NONE: any */
+};
+
+static const struct fault *read_filter(const struct api_call *call, const struct json *filter,
+                                       struct listing *l)
+{
+    const struct json *value;
+    str name;
+    if (filter && json_kind(filter) != JSON_OBJECT && json_kind(filter) != JSON_NULL)
+        return ses_v2_unreadable(call);
+    for (size_t i = 0; json_member(filter, i, &name, &value); i++) {
+        str *to = str_eq(name, STR("IDENTITY_NAME_CONTAINS")) ? &l->contains
+                  : str_eq(name, STR("IDENTITY_TYPE"))        ? &l->type
+                  : str_eq(name, STR("VERIFICATION_STATUS"))  ? &l->status
+                                                              : NULL;
+        if (!to || json_kind(value) != JSON_STRING)
+            return bad(call, "A filter of identities has IDENTITY_NAME_CONTAINS, IDENTITY_TYPE and "
+                             "VERIFICATION_STATUS.");
+        *to = json_text(value);
+    }
+    return NULL;
+}
+
+static const struct fault *read_listing_body(const struct api_call *call, struct listing *l)
+{
+    const struct json *body, *size;
+    str token;
+    TRY(ses_v2_body(call, call->call.arena, &body));
+    size = json_get(body, "PageSize");
+    if (size && json_kind(size) != JSON_INTEGER && json_kind(size) != JSON_NULL)
+        return ses_v2_unreadable(call);
+    l->most = json_int(body, "PageSize", PAGE_MAX);
+    if (l->most < 0 || l->most > PAGE_MAX)
+        return bad(call, "PageSize is between 0 and 1000.");
+    TRY(ses_v2_text(call, body, "NextToken", &token));
+    TRY(ses_page_after(&call->call, token, &l->after));
+    return read_filter(call, json_get(body, "Filter"), l);
+}
+
+static const struct fault *read_listing(const struct api_call *call, struct listing *l)
+{
+    *l = (struct listing) { .contains = STR_NONE, .type = STR_NONE, .status = STR_NONE };
+    if (str_eq(call->method, STR("POST"))) {
+        TRY(read_listing_body(call, l));
+    } else {
+        TRY(param_number(call, "PageSize", "pageSize", 0, PAGE_MAX, PAGE_MAX, &l->most));
+        TRY(ses_page_after(&call->call, api_param(call, "NextToken"), &l->after));
+    }
+    if (l->most == 0)
+        l->most = PAGE_MAX;
+    return NULL;
+}
+
+static bool is_listed(const struct listing *l, const struct identity *identity)
+{
+    return (!l->contains.len ||
+            str_find_str(identity->domain, l->contains) < identity->domain.len) &&
+           (!l->type.len || str_eq(l->type, type_of(identity))) &&
+           (!l->status.len || str_eq(l->status, upper_status(identity)));
+}
+
+static void write_listed(struct json_writer *w, const struct identity *identity)
+{
+    json_open(w, '{');
+    json_add_str(w, "IdentityType", type_of(identity));
+    json_add_str(w, "IdentityName", identity->domain);
+    json_add_bool(w, "SendingEnabled", is_verified(identity));
+    json_add_str(w, "VerificationStatus", upper_status(identity));
+    json_close(w, '}');
+}
+
 const struct fault *run_sesv2_ListEmailIdentities(struct api *api, const struct api_call *call,
                                                   struct api_answer *answer)
 {
@@ -270,28 +346,22 @@ const struct fault *run_sesv2_ListEmailIdentities(struct api *api, const struct 
     const struct call *c = &call->call;
     struct keys keys = { .count = 0 };
     const struct identity *identity;
-    int64_t left;
-    str key, last = STR_NONE;
+    struct listing l;
     bool more = false;
     TRY(may(call, STR("ses:ListEmailIdentities"), STR("*"), &keys));
-    TRY(param_number(call, "PageSize", "pageSize", 0, PAGE_MAX, PAGE_MAX, &left));
-    TRY(ses_page_after(call, &key));
-    if (left == 0)
-        left = PAGE_MAX;
+    TRY(read_listing(call, &l));
     struct json_writer w = json_writer(&answer->text);
     json_open(&w, '{');
     json_name(&w, STR("EmailIdentities"));
     json_open(&w, '[');
+    str key = l.after, last = STR_NONE;
     while (identity_next_of(c->world, c->caller->account, c->region, key, &key, &identity)) {
-        more = left-- == 0;
+        if (!is_listed(&l, identity))
+            continue;
+        more = l.most-- == 0;
         if (more)
             break;
-        json_open(&w, '{');
-        json_add_str(&w, "IdentityType", type_of(identity));
-        json_add_str(&w, "IdentityName", identity->domain);
-        json_add_bool(&w, "SendingEnabled", is_verified(identity));
-        json_add_str(&w, "VerificationStatus", upper_status(identity));
-        json_close(&w, '}');
+        write_listed(&w, identity);
         last = key;
     }
     json_close(&w, ']');
