@@ -104,6 +104,19 @@ def test_headers_are_added_above_the_senders_own_and_stop_ends_it(server, receiv
     assert [a["action"] for a in timeline["attempts"]] == ["AddHeader", "AddHeader", "S3", "Stop"]
 
 
+def test_a_value_beyond_ascii_is_stored_as_it_is_and_counts_by_characters(server, receiving):
+    receiving.bucket("mail", bucket_policy("mail", receiving.arn("r")))
+    long = "ü" * 2048
+    receiving.rule("r", {"AddHeaderAction": {"HeaderName": "X-Long", "HeaderValue": long}},
+                   {"AddHeaderAction": {"HeaderName": "X-Two", "HeaderValue": "  =?utf-8?q?=C3=A4?= "}}, s3_action("mail"))
+    message = server.send(MAIL)
+    server.settled(message, ["delivered"])
+    stored = receiving.object(message)
+    assert b"\r\nX-Long: " + long.encode() + b"\r\nX-Two:   =?utf-8?q?=C3=A4?= \r\nFrom: " in stored, stored
+    refused(lambda: receiving.rule("long", {"AddHeaderAction": {"HeaderName": "X-Long", "HeaderValue": long + "ü"}}),
+            "InvalidParameterValue")
+
+
 def test_a_header_added_after_the_object_is_not_in_it(server, receiving):
     receiving.bucket("mail", {"Version": "2012-10-17", "Statement": [
         dict(bucket_policy("mail", "x")["Statement"][0], Condition={"StringEquals": {"aws:SourceAccount": ACCOUNT}})]})

@@ -20,9 +20,10 @@ static bool header_name_ok(str name)
     return name.len > 0;
 }
 
+/* Characters, whatever octets they take: spec 9.1. */
 static bool header_value_ok(str value)
 {
-    return value.len <= HEADER_VALUE_MAX && !str_has(value, '\r') && !str_has(value, '\n') &&
+    return utf8_count(value) <= HEADER_VALUE_MAX && !str_has(value, '\r') && !str_has(value, '\n') &&
            !str_has(value, '\0');
 }
 
