@@ -321,7 +321,7 @@ bool rules_recall(struct spool_log *, uint64_t epoch, uint32_t offset, struct ar
 void rules_forget(struct spool_log *); /* where they lie: what was to be written was not */
 void rules_free(struct spool_log *);
 
-/* spool_log_queue.c: entries in memory, and their leases. queue_* want the queue lock held. */
+/* spool_log_queue.c: entries in memory. queue_* want the queue lock held, where they do not take it. */
 /* takes the lock; then queue_add cannot fail */
 bool queue_make_room(struct spool_log *, size_t more);
 void queue_add(struct spool_log *, struct entry *);
@@ -335,6 +335,12 @@ void queue_take(struct spool_log *, struct entry *, enum entry_state);
 /* its frame lies elsewhere now */
 void queue_moved(struct spool_log *, struct entry *, const struct entry *to);
 void queue_forget_slot(struct spool_log *, const struct segment *); /* the damaged ones in it */
+/* Takes the lock, and waits: the next that is due, taken; NULL when nothing was in time. */
+const struct fault *queue_next_due(struct spool_log *, int64_t hold_ms, struct entry **ret_entry,
+                                   bool *ret_resumed);
+void log_stop(struct spool *);
+
+/* spool_log_lease.c: an entry in one holder's hands. */
 const struct fault *log_lease(struct spool *, int64_t hold_ms, struct arena *,
                               struct lease *ret_lease);
 const struct fault *log_read(const struct lease *, uint64_t offset, size_t wanted, struct arena *,
@@ -342,7 +348,7 @@ const struct fault *log_read(const struct lease *, uint64_t offset, size_t wante
 const struct fault *log_note(struct lease *, str note);
 const struct fault *log_settle(struct lease *, enum settlement, int64_t retry_at_ms, str note);
 void log_release(struct lease *);
-void log_stop(struct spool *);
+void lease_free(struct lease_impl *);
 
 /* spool_log_hold.c: leases given back until a group is resumed. */
 void log_hold(struct lease *, uint64_t group);
@@ -351,7 +357,6 @@ void hold_join(struct spool_log *, struct entry *); /* a fresh one, where its li
 /* it is gone, and its group does not know; queue lock held */
 void hold_forget(struct spool_log *, const struct entry *);
 void groups_free(struct spool_log *);
-void lease_free(struct lease_impl *);
 
 /* spool_log_read.c: frames back from the disk. */
 struct stored { /* an entry as its frames tell; all in the arena */
