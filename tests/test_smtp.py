@@ -222,6 +222,26 @@ def test_a_message_over_the_limit_is_refused_after_its_end(shared_server, place,
     begin(raw)
 
 
+HOP = b"Received: from a.example by b.example; Thu, 26 Nov 2026 10:00:00 +0000\r\n"
+
+
+def test_a_message_that_goes_round_in_circles_is_refused(shared_server, place, raw):
+    begin(raw)
+    assert raw.ask(b"DATA\r\n").startswith(b"354")
+    reply = raw.ask(100 * HOP + MAIL + 3 * HOP + b".\r\n")  # those in the body are no fields
+    shared_server.settled(message_id(int(reply[:3]), reply[4:].strip()), ["delivered"])
+    begin(raw)
+    assert raw.ask(b"DATA\r\n").startswith(b"354")
+    assert raw.ask(101 * HOP + MAIL + b".\r\n") == \
+        b"554 5.4.6 Too many Received fields: the message goes round in circles\r\n"
+    begin(raw)
+    half = 60 * HOP
+    assert raw.ask(b"BDAT %d\r\n" % len(half) + half).startswith(b"250")
+    assert raw.ask(b"BDAT %d LAST\r\n" % len(half) + half).startswith(b"554 5.4.6")
+    refused = shared_server.get("/_sesame/refused?limit=2")
+    assert "more than a hundred servers" in str(refused), refused
+
+
 def test_long_command_lines(raw):
     assert raw.ask(b"EHLO " + b"x" * 2030 + b"\r\n")[:1] in b"25"
     assert raw.ask(b"NOOP " + b"x" * 5000 + b"\r\n").startswith(b"500")

@@ -6,6 +6,7 @@
 #define SESAME_SMTP_MACHINE_H
 
 #include "mail/dot.h"
+#include "mail/hops.h"
 #include "smtp/reply.h"
 #include "smtp/session.h"
 
@@ -26,6 +27,7 @@ struct smtp_session {
     bool draft; /* the server holds one for us */
 
     struct dot dot;
+    struct hops hops;
     unsigned unfit;      /* DATA: the message goes nowhere any more, and this is why */
     uint64_t chunk_left; /* BDAT: octets to come */
     unsigned chunk_unfit; /* ... and they are swallowed, with this reply at their end */

@@ -35,6 +35,7 @@
     /* about the message */                                                                                      \
     X(TOO_BIG,          552, "5.3.4", "Message size exceeds fixed limit",                     "size")            \
     X(BARE,             554, "5.6.0", "Bare CR or LF is not allowed",                         "bare_newline")    \
+    X(LOOP,             554, "5.4.6", "Too many Received fields: the message goes round in circles", "loop")    \
     X(LOCAL_ERROR,      451, "4.3.0", "Requested action aborted: local error in processing",  "local_error")     \
     X(NO_SPACE,         452, "4.3.1", "Insufficient system storage",                          "no_space")        \
     /* about the command */                                                                                      \

@@ -188,10 +188,13 @@ static struct smtp_turn stretch(struct smtp_session *s, str bytes, size_t *ret_u
     if (dot_feed(&s->dot, bytes, &clean, ret_used) == PARSE_DONE)
         return end_of_message(s);
     s->envelope.size += clean.len;
+    hops_feed(&s->hops, clean);
     if (s->envelope.size > s->settings->limits.message_max)
         s->unfit = REPLY_TOO_BIG;
     else if (s->dot.bare)
         s->unfit = REPLY_BARE;
+    else if (s->hops.count > HOPS_MAX)
+        s->unfit = REPLY_LOOP;
     struct smtp_turn turn = { 0 };
     if (!s->unfit && clean.len) {
         turn.wish = WISH_WRITE_DRAFT;
@@ -273,8 +276,11 @@ static struct smtp_turn feed_chunk(struct smtp_session *s, str bytes)
     if (octets.len == 0 || s->chunk_unfit)
         return turn;
     dot_watch(&s->dot, octets);
+    hops_feed(&s->hops, octets);
     if (s->dot.bare) {
         turn = give_up_chunk(s, REPLY_BARE);
+    } else if (s->hops.count > HOPS_MAX) {
+        turn = give_up_chunk(s, REPLY_LOOP);
     } else {
         s->envelope.size += octets.len;
         turn.wish = WISH_WRITE_DRAFT;
@@ -373,6 +379,7 @@ static struct smtp_turn draft_granted(struct smtp_session *s, const struct fault
     }
     s->draft = true;
     s->dot = (struct dot) { 0 };
+    s->hops = (struct hops) { 0 };
     s->envelope.size = 0;
     if (s->chunk_open)
         return (struct smtp_turn) { 0 };

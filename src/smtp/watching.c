@@ -89,6 +89,9 @@ static str why_of(unsigned reply)
         return STR("the message is larger than --message-max allows");
     case REPLY_BARE:
         return STR("a CR or LF stood alone in the message, where another server might see its end");
+    case REPLY_LOOP:
+        return STR(
+            "the message has passed more than a hundred servers, or one of them again and again");
     case REPLY_NO_SPACE:
         return STR("the disk of the spool is full, or its memory for arriving messages");
     case REPLY_LOCAL_ERROR:
