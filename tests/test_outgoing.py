@@ -16,13 +16,23 @@ from test_bounce import bounce_action, errands, send
 HOSTS = ("127.0.0.2", "127.0.0.3")
 
 
+def on_one_port(hosts, tls):
+    """A relay on each address; what port is free on one of them may be taken on another."""
+    for _ in range(50):
+        relays = [Relay(hosts[0], 0, tls)]
+        try:
+            relays += [Relay(host, relays[0].port, tls) for host in hosts[1:]]
+            return relays
+        except OSError:
+            relays[0].close()
+    raise AssertionError("no port is free on all of " + ", ".join(hosts))
+
+
 class World:
     """Two exchanges on one port, a zone, and a server that bounces all it gets."""
 
     def __init__(self, make_server, zone, tls=None, flags=(), hosts=HOSTS):
-        self.hosts = []
-        for host in hosts:
-            self.hosts.append(Relay(host, self.hosts[0].port if self.hosts else 0, tls))
+        self.hosts = on_one_port(hosts, tls)
         self.port = self.hosts[0].port
         self.names = NameServer(zone)
         self.server = make_server("--outbound", "mx", "--mx-port", str(self.port), "--dns", self.names.address, *flags)
