@@ -65,19 +65,17 @@ const struct fault *run_ses_DeleteIdentity(struct api *api, const struct api_cal
     return identity_delete(api->state, &call->call, identity);
 }
 
-/* Those that are not there are missing from the answer: spec 12.2. */
-const struct fault *run_ses_GetIdentityVerificationAttributes(struct api *api,
-                                                              const struct api_call *call,
-                                                              struct api_answer *answer)
+/* A map of the identities that are asked for; those that are not there are missing: spec 12.2. */
+static const struct fault *write_map(const struct api_call *call, str action, const char *map,
+                                     void (*write)(const struct identity *, struct buf *out),
+                                     struct buf *out)
 {
-    (void)api;
     const struct call *c = &call->call;
-    struct buf *out = &answer->text;
     const str *names;
     size_t count;
-    TRY(may(call, STR("ses:GetIdentityVerificationAttributes")));
+    TRY(may(call, action));
     TRY(param_list(call, STR("Identities"), "", IDENTITIES_ASKED, "identities", &names, &count));
-    xml_open(out, "VerificationAttributes");
+    xml_open(out, map);
     for (size_t i = 0; i < count; i++) {
         const struct identity *identity =
             identity_find(c->world, c->region, names[i], c->caller->account);
@@ -86,13 +84,27 @@ const struct fault *run_ses_GetIdentityVerificationAttributes(struct api *api,
         xml_open(out, "entry");
         xml_leaf(out, "key", names[i]);
         xml_open(out, "value");
-        xml_leaf(out, "VerificationStatus", identity_status_name(identity->status));
-        xml_leaf(out, "VerificationToken", identity->token);
+        write(identity, out);
         xml_close(out, "value");
         xml_close(out, "entry");
     }
-    xml_close(out, "VerificationAttributes");
+    xml_close(out, map);
     return NULL;
+}
+
+static void write_verification(const struct identity *identity, struct buf *out)
+{
+    xml_leaf(out, "VerificationStatus", identity_status_name(identity->status));
+    xml_leaf(out, "VerificationToken", identity->token);
+}
+
+const struct fault *run_ses_GetIdentityVerificationAttributes(struct api *api,
+                                                              const struct api_call *call,
+                                                              struct api_answer *answer)
+{
+    (void)api;
+    return write_map(call, STR("ses:GetIdentityVerificationAttributes"), "VerificationAttributes",
+                     write_verification, &answer->text);
 }
 
 /* Each token is one of the three names at which a domain shows its key. */
@@ -116,34 +128,20 @@ const struct fault *run_ses_VerifyDomainDkim(struct api *api, const struct api_c
     return NULL;
 }
 
+static void write_dkim(const struct identity *identity, struct buf *out)
+{
+    xml_leaf_bool(out, "DkimEnabled", identity_has_dkim(identity));
+    xml_leaf(out, "DkimVerificationStatus", identity_dkim_status_name(identity));
+    if (identity_has_dkim(identity))
+        write_tokens(out, identity->dkim_tokens);
+}
+
 const struct fault *run_ses_GetIdentityDkimAttributes(struct api *api, const struct api_call *call,
                                                       struct api_answer *answer)
 {
     (void)api;
-    const struct call *c = &call->call;
-    struct buf *out = &answer->text;
-    const str *names;
-    size_t count;
-    TRY(may(call, STR("ses:GetIdentityDkimAttributes")));
-    TRY(param_list(call, STR("Identities"), "", IDENTITIES_ASKED, "identities", &names, &count));
-    xml_open(out, "DkimAttributes");
-    for (size_t i = 0; i < count; i++) {
-        const struct identity *identity =
-            identity_find(c->world, c->region, names[i], c->caller->account);
-        if (!identity)
-            continue;
-        xml_open(out, "entry");
-        xml_leaf(out, "key", names[i]);
-        xml_open(out, "value");
-        xml_leaf_bool(out, "DkimEnabled", identity_has_dkim(identity));
-        xml_leaf(out, "DkimVerificationStatus", identity_dkim_status_name(identity));
-        if (identity_has_dkim(identity))
-            write_tokens(out, identity->dkim_tokens);
-        xml_close(out, "value");
-        xml_close(out, "entry");
-    }
-    xml_close(out, "DkimAttributes");
-    return NULL;
+    return write_map(call, STR("ses:GetIdentityDkimAttributes"), "DkimAttributes", write_dkim,
+                     &answer->text);
 }
 
 const struct fault *run_ses_ListIdentities(struct api *api, const struct api_call *call,
