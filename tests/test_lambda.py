@@ -133,6 +133,36 @@ def test_node_handlers_of_every_make_answer(functions, files, handler, want):
         assert (answer, error) == (want, None), log
 
 
+TRACED = """
+const { execFileSync } = require('child_process');
+exports.handler = async () => {
+  const name = '_X_AMZN_TRACE_ID', own = process.env[name];
+  process.env.OURS = 'set';
+  return { own, spread: { ...process.env }[name], listed: Object.keys(process.env).includes(name), ours: process.env.OURS,
+           child: execFileSync('/bin/sh', ['-c', `echo $${name} $OURS`]).toString().trim() };
+};
+"""
+
+
+def test_each_call_of_a_node_function_finds_its_trace_in_the_environment(functions):
+    functions.create("traced", {"index.js": TRACED})
+    seen = set()
+    for _ in range(3):
+        answer, error, log = functions.call("traced")
+        assert error is None, log
+        assert answer["own"].startswith("Root=1-") and answer["own"] == answer["spread"]
+        assert answer["child"] == answer["own"] + " set" and answer["listed"] and answer["ours"] == "set"
+        seen.add(answer["own"])
+    assert len(seen) == 3
+
+
+def test_a_node_function_reads_events_of_every_size_whole(functions):
+    functions.create("sized", {"index.js": "exports.handler = async (e) => [e.text.length, [...e.text].every((c) => c === 'ü'), e.n];"})
+    for n, size in enumerate((1, 32_000, 32_700, 32_768, 100_000, 1_000_000, 2)):  # two bytes each; a read takes 64 KB
+        answer, error, log = functions.call("sized", {"text": "ü" * size, "n": n})
+        assert (answer, error) == ([size, True, n], None), log
+
+
 @pytest.mark.parametrize("runtime, files, handler, kind, message", [
     ("nodejs20.x", {"index.js": "exports.handler = async () => { throw new TypeError('no good'); };"}, "index.handler",
      "TypeError", "no good"),

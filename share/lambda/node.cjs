@@ -16,6 +16,23 @@ const NEXT = `GET ${API}invocation/next HTTP/1.1\r\nHost: lambda\r\n\r\n`;
 const env = process.env;
 let current = null; /* the invocation that runs */
 
+/* Each call has a trace of its own, and glibc keeps every value that a variable ever had: only who reads
+ * the variable is told the trace, and the environment itself keeps one value. */
+const TRACE = '_X_AMZN_TRACE_ID';
+env[TRACE] = '';
+process.env = new Proxy(env, {
+  get: (target, name) => (name === TRACE ? (current ? current.trace : '') : target[name]),
+  getOwnPropertyDescriptor: (target, name) => {
+    const own = Reflect.getOwnPropertyDescriptor(target, name);
+    if (own && name === TRACE) own.value = current ? current.trace : '';
+    return own;
+  },
+  set: (target, name, value) => {
+    target[name] = value;
+    return true;
+  },
+});
+
 /* ---- the log ---- */
 
 function print(text) {
@@ -58,7 +75,12 @@ Module._load = function (request, parent, ...more) {
 
 /* ---- what goes out ---- */
 
-const socket = new net.Socket({ fd: 3, readable: true, writable: true });
+/* What is read lands in one buffer and is copied only when it is a part of a piece. */
+const socket = new net.Socket({
+  fd: 3, readable: true, writable: true,
+  onread: { buffer: Buffer.allocUnsafeSlow(64 * 1024), callback: (size, buffer) => received(buffer.subarray(0, size)) },
+});
+let received = () => false; /* the handler is not there yet: nothing was asked for */
 
 function post(where, body, type) {
   const kind = type ? `Lambda-Runtime-Function-Error-Type: ${type}\r\n` : '';
@@ -166,7 +188,6 @@ process.on('beforeExit', () => {
 function run(handler, invocation, body) {
   let event, result;
   current = invocation;
-  env._X_AMZN_TRACE_ID = invocation.trace;
   invocation.context = new Context(invocation);
   socket.unref();
   try {
@@ -183,25 +204,27 @@ function run(handler, invocation, body) {
 /* ---- what comes in ---- */
 
 function headOf(text) {
-  const lines = text.split('\r\n');
-  const head = { status: Number(lines[0].split(' ')[1]), fields: {} };
-  for (let i = 1; i < lines.length; i++) {
-    const colon = lines[i].indexOf(':');
-    if (colon > 0) head.fields[lines[i].slice(0, colon).toLowerCase()] = lines[i].slice(colon + 1).trim();
+  const head = { status: Number(text.slice(9, 12)), fields: {} };
+  for (let at = text.indexOf('\r\n'); at >= 0;) {
+    const end = text.indexOf('\r\n', at + 2);
+    const line = text.slice(at + 2, end < 0 ? undefined : end);
+    const colon = line.indexOf(': ');
+    if (colon > 0) head.fields[line.slice(0, colon).toLowerCase()] = line.slice(colon + 2);
+    at = end;
   }
   return head;
 }
 
 function listen(handler) {
   let pending = null;
-  socket.on('data', (bytes) => {
+  received = (bytes) => {
     pending = pending ? Buffer.concat([pending, bytes]) : bytes;
     while (pending) {
       const end = pending.indexOf('\r\n\r\n');
-      if (end < 0) return;
+      if (end < 0) break;
       const head = headOf(pending.latin1Slice(0, end));
       const size = Number(head.fields['content-length'] || 0);
-      if (pending.length < end + 4 + size) return;
+      if (pending.length < end + 4 + size) break;
       const body = head.status === 200 ? pending.utf8Slice(end + 4, end + 4 + size) : '';
       pending = pending.length > end + 4 + size ? pending.subarray(end + 4 + size) : null;
       if (head.status !== 200) continue;
@@ -213,7 +236,9 @@ function listen(handler) {
         ended: false, settled: false, finish: null, context: null,
       }, body);
     }
-  });
+    if (pending === bytes || (pending && pending.buffer === bytes.buffer)) pending = Buffer.from(pending);
+    return true;
+  };
   socket.on('close', () => process.exit(0));
   socket.on('error', () => process.exit(0));
   socket.write(NEXT);
