@@ -128,7 +128,7 @@ struct invoked {
 struct lambda_port {
     const struct fault *(*invoke)(struct lambda_port *, const struct call *, const struct invoke *,
                                   struct invoked *ret_invoked);
-    unsigned callers_most; /* of one function; more at a time would only wait. 0: no bound */
+    unsigned callers_most; /* of one function; more would only be woken to wait. 0: no bound */
 };
 
 /* Mail to elsewhere: one message to one recipient, now. Decides nothing: who may send is asked before.

@@ -12,7 +12,6 @@ enum {
     ASYNC_PAYLOAD_MAX = 1024 * 1024,
     LOG_TAIL_MAX = 4096,
     PLACE_WAIT_MS = 30 * 1000,
-    CALLERS_PER_PLACE = 2, /* while one is answered the next stands ready; others are better off in the spool */
     MB = 1 << 20,
 };
 
@@ -261,7 +260,7 @@ const struct fault *lambda_open(const struct lambda_settings *settings, struct a
     if (!s)
         return &fault_no_memory;
     *s = (struct lambda_service) {
-        .port = { .invoke = invoke, .callers_most = CALLERS_PER_PLACE * settings->slots },
+        .port = { .invoke = invoke, .callers_most = settings->slots },
         .rehearsal = { .port = { .invoke = rehearse }, .service = s },
         .errands = { .runner = { .run = lambda_errand_run, .share = lambda_errand_share },
                      .service = s },
