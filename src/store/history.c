@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { RING = HISTORY_RING, PATH_ROOM = 512, PENDING_MOST = 32 << 20 };
+enum { RING = HISTORY_RING, PATH_ROOM = 512, PENDING_MOST = 32 << 20, TOGETHER_MOST = 256 };
 
 static const char *slot_path(const struct history *h, char to[PATH_ROOM], unsigned slot)
 {
@@ -182,7 +182,7 @@ void history_add(struct history *h, const struct spool_record *record, uint64_t 
         return;
     const str kept = record->kept.len <= most - head ? record->kept : STR_NONE;
     head += kept.len;
-    struct pending *p = calloc(1, sizeof *p + FRAME_HEADER + head);
+    struct pending *p = calloc(1, sizeof *p + frame_padded(FRAME_HEADER + head));
     if (!p)
         return;
     p->serial = serial;
@@ -273,10 +273,21 @@ static int ring_turn(struct history *h) /* ring lock held for writing */
     return 0;
 }
 
-static int record_write(struct history *h, struct pending *p)
+static bool has_room(const struct history *h, size_t records, uint64_t bytes)
 {
-    uint64_t end = frame_padded(p->frame_len);
-    if (!h->open || h->open->end + end + segment_closing_bytes(h->open, 1) > h->open->bytes) {
+    const struct segment *s = h->open;
+    return s && s->end + bytes + segment_closing_bytes(s, records) <= s->bytes;
+}
+
+/* As many of first to last as fit behind one another, in one write. On failure one is given up. */
+static int records_write(struct history *h, struct pending *first, const struct pending *last,
+                         size_t *ret_count)
+{
+    struct iovec pieces[TOGETHER_MOST];
+    uint64_t bytes = 0;
+    size_t count = 0;
+    *ret_count = 1;
+    if (!has_room(h, 1, frame_padded(first->frame_len))) {
         pthread_rwlock_wrlock(&h->ring_lock);
         int error = ring_turn(h);
         pthread_rwlock_unlock(&h->ring_lock);
@@ -284,9 +295,36 @@ static int record_write(struct history *h, struct pending *p)
             return error;
     }
     struct segment *s = h->open;
-    frame_finish(p->frame, FRAME_HISTORY, p->serial, (uint32_t)s->end, p->frame_len - FRAME_HEADER,
-                 0, 0, s);
-    return segment_pwrite(s, p->frame, p->frame_len, s->end);
+    for (struct pending *p = first; count < TOGETHER_MOST; p = p->next) {
+        const uint64_t size = frame_padded(p->frame_len);
+        if (count && !has_room(h, count + 1, bytes + size))
+            break;
+        p->offset = (uint32_t)(s->end + bytes);
+        frame_finish(p->frame, FRAME_HISTORY, p->serial, p->offset, p->frame_len - FRAME_HEADER, 0,
+                     0, s);
+        pieces[count++] = (struct iovec) { p->frame, size };
+        bytes += size;
+        if (p == last)
+            break;
+    }
+    int error = segment_pwritev(s, pieces, (int)count, s->end);
+    if (!error)
+        *ret_count = count;
+    return error;
+}
+
+/* Now it is found in the segment. */
+static void place_record(struct history *h, const struct pending *p)
+{
+    const struct row row = { .kind = FRAME_HISTORY,
+                             .offset = p->offset,
+                             .length = (uint32_t)p->frame_len,
+                             .serial = p->serial,
+                             .id_hash = p->id_hash };
+    segment_add_row(h->open, &row);
+    h->open->end = p->offset + frame_padded(p->frame_len);
+    if (p->serial > h->serial_most)
+        h->serial_most = p->serial;
 }
 
 void history_flush(struct history *h)
@@ -294,32 +332,32 @@ void history_flush(struct history *h)
     struct segment *written = NULL;
     for (;;) {
         pthread_mutex_lock(&h->lock);
-        struct pending *p = h->first;
+        struct pending *p = h->first, *last = h->last; /* up to there nobody but us changes it */
         pthread_mutex_unlock(&h->lock);
         if (!p)
             break;
-        int error = record_write(h, p);
+        size_t count;
+        int error = records_write(h, p, last, &count);
         if (error)
             complain(h, "timelines of settled messages are not kept", error);
+        else
+            written = h->open;
+        struct pending *done = p;
         pthread_mutex_lock(&h->lock);
-        if (!error) {
-            struct segment *s = written = h->open;
-            struct row row = { .kind = FRAME_HISTORY,
-                               .offset = (uint32_t)s->end,
-                               .length = (uint32_t)p->frame_len,
-                               .serial = p->serial,
-                               .id_hash = p->id_hash };
-            if (segment_add_row(s, &row) == 0)
-                s->end += frame_padded(p->frame_len);
-            if (p->serial > h->serial_most)
-                h->serial_most = p->serial;
+        for (size_t i = 0; i < count; i++, p = p->next) {
+            if (!error)
+                place_record(h, p);
+            h->pending_bytes -= p->frame_len;
         }
-        h->first = p->next;
-        if (!h->first)
+        h->first = p;
+        if (!p)
             h->last = NULL;
-        h->pending_bytes -= p->frame_len;
         pthread_mutex_unlock(&h->lock);
-        free(p);
+        while (done != p) {
+            struct pending *next = done->next;
+            free(done);
+            done = next;
+        }
     }
     if (written)
         h->outside->disk->fdatasync(h->outside->disk, written->fd);

@@ -13,7 +13,8 @@ struct pending { /* added, not on disk yet; the frame's place is filled in when 
     struct pending *next;
     uint64_t serial, id_hash;
     size_t frame_len;
-    char frame[];
+    uint32_t offset;
+    char frame[]; /* room for frame_padded(frame_len) */
 };
 
 struct history {

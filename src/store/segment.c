@@ -53,19 +53,29 @@ int segment_pread(const struct segment *s, void *to, size_t size, uint64_t offse
     return 0;
 }
 
-int segment_pwrite(const struct segment *s, const void *from, size_t size, uint64_t offset)
+int segment_pwritev(const struct segment *s, struct iovec *iov, int count, uint64_t offset)
 {
-    const char *at = from;
-    while (size) {
-        struct iovec one = { (void *)(uintptr_t)at, size };
-        ssize_t n = s->disk->pwritev(s->disk, s->fd, &one, 1, offset);
+    enum { AT_ONCE = 1024 }; /* IOV_MAX */
+    for (int at = 0; at < count;) {
+        ssize_t n = s->disk->pwritev(s->disk, s->fd, iov + at,
+                                     count - at < AT_ONCE ? count - at : AT_ONCE, offset);
         if (n <= 0)
             return n ? (int)n : -EIO;
-        at += n;
         offset += (uint64_t)n;
-        size -= (size_t)n;
+        for (; at < count && (size_t)n >= iov[at].iov_len; at++)
+            n -= (ssize_t)iov[at].iov_len;
+        if (at < count) {
+            iov[at].iov_base = (char *)iov[at].iov_base + n;
+            iov[at].iov_len -= (size_t)n;
+        }
     }
     return 0;
+}
+
+int segment_pwrite(const struct segment *s, const void *from, size_t size, uint64_t offset)
+{
+    struct iovec one = { (void *)(uintptr_t)from, size };
+    return segment_pwritev(s, &one, size ? 1 : 0, offset);
 }
 
 static void seal_compute(struct segment *s)

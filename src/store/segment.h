@@ -145,6 +145,8 @@ int segment_walk(struct segment *, segment_frame_fn *, void *context, uint64_t *
 /* The whole file region into `to`; a short file reads as zeros behind its end. Negative errno. */
 int segment_pread(const struct segment *, void *to, size_t size, uint64_t offset);
 int segment_pwrite(const struct segment *, const void *from, size_t size, uint64_t offset);
+/* All of the pieces, one behind the other; they are used up. */
+int segment_pwritev(const struct segment *, struct iovec *, int count, uint64_t offset);
 
 /* Commit frames, entry by entry. */
 struct commit_head {

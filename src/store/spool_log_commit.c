@@ -250,25 +250,6 @@ static void layout_fill(struct layout *l, struct op_list *ops)
 
 /* Writing. */
 
-static int write_all(struct spool_log *log, struct segment *s, int count, uint64_t offset)
-{
-    struct iovec *iov = log->iov;
-    for (int at = 0; at < count;) {
-        ssize_t n = log->disk->pwritev(log->disk, s->fd, iov + at,
-                                       count - at < 1024 ? count - at : 1024, offset);
-        if (n <= 0)
-            return n ? (int)n : -EIO;
-        offset += (uint64_t)n;
-        for (; at < count && (size_t)n >= iov[at].iov_len; at++)
-            n -= (ssize_t)iov[at].iov_len;
-        if (at < count) {
-            iov[at].iov_base = (char *)iov[at].iov_base + n;
-            iov[at].iov_len -= (size_t)n;
-        }
-    }
-    return 0;
-}
-
 static int layout_write(struct layout *l)
 {
     struct spool_log *log = l->log;
@@ -281,7 +262,7 @@ static int layout_write(struct layout *l)
                            .batch_bytes = (uint32_t)(l->at - s->end),
                            .frames = l->frames };
     batch_write(l->header, &batch, s, (uint32_t)s->end);
-    int error = write_all(log, s, l->iov_count, s->end);
+    int error = segment_pwritev(s, log->iov, l->iov_count, s->end);
     if (!error) {
         error = log->disk->fdatasync(log->disk, s->fd);
         if (error) {
