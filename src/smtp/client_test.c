@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "smtp/far_end_suite.h"
 #include "testing/temp_dir.h"
+#include "wire/listen.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -115,7 +116,7 @@ static void nobody_there_is_said(void **state)
     struct mailer_port *mailer;
     int listener;
     str address;
-    assert_null(stream_listen(STR("127.0.0.1:0"), a, &listener, &address));
+    assert_null(listen_at(STR("127.0.0.1:0"), LISTEN_SHARED, a, &listener, &address));
     close(listener); /* now nobody listens there */
     struct smtp_client_settings settings = { .relay = address, .hostname = STR("mx.test") };
     assert_null(smtp_client_open(&settings, clock_real(), a, &mailer));

@@ -1,5 +1,7 @@
 #include "smtp/far_end_suite.h"
 
+#include "wire/listen.h"
+
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -77,7 +79,7 @@ static void *serve(void *context)
 void far_end_listen(struct far_end *f, str address, struct arena *a)
 {
     f->heard = buf_new(1 << 16);
-    assert_null(stream_listen(address, a, &f->listener, &f->address));
+    assert_null(listen_at(address, LISTEN_SHARED, a, &f->listener, &f->address));
 }
 
 void far_end_begin(struct far_end *f)

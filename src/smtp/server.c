@@ -5,6 +5,7 @@
 #include "smtp/server.h"
 
 #include "smtp/connection.h"
+#include "wire/listen.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -173,7 +174,7 @@ static const struct fault *open_doors(struct smtp_loop *loop, struct arena *aren
         *door = (struct door) { .loop = loop, .listener = &server->listeners[i], .fd = -1 };
         /* Port 0 is chosen for the first loop; the others share what it got. */
         str address = server->addresses[i].len ? server->addresses[i] : door->listener->address;
-        TRY(stream_listen(address, arena, &door->fd, &server->addresses[i]));
+        TRY(listen_at(address, LISTEN_SHARED, arena, &door->fd, &server->addresses[i]));
         door->watch = watch_new(loop->lane.loop, door->fd, on_knock, door);
         if (!door->watch)
             return &fault_no_memory;

@@ -1,6 +1,7 @@
 #include "wire/http_server.h"
 
 #include "wire/http_screen.h"
+#include "wire/listen.h"
 #include "wire/patience.h"
 #include "wire/workers.h"
 
@@ -434,81 +435,6 @@ static void on_connection(void *self, struct MHD_Connection *connection, void **
 
 /* ---- start and stop ---- */
 
-static bool split_address(str address, struct arena *arena, const char **ret_host,
-                          const char **ret_port)
-{
-    size_t colon = address.len;
-
-    while (colon > 0 && address.ptr[colon - 1] != ':')
-        colon--;
-    if (colon == 0)
-        return false;
-    str host = str_head(address, colon - 1), port = str_from(address, colon);
-    if (host.len >= 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
-        host = str_head(str_from(host, 1), host.len - 2);
-    uint64_t number;
-    if (host.len == 0 || !str_u64(port, &number) || number > 65535)
-        return false;
-    *ret_host = arena_cstr(arena, host);
-    *ret_port = arena_cstr(arena, port);
-    return *ret_host && *ret_port;
-}
-
-static int bind_to(const struct addrinfo *at)
-{
-    int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int on = 1;
-
-    if (fd < 0)
-        return -1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (at->ai_family == AF_INET6)
-        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    if (bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, 1024) == 0)
-        return fd;
-    int error = errno;
-    close(fd);
-    errno = error;
-    return -1;
-}
-
-static str bound_address(int fd, struct arena *arena)
-{
-    struct sockaddr_storage sa;
-    socklen_t len = sizeof sa;
-    char host[NI_MAXHOST], port[NI_MAXSERV];
-
-    if (getsockname(fd, (struct sockaddr *)&sa, &len) != 0 ||
-        getnameinfo((struct sockaddr *)&sa, len, host, sizeof host, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-        return STR("");
-    return arena_strf(arena, sa.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
-}
-
-static const struct fault *listen_at(str address, struct arena *arena, int *ret_fd, str *ret_bound)
-{
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
-    struct addrinfo *found = NULL;
-    const char *host, *port;
-
-    if (!split_address(address, arena, &host, &port))
-        return fault(arena, FAULT_SYNTAX, NULL, "\"" STR_FMT "\" is not an address and a port",
-                     STR_ARG(address));
-    int error = getaddrinfo(host, port, &hints, &found);
-    if (error)
-        return fault(arena, FAULT_SYNTAX, NULL, "no address for \"" STR_FMT "\": %s",
-                     STR_ARG(address), gai_strerror(error));
-    int fd = bind_to(found);
-    error = errno;
-    freeaddrinfo(found);
-    if (fd < 0)
-        return fault(arena, FAULT_UNAVAILABLE, NULL, "cannot listen at " STR_FMT ": %s",
-                     STR_ARG(address), strerror(error));
-    *ret_fd = fd;
-    *ret_bound = bound_address(fd, arena);
-    return NULL;
-}
-
 const struct fault *http_server_start(const struct http_settings *settings, struct arena *arena,
                                       struct http_server **ret_server)
 {
@@ -527,7 +453,7 @@ const struct fault *http_server_start(const struct http_settings *settings, stru
     pthread_mutex_init(&server->lock, NULL);
     pthread_cond_init(&server->landed, NULL);
 
-    TRY(listen_at(settings->address, arena, &fd, &server->address));
+    TRY(listen_at(settings->address, LISTEN_V6_ONLY, arena, &fd, &server->address));
     server->workers = workers_start(settings->workers ? settings->workers : 16);
     server->patience = patience_start();
     if (server->workers && server->patience)

@@ -1,6 +1,8 @@
 /* wire/stream.c - reads and writes a socket directly, with OpenSSL between when TLS is on. */
 #include "wire/stream.h"
 
+#include "wire/listen.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <netdb.h>
@@ -10,11 +12,8 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <poll.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-enum { BACKLOG = 4096, HOST_MAX = 256 };
 
 static enum stream_io of_errno(int error, enum stream_io wanted)
 {
@@ -135,87 +134,7 @@ void stream_close(struct stream *s)
     s->fd = -1;
 }
 
-/* "host:port", "[v6]:port" */
-static bool split(str address, char host[HOST_MAX], char port[8])
-{
-    size_t colon = address.len;
-    while (colon && address.ptr[colon - 1] != ':')
-        colon--;
-    if (colon == 0)
-        return false;
-    str name = str_head(address, colon - 1), digits = str_from(address, colon);
-    if (name.len >= 2 && name.ptr[0] == '[' && name.ptr[name.len - 1] == ']')
-        name = (str) { name.ptr + 1, name.len - 2 };
-    else if (str_has(name, ':'))
-        return false;
-    uint64_t number;
-    if (name.len == 0 || name.len >= HOST_MAX || !str_u64(digits, &number) || number > 65535)
-        return false;
-    snprintf(host, HOST_MAX, STR_FMT, STR_ARG(name));
-    snprintf(port, 8, "%u", (unsigned)number);
-    return true;
-}
-
-static str bound_to(int fd, struct arena *arena)
-{
-    struct sockaddr_storage at;
-    socklen_t size = sizeof at;
-    char host[INET6_ADDRSTRLEN];
-    if (getsockname(fd, (struct sockaddr *)&at, &size) != 0)
-        return STR_NONE;
-    if (at.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&at;
-        inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
-        return arena_strf(arena, "[%s]:%u", host, ntohs(in6->sin6_port));
-    }
-    const struct sockaddr_in *in = (const struct sockaddr_in *)&at;
-    inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
-    return arena_strf(arena, "%s:%u", host, ntohs(in->sin_port));
-}
-
-static int listen_on(const struct addrinfo *at)
-{
-    int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
-    if (fd < 0)
-        return -errno;
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
-        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) == 0 &&
-        bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
-        return fd;
-    int error = errno;
-    close(fd);
-    return -error;
-}
-
-const struct fault *stream_listen(str address, struct arena *arena, int *ret_fd, str *ret_bound)
-{
-    char host[HOST_MAX], port[8];
-    if (!split(address, host, port))
-        return fault(arena, FAULT_SYNTAX, NULL,
-                     "\"" STR_FMT "\" is no address: host:port or [v6]:port is", STR_ARG(address));
-    struct addrinfo wanted = { .ai_socktype = SOCK_STREAM,
-                               .ai_flags = AI_PASSIVE | AI_NUMERICSERV },
-                    *found;
-    int why = getaddrinfo(host, port, &wanted, &found);
-    if (why != 0)
-        return fault(arena, FAULT_SYNTAX, NULL, "\"" STR_FMT "\" is no address: %s",
-                     STR_ARG(address), gai_strerror(why));
-    int fd = listen_on(found);
-    freeaddrinfo(found);
-    if (fd < 0)
-        return fault(arena, FAULT_UNAVAILABLE, NULL, "cannot listen on " STR_FMT ": %s",
-                     STR_ARG(address), strerror(-fd));
-    str bound = bound_to(fd, arena);
-    if (str_is_none(bound)) {
-        close(fd);
-        return &fault_no_memory;
-    }
-    *ret_fd = fd;
-    *ret_bound = bound;
-    return NULL;
-}
-
-/* ---- the other way ---- */
+/* ---- dialling and accepting ---- */
 
 bool stream_wait(int fd, short events, struct clock *clock, int64_t deadline_ms)
 {
@@ -254,8 +173,8 @@ static int connect_to(const struct addrinfo *at, struct clock *clock, int64_t de
 const struct fault *stream_dial(str address, struct clock *clock, int64_t deadline_ms,
                                 struct arena *arena, int *ret_fd)
 {
-    char host[HOST_MAX], port[8];
-    if (!split(address, host, port))
+    char host[LISTEN_HOST_SIZE], port[LISTEN_PORT_SIZE];
+    if (!listen_split(address, host, port))
         return fault(arena, FAULT_SYNTAX, NULL, "\"" STR_FMT "\" is no address", STR_ARG(address));
     struct addrinfo wanted = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV }, *found;
     int why = getaddrinfo(host, port, &wanted, &found);

@@ -37,9 +37,6 @@ void stream_finish(struct stream *);
 enum stream_io stream_discard(struct stream *, char *to, size_t room);
 void stream_close(struct stream *); /* says close_notify if it can at once, then closes */
 
-/* A listening, non-blocking TCP socket with SO_REUSEPORT on "127.0.0.1:2525" or "[::1]:0", and where
- * it is bound, in the arena. */
-const struct fault *stream_listen(str address, struct arena *, int *ret_fd, str *ret_bound);
 /* One waiting connection, non-blocking, TCP_NODELAY; -1: none now, with errno. `to` gets the peer's
  * address without port (IPv4-mapped ones as IPv4). */
 enum { STREAM_ADDRESS_SIZE = 64 };
