@@ -11,8 +11,10 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,10 +36,14 @@ struct http_server {
     size_t arena_max;
     int64_t grace_ms;
     bool layout_is_known; /* see layout_is_plain */
-    _Atomic bool stopping;
+    int listening;
+    _Atomic bool closed; /* held or stopping: nobody new is served */
     pthread_mutex_t lock;
     pthread_cond_t landed;
-    unsigned flights; /* exchanges under way; under lock */
+    bool stopping;       /* under lock, as the rest */
+    unsigned flights;    /* exchanges under way */
+    struct flight *kept; /* and those of them that somebody else answers */
+    unsigned kept_count;
 };
 
 struct flight {             /* an exchange, and what only this file needs of it */
@@ -49,6 +55,7 @@ struct flight {             /* an exchange, and what only this file needs of it 
     const char *line; /* where the request target lay when it was read */
     bool screened, begun, suspended, dropping, at_end;
     enum http_next next; /* what `work` said */
+    struct flight *next_kept;
     uint64_t received;
     int64_t started_s;
     str piece; /* of the answer's body, not yet sent */
@@ -139,7 +146,7 @@ static enum MHD_Result queue_answer(struct flight *f)
     struct http_answer *answer = &f->x.answer;
     struct MHD_Response *response;
 
-    if (f->server->stopping || f->x.body_size == UINT64_MAX)
+    if (f->server->closed || f->x.body_size == UINT64_MAX)
         answer->close = true;
     if (answer->size > 0 &&
         (answer->read || str_eq(f->x.method, STR("HEAD")) || answer->status == NOT_MODIFIED))
@@ -168,14 +175,36 @@ static enum MHD_Result refuse(struct flight *f, int status, const char *why)
 
 /* ---- what comes next ---- */
 
+/* False: the server stops, and whoever comes after it does not know of this connection. */
+static bool keep(struct flight *f)
+{
+    struct http_server *server = f->server;
+
+    pthread_mutex_lock(&server->lock);
+    bool kept = !server->stopping;
+    if (kept) {
+        f->next_kept = server->kept;
+        server->kept = f;
+        server->kept_count++;
+        pthread_cond_broadcast(&server->landed);
+    }
+    pthread_mutex_unlock(&server->lock);
+    return kept;
+}
+
 static void run_work(struct job *job)
 {
     struct flight *f = (struct flight *)((char *)job - offsetof(struct flight, job));
 
     f->next = f->server->service->work(&f->x);
     if (f->next == HTTP_LATER) {
-        if (!f->server->stopping && workers_add_later(f->server->workers, job, f->x.later_ms))
+        if (!f->server->closed && workers_add_later(f->server->workers, job, f->x.later_ms))
             return; /* the connection stays suspended */
+        f->next = HTTP_CLOSE;
+    }
+    if (f->next == HTTP_KEEP) {
+        if (keep(f))
+            return;
         f->next = HTTP_CLOSE;
     }
     assert(f->next != HTTP_WORK && "work is not followed by work");
@@ -213,7 +242,8 @@ static enum MHD_Result follow(struct flight *f, enum http_next next)
         f->dropping = true; /* a client still sending might never read an answer given now */
         return MHD_YES;
     case HTTP_LATER:
-        assert(false && "only work is done later");
+    case HTTP_KEEP:
+        assert(false && "only work is done later, or its connection kept");
         break;
     case HTTP_CLOSE:
         break;
@@ -336,8 +366,8 @@ static enum MHD_Result begin(struct flight *f, const char *method, const char *v
     }
     f->x.body_size = framing.body_size;
     f->x.expects_continue = framing.expects_continue;
-    if (server->stopping)
-        return refuse(f, 503, "stopping");
+    if (server->closed)
+        return refuse(f, 503, "this server is stopping, or about to start over");
     f->begun = true;
     return follow(f, server->service->begin(server->context, &f->x));
 }
@@ -411,7 +441,7 @@ static void on_over(void *self, struct MHD_Connection *connection, void **own,
         server->service->over(&f->x);
     arena_free(f->x.arena);
     pthread_mutex_lock(&server->lock);
-    if (--server->flights == 0)
+    if (--server->flights <= server->kept_count)
         pthread_cond_broadcast(&server->landed);
     pthread_mutex_unlock(&server->lock);
 }
@@ -453,7 +483,13 @@ const struct fault *http_server_start(const struct http_settings *settings, stru
     pthread_mutex_init(&server->lock, NULL);
     pthread_cond_init(&server->landed, NULL);
 
-    TRY(listen_at(settings->address, LISTEN_V6_ONLY, arena, &fd, &server->address));
+    if (settings->listening) {
+        fd = settings->listening;
+        TRY(listen_inherited(fd, arena, &server->address));
+    } else {
+        TRY(listen_at(settings->address, LISTEN_V6_ONLY, arena, &fd, &server->address));
+    }
+    server->listening = fd;
     server->workers = workers_start(settings->workers ? settings->workers : 16);
     server->patience = patience_start();
     if (server->workers && server->patience)
@@ -480,22 +516,89 @@ str http_server_address(const struct http_server *server)
     return server->address;
 }
 
-static void wait_for_landing(struct http_server *server)
+static void wait_for_landing(struct http_server *server, int64_t grace_ms)
 {
     struct timespec until;
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += server->grace_ms / 1000;
-    until.tv_nsec += server->grace_ms % 1000 * 1000000;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += grace_ms / 1000;
+    until.tv_nsec += grace_ms % 1000 * 1000000;
     if (until.tv_nsec >= 1000000000) {
         until.tv_sec++;
         until.tv_nsec -= 1000000000;
     }
     pthread_mutex_lock(&server->lock);
-    while (server->flights > 0)
-        if (pthread_cond_timedwait(&server->landed, &server->lock, &until) == ETIMEDOUT)
+    while (server->flights > server->kept_count)
+        if (pthread_cond_clockwait(&server->landed, &server->lock, CLOCK_MONOTONIC, &until) ==
+            ETIMEDOUT)
             break;
     pthread_mutex_unlock(&server->lock);
+}
+
+static void let_nobody_in(struct http_server *server)
+{
+    if (server->closed)
+        return;
+    server->closed = true;
+    MHD_quiesce_daemon(server->daemon); /* the socket is ours again */
+}
+
+void http_server_hold(struct http_server *server, int64_t grace_ms)
+{
+    let_nobody_in(server);
+    wait_for_landing(server, grace_ms);
+}
+
+int http_server_listening(const struct http_server *server)
+{
+    return server->listening;
+}
+
+size_t http_server_kept(struct http_server *server, int *ret_fds, size_t room)
+{
+    size_t count = 0;
+
+    pthread_mutex_lock(&server->lock);
+    for (const struct flight *f = server->kept; f; f = f->next_kept) {
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(f->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        if (info && count++ < room)
+            ret_fds[count - 1] = info->connect_fd;
+    }
+    pthread_mutex_unlock(&server->lock);
+    return count;
+}
+
+/* The socket's buffer is empty, so all of it fits. */
+void http_answer_kept(int fd, str content_type, str text)
+{
+    char head[512];
+    int len = snprintf(head, sizeof head,
+                       "HTTP/1.1 200 OK\r\nContent-Type: " STR_FMT
+                       "\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
+                       "Connection: close\r\n\r\n",
+                       STR_ARG(content_type), text.len);
+    struct iovec pieces[] = { { head, (size_t)len }, { (char *)(uintptr_t)text.ptr, text.len } };
+    struct msghdr message = { .msg_iov = pieces, .msg_iovlen = 2 };
+    ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)sent; /* who has left needs no answer */
+    shutdown(fd, SHUT_WR);
+    close(fd);
+}
+
+static void close_kept(struct http_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    server->stopping = true;
+    struct flight *kept = server->kept;
+    server->kept = NULL;
+    server->kept_count = 0;
+    pthread_mutex_unlock(&server->lock);
+    for (struct flight *next; kept; kept = next) {
+        next = kept->next_kept;
+        kept->next = HTTP_CLOSE;
+        MHD_resume_connection(kept->connection);
+    }
 }
 
 /* No new connections; answers under way go out; then the workers end, which resumes whatever was
@@ -504,13 +607,12 @@ void http_server_stop(struct http_server *server)
 {
     if (!server)
         return;
-    server->stopping = true;
-    MHD_socket listening = MHD_quiesce_daemon(server->daemon);
-    wait_for_landing(server);
+    let_nobody_in(server);
+    close_kept(server);
+    wait_for_landing(server, server->grace_ms);
     workers_stop(server->workers);
     MHD_stop_daemon(server->daemon);
-    if (listening != MHD_INVALID_SOCKET)
-        close(listening);
+    close(server->listening);
     workers_free(server->workers);
     patience_stop(server->patience);
     pthread_cond_destroy(&server->landed);

@@ -5,7 +5,7 @@
  *
  *     begin --READ--> chunk* --> end --WORK--> work --ANSWER--> (sent) --> over
  *        \--WORK--> work --READ--^ |    any of them may say ANSWER; over is always last
- *                      ^---LATER---+
+ *                      ^---LATER---+--KEEP--> (whoever comes after this server answers)
  *
  * An answer given before the body was read goes out at once where the client expects 100 Continue
  * (it has not sent the body); otherwise the body is read and dropped first, so that no reset
@@ -23,6 +23,7 @@ enum http_next {
     HTTP_READ,   /* go on with the body; from `end` it means nothing and is an error */
     HTTP_WORK,   /* call `work` on a worker thread; not from `chunk` */
     HTTP_LATER,  /* from `work` alone: call it again after exchange->later_ms; meanwhile no thread waits */
+    HTTP_KEEP,   /* from `work` alone: the connection stays as it is: http_server_hold */
     HTTP_ANSWER, /* exchange->answer is filled */
     HTTP_CLOSE,  /* nothing can be said: close the connection */
 };
@@ -73,11 +74,22 @@ struct http_settings {
     unsigned pace;        /* 0: 1024; bytes a second of a body or answer, once idle_s are over */
     size_t arena_max;     /* 0: 32 MB: the most one exchange may hold */
     int64_t grace_ms;     /* 0: 10000: how long a stop waits for answers under way */
+    int listening;        /* 0: none; a descriptor that listens already, instead of the address */
 };
 const struct fault *http_server_start(const struct http_settings *, struct arena *,
                                       struct http_server **ret_server);
 str http_server_address(const struct http_server *); /* as bound, with the real port */
 void http_server_stop(struct http_server *);         /* NULL is fine */
+
+/* For a server that is to be followed by another with the same listening socket. Hold: new connections
+ * wait in its queue, what is asked on open ones gets 503, and what is under way has until grace_ms are
+ * over. Then nothing is left but the connections that were kept. Their descriptors, copied, and the
+ * socket's outlive this process over an exec; the successor answers with http_answer_kept, which
+ * closes. A stop after a hold closes what was kept. */
+void http_server_hold(struct http_server *, int64_t grace_ms);
+int http_server_listening(const struct http_server *); /* the socket, still ours */
+size_t http_server_kept(struct http_server *, int *ret_fds, size_t room); /* how many there are */
+void http_answer_kept(int fd, str content_type, str text);               /* 200 */
 
 str http_header(const struct http_exchange *, str name);  /* STR_NONE when absent */
 void http_add(struct http_answer *, str name, str value); /* past the room: an assertion */

@@ -90,6 +90,8 @@ static enum http_next on_work(struct http_exchange *x)
         x->later_ms = 5;
         return HTTP_LATER;
     }
+    if (str_starts(x->target, STR("/kept")))
+        return HTTP_KEEP;
     while (str_starts(x->target, STR("/slow")) && !own->seen->go)
         usleep(1000);
     if (str_starts(x->target, STR("/same"))) {
@@ -587,6 +589,71 @@ static void a_stop_waits_for_answers_under_way(void **state)
     close(fd);
 }
 
+static void *hold(void *server)
+{
+    http_server_hold(server, 10000);
+    return NULL;
+}
+
+static void what_is_held_is_served_by_a_successor(void **state)
+{
+    struct fixture *f = *state;
+    struct http_server *successor;
+    int slow = dial(f), kept = dial(f), idle = dial(f);
+    pthread_t holding;
+
+    say(kept, STR("POST /kept HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhe"));
+    say(slow, STR("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"));
+    say(idle, STR("GET /echo HTTP/1.1\r\nHost: x\r\n\r\n"));
+    assert_true(hear(idle, "GET /echo 0"));
+    while (f->seen.worked < 2)
+        usleep(1000);
+    pthread_create(&holding, NULL, hold, f->server);
+    usleep(50000);
+    int late = dial(f);
+    say(late, STR("GET /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"));
+    say(idle, STR("GET /echo HTTP/1.1\r\nHost: x\r\n\r\n"));
+    assert_true(hear(idle, "503"));
+    f->seen.go = true; /* only now is it held, and nothing is under way but what is kept */
+    assert_true(hear(slow, "worked 0"));
+    pthread_join(holding, NULL);
+
+    int fds[4], listening = dup(http_server_listening(f->server));
+    assert_int_equal(http_server_kept(f->server, fds, 4), 1);
+    int answers = dup(fds[0]);
+    struct http_settings settings = { .address = STR("127.0.0.1:0"),
+                                      .service = &service,
+                                      .context = &f->seen,
+                                      .listening = listening };
+    assert_null(http_server_start(&settings, f->arena, &successor));
+    assert_true(str_eq(http_server_address(successor), http_server_address(f->server)));
+    assert_true(hear(late, "GET /echo 0"));
+    http_answer_kept(answers, STR("text/plain"), STR("all of it"));
+    assert_true(hear(kept, "all of it"));
+    http_server_stop(successor);
+    close(slow);
+    close(kept);
+    close(idle);
+    close(late);
+}
+
+static void what_was_kept_ends_with_a_stop(void **state)
+{
+    struct fixture *f = *state;
+    int fd = dial(f);
+    char octet;
+
+    say(fd, STR("GET /kept HTTP/1.1\r\nHost: x\r\n\r\n"));
+    while (f->seen.worked == 0)
+        usleep(1000);
+    http_server_hold(f->server, 10000);
+    http_server_stop(f->server);
+    f->server = NULL;
+    assert_int_equal(read(fd, &octet, 1), 0);
+    assert_int_equal(f->seen.over, 1);
+    close(fd);
+}
+
 static void bad_addresses_are_told_in_a_sentence(void **unused)
 {
     static const char *const addresses[] = {
@@ -649,6 +716,8 @@ int main(void)
         TEST(a_stop_ends_what_would_be_done_later),
         TEST(a_client_that_leaves_is_noticed),
         TEST(a_stop_waits_for_answers_under_way),
+        TEST(what_is_held_is_served_by_a_successor),
+        TEST(what_was_kept_ends_with_a_stop),
         cmocka_unit_test(who_only_drips_is_not_waited_for),
         cmocka_unit_test(who_reads_too_slowly_is_left),
         cmocka_unit_test(bad_addresses_are_told_in_a_sentence),
