@@ -160,6 +160,19 @@ static void *run(void *context)
     return NULL;
 }
 
+static const struct fault *open_door(struct door *door, struct arena *arena, str *address)
+{
+    const struct smtp_listener *listener = door->listener;
+    size_t loop = (size_t)(door->loop - door->loop->server->loops);
+    if (loop < listener->listening_count) {
+        door->fd = listener->listening[loop];
+        return listen_inherited(door->fd, arena, address);
+    }
+    /* Port 0 is chosen for the first loop; the others share what it got. */
+    return listen_at(address->len ? *address : listener->address, LISTEN_SHARED, arena, &door->fd,
+                     address);
+}
+
 static const struct fault *open_doors(struct smtp_loop *loop, struct arena *arena)
 {
     struct smtp_server *server = loop->server;
@@ -172,9 +185,7 @@ static const struct fault *open_doors(struct smtp_loop *loop, struct arena *aren
     for (size_t i = 0; i < count; i++) {
         struct door *door = &loop->doors[i];
         *door = (struct door) { .loop = loop, .listener = &server->listeners[i], .fd = -1 };
-        /* Port 0 is chosen for the first loop; the others share what it got. */
-        str address = server->addresses[i].len ? server->addresses[i] : door->listener->address;
-        TRY(listen_at(address, LISTEN_SHARED, arena, &door->fd, &server->addresses[i]));
+        TRY(open_door(door, arena, &server->addresses[i]));
         door->watch = watch_new(loop->lane.loop, door->fd, on_knock, door);
         if (!door->watch)
             return &fault_no_memory;
@@ -222,6 +233,14 @@ static unsigned cores(void)
     return n < 1 ? 1 : n > LOOPS_MAX ? LOOPS_MAX : (unsigned)n;
 }
 
+/* Sockets that no loop reads would take connections all the same. */
+static void close_surplus(const struct smtp_server *server)
+{
+    for (size_t i = 0; i < server->settings.listener_count; i++)
+        for (size_t n = server->loop_count; n < server->listeners[i].listening_count; n++)
+            close(server->listeners[i].listening[n]);
+}
+
 static const struct fault *prepare(struct smtp_server *server, struct arena *arena)
 {
     const struct smtp_server_settings *settings = &server->settings;
@@ -241,6 +260,7 @@ static const struct fault *prepare(struct smtp_server *server, struct arena *are
         watching_begin(settings->metrics, settings->outside->journal, settings->refusals);
     for (unsigned i = 0; i < server->loop_count; i++)
         TRY(open_loop(server, &server->loops[i], arena));
+    close_surplus(server);
     for (unsigned i = 0; i < server->loop_count; i++) {
         if (!start_thread(&server->loops[i]))
             return fault(arena, FAULT_UNAVAILABLE, NULL, "cannot start a thread for SMTP");
@@ -275,13 +295,22 @@ str smtp_server_address(const struct smtp_server *server, size_t listener)
     return server->addresses[listener];
 }
 
+size_t smtp_server_listening(const struct smtp_server *server, size_t listener, int *ret_fds,
+                             size_t room)
+{
+    for (unsigned i = 0; i < server->loop_count && i < room; i++)
+        ret_fds[i] = server->loops[i].doors[listener].fd;
+    return server->loop_count;
+}
+
 /* The loops count connections out; nobody waits for this but main at its end, so looking is enough.
  */
 static void wait_until_empty(const struct smtp_server *server, unsigned loops)
 {
-    while (__atomic_load_n(&server->shut, __ATOMIC_ACQUIRE) < loops ||
-           admission_count(server->admission) > 0)
-        usleep(POLL_MS * 1000);
+    for (unsigned ms = 1; __atomic_load_n(&server->shut, __ATOMIC_ACQUIRE) < loops ||
+                          admission_count(server->admission) > 0;
+         ms = ms < POLL_MS / 2 ? 2 * ms : POLL_MS)
+        usleep(ms * 1000);
 }
 
 void smtp_server_drain(struct smtp_server *server, int64_t deadline_ms)

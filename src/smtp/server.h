@@ -13,6 +13,8 @@ struct smtp_listener { /* an SMTP listener receives for one region */
     str address; /* "127.0.0.1:2525", "[::1]:0"; port 0: any free one */
     struct smtp_gatekeeper *gatekeeper;
     struct smtp_settings settings;
+    const int *listening; /* descriptors that listen at the address already, for a loop each */
+    size_t listening_count;
 };
 
 struct tls_server; /* wire/tls.h; NULL: STARTTLS is not offered */
@@ -38,6 +40,8 @@ const struct fault *smtp_server_start(const struct smtp_server_settings *, struc
                                       struct smtp_server **ret_server);
 /* Bound addresses, in the order of the listeners ("127.0.0.1:41023"). */
 str smtp_server_address(const struct smtp_server *, size_t listener);
+/* Its sockets, one a loop; how many there are. Copies of them outlive a drain and an exec. */
+size_t smtp_server_listening(const struct smtp_server *, size_t listener, int *ret_fds, size_t room);
 /* No new connections or transactions; open transactions get until deadline (steady clock), then 421.
  * Returns when the last connection has gone; a commit under way is waited for. */
 void smtp_server_drain(struct smtp_server *, int64_t deadline_ms);
