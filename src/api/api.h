@@ -51,11 +51,12 @@ struct api {
     bool verify_identities_auto; /* VerifyDomainIdentity answers and is Success at once */
 };
 
-/* Sesame's own pages (/_sesame/..., and the certificate of SNS at the path that is its name): called on a worker thread. `local`: the peer is on loopback,
+/* Sesame's own pages (/_sesame/...; by their whole paths the certificate of SNS and the reset that moto
+ * has as well): called on a worker thread. `local`: the peer is on loopback,
  * not through a proxy, and asks for localhost or an address; `root`: signed by the root
  * credentials. Fills status, type and text. */
 struct own_page {
-    str method, path, query; /* path below /_sesame/, decoded; the certificate's is whole */
+    str method, path, query; /* path below /_sesame/, decoded; the others' is whole */
     str body;
     bool local, root;
     int64_t asked_ms; /* steady */
@@ -63,6 +64,7 @@ struct own_page {
 };
 struct own_answer {
     int status;
+    bool kept;        /* nothing ever: whoever comes after this server answers (api_server_hold) */
     int64_t later_ms; /* not 0: nothing yet, and the page is called again when they are over */
     str content_type;
     struct buf text;
@@ -74,6 +76,7 @@ struct api_server;
 struct api_server_settings {
     struct api *api;
     str address;      /* "127.0.0.1:4566" */
+    int listening;    /* 0: none; a descriptor that listens there already */
     unsigned workers; /* threads that run operations; 0: default */
     own_page_fn *own_pages;
     void *own_context;
@@ -82,5 +85,9 @@ const struct fault *api_server_start(const struct api_server_settings *, struct 
                                      struct api_server **ret_server);
 str api_server_address(const struct api_server *); /* as bound */
 void api_server_stop(struct api_server *);
+/* Before another process takes its place: wire/http_server.h. */
+void api_server_hold(struct api_server *, int64_t grace_ms);
+int api_server_listening(const struct api_server *);
+size_t api_server_kept(const struct api_server *, int *ret_fds, size_t room);
 
 #endif

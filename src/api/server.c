@@ -58,6 +58,14 @@ static const struct fault *copy_fields(const struct http_exchange *x, struct sig
     return NULL;
 }
 
+/* By its path alone, except for the reset that moto has: a bucket may have the name. */
+static bool is_own_page(str method, str path)
+{
+    return str_starts(path, STR("/_sesame/")) ||
+           str_starts(path, STR("/SimpleNotificationService-")) || /* no bucket's name */
+           (str_eq(method, STR("POST")) && str_eq(path, STR("/moto-api/reset")));
+}
+
 static struct api_request *request_new(struct api_server *server, struct http_exchange *x)
 {
     struct api_request *r = ARENA_NEW(x->arena, struct api_request);
@@ -84,8 +92,7 @@ static struct api_request *request_new(struct api_server *server, struct http_ex
     r->signed_request = (struct sigv4_request) { .method = x->method,
                                                  .raw_path = r->ask.raw_path,
                                                  .raw_query = r->ask.raw_query };
-    r->own_page = str_starts(r->ask.raw_path, STR("/_sesame/")) ||
-                  str_starts(r->ask.raw_path, STR("/SimpleNotificationService-")); /* no bucket's */
+    r->own_page = is_own_page(x->method, r->ask.raw_path);
     r->text = buf_new(r->own_page ? OWN_TEXT_MAX : OPERATION_TEXT_MAX);
     r->answer.text = buf_new(OPERATION_ANSWER_MAX);
     x->own = r;
@@ -395,6 +402,8 @@ static enum http_next run_own_page(struct api_request *r)
     own.text = r->answer.text;
     r->server->own_pages(r->server->own_context, &page, r->x->arena, &own);
     r->answer.text = own.text; /* the request frees it */
+    if (own.kept)
+        return HTTP_KEEP;
     if (own.later_ms) {
         r->x->later_ms = own.later_ms;
         return HTTP_LATER;
@@ -444,6 +453,7 @@ const struct fault *api_server_start(const struct api_server_settings *settings,
     server->own_pages = settings->own_pages;
     server->own_context = settings->own_context;
     struct http_settings http = { .address = settings->address,
+                                  .listening = settings->listening,
                                   .service = &service,
                                   .context = server,
                                   .workers = settings->workers };
@@ -463,4 +473,19 @@ void api_server_stop(struct api_server *server)
         return;
     http_server_stop(server->http);
     bytes_forget(&server->keys, sizeof server->keys);
+}
+
+void api_server_hold(struct api_server *server, int64_t grace_ms)
+{
+    http_server_hold(server->http, grace_ms);
+}
+
+int api_server_listening(const struct api_server *server)
+{
+    return http_server_listening(server->http);
+}
+
+size_t api_server_kept(const struct api_server *server, int *ret_fds, size_t room)
+{
+    return http_server_kept(server->http, ret_fds, room);
 }
