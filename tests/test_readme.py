@@ -118,3 +118,15 @@ def test_the_pytest_example_works_when_copied(tmp_path):
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_example.py"], cwd=tmp_path,
                           env=clean, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_javascript_example_works_when_copied(tmp_path):
+    page = (ROOT / "docs" / "testing.md").read_text()
+    (tmp_path / "example.test.mjs").write_text(re.search(r"^```js\n(.*?)^```$", page, re.M | re.S).group(1))
+    (tmp_path / "sesame").symlink_to(BINARY)
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "SESAME_"))}
+    clean["PATH"], clean["TMPDIR"] = f"{tmp_path}:{clean['PATH']}", str(tmp_path)
+    done = subprocess.run(["node", "--test", "example.test.mjs"], cwd=tmp_path, env=clean, capture_output=True, text=True,
+                          timeout=120, check=False)
+    assert done.returncode == 0 and re.search(r"^# pass 1$", done.stdout, re.M), done.stdout + done.stderr
+    assert not list(tmp_path.glob("sesame-*"))

@@ -8,6 +8,7 @@
 #include "main/keeper.h"
 #include "main/organizations.h"
 #include "main/privileges.h"
+#include "main/reset.h"
 #include "receive/outgoing.h"
 #include "services/connect/connect.h"
 #include "services/mishaps.h"
@@ -306,6 +307,7 @@ static const struct fault *make_listener(struct server *s, const struct smtp_bin
                                          struct smtp_listener *listener)
 {
     const struct config *c = s->config;
+    const struct handed handed = handover_take(&s->before, HANDED_SMTP, bind->address);
     str region = region_of(c, bind);
     struct gate gate = {
         .worlds = s->worlds,
@@ -329,6 +331,8 @@ static const struct fault *make_listener(struct server *s, const struct smtp_bin
             .compat_ses = is_ses(c),
             .offer_tls = true,
         },
+        .listening = handed.fds,
+        .listening_count = handed.count,
     };
     return NULL;
 }
@@ -417,8 +421,10 @@ static const struct fault *start_api(struct server *s)
         if (!s->api.pace)
             return &fault_no_memory;
     }
+    const struct handed handed = handover_take(&s->before, HANDED_API, c->api);
     struct api_server_settings settings = { .api = &s->api,
                                             .address = c->api,
+                                            .listening = handed.count ? handed.fds[0] : 0,
                                             .workers = (unsigned)c->api_workers + SQS_POLLS_MAX +
                                                        API_INVOCATIONS_MAX,
                                             .own_pages = pages_answer,
@@ -441,8 +447,13 @@ static void raise_descriptor_limit(void)
     }
 }
 
-static const struct fault *check_addresses(const struct config *c, struct arena *a)
+/* Those that were handed over are ours. */
+static const struct fault *check_addresses(const struct server *s)
 {
+    const struct config *c = s->config;
+    struct arena *a = s->arena;
+    if (s->before.given)
+        return NULL;
     TRY(bindable(c->api, a));
     for (size_t i = 0; i < c->smtp_count; i++)
         TRY(bindable(c->smtp[i].address, a));
@@ -455,11 +466,13 @@ static const struct fault *open_all(struct server *s)
     TRY(privileges_of(s->config->user, s->arena, &privileges));
     if (s->config->block_list.ptr)
         TRY(block_lists_open(s->config->block_list, s->outside.disk, s->arena, &s->block_lists));
-    TRY(data_dir_open(s->config->data, s->arena, &s->dir));
+    TRY(data_dir_open(s->config->data, s->before.lock, s->arena, &s->dir));
+    TRY(reset_check(s, privileges.changes, s->arena));
+    TRY(reset_finish(s));
     TRY(fork_runner(s));
     journal_to_fd_gather(s->outside.journal);
     umask(077); /* what lies in it is nobody else's business */
-    TRY(check_addresses(s->config, s->arena));
+    TRY(check_addresses(s));
     TRY(root_key_file_outside(s->config->root_key, getenv("CREDENTIALS_DIRECTORY"),
                               s->outside.entropy, s->arena, &s->root_key, &s->root_key_file));
     TRY(privileges_give(&privileges, s->dir.path, s->arena));
@@ -481,19 +494,21 @@ static const struct fault *open_all(struct server *s)
     TRY(start_smtp(s));
     for (size_t i = 0; i < s->config->smtp_count; i++)
         way_out_listens(&s->way_out, smtp_server_address(s->smtp_server, i));
+    handover_close_rest(&s->before);
     TRY(privileges_drop(&privileges, s->arena));
     /* Last: what lies in the spool may call functions, and they want to know where the API is. */
     return deliverers_start(&s->delivery, (unsigned)s->config->workers, s->arena, &s->deliverers);
 }
 
-const struct fault *server_open(const struct config *config, struct arena *a,
-                                struct server **ret_server)
+const struct fault *server_open(const struct config *config, const struct handover *before,
+                                struct arena *a, struct server **ret_server)
 {
     privileges_no_dumps();
     struct server *s = secret_new(a, sizeof *s); /* it holds the root key */
     if (!s)
         return &fault_no_memory;
     s->config = config;
+    s->before = *before;
     s->arena = a;
     s->outside =
         (struct outside) { .clock = clock_real(), .entropy = entropy_real(), .disk = disk_real() };

@@ -8,6 +8,7 @@
 #include "base/outside.h"
 #include "main/config.h"
 #include "main/data_dir.h"
+#include "main/handover.h"
 #include "main/root_key_file.h"
 #include "main/way_out.h"
 #include "receive/deliver.h"
@@ -28,6 +29,7 @@ struct server {
     const struct config *config;
     struct arena *arena;
     struct data_dir dir;
+    struct handover before; /* what the process left that was reset */
     struct outside outside;
     struct root_key root_key;
     struct root_key_file root_key_file;
@@ -66,11 +68,13 @@ struct server {
     bool demo_prepared;
     bool serving; /* the start succeeded */
     atomic_bool ending; /* nobody waits for what is still to come */
+    _Atomic int64_t reset_asked_ms; /* steady; 0: nobody did */
 };
 
 /* Everything up to the listening sockets and beyond: when it returns, mail is received. On a fault
  * what was opened is closed again. */
-const struct fault *server_open(const struct config *, struct arena *, struct server **ret_server);
+const struct fault *server_open(const struct config *, const struct handover *, struct arena *,
+                                struct server **ret_server);
 
 /* No new mail; open transactions and running steps get until deadline_ms (steady clock); the rest
  * stays queued. False: something was still running, and what it uses was left open. */

@@ -31,7 +31,7 @@ struct config {
     const struct smtp_bind *smtp;
     size_t smtp_count;
     bool demo, json;
-    bool allow_faults;
+    bool allow_faults, allow_reset;
     const struct workmail_bind *workmail;
     size_t workmail_count;
     str root_key; /* the file; STR_NONE: a credential, or DIR/keys/root */

@@ -96,7 +96,15 @@ static bool lock_soon(int fd)
     return true;
 }
 
-const struct fault *data_dir_open(str path, struct arena *a, struct data_dir *ret_dir)
+/* Of this file, or of one that lay here when it was taken? */
+static bool is_lock_of(const char *name, int lock)
+{
+    struct stat here, held;
+    return stat(name, &here) == 0 && fstat(lock, &held) == 0 && here.st_dev == held.st_dev &&
+           here.st_ino == held.st_ino;
+}
+
+const struct fault *data_dir_open(str path, int lock, struct arena *a, struct data_dir *ret_dir)
 {
     TRY(make_directories(a, path));
     char *absolute = realpath(arena_cstr(a, path), NULL);
@@ -107,7 +115,10 @@ const struct fault *data_dir_open(str path, struct arena *a, struct data_dir *re
     const char *name = join(a, whole, "lock");
     if (!name)
         return &fault_no_memory;
-    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (lock && !is_lock_of(name, lock))
+        return fault(a, FAULT_CONFLICT, NULL, STR_FMT " is not the data directory that was held",
+                     STR_ARG(whole));
+    int fd = lock ? lock : open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
         return cannot(a, "cannot use the data directory:", name);
     if (!lock_soon(fd)) {

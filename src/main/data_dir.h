@@ -16,8 +16,9 @@ struct data_dir {
     int lock;
 };
 
-/* Makes the directory (0700) when there is none. FAULT_CONFLICT: another server holds it. */
-const struct fault *data_dir_open(str path, struct arena *, struct data_dir *ret_dir);
+/* Makes the directory (0700) when there is none. `lock`: 0, or a descriptor that holds the lock already.
+ * FAULT_CONFLICT: another server holds it. */
+const struct fault *data_dir_open(str path, int lock, struct arena *, struct data_dir *ret_dir);
 void data_dir_close(struct data_dir *);
 
 str data_dir_at(const struct data_dir *, struct arena *, const char *name); /* DIR/name */

@@ -12,6 +12,7 @@ typedef const struct fault *page_fn(struct server *, const struct own_page *, st
 str page_parameter(str query, const char *wanted, struct arena *);
 
 page_fn page_messages, page_errands;                                               /* messages.c */
+page_fn page_reset;                                                             /* reset.c */
 page_fn page_faults, page_order_fault, page_cancel_fault, page_cancel_faults; /* faults.c */
 
 #endif

@@ -394,6 +394,7 @@ static const struct page pages[] = {
     { "GET",  "setups",             false, on_setups   },
     { "GET",  "policies",           false, on_policies },
     { "GET",  "explain",            false, on_explain  },
+    { "POST", "/moto-api/reset",    false, page_reset }, /* moto's own path, whole */
     { "GET",  "functions/*/logs",   false, on_function_logs },
 };
 /* clang-format on */

@@ -2,6 +2,7 @@
 #include "base/json.h"
 #include "main/assemble.h"
 #include "main/commands.h"
+#include "main/reset.h"
 #include "services/ses/block_list.h"
 
 #include <signal.h>
@@ -23,6 +24,8 @@ static sigset_t signals_of(const struct config *config)
     sigaddset(&set, SIGINT);
     if (config->block_list.ptr)
         sigaddset(&set, SIGHUP);
+    if (config->allow_reset)
+        sigaddset(&set, RESET_SIGNAL);
     return set;
 }
 
@@ -32,6 +35,8 @@ static const struct fault *say_ready(struct server *s, struct arena *a)
     if (!line.ptr)
         return &fault_no_memory;
     TRY(data_dir_put_ready(&s->dir, a, line));
+    if (s->before.given) /* whoever reads standard output was told where, and it is still there */
+        return NULL;
     if (fwrite(line.ptr, 1, line.len, stdout) != line.len || fflush(stdout) != 0)
         return fault(a, FAULT_UNAVAILABLE, NULL,
                      "the ready line could not be written to standard output");
@@ -80,20 +85,24 @@ static void read_again(struct server *s)
 
 /* ---- until told ---- */
 
-/* Returns when it is time to end. */
-static void serve_until_told(struct server *s)
+/* Returns when it is time to end; a fault: at once, as little is left to serve with. */
+static const struct fault *serve_until_told(struct server *s, int argc, char *const *argv)
 {
     sigset_t set = signals_of(s->config);
     int signal;
-    while (sigwait(&set, &signal) != 0 || signal == SIGHUP) {
+    while (sigwait(&set, &signal) != 0 || signal == SIGHUP || signal == RESET_SIGNAL) {
         if (signal == SIGHUP)
             read_again(s);
+        if (signal == RESET_SIGNAL && reset_is_asked(s))
+            TRY(reset_start_over(s, argc, argv));
     }
     /* A second signal does not wait for the drain. */
     struct sigaction usual = { .sa_handler = SIG_DFL };
     sigaction(SIGTERM, &usual, NULL);
     sigaction(SIGINT, &usual, NULL);
+    sigdelset(&set, RESET_SIGNAL); /* who asks for a reset now gets no answer; the next start does it */
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    return NULL;
 }
 
 int command_serve(int argc, char *const *argv)
@@ -102,15 +111,18 @@ int command_serve(int argc, char *const *argv)
     if (!a)
         return command_failed(&fault_no_memory, NULL);
     struct config config;
+    struct handover before;
     struct server *s;
-    const struct fault *f = config_read(FOR_SERVE, argc, argv, environ, a, &config);
+    const struct fault *f = reset_inherit(a, &before);
+    if (!f)
+        f = config_read(FOR_SERVE, argc, argv, environ, a, &config);
     if (f)
         return command_failed(f, a);
 
     sigset_t set = signals_of(&config);
     pthread_sigmask(SIG_BLOCK, &set, NULL); /* before any thread is made: all of them inherit it */
     signal(SIGPIPE, SIG_IGN);
-    f = server_open(&config, a, &s);
+    f = server_open(&config, &before, a, &s);
     if (f) {
         int code = command_failed(f, a);
         return code == 2 ? 1 : code; /* the flags were well; what they mean was not */
@@ -119,9 +131,15 @@ int command_serve(int argc, char *const *argv)
     f = say_ready(s, a);
     int code = f ? command_failed(f, a) : 0;
     if (!f) {
-        if (config.demo)
+        if (config.demo && !before.given)
             demo_print(s);
-        serve_until_told(s);
+        reset_answer(s);
+        f = serve_until_told(s, argc, argv);
+        if (f) {
+            command_failed(f, a);
+            journal_to_fd_flush(s->outside.journal);
+            _exit(1);
+        }
         note(s, "draining");
     }
     data_dir_remove_ready(&s->dir, a);

@@ -75,6 +75,11 @@ const struct fault *runner_fork(const struct runner_settings *settings, struct a
     return NULL;
 }
 
+int64_t runner_pid(const struct runner *r)
+{
+    return r->pid;
+}
+
 /* ---- what it says ---- */
 
 static void end_slot(struct runner *r, struct slot *slot, struct runner_end end)

@@ -22,6 +22,7 @@ struct runner_settings {
 
 /* Forks it; call while there is one thread. The settings' texts must outlive the process. */
 const struct fault *runner_fork(const struct runner_settings *, struct arena *, struct runner **ret_runner);
+int64_t runner_pid(const struct runner *);
 /* Once threads are allowed: begins to listen. */
 const struct fault *runner_listen(struct runner *, struct outside *, struct arena *);
 void runner_shut(struct runner *);  /* everything it started is killed, nothing is started any more */
