@@ -2,6 +2,7 @@
 #include "wire/stream.h"
 
 #include "wire/listen.h"
+#include "wire/lookup.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -88,6 +89,30 @@ enum stream_io stream_handshake(struct stream *s)
     return result == 1 ? STREAM_DONE : of_ssl(s->ssl, result);
 }
 
+str stream_tls_distrust(const struct stream *s)
+{
+    const long why = s->ssl ? SSL_get_verify_result(s->ssl) : X509_V_OK;
+    return why == X509_V_OK ? STR_NONE : str_of(X509_verify_cert_error_string(why));
+}
+
+bool stream_is_near(const struct stream *s)
+{
+    struct sockaddr_storage there;
+    socklen_t size = sizeof there;
+    if (getpeername(s->fd, (struct sockaddr *)&there, &size) != 0)
+        return false;
+    struct sockaddr_in four;
+    struct sockaddr_in6 six;
+    if (there.ss_family == AF_INET) {
+        memcpy(&four, &there, sizeof four);
+        return ntohl(four.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    }
+    memcpy(&six, &there, sizeof six);
+    return there.ss_family == AF_INET6 &&
+           (IN6_IS_ADDR_LOOPBACK(&six.sin6_addr) ||
+            (IN6_IS_ADDR_V4MAPPED(&six.sin6_addr) && six.sin6_addr.s6_addr[12] == IN_LOOPBACKNET));
+}
+
 str stream_tls_version(const struct stream *s)
 {
     return s->ssl ? str_of(SSL_get_version(s->ssl)) : STR_NONE;
@@ -148,15 +173,16 @@ bool stream_wait(int fd, short events, struct clock *clock, int64_t deadline_ms)
 }
 
 /* A negative errno when it does not come about. */
-static int connect_to(const struct addrinfo *at, struct clock *clock, int64_t deadline_ms)
+static int connect_to(const struct sockaddr *to, socklen_t to_size, struct clock *clock,
+                      int64_t deadline_ms)
 {
-    int fd = socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
+    int fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
     int error = 0;
     socklen_t size = sizeof error;
     if (fd < 0)
         return -errno;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (connect(fd, at->ai_addr, at->ai_addrlen) == 0)
+    if (connect(fd, to, to_size) == 0)
         return fd;
     if (errno != EINPROGRESS)
         error = errno;
@@ -176,15 +202,15 @@ const struct fault *stream_dial(str address, struct clock *clock, int64_t deadli
     char host[LISTEN_HOST_SIZE], port[LISTEN_PORT_SIZE];
     if (!listen_split(address, host, port))
         return fault(arena, FAULT_SYNTAX, NULL, "\"" STR_FMT "\" is no address", STR_ARG(address));
-    struct addrinfo wanted = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV }, *found;
-    int why = getaddrinfo(host, port, &wanted, &found);
-    if (why != 0)
-        return fault(arena, FAULT_UNAVAILABLE, NULL, "%s is not found: %s", host,
-                     gai_strerror(why));
+    struct lookup there;
+    TRY(lookup_host(getaddrinfo, host, port, clock, deadline_ms, arena, &there));
     int fd = -EADDRNOTAVAIL;
-    for (const struct addrinfo *at = found; at && fd < 0; at = at->ai_next)
-        fd = connect_to(at, clock, deadline_ms);
-    freeaddrinfo(found);
+    for (size_t i = 0; i < there.count && fd < 0; i++) { /* each has its part of what is left */
+        const int64_t now_ms = clock->steady_ms(clock);
+        const int64_t until_ms = now_ms + (deadline_ms - now_ms) / (int64_t)(there.count - i);
+        fd = connect_to((const struct sockaddr *)&there.addresses[i], there.sizes[i], clock,
+                        until_ms);
+    }
     if (fd < 0)
         return fault(arena, FAULT_UNAVAILABLE, NULL, "no connection to " STR_FMT ": %s",
                      STR_ARG(address), strerror(-fd));

@@ -25,6 +25,9 @@ enum stream_io stream_write(struct stream *, str bytes, size_t *ret_put);
 bool stream_start_tls(struct stream *, struct tls_server *);
 bool stream_start_tls_as_client(struct stream *, struct tls_client *, const char *host);
 enum stream_io stream_handshake(struct stream *);
+/* Why the peer's certificate was not accepted, in OpenSSL's words: static text; STR_NONE: it was, or was not checked. */
+str stream_tls_distrust(const struct stream *);
+bool stream_is_near(const struct stream *); /* connected to an address of this machine's loopback */
 str stream_tls_version(const struct stream *); /* "TLSv1.3"; static text; STR_NONE in the clear */
 str stream_tls_cipher(const struct stream *);
 
@@ -43,7 +46,7 @@ enum { STREAM_ADDRESS_SIZE = 64 };
 int stream_accept(int listener, char to[STREAM_ADDRESS_SIZE]);
 
 /* A connection to "relay.test:25", made by the deadline (steady clock) with the first of the name's
- * addresses that takes it. Blocks; looking the name up is the system's and keeps no deadline. */
+ * addresses that takes it. Blocks. */
 const struct fault *stream_dial(str address, struct clock *, int64_t deadline_ms, struct arena *,
                                 int *ret_fd);
 /* Blocks until the descriptor is ready for these events of poll(2), or false: the deadline. */
