@@ -367,6 +367,7 @@ static const struct fault *start_smtp(struct server *s)
         .tls = s->tls,
         .connections_max = c->connections_max,
         .connections_per_address = per_address,
+        .crowded_after_ms = (int64_t)c->crowded_after * 1000,
         .command_timeout_ms = (int64_t)c->command_timeout * 1000,
         .message_timeout_ms = (int64_t)c->message_timeout * 1000,
         .spool = s->spool,

@@ -54,6 +54,7 @@ struct config {
     uint64_t message_max, rcpt_max, line_max, errors_max, commands_max;
     uint64_t connections_max,
         connections_per_address; /* NUMBER_UNSET: none while all listeners are on loopback */
+    uint64_t crowded_after; /* seconds; 0: never */
     uint64_t refused_kept, refused_rate;
     uint64_t command_timeout, message_timeout; /* seconds */
     uint64_t workers, api_workers, loops;

@@ -2,9 +2,7 @@
  *
  * go_on() does all that can be done now and then waits for exactly one thing. Calls from the
  * spool's threads only post a task; they never touch a connection. */
-#include "smtp/connection.h"
-
-#include "base/random_id.h"
+#include "smtp/connection_inside.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -15,49 +13,9 @@ enum {
         16 * 1024, /* no more is taken at once while commands come: it may have to wait */
     UNSENT_ENOUGH = 32 * 1024, /* replies: stop feeding and send */
     UNSENT_MAX = 128 * 1024,
-    ROUNDS = 4,             /* full reads in a row before the others have their turn */
-    WORK_MAX = 1024 * 1024, /* of a transaction's arena */
+    ROUNDS = 4, /* full reads in a row before the others have their turn */
     LINGER_MS = 2000,
-    TOKEN_LEN = 20,
-    SAYS_MAX = 160,
 };
-
-enum phase { TALK, SHAKE, COMMIT, FULL, LAST, LINGER, DEAD };
-
-struct connection {
-    struct connection *next, *previous;
-    struct lane *lane;
-    const struct smtp_listener *listener;
-    struct stream stream;
-    struct watch *watch;
-    struct smtp_session *session;
-    struct arena *work;
-    enum phase phase;
-    enum smtp_outcome outcome;
-    struct spool_draft *draft;
-    struct buf said; /* unsent from said_at on; holds memory only while it does */
-    size_t said_at;
-    str rest;            /* received, not yet fed; malloc'ed */
-    int64_t deadline_ms; /* of the command, the handshake, taking what was said, or the lingering */
-    int64_t message_deadline_ms;
-    char address[STREAM_ADDRESS_SIZE];
-
-    struct spool_entry *entries; /* while committing */
-    size_t entry_count;
-    struct loop_task committed;
-    bool commit_failed;
-    enum fault_kind commit_kind;
-    char commit_says[SAYS_MAX];
-
-    struct loop_task resumed; /* outlives the connection: the spool may call late */
-    bool resume_posted;       /* atomic */
-};
-
-static int64_t now_ms(const struct lane *lane)
-{
-    struct clock *clock = lane->settings->outside->clock;
-    return clock->steady_ms(clock);
-}
 
 static const struct spool_ops *spool_ops(const struct connection *c)
 {
@@ -138,7 +96,7 @@ static void end(struct connection *c)
     lane->spare = c;
 }
 
-static void end_with(struct connection *c, enum smtp_outcome outcome)
+void connection_end(struct connection *c, enum smtp_outcome outcome)
 {
     c->outcome = outcome;
     end(c);
@@ -190,7 +148,7 @@ static void say(struct connection *c, const struct smtp_turn *turn)
     if (turn->reply.len == 0)
         return;
     buf_add(&c->said, turn->reply);
-    c->deadline_ms = now_ms(c->lane) + c->lane->settings->command_timeout_ms;
+    c->deadline_ms = connection_now_ms(c->lane) + c->lane->settings->command_timeout_ms;
 }
 
 static void heed(struct connection *c, struct smtp_turn turn)
@@ -230,6 +188,12 @@ static void hang_up(struct connection *c, enum smtp_hang_up why, enum smtp_outco
     forget_rest(c);
     heed(c, smtp_hang_up(c->session, why));
     c->outcome = outcome;
+}
+
+void connection_hang_up(struct connection *c, enum smtp_hang_up why, enum smtp_outcome outcome)
+{
+    hang_up(c, why, outcome);
+    go_on(c, false);
 }
 
 static void on_committed(struct loop_task *task)
@@ -276,8 +240,11 @@ static void feed(struct connection *c, str bytes)
         if (!turn.consumed && !turn.reply.len && turn.wish == WISH_NONE)
             break;
         heed(c, turn);
-        if (!in_message && smtp_in_message(c->session))
-            c->message_deadline_ms = now_ms(c->lane) + c->lane->settings->message_timeout_ms;
+        if (!in_message && smtp_in_message(c->session)) {
+            c->message_octets = bytes.len;
+            c->message_deadline_ms =
+                connection_now_ms(c->lane) + c->lane->settings->message_timeout_ms;
+        }
     }
     if (c->phase != SHAKE && c->phase != LAST)
         keep_rest(c, bytes);
@@ -294,7 +261,7 @@ static void feed_rest(struct connection *c)
 static bool is_late(const struct connection *c)
 {
     bool in_message = smtp_in_message(c->session);
-    return now_ms(c->lane) > (in_message ? c->message_deadline_ms : c->deadline_ms);
+    return connection_now_ms(c->lane) > (in_message ? c->message_deadline_ms : c->deadline_ms);
 }
 
 static enum stream_io read_and_feed(struct connection *c, bool *ret_full)
@@ -304,6 +271,7 @@ static enum stream_io read_and_feed(struct connection *c, bool *ret_full)
     if (io != STREAM_DONE)
         return io;
     *ret_full = got == room;
+    c->message_octets += got;
     feed(c, (str) { c->lane->input, got });
     return io;
 }
@@ -331,7 +299,7 @@ static enum stream_io shake(struct connection *c)
     if (io == STREAM_DONE) {
         metric_add(c->lane->watching->tls, 1);
         c->phase = TALK;
-        c->deadline_ms = now_ms(c->lane) + c->lane->settings->command_timeout_ms;
+        c->deadline_ms = connection_now_ms(c->lane) + c->lane->settings->command_timeout_ms;
         heed(c, smtp_tls_granted(c->session, stream_tls_version(&c->stream),
                                  stream_tls_cipher(&c->stream)));
     }
@@ -345,7 +313,7 @@ static enum stream_io shake(struct connection *c)
 static int64_t deadline(const struct connection *c)
 {
     bool stretch = c->phase == TALK && c->said_at == c->said.len && smtp_in_message(c->session);
-    int64_t idle_ms = now_ms(c->lane) + c->lane->settings->command_timeout_ms;
+    int64_t idle_ms = connection_now_ms(c->lane) + c->lane->settings->command_timeout_ms;
     if (!stretch)
         return c->deadline_ms;
     return idle_ms < c->message_deadline_ms ? idle_ms : c->message_deadline_ms;
@@ -356,7 +324,7 @@ static int64_t deadline(const struct connection *c)
 static void wait_for(struct connection *c, enum stream_io io)
 {
     int64_t whole_ms = c->lane->settings->command_timeout_ms;
-    int64_t left_ms = deadline(c) - now_ms(c->lane);
+    int64_t left_ms = deadline(c) - connection_now_ms(c->lane);
     unsigned what = io == STREAM_WANT_WRITE ? WATCH_WRITE : WATCH_READ;
     if (left_ms > whole_ms - whole_ms / 64)
         watch_for(c->watch, what, whole_ms);
@@ -369,7 +337,7 @@ static void linger(struct connection *c)
     enum stream_io io = STREAM_DONE;
     for (int i = 0; i < ROUNDS && io == STREAM_DONE; i++)
         io = stream_discard(&c->stream, c->lane->input, INPUT_SIZE);
-    int64_t left_ms = c->deadline_ms - now_ms(c->lane);
+    int64_t left_ms = c->deadline_ms - connection_now_ms(c->lane);
     if ((io != STREAM_DONE && io != STREAM_WANT_READ) || left_ms <= 0)
         end(c);
     else
@@ -386,11 +354,11 @@ static void leave(struct connection *c)
     }
     stream_finish(&c->stream);
     c->phase = LINGER;
-    c->deadline_ms = now_ms(c->lane) + LINGER_MS;
+    c->deadline_ms = connection_now_ms(c->lane) + LINGER_MS;
     watch_for(c->watch, WATCH_READ, LINGER_MS);
 }
 
-static bool wants_to_drain(const struct connection *c)
+bool connection_may_drain(const struct connection *c)
 {
     enum smtp_state state = smtp_state(c->session);
     return c->lane->draining && (state == SMTP_GREET || state == SMTP_READY);
@@ -400,7 +368,7 @@ static void go_on(struct connection *c, bool readable)
 {
     for (int rounds = 0;;) {
         if (c->said.failed) {
-            end_with(c, OUTCOME_BROKEN);
+            connection_end(c, OUTCOME_BROKEN);
             return;
         }
         enum stream_io io = send_said(c);
@@ -412,7 +380,7 @@ static void go_on(struct connection *c, bool readable)
             return;
         }
         if (io != STREAM_DONE && c->phase != COMMIT) {
-            end_with(c, OUTCOME_GONE);
+            connection_end(c, OUTCOME_GONE);
             return;
         }
         switch (c->phase) {
@@ -430,14 +398,14 @@ static void go_on(struct connection *c, bool readable)
         case SHAKE:
             io = shake(c);
             if (io == STREAM_WANT_READ || io == STREAM_WANT_WRITE) {
-                if (now_ms(c->lane) > c->deadline_ms)
-                    end_with(c, OUTCOME_TIMEOUT);
+                if (connection_now_ms(c->lane) > c->deadline_ms)
+                    connection_end(c, OUTCOME_TIMEOUT);
                 else
                     wait_for(c, io);
                 return;
             }
             if (io != STREAM_DONE) {
-                end_with(c, OUTCOME_TLS_FAILED);
+                connection_end(c, OUTCOME_TLS_FAILED);
                 return;
             }
             readable = true;
@@ -447,7 +415,7 @@ static void go_on(struct connection *c, bool readable)
         case DEAD:
             return;
         }
-        if (wants_to_drain(c)) { /* before a pipelined MAIL has its turn */
+        if (connection_may_drain(c)) { /* before a pipelined MAIL has its turn */
             hang_up(c, HANG_UP_DRAIN, OUTCOME_DRAINED);
             continue;
         }
@@ -466,7 +434,7 @@ static void go_on(struct connection *c, bool readable)
         bool full = false;
         io = read_and_feed(c, &full);
         if (io == STREAM_END || io == STREAM_BROKEN) {
-            end_with(c, OUTCOME_GONE);
+            connection_end(c, OUTCOME_GONE);
             return;
         }
         if (io == STREAM_WANT_WRITE) {
@@ -477,7 +445,7 @@ static void go_on(struct connection *c, bool readable)
     }
 }
 
-static void on_ready(void *context, unsigned what)
+void connection_ready(void *context, unsigned what)
 {
     struct connection *c = context;
     if (c->phase == COMMIT) { /* it has said more, or left: heard when the commit is answered */
@@ -495,97 +463,24 @@ static void on_ready(void *context, unsigned what)
             return;
         }
     }
-    end_with(c, c->phase == LINGER ? c->outcome : OUTCOME_TIMEOUT);
+    connection_end(c, c->phase == LINGER ? c->outcome : OUTCOME_TIMEOUT);
 }
 
-/* ---- beginning, and the whole lane ---- */
-
-static struct connection *take_spare(struct lane *lane)
+void connection_go_on(struct connection *c)
 {
-    struct connection *c = lane->spare;
-    if (!c) {
-        c = calloc(1, sizeof *c);
-        if (c)
-            c->resumed.run = on_resumed;
-        return c;
-    }
-    lane->spare = c->next;
-    memset(c, 0, offsetof(struct connection, resumed)); /* which may be posted still */
-    return c;
+    go_on(c, false);
 }
 
-bool connection_begin(struct lane *lane, const struct smtp_listener *listener, int fd, str address)
+void connection_prepare(struct connection *c)
 {
-    char token[TOKEN_LEN + 1];
-    struct connection *c = take_spare(lane);
-    if (!c)
-        return false;
-    struct peer peer = { .address = address };
-    c->lane = lane;
-    c->listener = listener;
     c->committed.run = on_committed;
+    c->resumed.run = on_resumed;
     c->said = buf_new(UNSENT_MAX);
     c->rest = STR_NONE;
-    snprintf(c->address, sizeof c->address, STR_FMT, STR_ARG(address));
-    c->work = arena_new(WORK_MAX);
-    c->session = c->work
-                     ? smtp_open(&listener->settings, &peer,
-                                 random_token(lane->settings->outside->entropy, token, TOKEN_LEN),
-                                 listener->gatekeeper, c->work)
-                     : NULL;
-    c->watch = watch_new(lane->loop, fd, on_ready, c);
-    if (!c->session || !c->watch) {
-        smtp_close(c->session);
-        arena_free(c->work);
-        watch_free(c->watch);
-        c->phase = DEAD;
-        c->next = lane->spare;
-        lane->spare = c;
-        return false;
-    }
-    c->stream.fd = fd;
-    c->next = lane->open;
-    if (c->next)
-        c->next->previous = c;
-    lane->open = c;
-    saw_connection(lane->watching);
+}
+
+void connection_greet(struct connection *c)
+{
     heed(c, smtp_greet(c->session));
     go_on(c, false);
-    return true;
-}
-
-void connections_drain(struct lane *lane)
-{
-    lane->draining = true;
-    for (struct connection *c = lane->open, *next; c; c = next) {
-        next = c->next;
-        if (c->phase == TALK && wants_to_drain(c))
-            go_on(c, false);
-    }
-}
-
-void connections_end(struct lane *lane)
-{
-    lane->draining = lane->ending = true;
-    for (struct connection *c = lane->open, *next; c; c = next) {
-        next = c->next;
-        if (c->phase == TALK || c->phase == FULL) {
-            hang_up(c, HANG_UP_DRAIN, OUTCOME_DRAINED);
-            go_on(c, false);
-        } else if (c->phase == SHAKE) {
-            c->outcome = OUTCOME_DRAINED;
-        }
-        if (c->phase != COMMIT && c->phase != DEAD) /* it would not take its last reply */
-            end(c);
-    }
-}
-
-void connections_free(struct lane *lane)
-{
-    assert(!lane->open && "every connection has ended");
-    while (lane->spare) {
-        struct connection *next = lane->spare->next;
-        free(lane->spare);
-        lane->spare = next;
-    }
 }

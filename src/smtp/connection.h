@@ -25,11 +25,15 @@ struct lane { /* one loop's share of the server; only its thread touches it */
     struct connection *open, *spare; /* spare: closed ones, kept because a late resume may still name them */
     char *input;                     /* INPUT_SIZE octets, shared by all its connections */
     bool draining, ending;
+    int64_t next_look_ms; /* for who takes a place for nothing */
 };
 
 /* Takes the socket over. False: no memory; then it is still the caller's. */
 bool connection_begin(struct lane *, const struct smtp_listener *, int fd, str address);
 
+/* All places are taken and somebody knocks: sessions end that have been idle, or have sent a message's octets
+ * too slowly, for longer than crowded_after_ms. */
+void connections_make_room(struct lane *);
 /* Sessions without a transaction end now, the others after theirs. */
 void connections_drain(struct lane *);
 /* All end now, but those whose message is being committed hear of it first. */

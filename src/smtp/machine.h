@@ -37,6 +37,7 @@ struct smtp_session {
     struct buf line; /* a command that came in pieces */
     bool line_used;  /* it was handled: free it at the next turn */
     bool line_cr;    /* too long: its last octet was a CR */
+    uint64_t line_octets; /* so far */
     unsigned line_unfit; /* too long (or no memory): the reply when its end comes */
 
     char *ehlo;

@@ -35,6 +35,7 @@
     /* about the message */                                                                                      \
     X(TOO_BIG,          552, "5.3.4", "Message size exceeds fixed limit",                     "size")            \
     X(BARE,             554, "5.6.0", "Bare CR or LF is not allowed",                         "bare_newline")    \
+    X(ENDLESS,          552, "5.3.4", "Message without end; closing connection",               "endless")         \
     X(LOOP,             554, "5.4.6", "Too many Received fields: the message goes round in circles", "loop")    \
     X(LOCAL_ERROR,      451, "4.3.0", "Requested action aborted: local error in processing",  "local_error")     \
     X(NO_SPACE,         452, "4.3.1", "Insufficient system storage",                          "no_space")        \
@@ -56,6 +57,8 @@
     X(DRAIN,            421, "4.3.2", "%h Service closing down, try again later",             "drain")           \
     X(FULL,             421, "4.7.0", "%h Too many connections, try again later",             "connections")     \
     X(ADDRESS,          421, "4.7.0", "%h Too many connections from [%p]",                    "connections")     \
+    X(CROWDED,          421, "4.7.0", "%h Too many connections, try again later",             "connections")     \
+    X(ENDLESS_LINE,     421, "4.7.0", "%h Line without end",                                  "endless")         \
     X(ERRORS,           421, "4.7.0", "%h Too many errors",                                   "errors")          \
     X(COMMANDS,         421, "4.7.0", "%h Too many commands without a message",               "commands")
 /* clang-format on */

@@ -69,7 +69,8 @@ static void let_in(struct door *door, int fd, str address)
 {
     struct admission *admission = door->loop->server->admission;
     switch (admission_enter(admission, address)) {
-    case ADMIT_FULL:
+    case ADMIT_FULL: /* it comes again, and finds the places of those who did nothing */
+        connections_make_room(&door->loop->lane);
         turn_away(door, fd, address, REPLY_FULL);
         return;
     case ADMIT_ADDRESS:

@@ -26,6 +26,7 @@ struct smtp_server_settings {
     struct tls_server *tls;
     size_t connections_max;         /* in all; beyond it 421 and close */
     size_t connections_per_address; /* 0: no limit */
+    int64_t crowded_after_ms; /* how long one may be idle or slow while others are told 421; 0: as long as ever */
     int64_t command_timeout_ms, message_timeout_ms;
     struct spool *spool;
     struct outside *outside;

@@ -3,11 +3,16 @@
  *
  * Whatever is refused is refused after its end: a message after its CRLF.CRLF, a chunk after its
  * last octet, an overlong line after its CRLF. So what a peer meant as content is never read as a
- * command. */
+ * command. Who goes on and on is not heard to an end that may never come: the session ends. */
 #include "smtp/machine.h"
 
 #include <assert.h>
 #include <stdlib.h>
+
+enum {
+    ENDLESS_LINE = 512, /* times line_max: by default a megabyte */
+    ENDLESS_MESSAGE = 2, /* times message_max */
+};
 
 static str copy_into(char *to, size_t room, str text)
 {
@@ -158,6 +163,7 @@ struct smtp_turn smtp_hang_up(struct smtp_session *s, enum smtp_hang_up why)
         [HANG_UP_DRAIN] = REPLY_DRAIN,
         [HANG_UP_FULL] = REPLY_FULL,
         [HANG_UP_ADDRESS] = REPLY_ADDRESS,
+        [HANG_UP_CROWDED] = REPLY_CROWDED,
     };
     return last_words(s, says[why]);
 }
@@ -181,6 +187,20 @@ static struct smtp_turn end_of_message(struct smtp_session *s)
     return session_wish(s, WISH_COMMIT);
 }
 
+/* Too large by so much that its end is not waited for. A final answer, or it would come again. */
+static struct smtp_turn refuse_endless(struct smtp_session *s)
+{
+    struct smtp_turn turn = say_of_message(s, REPLY_ENDLESS);
+    s->state = SMTP_CLOSING;
+    turn.wish = WISH_CLOSE;
+    return turn;
+}
+
+static bool is_endless(const struct smtp_session *s, uint64_t size)
+{
+    return size / ENDLESS_MESSAGE > s->settings->limits.message_max;
+}
+
 /* One stretch of a message; *ret_used of it is dealt with. */
 static struct smtp_turn stretch(struct smtp_session *s, str bytes, size_t *ret_used)
 {
@@ -188,6 +208,8 @@ static struct smtp_turn stretch(struct smtp_session *s, str bytes, size_t *ret_u
     if (dot_feed(&s->dot, bytes, &clean, ret_used) == PARSE_DONE)
         return end_of_message(s);
     s->envelope.size += clean.len;
+    if (is_endless(s, s->envelope.size))
+        return refuse_endless(s);
     hops_feed(&s->hops, clean);
     if (s->envelope.size > s->settings->limits.message_max)
         s->unfit = REPLY_TOO_BIG;
@@ -256,6 +278,8 @@ struct smtp_turn session_chunk_begin(struct smtp_session *s, uint64_t size, bool
     s->chunk_last = last;
     s->chunk_open = true;
     s->chunk_unfit = unfit;
+    if (is_endless(s, size))
+        return refuse_endless(s);
     if (unfit)
         return (struct smtp_turn) { 0 };
     if (size > s->settings->limits.message_max - s->envelope.size)
@@ -326,6 +350,12 @@ static void keep_part(struct smtp_session *s, str part)
 static struct smtp_turn feed_line(struct smtp_session *s, str bytes)
 {
     size_t used = find_crlf(bytes, s->line_cr);
+    s->line_octets += used ? used : bytes.len;
+    if (s->line_octets / ENDLESS_LINE > s->settings->limits.line_max) {
+        struct smtp_turn turn = last_words(s, REPLY_ENDLESS_LINE);
+        turn.consumed = bytes.len;
+        return turn;
+    }
     if (used == 0) {
         keep_part(s, bytes);
         return (struct smtp_turn) { .consumed = bytes.len };
@@ -340,6 +370,7 @@ static struct smtp_turn feed_line(struct smtp_session *s, str bytes)
     unsigned unfit = s->line_unfit;
     s->line_unfit = REPLY_NONE;
     s->line_cr = false;
+    s->line_octets = 0;
     s->line_used = true;
     struct smtp_turn turn;
     if (++s->commands > s->settings->limits.commands_max)

@@ -96,7 +96,7 @@ struct smtp_turn smtp_feed(struct smtp_session *, str bytes);
 struct smtp_turn smtp_granted(struct smtp_session *, const struct fault *); /* NULL: done */
 struct smtp_turn smtp_tls_granted(struct smtp_session *, str version, str cipher); /* static texts */
 /* 421, and why; WISH_CLOSE. A session that is COMMITTING must be granted first. */
-enum smtp_hang_up { HANG_UP_TIMEOUT, HANG_UP_DRAIN, HANG_UP_FULL, HANG_UP_ADDRESS };
+enum smtp_hang_up { HANG_UP_TIMEOUT, HANG_UP_DRAIN, HANG_UP_FULL, HANG_UP_ADDRESS, HANG_UP_CROWDED };
 struct smtp_turn smtp_hang_up(struct smtp_session *, enum smtp_hang_up);
 
 enum smtp_state smtp_state(const struct smtp_session *);

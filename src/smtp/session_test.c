@@ -566,6 +566,18 @@ static const struct dialogue dialogues[] = {
       0,
       "",
       { BANNER, "C: NOOP LONG", "S: 500 5.5.2 Line too long", "C: NOOP", "S: 250 2.0.0 Ok" } },
+    { "a message more than twice too big is not heard to its end",
+      0,
+      "",
+      { DATA, "R: LONG\r\n", "R: LONG\r\n.\r\nNOOP\r\n", "S: 552 5.3.4 Message without end; closing connection" } },
+    { "nor is a chunk",
+      0,
+      "",
+      { RCPT, "C: BDAT 2002 LAST", "S: 552 5.3.4 Message without end; closing connection" } },
+    { "nor one out of turn",
+      0,
+      "",
+      { BANNER, "C: BDAT 99999999999999999", "S: 552 5.3.4 Message without end; closing connection" } },
     { "errors have an end",
       0,
       "",
@@ -695,11 +707,37 @@ static void a_session_ends_with_its_reason(void **state)
     arena_free(a.work);
 }
 
+static void a_line_without_end_ends_the_session_however_it_is_cut(void **state)
+{
+    static const size_t pieces[] = { 1, 7, 511, 513, 4096, SIZE_MAX };
+    (void)state;
+    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+        struct around a = { .gatekeeper = { .mail = mail, .rcpt = rcpt },
+                            .work = arena_new(1 << 16) };
+        a.said = a.draft = a.taken = buf_new(1 << 20);
+        struct peer peer = { .address = STR("192.0.2.1") };
+        a.session = smtp_open(&settings, &peer, STR("tok"), &a.gatekeeper, a.work);
+        heed(&a, smtp_greet(a.session));
+        buf_clear(&a.said);
+        AUTO_BUF line = buf_new(1 << 20);
+        while (line.len <= 513 * 512)
+            buf_addc(&line, line.len % 1000 ? 'x' : '\r');
+        buf_add(&line, STR("\r\nNOOP\r\n"));
+        for (str rest = buf_str(&line); rest.len && !a.closed; rest = str_from(rest, pieces[i]))
+            feed(&a, str_head(rest, pieces[i]));
+        assert_true(str_eq(buf_str(&a.said), STR("421 4.7.0 mx.test Line without end\r\n")));
+        smtp_close(a.session);
+        buf_free(&a.said), buf_free(&a.draft), buf_free(&a.taken);
+        arena_free(a.work);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_dialogue_is_the_same_however_it_is_cut),
         cmocka_unit_test(a_session_ends_with_its_reason),
+        cmocka_unit_test(a_line_without_end_ends_the_session_however_it_is_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -87,6 +87,13 @@ static str why_of(unsigned reply)
         return STR("a message may have as many recipients as --rcpt-max says");
     case REPLY_TOO_BIG:
         return STR("the message is larger than --message-max allows");
+    case REPLY_ENDLESS:
+        return STR("the message is more than twice as large as --message-max allows, and went on");
+    case REPLY_ENDLESS_LINE:
+        return STR("a command line is more than 512 times as long as --line-max allows, and went on");
+    case REPLY_CROWDED:
+        return STR("all places of --connections-max were taken, and this session had been idle, or sent "
+                   "a message's octets too slowly, for --crowded-after");
     case REPLY_BARE:
         return STR("a CR or LF stood alone in the message, where another server might see its end");
     case REPLY_LOOP:

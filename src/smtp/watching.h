@@ -12,7 +12,7 @@
 
 /* How a session ended; the names are the metric's labels. */
 #define SMTP_OUTCOMES(X) X(QUIT, "quit") X(GONE, "gone") X(TIMEOUT, "timeout") X(REFUSED, "refused")       \
-    X(DRAINED, "drained") X(TLS_FAILED, "tls_failed") X(BROKEN, "broken")
+    X(CROWDED_OUT, "crowded_out") X(DRAINED, "drained") X(TLS_FAILED, "tls_failed") X(BROKEN, "broken")
 enum smtp_outcome {
 #define X(name, label) OUTCOME_##name,
     SMTP_OUTCOMES(X)
