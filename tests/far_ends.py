@@ -7,13 +7,14 @@ import socketserver
 import struct
 import subprocess
 import threading
+import time
 
 
 class Relay:
     """A small SMTP server that keeps what it is given, and says what it is told to."""
 
     def __init__(self, host="127.0.0.1", port=0, tls=None, offers=()):
-        self.taken, self.says, self.heard = [], {}, []  # says: verb -> reply; heard: every line that is no message
+        self.taken, self.times, self.says, self.heard = [], [], {}, []  # says: verb -> reply; heard: every line that is no message
         self.tls, self.offers, self.secure = tls, list(offers), []  # secure: of each message, whether it came under TLS
         relay = self
 
@@ -53,6 +54,7 @@ class Relay:
                     body += line[1:] if line.startswith(b".") else line
                 reply = self.says.get("END", "250 2.0.0 queued")
                 if reply.startswith("2"):
+                    self.times.append(time.time())
                     self.taken.append((envelope, bytes(body)))
                     self.secure.append(secure)
                 say("END", reply)
