@@ -15,6 +15,7 @@ class Relay:
 
     def __init__(self, host="127.0.0.1", port=0, tls=None, offers=()):
         self.taken, self.times, self.says, self.heard = [], [], {}, []  # says: verb -> reply; heard: every line that is no message
+        self.clock = time.time  # of self.times
         self.tls, self.offers, self.secure = tls, list(offers), []  # secure: of each message, whether it came under TLS
         relay = self
 
@@ -54,7 +55,7 @@ class Relay:
                     body += line[1:] if line.startswith(b".") else line
                 reply = self.says.get("END", "250 2.0.0 queued")
                 if reply.startswith("2"):
-                    self.times.append(time.time())
+                    self.times.append(self.clock())
                     self.taken.append((envelope, bytes(body)))
                     self.secure.append(secure)
                 say("END", reply)

@@ -50,16 +50,18 @@ class Ledger:
         self.objects = {}   # key -> list of (octets' digest or None, known): the last known, and those in doubt behind it
         self.revision = self.tried = 0  # of the policy that is put again and again
         self.queued, self.queue_doubt = {}, set()  # bodies sent to the queue: answered, unanswered
+        self.object_history, self.policy_history, self.send_history = {}, [], []  # [(what, begun, answered or None)]
         self.codes, self.unfit = {}, []
         self.lock = threading.Lock()
 
     def take(self, mark, kind, life):
         with self.lock:
-            self.mail[mark] = {"kind": kind, "state": "doubt", "id": None, "life": life}
+            self.mail[mark] = {"kind": kind, "state": "doubt", "id": None, "life": life, "at": None}
 
-    def answered(self, mark, code, text):
+    def answered(self, mark, code, text, at):
         with self.lock:
             entry = self.mail[mark]
+            entry["at"] = at
             if code == 250:
                 entry["state"], entry["id"] = "taken", text.split()[-1]
             else:
@@ -84,6 +86,7 @@ class World:
         self.life, self.count, self.lock = 0, 0, threading.Lock()
         self.pause = 0.02  # between two messages of a session, at most
         self.clients = {}
+        self.first_objects, self.first_revision, self.bounced = {}, 0, set()  # from another's life
         server.flags += ["--relay", self.relay.address]
 
     def client(self, service):
@@ -132,7 +135,39 @@ def handler(event, context):
                 recipients=["called@example.com"])
         return self
 
+    def adopt(self, other, at):
+        """The world of another server, on its disk as the cut at `at` left it: what was answered before then must last."""
+        self.receiving, self.topic, self.queue, self.plain = other.receiving, other.topic, other.queue, other.plain
+        self.life, self.count = other.life + 1, other.count
+        before = lambda when: when is not None and when <= at  # noqa: E731
+        for mark, entry in other.ledger.mail.items():
+            known = entry["state"] == "taken" and before(entry["at"])
+            self.ledger.mail[mark] = dict(entry, at=0 if known else None, state="taken" if known else "doubt")
+        self.bounced = other.bounced | {m for m, when in other.bounces() if before(when)}
+        self.ledger.send_history = [(body, 0, 0) for body, _, ended in other.ledger.send_history if before(ended)]
+        self.ledger.tried = other.ledger.tried
+        self.first_revision, s3 = self.revision(), self.client("s3")
+        self.first_objects = {key: hashlib.md5(s3.get_object(Bucket="own", Key=key)["Body"].read()).hexdigest()
+                              for key in self.keys("own")}
+
+    def bounces(self):
+        """[(mark, when)] that the relay took."""
+        return [(envelope[1].split("<")[1].split("@")[0], when) for (envelope, _), when in zip(
+            list(self.relay.taken), list(self.relay.times))]
+
     # ---- load
+
+    def now(self):
+        """As the record of the disk counts."""
+        return self.server.weather.recorded
+
+    @contextlib.contextmanager
+    def remembered(self, history, what):
+        """What is asked inside, in the history: answered when nothing was raised."""
+        began = self.now()
+        history.append((what, began, None))
+        yield
+        history[-1] = (what, began, self.now())
 
     def next_mark(self, kind):
         with self.lock:
@@ -165,7 +200,7 @@ def handler(event, context):
         code, text = session.getreply()
         ledger.reply("end of data", code, text.decode())
         if code != -1:  # smtplib's word for a connection that is gone
-            ledger.answered(mark, code, text.decode())
+            ledger.answered(mark, code, text.decode(), self.now())
         return code == 250
 
     def sender(self, stop):
@@ -193,13 +228,15 @@ def handler(event, context):
                     with self.lock:
                         ledger.tried += 1
                         tried = ledger.tried
-                    self.client("s3").put_bucket_policy(Bucket="own", Policy=json.dumps(
-                        bucket_policy("own", self.receiving.arn("none"), Sid=f"Revision{tried}")))
+                    with self.remembered(ledger.policy_history, tried):
+                        self.client("s3").put_bucket_policy(Bucket="own", Policy=json.dumps(
+                            bucket_policy("own", self.receiving.arn("none"), Sid=f"Revision{tried}")))
                     ledger.revision = max(ledger.revision, tried)
                 else:
                     body = self.next_mark("plain")
                     ledger.queue_doubt.add(body)
-                    self.client("sqs").send_message(QueueUrl=self.plain, MessageBody=body)
+                    with self.remembered(ledger.send_history, body):
+                        self.client("sqs").send_message(QueueUrl=self.plain, MessageBody=body)
                     ledger.queued[body] = True
             except (botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError, botocore.parsers.ResponseParserError,
                     OSError) as error:  # whatever it was, what was asked is in doubt
@@ -211,13 +248,16 @@ def handler(event, context):
     def put_or_remove(self):
         key = f"key-{self.random.randrange(60)}"
         versions = self.ledger.objects.setdefault(key, [("absent", True)])
+        history = self.ledger.object_history.setdefault(key, [])
         if self.random.random() < 0.2:
             versions.append(("absent", False))
-            self.client("s3").delete_object(Bucket="own", Key=key)
+            with self.remembered(history, "absent"):
+                self.client("s3").delete_object(Bucket="own", Key=key)
         else:
             octets = hashlib.sha256(self.next_mark("object").encode()).digest() * self.random.choice((1, 50, 3000, 12000))
             versions.append((hashlib.md5(octets).hexdigest(), False))
-            self.client("s3").put_object(Bucket="own", Key=key, Body=octets)
+            with self.remembered(history, versions[-1][0]):
+                self.client("s3").put_object(Bucket="own", Key=key, Body=octets)
         self.ledger.objects[key] = [(versions[-1][0], True)]
 
     @contextlib.contextmanager
@@ -248,6 +288,16 @@ def handler(event, context):
         if not until(rest, seconds, 0.05):
             raise Failed(f"the queue does not drain: {self.server.health()}")
 
+    def revision(self):
+        """Of the policy that is put again and again; 0: it was not put yet."""
+        try:
+            policy = json.loads(self.client("s3").get_bucket_policy(Bucket="own")["Policy"])
+        except botocore.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchBucketPolicy":
+                raise
+            return 0
+        return int(policy["Statement"][0]["Sid"].removeprefix("Revision"))
+
     def collect_queue(self, url, each):
         sqs = self.client("sqs")
         while True:
@@ -267,6 +317,11 @@ def handler(event, context):
             if not page["IsTruncated"]:
                 return found
             token = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def close(self):
+        self.relay.close()
+        self.told.shutdown()
+        self.told.server_close()
 
 
 def mark_of(octets):

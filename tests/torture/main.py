@@ -12,6 +12,7 @@ import traceback
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent), str(pathlib.Path(__file__).resolve().parent.parent)]
 
 from check import Check  # noqa: E402
+from cuts import Cuts  # noqa: E402
 from kills import Kills  # noqa: E402
 from load import World  # noqa: E402
 from weather import Failed, StormyServer  # noqa: E402
@@ -77,7 +78,11 @@ def kills(report, folder, seconds, seed, most=10 ** 9):
         server.close()
 
 
-PARTS = {"kills": kills}
+def cuts(report, folder, seconds, seed, most=10 ** 9):
+    Cuts(folder, report, seed).run(time.monotonic() + seconds, most)
+
+
+PARTS = {"kills": kills, "cuts": cuts}
 
 
 def main():
