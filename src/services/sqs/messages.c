@@ -4,7 +4,7 @@
  *
  *     sequence     in the order of sending
  *     queue        the id of its queue
- *     visible_ms   not to be received before
+ *     visible_ms   not to be received before; moved when the wall clock is set back (follow_clock)
  *     expires_ms   gone then
  *     nonce        of the latest receive; 0: never received
  *     receives, first_ms, sent_ms, id, sender, body, attributes
@@ -25,7 +25,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { BATCH_MEMORY = 64 * 1024 * 1024, SWEEP_MS = 60 * 1000, DEAD_ROUNDS = 100 };
+enum { BATCH_MEMORY = 64 * 1024 * 1024, SWEEP_MS = 60 * 1000, DEAD_ROUNDS = 100, SET_BACK_MS = 5 * 1000 };
 
 static const struct database_kind kind = {
     .schema =
@@ -40,7 +40,7 @@ static const struct database_kind kind = {
 };
 
 /* clang-format off */
-enum question { BEGIN, COMMIT, ROLLBACK, SEND, DUE, TAKE, BURY, DELETE, HIDE, PURGE, COUNT, SWEEP, QUEUES, QUESTIONS };
+enum question { BEGIN, COMMIT, ROLLBACK, SEND, DUE, TAKE, BURY, DELETE, HIDE, PURGE, COUNT, SWEEP, BACK, LATEST, QUEUES, QUESTIONS };
 static const char *const questions[QUESTIONS] = {
     [BEGIN]    = "BEGIN IMMEDIATE",
     [COMMIT]   = "COMMIT",
@@ -57,6 +57,10 @@ static const char *const questions[QUESTIONS] = {
     [COUNT]    = "SELECT sum(visible_ms <= ?2), sum(visible_ms > ?2 AND nonce <> 0), sum(visible_ms > ?2 AND nonce = 0)"
                  " FROM message WHERE queue = ?1 AND expires_ms > ?2",
     [SWEEP]    = "DELETE FROM message WHERE expires_ms <= ?1",
+    [BACK]     = "UPDATE message SET visible_ms = visible_ms - ?2, sent_ms = min(sent_ms, ?1),"
+                 " expires_ms = CASE WHEN sent_ms > ?1 THEN expires_ms - ?2 ELSE expires_ms END"
+                 " WHERE visible_ms > ?1 AND (nonce <> 0 OR sent_ms > ?1)",
+    [LATEST]   = "SELECT max(sent_ms) FROM message",
     [QUEUES]   = "SELECT DISTINCT queue FROM message WHERE queue > ?1 ORDER BY queue LIMIT ?2",
 };
 /* clang-format on */
@@ -67,6 +71,7 @@ struct messages {
     sqlite3_stmt *statements[QUESTIONS];
     struct batcher *batcher;
     int64_t swept_ms;
+    int64_t latest_ms; /* that the wall clock has shown, so far as is known */
 };
 
 struct job {
@@ -273,15 +278,33 @@ static const struct fault *act_one(struct messages *m, struct job *job, struct a
     case TAKE:
     case BURY:
     case SWEEP:
+    case BACK:
+    case LATEST:
     case QUESTIONS:
         break;
     }
     return fault(arena, FAULT_DEFECT, NULL, "no job is of this kind");
 }
 
-static const struct fault *sweep(struct messages *m, struct arena *arena)
+/* When the wall clock was ahead and is set back, what was sent or received meanwhile would stay hidden until
+ * it has come there again. Those times are moved back with it: a message shows at the worst too early,
+ * which a queue may do, and never hours late. What a clock does by itself, or a synchronised one, is less. */
+static const struct fault *follow_clock(struct messages *m, int64_t now_ms, struct arena *arena)
 {
-    int64_t now_ms = m->outside->clock->wall_ms(m->outside->clock);
+    int64_t back_ms = m->latest_ms - now_ms;
+    if (back_ms > 0 && back_ms < SET_BACK_MS)
+        return NULL;
+    if (back_ms > 0) {
+        sqlite3_bind_int64(m->statements[BACK], 1, now_ms);
+        sqlite3_bind_int64(m->statements[BACK], 2, back_ms);
+        TRY(run(m, BACK, arena));
+    }
+    m->latest_ms = now_ms;
+    return NULL;
+}
+
+static const struct fault *sweep(struct messages *m, int64_t now_ms, struct arena *arena)
+{
     if (now_ms - m->swept_ms < SWEEP_MS && now_ms >= m->swept_ms)
         return NULL;
     m->swept_ms = now_ms;
@@ -293,15 +316,20 @@ static const struct fault *sweep(struct messages *m, struct arena *arena)
  * one that cannot does not spoil the others. */
 static bool act_together(struct messages *m, struct batch_job *jobs, struct arena *arena)
 {
+    int64_t now_ms = m->outside->clock->wall_ms(m->outside->clock), latest_ms = m->latest_ms;
     const struct fault *why = run(m, BEGIN, arena);
     if (!why)
-        why = sweep(m, arena);
+        why = follow_clock(m, now_ms, arena);
+    if (!why)
+        why = sweep(m, now_ms, arena);
     for (struct batch_job *j = jobs; j && !why; j = j->next)
         why = act_one(m, (struct job *)j, arena);
     if (!why)
         why = run(m, COMMIT, arena);
-    if (why)
+    if (why) {
         run(m, ROLLBACK, arena);
+        m->latest_ms = latest_ms;
+    }
     return !why;
 }
 
@@ -422,6 +450,9 @@ static const struct fault *open_all(struct messages *m, str path, struct arena *
     TRY(database_open(path, &kind, arena, &m->db));
     for (int q = 0; q < QUESTIONS; q++)
         TRY(database_prepare(m->db, questions[q], arena, &m->statements[q]));
+    if (sqlite3_step(m->statements[LATEST]) == SQLITE_ROW) /* set back while we were away */
+        m->latest_ms = sqlite3_column_int64(m->statements[LATEST], 0);
+    sqlite3_reset(m->statements[LATEST]);
     return batcher_open(act, m, BATCH_MEMORY, arena, &m->batcher);
 }
 

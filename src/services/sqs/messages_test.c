@@ -1,5 +1,6 @@
 #include "services/sqs/messages.h"
 
+#include "testing/clock.h"
 #include "testing/temp_dir.h"
 
 #include <pthread.h>
@@ -221,6 +222,56 @@ static void test_all_who_send_at_once_are_answered_and_kept(void **state)
     assert_int_equal(counts.visible, THREADS * EACH);
 }
 
+/* The clock was ahead by some hours, and is right again. */
+static void set_back(struct scene *s, bool restarted)
+{
+    enum { HOURS = 5 * 3600 * 1000, DELAY = 900 * 1000 };
+    struct fake_clock clock = fake_clock_at("2026-03-02T09:00:00.000Z");
+    struct message_held held[MESSAGES_AT_ONCE];
+    messages_close(s->messages);
+    s->outside.clock = &clock.clock;
+    open_it(s);
+    struct message_new n = {
+        .id = STR("delayed"), .body = STR("delayed"), .attributes = STR("[]"), .sender = STR("a")
+    };
+    n.sent_ms = clock.wall_ms;
+    n.visible_ms = n.sent_ms + DELAY;
+    n.expires_ms = n.sent_ms + 86400000;
+    assert_null(messages_send(s->messages, Q, &n, 1, s->arena));
+
+    fake_clock_step_wall(&clock, HOURS);
+    n.id = n.body = STR("meanwhile");
+    n.sent_ms = n.visible_ms = clock.wall_ms;
+    n.expires_ms = n.sent_ms + 86400000;
+    assert_null(messages_send(s->messages, Q, &n, 1, s->arena));
+
+    if (restarted)
+        messages_close(s->messages);
+    fake_clock_step_wall(&clock, -HOURS);
+    if (restarted)
+        open_it(s);
+    fake_clock_turn(&clock, 10);
+    assert_int_equal(receive(s, Q, clock.wall_ms, 0, held), 1);
+    assert_true(str_eq(held[0].body, STR("meanwhile")));
+    assert_true(held[0].sent_ms <= clock.wall_ms);
+    fake_clock_turn(&clock, DELAY);
+    assert_int_equal(receive(s, Q, clock.wall_ms, 0, held),
+                     2); /* both: the first was hidden for 30 ms */
+    messages_close(s->messages);
+    s->outside.clock = clock_real();
+    open_it(s);
+}
+
+static void test_a_message_sent_while_the_clock_was_ahead_is_not_hidden_until_then(void **state)
+{
+    set_back(*state, false);
+}
+
+static void test_nor_when_the_clock_was_set_back_between_two_starts(void **state)
+{
+    set_back(*state, true);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -231,6 +282,8 @@ int main(void)
         TEST(test_counts_tell_visible_hidden_and_delayed_apart),
         TEST(test_what_was_answered_is_there_after_opening_again),
         TEST(test_what_has_expired_is_nowhere),
+        TEST(test_a_message_sent_while_the_clock_was_ahead_is_not_hidden_until_then),
+        TEST(test_nor_when_the_clock_was_set_back_between_two_starts),
         TEST(test_all_who_send_at_once_are_answered_and_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
