@@ -15,7 +15,7 @@ struct kind_row {
 static const struct kind_row kinds[] = {
     [FAULT_SYNTAX]      = { "ValidationError",    "InvalidRequest",     "ValidationException",         400, 400, 400 },
     [FAULT_SEQUENCE]    = { "ValidationError",    "InvalidRequest",     "ValidationException",         400, 400, 400 },
-    [FAULT_LIMIT]       = { "LimitExceeded",      "ServiceUnavailable", "LimitExceededException",      400, 503, 400 },
+    [FAULT_LIMIT]       = { "ServiceUnavailable", "ServiceUnavailable", "ServiceUnavailableException", 503, 503, 503 },
     [FAULT_ABSENT]      = { "NoSuchEntity",       "NoSuchKey",          "ResourceNotFoundException",   400, 404, 400 },
     [FAULT_CONFLICT]    = { "ConcurrentModification", "OperationAborted", "ConflictException",         400, 409, 400 },
     [FAULT_DENIED]      = { "AccessDenied",       "AccessDenied",       "AccessDeniedException",       403, 403, 400 },

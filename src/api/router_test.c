@@ -1,4 +1,5 @@
 #include "api/query.h"
+#include "api/error.h"
 #include "api/router.h"
 
 #include <setjmp.h>
@@ -213,6 +214,23 @@ static void pairs_are_decoded(void **unused)
                      FAULT_LIMIT);
 }
 
+/* A disk that is full is our trouble, to be asked again later; a limit with a name is the client's. */
+static void a_full_disk_is_no_mistake_of_who_asked(void **state)
+{
+    (void)state;
+    AUTO_ARENA *arena = arena_new(1 << 16);
+    static const enum dialect dialects[] = { DIALECT_QUERY_XML, DIALECT_JSON, DIALECT_REST_XML, DIALECT_REST_JSON };
+    for (size_t i = 0; i < sizeof dialects / sizeof dialects[0]; i++) {
+        struct service service = { .name = STR("any"), .dialect = dialects[i] };
+        struct error_words full =
+            error_words(&service, fault(arena, FAULT_LIMIT, NULL, "the disk is full"), arena);
+        struct error_words many =
+            error_words(&service, fault_coded(arena, FAULT_LIMIT, "LimitExceeded", "Too many rules"), arena);
+        assert_int_equal(full.status, 503);
+        assert_int_equal(many.status, 400);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -220,6 +238,7 @@ int main(void)
         cmocka_unit_test(an_action_belongs_to_its_service),
         cmocka_unit_test(an_s3_request_is_never_taken_for_another),
         cmocka_unit_test(pairs_are_decoded),
+        cmocka_unit_test(a_full_disk_is_no_mistake_of_who_asked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
