@@ -464,3 +464,45 @@ def test_it_does_not_go_with_a_change_of_user():
         assert code == 1 and says.count("\n") == 1 and "--user" in says and "--allow-reset" in says, says
     finally:
         shutil.rmtree(folder)
+
+
+class Configured(Server):
+    """Its listeners are in the config file alone."""
+
+    def __init__(self, folder):
+        super().__init__(folder, "--allow-reset")
+        self.config = pathlib.Path(folder) / "sesame.conf"
+
+    def start(self, *more):
+        with open(self.stderr_path, "ab") as self.stderr:
+            self.process = subprocess.Popen(
+                [BINARY, "serve", "--data", str(self.data), "--api", "127.0.0.1:0", "--config", str(self.config), *self.flags],
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.stderr,
+                env={**os.environ, "SESAME_ROOT_ACCESS_KEY_ID": KEY, "SESAME_ROOT_SECRET_ACCESS_KEY": SECRET})
+        self.ready = json.loads(self.process.stdout.readline())
+        self.api = self.ready["api"]
+        return self
+
+
+def test_settings_are_read_again(tmp_path):
+    """As at every start: a listener that is named no more is shut, and a line that is wrong ends the server in one sentence."""
+    server = Configured(tmp_path)
+    server.config.write_text("smtp = 127.0.0.1:0\nsmtp = eu-west-1=localhost:0\n")
+    server.start()
+    try:
+        first, second = server.ready["smtp"]
+        server.config.write_text("smtp = eu-west-1=localhost:0\n")
+        reset(server)
+        assert json.loads((server.data / "ready.json").read_text())["smtp"] == [second]
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(first.rsplit(":", 1), 5)
+        with socket.create_connection(second.rsplit(":", 1), 5) as session:
+            assert session.recv(100).startswith(b"220")
+        server.config.write_text("no-such-setting = 1\n")
+        with pytest.raises((http.client.HTTPException, OSError)):
+            ask(server)
+        assert server.process.wait(20) == 2
+        assert server.log_text().splitlines()[-1].startswith("sesame: line 1 of ")
+    finally:
+        server.kill()
+        server.discard()

@@ -4,7 +4,7 @@
 
 #include <unistd.h>
 
-enum { TEXT_MAX = 128 * 1024, FDS_MAX = 4096, LISTENING_MAX = 128 };
+enum { TEXT_MAX = 120 * 1024, FDS_MAX = 4096, LISTENING_MAX = 128 };
 
 static const str faces[] = { [HANDED_API] = STR_INIT("api"), [HANDED_SMTP] = STR_INIT("smtp") };
 
