@@ -76,14 +76,17 @@ static const struct fault *set_up(sqlite3 *db, str path, const struct database_k
         db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;", arena));
     if (version == kind->version)
         return NULL;
-    if (version != 0)
+    if (version != 0 && !kind->upgrade)
         return fault(arena, FAULT_UNAVAILABLE, NULL,
                      "the %s in " STR_FMT " has the unknown version %d", kind->holds, STR_ARG(path),
                      version);
     char stamp[64];
     sqlite3_snprintf(sizeof stamp, stamp, "PRAGMA user_version=%d; COMMIT;", kind->version);
     TRY(database_run(db, "BEGIN IMMEDIATE", arena));
-    TRY(database_run(db, kind->schema, arena));
+    if (version == 0)
+        TRY(database_run(db, kind->schema, arena));
+    else
+        TRY(kind->upgrade(db, version, arena));
     return database_run(db, stamp, arena);
 }
 

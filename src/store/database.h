@@ -13,6 +13,8 @@
 struct database_kind {
     const char *schema; /* statements that make version `version` from nothing */
     int version;        /* PRAGMA user_version; a file with a greater one is refused */
+    /* Makes `version` out of an older one, within a transaction; NULL: there is no older one. */
+    const struct fault *(*upgrade)(sqlite3 *, int from, struct arena *);
     const char *holds;  /* "configuration", for people */
 };
 

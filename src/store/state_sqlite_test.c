@@ -45,8 +45,99 @@ static void a_file_of_a_newer_version_is_refused_in_one_sentence(void **state)
     str says = fault_sentence(f, arena);
     assert_true(
         str_find_str(says,
-                     STR("was written by a newer Sesame: its version is 9, this one knows 1")) <
+                     STR("was written by a newer Sesame: its version is 9, this one knows 2")) <
         says.len);
+    arena_free(arena);
+    temp_dir_remove(&s);
+}
+
+static void run_sql(struct temp_dir *s, struct arena *arena, const char *sql)
+{
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path_in(s, arena).ptr, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void a_file_of_the_version_without_sums_is_read_and_gets_them(void **state)
+{
+    (void)state;
+    struct temp_dir s = temp_dir_make();
+    struct arena *arena = arena_new(1 << 20);
+    run_sql(&s, arena,
+            "PRAGMA journal_mode=WAL; CREATE TABLE record (key BLOB PRIMARY KEY, value BLOB NOT "
+            "NULL, revision "
+            "INTEGER NOT NULL) WITHOUT ROWID; CREATE TABLE counter (id INTEGER PRIMARY KEY CHECK "
+            "(id = 1), revision "
+            "INTEGER NOT NULL); INSERT INTO counter VALUES (1, 7); INSERT INTO record VALUES "
+            "(x'61', x'62', 7);"
+            "INSERT INTO record VALUES (x'63', x'', 3); PRAGMA user_version=1;");
+    for (int again = 0; again < 3; again++) {
+        struct state *st;
+        struct record record;
+        uint64_t revision;
+        assert_null(open_state(&s, arena, &st));
+        assert_null(st->ops->get(st, STR("c"), arena, &record));
+        assert_int_equal(record.value.len, 0);
+        assert_null(st->ops->get(st, STR("a"), arena, &record));
+        assert_null(st->ops->put(st, STR("a"), STR("more"), record.revision, arena, &revision));
+        assert_int_equal(revision, 8 + again);
+        st->ops->close(st);
+    }
+    arena_free(arena);
+    temp_dir_remove(&s);
+}
+
+/* Every bit of a record, and the record as a whole: what was stored is found, or nothing is. */
+static void what_is_not_as_it_was_stored_is_refused(void **state)
+{
+    (void)state;
+    static const char *const changes[] = {
+        "UPDATE record SET value = x'62' WHERE key = x'61'",
+        "UPDATE record SET revision = revision + 1 WHERE key = x'61'",
+        "UPDATE record SET key = x'60' WHERE key = x'61'",
+        "DELETE FROM record WHERE key = x'61'",
+        "DELETE FROM record",
+        "UPDATE counter SET revision = revision - 1",
+        "DELETE FROM counter",
+        "UPDATE record SET sum = sum + 1 WHERE key = x'61'",
+        "INSERT INTO record SELECT x'64', value, revision, sum FROM record WHERE key = x'61'",
+    };
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        struct temp_dir s = temp_dir_make();
+        struct arena *arena = arena_new(1 << 20);
+        struct state *st;
+        uint64_t revision;
+        assert_null(open_state(&s, arena, &st));
+        assert_null(st->ops->put(st, STR("a"), STR("one"), REVISION_NEW, arena, &revision));
+        assert_null(st->ops->put(st, STR("b"), STR("two"), REVISION_NEW, arena, &revision));
+        st->ops->close(st);
+        run_sql(&s, arena, changes[i]);
+        const struct fault *f = open_state(&s, arena, &st);
+        if (!f)
+            fail_msg("not noticed: %s", changes[i]);
+        assert_int_equal(f->kind, FAULT_UNAVAILABLE);
+        arena_free(arena);
+        temp_dir_remove(&s);
+    }
+}
+
+static void a_record_that_changes_under_a_running_server_is_not_believed(void **state)
+{
+    (void)state;
+    struct temp_dir s = temp_dir_make();
+    struct arena *arena = arena_new(1 << 20);
+    struct state *st;
+    struct record record, *records;
+    uint64_t revision;
+    size_t count;
+    assert_null(open_state(&s, arena, &st));
+    assert_null(st->ops->put(st, STR("a"), STR("one"), REVISION_NEW, arena, &revision));
+    run_sql(&s, arena, "UPDATE record SET value = x'6f6f65'");
+    assert_non_null(st->ops->get(st, STR("a"), arena, &record));
+    assert_non_null(st->ops->list(st, STR(""), STR_NONE, 10, arena, &records, &count));
+    assert_non_null(st->ops->put(st, STR("a"), STR("three"), revision, arena, &revision));
+    st->ops->close(st);
     arena_free(arena);
     temp_dir_remove(&s);
 }
@@ -101,6 +192,9 @@ int main(void)
     temp_dir_remove(&s);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_of_a_newer_version_is_refused_in_one_sentence),
+        cmocka_unit_test(a_file_of_the_version_without_sums_is_read_and_gets_them),
+        cmocka_unit_test(what_is_not_as_it_was_stored_is_refused),
+        cmocka_unit_test(a_record_that_changes_under_a_running_server_is_not_believed),
         cmocka_unit_test(a_file_that_is_no_database_is_refused),
         cmocka_unit_test(a_folder_that_is_not_there_is_a_fault_that_names_it),
         cmocka_unit_test(the_next_text_behind_a_prefix_is_found),
