@@ -13,6 +13,8 @@ sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent), str(pathlib.Path(_
 
 from check import Check  # noqa: E402
 from cuts import Cuts  # noqa: E402
+from failures import Failures  # noqa: E402
+from flips import Flips  # noqa: E402
 from kills import Kills  # noqa: E402
 from load import World  # noqa: E402
 from weather import Failed, StormyServer  # noqa: E402
@@ -26,7 +28,7 @@ class Report:
         self.began = time.monotonic()
 
     def attempt(self, what, rounds=0, *arguments):
-        """Runs one check or round; a round answers which fault it brought. Whether it passed."""
+        """Runs one check, or a round that answers which fault it brought. Whether it passed."""
         self.rounds += rounds
         try:
             kind = what(*arguments)
@@ -39,7 +41,7 @@ class Report:
             print(f"--- failed: {getattr(what, '__qualname__', what)}: {error}", flush=True)
         except Exception:  # noqa: BLE001: what the tester did not foresee is a failure too
             self.failed += 1
-            print(f"--- failed: {getattr(what, '__qualname__', what)}\n{traceback.format_exc()}", flush=True)
+            print(f"--- failed: {getattr(what, '__qualname__', what)}\n{traceback.format_exc(limit=-3)}", flush=True)
         return False
 
     def add(self, check):
@@ -64,25 +66,45 @@ def scratch():
     return tempfile.mkdtemp(prefix="torture.", dir=shm if shm.is_dir() and shutil.disk_usage(shm).free > 2 << 30 else None)
 
 
-def kills(report, folder, seconds, seed, most=10 ** 9):
+def in_a_world(torturer, report, folder, seconds, seed, most):
     server = StormyServer(folder, "--spool-segment", str(4 << 20), "--history-max", str(32 << 20), "--spool-drafts", str(16 << 20))
     world, check = World(server, seed), None
     try:
         server.start()
         check = Check(world.build())
-        Kills(world, check, report, seed).run(time.monotonic() + seconds, most)
+        torturer(world, check, report, seed).run(time.monotonic() + seconds, most)
         server.end()
     finally:
         if check:
             report.add(check)
         server.close()
+        world.close()
 
 
-def cuts(report, folder, seconds, seed, most=10 ** 9):
+def kills(*arguments):
+    in_a_world(Kills, *arguments)
+
+
+def failures(*arguments):
+    in_a_world(Failures, *arguments)
+
+
+def cuts(report, folder, seconds, seed, most):
     Cuts(folder, report, seed).run(time.monotonic() + seconds, most)
 
 
-PARTS = {"kills": kills, "cuts": cuts}
+def flips(report, folder, seconds, seed, most):
+    Flips(folder, report, seed).run(time.monotonic() + seconds, most)
+
+
+ALL = 10 ** 9
+PARTS = {  # what it is, its share of the time, and how many rounds of it are the short form
+    "flips": (flips, 1, 8),
+    "kills": (kills, 3, 16),
+    "failures": (failures, 3, 14),
+    "cuts": (cuts, 3, 10),
+}
+SHORT_SECONDS = 11  # for each part at most
 
 
 def main():
@@ -94,10 +116,13 @@ def main():
     asked = options.parse_args()
     print(f"seed {asked.seed}", flush=True)
     report, parts = Report(), asked.parts or list(PARTS)
+    shares = sum(PARTS[name][1] for name in parts)
     for name in parts:
+        part, share, few = PARTS[name]
+        seconds, most = (SHORT_SECONDS, few) if asked.short else (asked.minutes * 60 * share / shares, ALL)
         folder = scratch()
         try:
-            report.attempt(lambda: PARTS[name](report, folder, asked.minutes * 60 / len(parts), asked.seed))
+            report.attempt(part, 0, report, folder, seconds, asked.seed, most)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     report.tell()
