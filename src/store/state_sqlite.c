@@ -154,6 +154,17 @@ static const struct fault *sum_all(sqlite3 *db, struct arena *arena, bool sums_a
     return why;
 }
 
+/* SQLite heads what it found with a line of its own. */
+static str in_one_line(str text, struct arena *arena)
+{
+    char *line = arena_alloc(arena, text.len, 1);
+    if (!line)
+        return STR_NONE;
+    for (size_t i = 0; i < text.len; i++)
+        line[i] = text.ptr[i] == '\n' ? ' ' : text.ptr[i];
+    return (str) { line, text.len };
+}
+
 static const struct fault *check_pages(sqlite3 *db, struct arena *arena)
 {
     sqlite3_stmt *check;
@@ -162,8 +173,9 @@ static const struct fault *check_pages(sqlite3 *db, struct arena *arena)
     if (sqlite3_step(check) != SQLITE_ROW)
         why = database_fault(db, arena, "could not check the configuration");
     else if (!str_eq(blob_at(check, 0), STR("ok")))
-        why = fault(arena, FAULT_UNAVAILABLE, NULL, "the file is damaged: " STR_FMT,
-                    STR_ARG(blob_at(check, 0)));
+        why = fault(arena, FAULT_UNAVAILABLE, NULL,
+                    "the file is damaged, or its disk does not give it back: " STR_FMT,
+                    STR_ARG(in_one_line(blob_at(check, 0), arena)));
     sqlite3_finalize(check);
     return why;
 }

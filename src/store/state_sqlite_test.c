@@ -122,6 +122,31 @@ static void what_is_not_as_it_was_stored_is_refused(void **state)
     }
 }
 
+static void lists_of_pages_that_are_wrong_are_refused_in_one_line(void **state)
+{
+    (void)state;
+    struct temp_dir s = temp_dir_make();
+    struct arena *arena = arena_new(1 << 20);
+    struct state *st;
+    assert_null(open_state(&s, arena, &st));
+    st->ops->close(st);
+    FILE *f = fopen(path_in(&s, arena).ptr, "r+b");
+    assert_non_null(f);
+    /* "Database File Format" 1.3: octets 32 to 39 of the header, the first free page and how many
+     */
+    static const unsigned char free_pages[] = { 0, 0, 0, 2, 0, 0, 0, 1 };
+    assert_int_equal(fseek(f, 32, SEEK_SET), 0);
+    assert_int_equal(fwrite(free_pages, 1, sizeof free_pages, f), sizeof free_pages);
+    fclose(f);
+    const struct fault *why = open_state(&s, arena, &st);
+    assert_non_null(why);
+    str says = fault_sentence(why, arena);
+    assert_true(str_find_str(says, STR("damaged")) < says.len);
+    assert_null(memchr(says.ptr, '\n', says.len));
+    arena_free(arena);
+    temp_dir_remove(&s);
+}
+
 static void a_record_that_changes_under_a_running_server_is_not_believed(void **state)
 {
     (void)state;
@@ -194,6 +219,7 @@ int main(void)
         cmocka_unit_test(a_file_of_a_newer_version_is_refused_in_one_sentence),
         cmocka_unit_test(a_file_of_the_version_without_sums_is_read_and_gets_them),
         cmocka_unit_test(what_is_not_as_it_was_stored_is_refused),
+        cmocka_unit_test(lists_of_pages_that_are_wrong_are_refused_in_one_line),
         cmocka_unit_test(a_record_that_changes_under_a_running_server_is_not_believed),
         cmocka_unit_test(a_file_that_is_no_database_is_refused),
         cmocka_unit_test(a_folder_that_is_not_there_is_a_fault_that_names_it),

@@ -8,6 +8,7 @@
 #include "testing/weather.h"
 
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <link.h>
 #include <pthread.h>
@@ -54,6 +55,16 @@ static int find_program(struct dl_phdr_info *info, size_t size, void *context)
     return 1;
 }
 
+/* Where it was that it aborted, for the tester: descriptor 2 is the server's log. */
+static void in_agony(int signal)
+{
+    void *frames[64];
+    backtrace_symbols_fd(frames, backtrace(frames, 64), STDERR_FILENO);
+    struct sigaction usual = { .sa_handler = SIG_DFL };
+    sigaction(signal, &usual, NULL);
+    raise(signal);
+}
+
 __attribute__((constructor)) static void begin(void)
 {
     const char *name = getenv("WEATHER_CONTROL"), *below = getenv("WEATHER_ROOT");
@@ -72,6 +83,9 @@ __attribute__((constructor)) static void begin(void)
     dl_iterate_phdr(find_program, NULL);
     weather_record_open(control);
     pthread_atfork(NULL, NULL, in_child);
+    static const int deaths[] = { SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL };
+    for (size_t i = 0; i < sizeof deaths / sizeof deaths[0]; i++)
+        sigaction(deaths[i], &(struct sigaction) { .sa_handler = in_agony }, NULL);
     elsewhere = 0;
 }
 

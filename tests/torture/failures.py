@@ -5,6 +5,7 @@ import errno
 import os
 import random
 import resource
+import signal
 import smtplib
 import time
 
@@ -49,6 +50,18 @@ class Failures:
         except (OSError, smtplib.SMTPException):
             return False
 
+    def stopped_with_a_sentence(self):
+        """Without memory some work cannot go on: a digest, the picture of a policy that is already changed on disk. Then
+        the whole server ends and says so; what was acknowledged is there at the next start."""
+        if self.server.process.poll() != -signal.SIGABRT:
+            return False
+        said = self.server.said(8000)
+        if '"event":"world-stuck"' not in said and "cannot compute a digest; stopping" not in said:
+            return False
+        self.server.stop()
+        self.server.start()
+        return True
+
     def afterwards(self, what):
         """In calm weather again: it serves, or says why not; and after a restart it serves."""
         self.alive(what)
@@ -77,7 +90,8 @@ class Failures:
             time.sleep(self.random.uniform(0.02, 0.3) if lasting and call != "memory" else 0.02)
             struck = self.server.calm()
             time.sleep(0.1)
-            self.alive(f"{call} of {place}, the {count}th, {how} with {errno.errorcode[error]}")
+        if call == "memory" and self.stopped_with_a_sentence():
+            return "memory: ENOMEM, and it stopped"
         self.afterwards(f"{call} of {place}, the {count}th, {how} with {errno.errorcode[error]}")
         return f"{call}: {errno.errorcode[error]}" if struck else "a failure that was not met"
 

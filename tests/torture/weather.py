@@ -117,11 +117,11 @@ class StormyServer(conftest.Server):
         self.host, self.port, self.api = self.addresses[0][0], int(self.addresses[0][1]), self.ready["api"]
         return self
 
-    def said(self):
+    def said(self, most=3000):
         """What this life wrote to standard error."""
         with open(self.stderr_path, "rb") as file:
             file.seek(self.stderr_from)
-            return file.read().decode(errors="replace")[-3000:]
+            return file.read().decode(errors="replace")[-most:]
 
     def gone(self, seconds):
         """Whether the process ends by itself in this time."""
