@@ -240,7 +240,11 @@ int segment_begin(struct segment *s, uint64_t epoch, uint64_t salt)
     s->sealed = false;
     s->row_count = s->table_rows = 0;
     seal_compute(s);
-    return headers_put(s);
+    int error = headers_put(s);
+    s->begun_in_vain = error != 0;
+    if (error)
+        s->state = SEGMENT_FREE;
+    return error;
 }
 
 int segment_release(struct segment *s)

@@ -58,6 +58,7 @@ struct segment {
     uint64_t end;        /* where the next batch goes */
     uint64_t tail_batch; /* log: the sequence of the last batch read or written */
     bool sealed, damaged;
+    bool begun_in_vain; /* its headers may say that it is used: to be begun again before another is */
     struct row *rows;
     size_t row_count, row_room, table_rows;
     uint64_t living, living_bytes; /* spool_log: entries whose commit lies here, and their frames */

@@ -23,8 +23,12 @@ static uint32_t slot_unused(struct spool_log *log)
 
 void segment_spare(struct spool_log *log, struct segment *s)
 {
-    s->next = log->free_segments;
-    log->free_segments = s;
+    struct segment **at = &log->free_segments;
+    /* One with the next epoch on disk stays first: behind a younger one it would be taken for damaged. */
+    if (*at && (*at)->begun_in_vain)
+        at = &(*at)->next;
+    s->next = *at;
+    *at = s;
     log->free_count++;
 }
 

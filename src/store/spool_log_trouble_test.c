@@ -38,6 +38,47 @@ static void an_fsync_error_is_final_and_what_was_promised_stays_readable(void **
     story_end(&s);
 }
 
+/* A disk that copies on write, or a quota, may have no room even for a header that stands there
+ * already. */
+static void a_segment_that_finds_no_room_for_its_header_is_begun_later(void **state)
+{
+    (void)state;
+    enum { COMMITS = 45 }; /* of 7000 octets: some segments */
+    uint64_t calls = 1;
+    for (uint64_t n = 0; n <= calls; n++) { /* 0: count them */
+        struct story s;
+        struct spool_health health;
+        bool there[COMMITS] = { false };
+        story_on(&s, disk_sim_new());
+        assert_null(story_open(&s));
+        uint64_t opened = disk_sim_calls(s.sim);
+        if (n)
+            disk_sim_fail(s.sim, opened + n, n % 2 ? EDQUOT : ENOSPC);
+        for (unsigned i = 0; i < COMMITS; i++) {
+            char id[16];
+            snprintf(id, sizeof id, "m%03u", i);
+            there[i] = step_commit(s.spool, id, step_body(s.arena, 7000, i)).committed;
+        }
+        if (n == 0)
+            calls = disk_sim_calls(s.sim) - opened;
+        story_close(&s);
+        disk_sim_heal(s.sim);
+        assert_null(story_open(&s));
+        s.spool->ops->health(s.spool, &health);
+        if (health.damaged_frames)
+            fail_msg("call %llu: %.*s", (unsigned long long)n,
+                     STR_ARG(captured_journal_text(s.journal, s.arena)));
+        for (unsigned i = 0; i < COMMITS; i++) {
+            char id[16];
+            snprintf(id, sizeof id, "m%03u", i);
+            if (there[i] && (int)step_state(s.spool, id) == 99)
+                fail_msg("call %llu: %u is gone", (unsigned long long)n, i);
+        }
+        story_end(&s);
+    }
+    assert_true(calls > 2 * COMMITS);
+}
+
 static void a_full_disk_refuses_mail_and_still_drains(void **state)
 {
     (void)state;
@@ -387,6 +428,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_fsync_error_is_final_and_what_was_promised_stays_readable),
+        cmocka_unit_test(a_segment_that_finds_no_room_for_its_header_is_begun_later),
         cmocka_unit_test(a_full_disk_refuses_mail_and_still_drains),
         cmocka_unit_test(when_not_even_notes_find_room_mail_under_way_is_refused_at_once),
         cmocka_unit_test(a_letter_whose_body_is_damaged_is_set_aside),
