@@ -84,7 +84,8 @@ class Kills:
         rounds = 0
         while time.monotonic() < until_when and rounds < most:
             rounds += 1
-            self.report.attempt(self.round, rounds=1)
+            if not self.report.attempt(self.round, 1):
+                self.server.revive()
             if rounds % CHECK_EVERY == 0:
                 self.report.attempt(self.check.everything)
         self.report.attempt(self.check.everything)

@@ -150,6 +150,14 @@ class StormyServer(conftest.Server):
         self.process = None
         return code
 
+    def revive(self):
+        """In calm weather, whatever became of it: one failure shall not look like many."""
+        self.calm()
+        self.weather.wall_offset_ns = 0
+        if self.process is None or self.process.poll() is not None:
+            self.stop()
+            self.start()
+
     def close(self):
         self.stop(signal.SIGKILL)
 
