@@ -4,6 +4,7 @@ import collections
 import pathlib
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -115,6 +116,7 @@ def main():
     options.add_argument("parts", nargs="*", help=" ".join(PARTS))
     asked = options.parse_args()
     print(f"seed {asked.seed}", flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was begun is ended, its folders go
     report, parts = Report(), asked.parts or list(PARTS)
     shares = sum(PARTS[name][1] for name in parts)
     for name in parts:
