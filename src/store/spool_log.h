@@ -29,6 +29,7 @@ enum {
     BLOCK_BYTES = 16384,
     BLOCK_HEADER = 16, /* of a block in a body file; kept free in front of every block in memory */
     BLOCK_DATA = BLOCK_BYTES - BLOCK_HEADER,
+    BLOCKS_SPARE = 16, /* never given back */
     SEGMENT_SLOTS = 65536,
     BODIES_KEPT = 8,
     ENTRIES_MAX = 1000, /* of one commit */
@@ -222,9 +223,10 @@ struct spool_log {
     pthread_t spiller;
     struct block *free_blocks;
     uint64_t draft_bytes, free_block_count;
+    uint64_t free_block_least; /* since the spiller last gave some back */
     struct spool_draft *spill_first, **spill_last;
     struct spool_draft *resuming;
-    bool spiller_closing;
+    bool spiller_closing, spiller_sleeps; /* sleeps: until it is called, however many blocks lie free */
     bool names_unsynced; /* of body files: the spiller's own */
     struct body_file *bodies[256];
     uint32_t next_body;
@@ -276,6 +278,7 @@ void draft_commit(struct spool_draft *, const struct spool_entry *, size_t count
 void draft_gather(struct spool_draft *, str chunk, bool *ret_dry);
 void draft_free(struct spool_draft *, bool keep_file);     /* with its blocks */
 void blocks_give(struct spool_log *, struct block *first); /* back to the pool; drafts lock held */
+void blocks_tidy(struct spool_log *); /* drafts lock held; now and then */
 
 /* spool_log_body.c: bodies in files of their own. */
 void *spiller_run(void *log);

@@ -213,6 +213,15 @@ static void spill_turn(struct spool_log *log, struct spool_draft *d)
     }
 }
 
+/* Nothing to spill for a second. By the system's clock: it is memory that is given back, no promise kept. */
+static bool wait_for_long(struct spool_log *log)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec++;
+    return pthread_cond_timedwait(&log->spiller_cond, &log->drafts_lock, &until) == ETIMEDOUT;
+}
+
 void *spiller_run(void *context)
 {
     struct spool_log *log = context;
@@ -229,8 +238,13 @@ void *spiller_run(void *context)
             doomed_unlink(log);
         } else if (log->spiller_closing) {
             break;
+        } else if (log->free_block_count > BLOCKS_SPARE) {
+            if (wait_for_long(log))
+                blocks_tidy(log);
         } else {
+            log->spiller_sleeps = true;
             pthread_cond_wait(&log->spiller_cond, &log->drafts_lock);
+            log->spiller_sleeps = false;
         }
     }
     pthread_mutex_unlock(&log->drafts_lock);

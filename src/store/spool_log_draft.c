@@ -19,6 +19,8 @@ static struct block *block_take(struct spool_log *log, bool *ret_dry)
     if (b) {
         log->free_blocks = b->next;
         log->free_block_count--;
+        if (log->free_block_least > log->free_block_count)
+            log->free_block_least = log->free_block_count;
     }
     log->draft_bytes += BLOCK_BYTES;
     *ret_dry = log->draft_bytes > log->limits.draft_bytes;
@@ -46,11 +48,26 @@ void blocks_give(struct spool_log *log, struct block *first) /* drafts lock held
         if (log->free_block_count < keep) {
             b->next = log->free_blocks;
             log->free_blocks = b;
-            log->free_block_count++;
+            if (++log->free_block_count > BLOCKS_SPARE && log->spiller_sleeps) {
+                log->spiller_sleeps = false; /* it looks whether they are used again */
+                pthread_cond_signal(&log->spiller_cond);
+            }
         } else {
             free(b);
         }
     }
+}
+
+/* Those that nobody wanted since the last time go back to the system: a burst is remembered for a moment, not for
+ * ever. */
+void blocks_tidy(struct spool_log *log) /* drafts lock held */
+{
+    for (; log->free_block_least > BLOCKS_SPARE; log->free_block_least--, log->free_block_count--) {
+        struct block *b = log->free_blocks;
+        log->free_blocks = b->next;
+        free(b);
+    }
+    log->free_block_least = log->free_block_count;
 }
 
 const struct fault *draft_open(struct spool_log *log, spool_resume_fn *resume, void *context,
