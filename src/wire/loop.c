@@ -4,6 +4,8 @@
  * poster that finds the list empty writes to the eventfd, so a batch of posts is one wake-up. */
 #include "wire/loop.h"
 
+#include "wire/loop_memory.h"
+
 #include <assert.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -72,6 +74,7 @@ static void on_wake(evutil_socket_t fd, short what, void *context)
 
 struct loop *loop_new(void)
 {
+    loop_memory_apart();
     struct loop *loop = calloc(1, sizeof *loop);
     if (!loop)
         return NULL;
