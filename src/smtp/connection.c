@@ -13,7 +13,10 @@ enum {
         16 * 1024, /* no more is taken at once while commands come: it may have to wait */
     UNSENT_ENOUGH = 32 * 1024, /* replies: stop feeding and send */
     UNSENT_MAX = 128 * 1024,
-    ROUNDS = 4, /* full reads in a row before the others have their turn */
+    SPARE_MANY = 64,
+    MESSAGE_READ = 32 * 1024, /* at first, and again when the spool had enough; twice as much after
+                                 each full read */
+    ROUNDS = 4,               /* full reads in a row before the others have their turn */
     LINGER_MS = 2000,
 };
 
@@ -28,10 +31,10 @@ static void go_on(struct connection *c, bool readable);
 
 static void on_resumed(struct loop_task *task)
 {
-    struct connection *c =
-        (struct connection *)(void *)((char *)task - offsetof(struct connection, resumed));
-    __atomic_store_n(&c->resume_posted, false, __ATOMIC_RELEASE);
-    if (c->phase != FULL)
+    struct resume *r = (struct resume *)(void *)((char *)task - offsetof(struct resume, task));
+    struct connection *c = r->whose;
+    __atomic_store_n(&r->posted, false, __ATOMIC_RELEASE);
+    if (!c || c->phase != FULL)
         return;
     c->phase = TALK;
     go_on(c, false);
@@ -39,9 +42,9 @@ static void on_resumed(struct loop_task *task)
 
 static void spool_has_room(void *context)
 {
-    struct connection *c = context;
-    if (!__atomic_exchange_n(&c->resume_posted, true, __ATOMIC_ACQ_REL))
-        loop_post(c->lane->loop, &c->resumed);
+    struct resume *r = context;
+    if (!__atomic_exchange_n(&r->posted, true, __ATOMIC_ACQ_REL))
+        loop_post(r->lane->loop, &r->task);
 }
 
 static void on_committed(struct loop_task *task);
@@ -92,8 +95,18 @@ static void end(struct connection *c)
         lane->open = c->next;
     if (c->next)
         c->next->previous = c->previous;
+    if (c->resume) {
+        c->resume->whose = NULL;
+        c->resume->next = lane->spare_resumes;
+        lane->spare_resumes = c->resume;
+    }
     c->next = lane->spare;
     lane->spare = c;
+    if (++lane->spare_count > SPARE_MANY &&
+        !lane->sweep_posted) { /* not here: it is still being called */
+        lane->sweep_posted = true;
+        loop_post(lane->loop, &lane->sweep);
+    }
 }
 
 void connection_end(struct connection *c, enum smtp_outcome outcome)
@@ -104,10 +117,27 @@ void connection_end(struct connection *c, enum smtp_outcome outcome)
 
 /* ---- wishes ---- */
 
+static struct resume *take_resume(struct connection *c)
+{
+    struct lane *lane = c->lane;
+    struct resume *r = lane->spare_resumes;
+    if (r)
+        lane->spare_resumes = r->next;
+    else if ((r = calloc(1, sizeof *r)))
+        *r = (struct resume) { .task.run = on_resumed, .lane = lane };
+    if (r)
+        r->whose = c;
+    return r;
+}
+
 static struct smtp_turn open_draft(struct connection *c)
 {
     const struct smtp_server_settings *settings = c->lane->settings;
-    const struct fault *fault = spool_ops(c)->draft(settings->spool, spool_has_room, c, &c->draft);
+    if (!c->resume)
+        c->resume = take_resume(c);
+    const struct fault *fault =
+        c->resume ? spool_ops(c)->draft(settings->spool, spool_has_room, c->resume, &c->draft)
+                  : &fault_no_memory;
     if (fault)
         c->draft = NULL;
     return smtp_granted(c->session, fault);
@@ -162,8 +192,10 @@ static void heed(struct connection *c, struct smtp_turn turn)
             turn = open_draft(c);
             continue;
         case WISH_WRITE_DRAFT:
-            if (!spool_ops(c)->write(c->draft, turn.data))
+            if (!spool_ops(c)->write(c->draft, turn.data)) {
                 c->phase = FULL;
+                c->at_once = MESSAGE_READ;
+            }
             return;
         case WISH_COMMIT:
             turn = commit(c);
@@ -241,6 +273,7 @@ static void feed(struct connection *c, str bytes)
             break;
         heed(c, turn);
         if (!in_message && smtp_in_message(c->session)) {
+            c->at_once = MESSAGE_READ;
             c->message_octets = bytes.len;
             c->message_deadline_ms =
                 connection_now_ms(c->lane) + c->lane->settings->message_timeout_ms;
@@ -266,12 +299,14 @@ static bool is_late(const struct connection *c)
 
 static enum stream_io read_and_feed(struct connection *c, bool *ret_full)
 {
-    size_t got, room = smtp_in_message(c->session) ? INPUT_SIZE : COMMAND_READ;
+    size_t got, room = smtp_in_message(c->session) ? c->at_once : COMMAND_READ;
     enum stream_io io = stream_read(&c->stream, c->lane->input, room, &got);
     if (io != STREAM_DONE)
         return io;
     *ret_full = got == room;
     c->message_octets += got;
+    if (*ret_full && c->at_once < INPUT_SIZE)
+        c->at_once *= 2;
     feed(c, (str) { c->lane->input, got });
     return io;
 }
@@ -474,9 +509,9 @@ void connection_go_on(struct connection *c)
 void connection_prepare(struct connection *c)
 {
     c->committed.run = on_committed;
-    c->resumed.run = on_resumed;
     c->said = buf_new(UNSENT_MAX);
     c->rest = STR_NONE;
+    c->at_once = MESSAGE_READ;
 }
 
 void connection_greet(struct connection *c)

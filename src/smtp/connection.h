@@ -22,12 +22,17 @@ struct lane { /* one loop's share of the server; only its thread touches it */
     const struct smtp_server_settings *settings;
     struct admission *admission;
     struct watching *watching;
-    struct connection *open, *spare; /* spare: closed ones, kept because a late resume may still name them */
+    struct connection *open, *spare; /* spare: closed ones, for those who come next; a few */
+    size_t spare_count;
+    struct loop_task sweep; /* frees those that are too many */
+    bool sweep_posted;
+    struct resume *spare_resumes;
     char *input;                     /* INPUT_SIZE octets, shared by all its connections */
     bool draining, ending;
     int64_t next_look_ms; /* for who takes a place for nothing */
 };
 
+void lane_prepare(struct lane *); /* before any connection begins */
 /* Takes the socket over. False: no memory; then it is still the caller's. */
 bool connection_begin(struct lane *, const struct smtp_listener *, int fd, str address);
 

@@ -25,6 +25,7 @@ struct connection {
     str rest;            /* received, not yet fed; malloc'ed */
     int64_t deadline_ms; /* of the command, the handshake, taking what was said, or the lingering */
     int64_t message_deadline_ms;
+    uint32_t at_once;        /* octets read of a message at a time */
     uint64_t message_octets; /* received of it, also those that are only swallowed */
     char address[STREAM_ADDRESS_SIZE];
 
@@ -35,8 +36,17 @@ struct connection {
     enum fault_kind commit_kind;
     char commit_says[SAYS_MAX];
 
-    struct loop_task resumed; /* outlives the connection: the spool may call late */
-    bool resume_posted;       /* atomic */
+    struct resume *resume; /* once it has had a draft */
+};
+
+/* Whom the spool calls when a draft has room. It may call late, so this outlives the connection,
+ * and is given to another then: who is called for nothing only looks. */
+struct resume {
+    struct loop_task task;
+    bool posted; /* atomic */
+    struct lane *lane;
+    struct connection *whose; /* the loop's; NULL: nobody's */
+    struct resume *next;
 };
 
 static inline int64_t connection_now_ms(const struct lane *lane)

@@ -11,6 +11,7 @@ enum {
     TOKEN_LEN = 20,
     LEAST_RATE =
         500, /* octets of a message a second, while others wait outside; Postfix asks as much */
+    SPARE_FEW = 16,
     LOOK_MS = 200, /* a flood of knocks is not answered with a flood of looks */
 };
 
@@ -20,8 +21,30 @@ static struct connection *take_spare(struct lane *lane)
     if (!c)
         return calloc(1, sizeof *c);
     lane->spare = c->next;
-    memset(c, 0, offsetof(struct connection, resumed)); /* which may be posted still */
-    return c;
+    lane->spare_count--;
+    return memset(c, 0, sizeof *c);
+}
+
+static void free_spares(struct lane *lane, size_t keep)
+{
+    while (lane->spare_count > keep) {
+        struct connection *c = lane->spare;
+        lane->spare = c->next;
+        lane->spare_count--;
+        free(c);
+    }
+}
+
+static void on_sweep(struct loop_task *task)
+{
+    struct lane *lane = (struct lane *)(void *)((char *)task - offsetof(struct lane, sweep));
+    lane->sweep_posted = false;
+    free_spares(lane, SPARE_FEW);
+}
+
+void lane_prepare(struct lane *lane)
+{
+    lane->sweep.run = on_sweep;
 }
 
 bool connection_begin(struct lane *lane, const struct smtp_listener *listener, int fd, str address)
@@ -49,6 +72,7 @@ bool connection_begin(struct lane *lane, const struct smtp_listener *listener, i
         c->phase = DEAD;
         c->next = lane->spare;
         lane->spare = c;
+        lane->spare_count++;
         return false;
     }
     c->stream.fd = fd;
@@ -128,9 +152,10 @@ void connections_make_room(struct lane *lane)
 void connections_free(struct lane *lane)
 {
     assert(!lane->open && "every connection has ended");
-    while (lane->spare) {
-        struct connection *next = lane->spare->next;
-        free(lane->spare);
-        lane->spare = next;
+    free_spares(lane, 0);
+    while (lane->spare_resumes) {
+        struct resume *next = lane->spare_resumes->next;
+        free(lane->spare_resumes);
+        lane->spare_resumes = next;
     }
 }

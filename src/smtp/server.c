@@ -208,6 +208,7 @@ static const struct fault *open_loop(struct smtp_server *server, struct smtp_loo
         .watching = &server->watching,
         .input = malloc(INPUT_SIZE),
     };
+    lane_prepare(&loop->lane);
     if (!loop->lane.loop || !loop->lane.input)
         return &fault_no_memory;
     return open_doors(loop, arena);
