@@ -2,12 +2,14 @@
 #include "base/json.h"
 #include "main/assemble.h"
 #include "main/commands.h"
+#include "main/memory.h"
 #include "main/reset.h"
 #include "services/ses/block_list.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { DRAIN_MS = 10 * 1000, SERVE_ARENA = 256 << 20 };
@@ -89,8 +91,12 @@ static void read_again(struct server *s)
 static const struct fault *serve_until_told(struct server *s, int argc, char *const *argv)
 {
     sigset_t set = signals_of(s->config);
-    int signal;
-    while (sigwait(&set, &signal) != 0 || signal == SIGHUP || signal == RESET_SIGNAL) {
+    struct memory_tidying tidying = { 0 };
+    const struct timespec look = { .tv_sec = MEMORY_LOOK_SECONDS };
+    for (int signal;
+         (signal = sigtimedwait(&set, NULL, &look)) < 0 || signal == SIGHUP || signal == RESET_SIGNAL;) {
+        if (signal < 0)
+            memory_tidy(&tidying);
         if (signal == SIGHUP)
             read_again(s);
         if (signal == RESET_SIGNAL && reset_is_asked(s))
@@ -107,6 +113,7 @@ static const struct fault *serve_until_told(struct server *s, int argc, char *co
 
 int command_serve(int argc, char *const *argv)
 {
+    memory_begin();
     AUTO_ARENA *a = arena_new(SERVE_ARENA);
     if (!a)
         return command_failed(&fault_no_memory, NULL);
