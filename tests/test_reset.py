@@ -144,6 +144,8 @@ def test_standard_output_has_one_line_and_the_log_tells_of_the_reset(resettable)
     assert out.read() == b""
     resettable.stop()
     events = [line["event"] for line in resettable.log() if line.get("room") == "main"]
+    assert events.count("privileges") == 3  # each beginning says what it gave up
+    events = [event for event in events if event != "privileges"]
     assert events == ["resetting", "reset"] * 2 + ["draining", "ended"]
 
 

@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/secret.h"
 #include "main/bindable.h"
+#include "main/confine.h"
 #include "main/keeper.h"
 #include "main/organizations.h"
 #include "main/privileges.h"
@@ -471,11 +472,12 @@ static const struct fault *open_all(struct server *s)
     TRY(reset_check(s, privileges.changes, s->arena));
     TRY(reset_finish(s));
     TRY(fork_runner(s));
-    journal_to_fd_gather(s->outside.journal);
     umask(077); /* what lies in it is nobody else's business */
     TRY(check_addresses(s));
     TRY(root_key_file_outside(s->config->root_key, getenv("CREDENTIALS_DIRECTORY"),
                               s->outside.entropy, s->arena, &s->root_key, &s->root_key_file));
+    struct confined confined = { .files = confine_files(s->config, s->dir.path, &s->root_key_file, s->arena) };
+    journal_to_fd_gather(s->outside.journal);
     TRY(privileges_give(&privileges, s->dir.path, s->arena));
     TRY(privileges_give(&privileges, data_dir_at(&s->dir, s->arena, "lock"), s->arena));
     TRY(privileges_lower(&privileges, s->arena));
@@ -497,6 +499,8 @@ static const struct fault *open_all(struct server *s)
         way_out_listens(&s->way_out, smtp_server_address(s->smtp_server, i));
     handover_close_rest(&s->before);
     TRY(privileges_drop(&privileges, s->arena));
+    confined.calls = confine_calls(s->config);
+    confined_note(&confined, s->config, s->outside.journal);
     /* Last: what lies in the spool may call functions, and they want to know where the API is. */
     return deliverers_start(&s->delivery, (unsigned)s->config->workers, s->arena, &s->deliverers);
 }

@@ -8,7 +8,9 @@
 #include <seccomp.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -200,6 +202,129 @@ static bool filter_calls(bool keep_session)
     well = well && refuse_arguments(filter) && seccomp_load(filter) == 0;
     seccomp_release(filter);
     return well;
+}
+
+/* ---- the server itself ---- */
+
+/* Under a sanitizer the search for leaks forks, and traces its own process. */
+#if defined(__SANITIZE_ADDRESS__)
+#define LOOKS_FOR_LEAKS 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define LOOKS_FOR_LEAKS 1
+#endif
+#endif
+#ifndef LOOKS_FOR_LEAKS
+#define LOOKS_FOR_LEAKS 0
+#endif
+
+/* clang-format off */
+static const int refused_to_servers[] = {
+    SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(fork), SCMP_SYS(vfork),
+    SCMP_SYS(setuid), SCMP_SYS(setgid), SCMP_SYS(setreuid), SCMP_SYS(setregid), SCMP_SYS(setresuid),
+    SCMP_SYS(setresgid), SCMP_SYS(setgroups), SCMP_SYS(setfsuid), SCMP_SYS(setfsgid), SCMP_SYS(capset),
+    SCMP_SYS(personality), SCMP_SYS(mknod), SCMP_SYS(mknodat),
+};
+/* clang-format on */
+
+static bool refuse_processes_and_raw_sockets(scmp_filter_ctx filter)
+{
+    enum { UNIX = AF_UNIX, INET = AF_INET, INET6 = AF_INET6, ROUTES = AF_NETLINK };
+    bool well =
+        LOOKS_FOR_LEAKS || seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
+                                            SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0)) == 0;
+    for (int domain = 0; domain <= ROUTES; domain++) {
+        if (domain != UNIX && domain != INET && domain != INET6 && domain != ROUTES)
+            well = well && seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
+                                            SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)domain)) == 0;
+    }
+    for (int domain = INET; domain <= INET6; domain += INET6 - INET)
+        well = well && seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 2,
+                                        SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)domain),
+                                        SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, SOCK_RAW)) == 0;
+    return well && seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
+                                    SCMP_A0(SCMP_CMP_GT, ROUTES)) == 0;
+}
+
+static bool traces(int call)
+{
+    return call == SCMP_SYS(ptrace) || call == SCMP_SYS(process_vm_readv);
+}
+
+enum sandbox_held sandbox_serve_only(void)
+{
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+        return SANDBOX_FAILED;
+    if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0)
+        return SANDBOX_UNKNOWN;
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    if (!filter)
+        return SANDBOX_FAILED;
+    bool well = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1) == 0;
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
+        well =
+            well && ((LOOKS_FOR_LEAKS && traces(refused[i])) || refuse(filter, refused[i], EPERM));
+    for (size_t i = 0; i < sizeof refused_to_servers / sizeof refused_to_servers[0]; i++)
+        well = well && refuse(filter, refused_to_servers[i], EPERM);
+    for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
+        well = well && refuse(filter, unknown[i], ENOSYS);
+    well = well && refuse_processes_and_raw_sockets(filter) && seccomp_load(filter) == 0;
+    seccomp_release(filter);
+    return well ? SANDBOX_HELD : SANDBOX_FAILED;
+}
+
+static size_t folder_len(const char *path, size_t len)
+{
+    while (len > 1 && path[len - 1] != '/')
+        len--;
+    while (len > 1 && path[len - 1] == '/')
+        len--;
+    return len;
+}
+
+/* Rights to the folder, or to the nearest one above it that is there. */
+static bool let_write(int ruleset, const char *folder, uint64_t rights)
+{
+    char path[4096];
+    size_t len = strlen(folder);
+    if (len >= sizeof path)
+        return false;
+    memcpy(path, folder, len + 1);
+    while (access(path, F_OK) != 0 && len > 1) {
+        len = folder_len(path, len);
+        path[len] = 0;
+        if (len == 1 && path[0] != '/')
+            memcpy(path, ".", 2);
+    }
+    return let(ruleset, path, rights);
+}
+
+enum sandbox_held sandbox_write_only(const char *const *folders, size_t count,
+                                     const char *removable)
+{
+    int abi = (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    if (abi < 1)
+        return SANDBOX_UNKNOWN;
+    const uint64_t rights = handled(abi) & ~FS_READ;
+    const uint64_t all = rights & ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE;
+    int ruleset = (int)syscall(SYS_landlock_create_ruleset, &rights, sizeof rights, 0);
+    bool well = ruleset >= 0;
+    for (size_t i = 0; i < count; i++)
+        well = well && let_write(ruleset, folders[i], all);
+    if (removable) {
+        char folder[4096];
+        size_t len = folder_len(removable, strlen(removable));
+        well = well && len < sizeof folder;
+        snprintf(folder, sizeof folder, "%.*s", (int)len,
+                 len == 1 && removable[0] != '/' ? "." : removable);
+        well = well && let(ruleset, folder, LANDLOCK_ACCESS_FS_REMOVE_FILE);
+    }
+    well = well && let(ruleset, "/dev/null", LANDLOCK_ACCESS_FS_WRITE_FILE) &&
+           prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
+    if (ruleset >= 0)
+        close(ruleset);
+    return well ? SANDBOX_HELD : SANDBOX_FAILED;
 }
 
 /* ---- all of it ---- */

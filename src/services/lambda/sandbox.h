@@ -25,4 +25,13 @@ const char *sandbox_enter(const struct sandbox *);
 /* For the process that unpacks: its user, no new privileges, the filter. */
 const char *sandbox_enter_bare(unsigned uid);
 
+/* For the server itself, which runs no program and reads what strangers send. */
+enum sandbox_held { SANDBOX_HELD, SANDBOX_UNKNOWN /* the kernel has it not */, SANDBOX_FAILED };
+/* Before there are threads: files are made, changed and removed below these folders only (a folder that is not there
+ * yet: below the nearest one above that is), and none is run. removable: NULL, or a file elsewhere in whose folder
+ * files may be removed. */
+enum sandbox_held sandbox_write_only(const char *const *folders, size_t count, const char *removable);
+/* For all threads: no process, no program, no change of user, and what no function may. */
+enum sandbox_held sandbox_serve_only(void);
+
 #endif
