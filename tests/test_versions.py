@@ -1,4 +1,4 @@
-"""What a newer Sesame has written is refused in one sentence and left as it is; what this one wrote is read."""
+"""Who may open a data directory: one server at a time, and none that is older than what wrote it."""
 import sqlite3
 import subprocess
 
@@ -23,6 +23,24 @@ WRITTEN = {"state.sqlite": newer_database, "queues.sqlite": newer_database, "obj
            "spool/format": newer_spool}
 
 
+def refused_start(data):
+    """The one sentence a start says that cannot be."""
+    done = subprocess.run([BINARY, "serve", "--data", str(data), "--smtp", "127.0.0.1:0", "--api", "127.0.0.1:0"],
+                          capture_output=True, text=True, timeout=60, check=False)
+    said = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+    assert done.returncode == 1 and done.stdout == "" and len(said) == 1, (done.returncode, done.stderr)
+    return said[0]
+
+
+def test_a_second_server_is_refused_and_the_first_goes_on(make_server):
+    server = make_server()
+    Receiving(server).store()
+    assert refused_start(server.data) == f"sesame: the data directory {server.data} is in use by another sesame"
+    server.settled(server.send(MAIL), ["delivered"])
+    server.stop()
+    server.start()  # its lock ended with it
+
+
 @pytest.mark.parametrize("name", WRITTEN)
 def test_a_newer_format_is_refused_in_one_sentence(make_server, name):
     server = make_server()
@@ -35,9 +53,6 @@ def test_a_newer_format_is_refused_in_one_sentence(make_server, name):
     path = server.data / name
     WRITTEN[name](path)
     as_it_was = path.read_bytes()
-    done = subprocess.run([BINARY, "serve", "--data", str(server.data), "--smtp", "127.0.0.1:0", "--api", "127.0.0.1:0"],
-                          capture_output=True, text=True, timeout=60, check=False)
-    said = [line for line in done.stderr.splitlines() if not line.startswith("{")]
-    assert done.returncode == 1 and done.stdout == "" and len(said) == 1, (done.returncode, done.stderr)
-    assert "newer" in said[0] and str(server.data / name.split("/")[0]) in said[0], said
+    said = refused_start(server.data)
+    assert "newer" in said and str(server.data / name.split("/")[0]) in said, said
     assert path.read_bytes() == as_it_was
