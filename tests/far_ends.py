@@ -11,12 +11,14 @@ import time
 
 
 class Relay:
-    """A small SMTP server that keeps what it is given, and says what it is told to."""
+    """A small SMTP server that keeps what it is given, and says what it is told to. With a login (user, password) it
+    wants one of its mechanisms before MAIL; implicit: TLS before the greeting."""
 
-    def __init__(self, host="127.0.0.1", port=0, tls=None, offers=()):
+    def __init__(self, host="127.0.0.1", port=0, tls=None, offers=(), login=None, mechanisms="PLAIN LOGIN", implicit=False):
         self.taken, self.times, self.says, self.heard = [], [], {}, []  # says: verb -> reply; heard: every line that is no message
         self.clock = time.time  # of self.times
         self.tls, self.offers, self.secure = tls, list(offers), []  # secure: of each message, whether it came under TLS
+        self.login, self.mechanisms, self.implicit = login, mechanisms, implicit
         relay = self
 
         class Session(socketserver.StreamRequestHandler):
@@ -32,15 +34,33 @@ class Relay:
         self.address = f"{host}:{self.port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
+    def authenticated(self, line, read, ask):
+        """Who says AUTH PLAIN, with or without a first response, or AUTH LOGIN; RFC 4954, RFC 4616."""
+        def asked(words):
+            ask("334 " + words)
+            return base64.b64decode(read.readline().strip(), validate=True).decode()
+        _, mechanism, *first = line.split()
+        if mechanism == b"PLAIN":
+            plain = base64.b64decode(first[0], validate=True).decode() if first else asked("")
+            return "PLAIN" in self.mechanisms and tuple(plain.split("\0")) == ("", *self.login)
+        return "LOGIN" in self.mechanisms and (asked("VXNlcm5hbWU6"), asked("UGFzc3dvcmQ6")) == self.login
+
     def session(self, connection):
-        read, write, secure = connection.rfile, connection.wfile, False
+        read, write, secure, known = connection.rfile, connection.wfile, False, not self.login
+
+        def secured():
+            inside = self.tls.wrap_socket(connection.request, server_side=True)
+            return inside.makefile("rb"), inside.makefile("wb", 0), True
 
         def say(verb, otherwise):
             write.write(self.says.get(verb, otherwise).encode() + b"\r\n")
 
         def hello():
             offers = self.offers + (["STARTTLS"] if self.tls and not secure else [])
+            offers += ["AUTH " + self.mechanisms] if self.login and (secure or not self.tls) else []
             return "\r\n".join(["250-relay.test"] + [f"250-{o}" for o in offers] + ["250 ENHANCEDSTATUSCODES"])
+        if self.implicit:
+            read, write, secure = secured()
         say("CONNECT", "220 relay.test ESMTP")
         envelope = []
         while line := read.readline():
@@ -66,10 +86,12 @@ class Relay:
                 say("EHLO", hello())
             elif verb == "STARTTLS":
                 say("STARTTLS", "220 go")
-                inside = self.tls.wrap_socket(connection.request, server_side=True)
-                read, write, secure = inside.makefile("rb"), inside.makefile("wb", 0), True
+                read, write, secure = secured()
             elif verb == "AUTH":
-                say("AUTH", "235 2.7.0 welcome")
+                known = known or self.authenticated(line, read, lambda words: say("334", words))
+                say("AUTH", "235 2.7.0 welcome" if known else "535 5.7.8 Authentication credentials invalid")
+            elif verb == "MAIL" and not known:
+                say("MAIL", "530 5.7.0 Authentication required")
             else:
                 if verb in ("MAIL", "RCPT"):
                     envelope.append(line.decode().strip())
@@ -78,10 +100,6 @@ class Relay:
     def close(self):
         self.server.shutdown()
         self.server.server_close()
-
-
-def credentials(user, password):
-    return "AUTH PLAIN " + base64.b64encode(f"\0{user}\0{password}".encode()).decode()
 
 
 def certificate(folder, name):

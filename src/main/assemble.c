@@ -9,6 +9,7 @@
 #include "main/keeper.h"
 #include "main/organizations.h"
 #include "main/privileges.h"
+#include "main/relay_login.h"
 #include "main/reset.h"
 #include "receive/outgoing.h"
 #include "services/connect/connect.h"
@@ -468,6 +469,7 @@ static const struct fault *open_all(struct server *s)
     TRY(privileges_of(s->config->user, s->arena, &privileges));
     if (s->config->block_list.ptr)
         TRY(block_lists_open(s->config->block_list, s->outside.disk, s->arena, &s->block_lists));
+    TRY(relay_login_read(s->config, getenv("CREDENTIALS_DIRECTORY"), s->arena, &s->way_out.login));
     TRY(data_dir_open(s->config->data, s->before.lock, s->arena, &s->dir));
     TRY(reset_check(s, privileges.changes, s->arena));
     TRY(reset_finish(s));

@@ -1,4 +1,5 @@
-/* main/config.c - the table of settings, and the three places they are read from. */
+/* main/config.c - the table of settings, and the three places they are read from. One concept, and most of it the table,
+ * so it stays whole. */
 #include "main/config.h"
 
 #include "aws/arn.h"
@@ -7,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum kind {
@@ -20,6 +22,7 @@ enum kind {
     KIND_WORD, /* one of `words` */
     KIND_NUMBER,
     KIND_SWITCH,
+    KIND_SECRET, /* text; in no file that others may read */
 };
 
 struct setting {
@@ -97,6 +100,11 @@ static const struct setting settings[] = {
   { "public-url",               KIND_TEXT,    AT(public_url),              FOR_SERVE,           NULL,               "URL",                 "where subscribers reach the AWS endpoint, for links and the certificate in notifications; otherwise http:// and its address" },
   { "sns-targets",              KIND_WORD,    AT(sns_targets),             FOR_SERVE,           "",                 "WORD",                "public: no notification goes to a private, loopback or link-local address; any: wherever. Default: any while all listeners are on loopback, else public", .words = "any public" },
   { "relay",                    KIND_ADDRESS, AT(relay),                   FOR_SERVE,           NULL,               "HOST:PORT",           "mail server that takes outgoing mail; with neither it nor --outbound mx it is off: kept, not sent" },
+  { "relay-tls",                KIND_WORD,    AT(relay_tls),               FOR_SERVE,           "",                 "WORD",                "offered: STARTTLS where the relay offers it, its certificate unchecked; starttls: never without, checked; implicit: TLS before the greeting (port 465), checked. Default: starttls with a password for a relay that is not on loopback, else offered", .words = "offered starttls implicit" },
+  { "relay-ca",                 KIND_TEXT,    AT(relay_ca),                FOR_SERVE,           NULL,               "FILE",                "certificates (PEM) to which the relay's must lead; otherwise those this machine trusts" },
+  { "relay-credentials",        KIND_TEXT,    AT(relay_credentials),       FOR_SERVE,           NULL,               "FILE",                "user and password for the relay, a line each, mode 0600; otherwise the systemd credential sesame-relay, or none" },
+  { "relay-user",               KIND_TEXT,    AT(relay_user),              FOR_SERVE,           NULL,               "NAME",                "user for the relay, instead of --relay-credentials",                     .no_flag = true },
+  { "relay-password",           KIND_SECRET,  AT(relay_password),          FOR_SERVE,           NULL,               "SECRET",              "and the password; wiped from the environment once it is read",           .no_flag = true },
   { "outbound",                 KIND_WORD,    AT(outbound),                FOR_SERVE,           "off",              "WORD",                "mx: mail leaves by the MX records of each recipient's domain; off: it is kept, not sent, unless there is a --relay", .words = "off mx" },
   { "mx-port",                  KIND_NUMBER,  AT(mx_port),                 FOR_SERVE,           "25",               "PORT",                "where mail exchanges listen",                                            1, 65535 },
   { "mx-targets",               KIND_WORD,    AT(mx_targets),              FOR_SERVE,           "",                 "WORD",                "public: --outbound mx dials no private, loopback or link-local address; any: wherever. Default: any while all listeners are on loopback, else public", .words = "any public" },
@@ -104,7 +112,7 @@ static const struct setting settings[] = {
   { "oversize-bounce",          KIND_WORD,    AT(oversize_bounce),         FOR_SERVE,           "yes",              "WORD",                "yes: who sends a message too large for an SNS action is told; no: he is not", .words = "yes no" },
   { "sqs-endpoint",             KIND_TEXT,    AT(sqs_endpoint),            FOR_SERVE,           NULL,               "URL",                 "SNS sends to queues here, and its dead letters; otherwise to those of this server" },
   { "sqs-access-key-id",        KIND_TEXT,    AT(sqs_access_key_id),       FOR_SERVE,           NULL,               "KEY",                 "credentials that sign what is sent to --sqs-endpoint",                   .no_flag = true },
-  { "sqs-secret-access-key",    KIND_TEXT,    AT(sqs_secret_access_key),   FOR_SERVE,           NULL,               "SECRET",              "and their secret",                                                       .no_flag = true },
+  { "sqs-secret-access-key",    KIND_SECRET,  AT(sqs_secret_access_key),   FOR_SERVE,           NULL,               "SECRET",              "and their secret",                                                       .no_flag = true },
   { "demo",                     KIND_SWITCH,  AT(demo),                    FOR_SERVE,           NULL,               NULL,                  "on an empty data directory, prepare a domain, a bucket and a rule" },
   { "workmail",                 KIND_WORKMAIL, AT(workmail),               FOR_SERVE,           NULL,               "ORGANIZATION=STORE",  "WorkMail actions of this organization (m-..., or its ARN) deliver to lmtp://HOST:PORT, or below maildir:PATH; may be given again" },
   { "connect-hook",             KIND_TEXT,    AT(connect_hook),            FOR_SERVE,           NULL,               "URL",                 "Connect actions post the message here, as JSON; without one they fail and say so" },
@@ -114,7 +122,7 @@ static const struct setting settings[] = {
   { "log-level",                KIND_WORD,    AT(log_level),               FOR_SERVE,           "info",             "WORD",                "error, warning, info or debug",                                          .words = "error warning info debug" },
   { "root-key",                 KIND_TEXT,    AT(root_key),                FOR_SERVE,           NULL,               "FILE",                "32 octets under which keys are wrapped, apart from DIR; otherwise the systemd credential sesame-root-key, or DIR/keys/root" },
   { "root-access-key-id",       KIND_TEXT,    AT(root_access_key_id),      FOR_SERVE | FOR_CLIENT | FOR_DECRYPT, NULL,               "KEY",                 "root credentials; otherwise in DIR/root-credentials",                    .no_flag = true },
-  { "root-secret-access-key",   KIND_TEXT,    AT(root_secret_access_key),  FOR_SERVE | FOR_CLIENT | FOR_DECRYPT, NULL,               "SECRET",              "and their secret",                                                       .no_flag = true },
+  { "root-secret-access-key",   KIND_SECRET,  AT(root_secret_access_key),  FOR_SERVE | FOR_CLIENT | FOR_DECRYPT, NULL,               "SECRET",              "and their secret",                                                       .no_flag = true },
   { "message-max",              KIND_NUMBER,  AT(message_max),             FOR_SERVE,           "41943040",         "BYTES",               "largest message",                                                        1024, 1024 * MB },
   { "rcpt-max",                 KIND_NUMBER,  AT(rcpt_max),                FOR_SERVE,           "100",              "N",                   "recipients of one message",                                              1, 10000 },
   { "line-max",                 KIND_NUMBER,  AT(line_max),                FOR_SERVE,           "2048",             "BYTES",               "longest SMTP command line",                                              512, 65536 },
@@ -306,6 +314,7 @@ static const struct fault *set(struct arena *a, const struct setting *s, str val
             return bad(a, s, value, arena_cstr(a, arena_strf(a, "one of: %s", s->words)));
         break;
     case KIND_TEXT:
+    case KIND_SECRET:
     case KIND_LIST:
         break;
     }
@@ -425,7 +434,7 @@ static const struct fault *read_environment(struct reading *r, unsigned command,
     return NULL;
 }
 
-static const struct fault *read_whole(struct arena *a, str path, str *ret_text)
+static const struct fault *read_whole(struct arena *a, str path, str *ret_text, unsigned *ret_mode)
 {
     const char *name = arena_cstr(a, path);
     char *text = arena_alloc(a, CONFIG_FILE_MAX, 1);
@@ -434,19 +443,25 @@ static const struct fault *read_whole(struct arena *a, str path, str *ret_text)
     int fd = open(name, O_RDONLY | O_CLOEXEC);
     ssize_t len = fd < 0 ? -1 : read(fd, text, CONFIG_FILE_MAX);
     int why = errno;
+    struct stat found = { .st_mode = ~0u };
+    if (fd >= 0)
+        fstat(fd, &found);
     if (fd >= 0)
         close(fd);
     if (len < 0)
         return fault(a, FAULT_SYNTAX, NULL, "the config file %s cannot be read: %s", name,
                      strerror(why));
     *ret_text = (str) { text, (size_t)len };
+    *ret_mode = found.st_mode;
     return NULL;
 }
 
 static const struct fault *read_config_file(struct reading *r, unsigned command, str path)
 {
+    enum { OTHERS = 077 };
     str text, line;
-    TRY(read_whole(r->arena, path, &text));
+    unsigned mode = 0;
+    TRY(read_whole(r->arena, path, &text, &mode));
     if (text.len == CONFIG_FILE_MAX)
         return fault(r->arena, FAULT_SYNTAX, NULL,
                      "the config file " STR_FMT " is longer than %d octets", STR_ARG(path),
@@ -465,6 +480,11 @@ static const struct fault *read_config_file(struct reading *r, unsigned command,
                          "line %zu of " STR_FMT " is no setting: " STR_FMT, number, STR_ARG(path),
                          STR_ARG(line));
         const struct setting *s = find(command, name);
+        if (s && s->kind == KIND_SECRET && mode & OTHERS)
+            return fault(r->arena, FAULT_SYNTAX, NULL,
+                         "%s is in the config file " STR_FMT ", which others than its owner can "
+                         "read: chmod 600 it",
+                         s->name, STR_ARG(path));
         if (s && (command & FOR_SERVE || s->at != AT(api)))
             TRY(give(r, s, str_trim(value)));
     }
@@ -495,6 +515,15 @@ static const struct fault *check_together(const struct config *c, struct arena *
     if (!c->root_access_key_id.ptr != !c->root_secret_access_key.ptr)
         return fault(a, FAULT_SYNTAX, NULL,
                      "SESAME_ROOT_ACCESS_KEY_ID and SESAME_ROOT_SECRET_ACCESS_KEY go together");
+    if (!c->relay_user.ptr != !c->relay_password.ptr)
+        return fault(a, FAULT_SYNTAX, NULL, "SESAME_RELAY_USER and SESAME_RELAY_PASSWORD go together");
+    if (c->relay_user.ptr && c->relay_credentials.ptr)
+        return fault(a, FAULT_SYNTAX, NULL,
+                     "SESAME_RELAY_USER and --relay-credentials are two logins for one relay: give one");
+    if (!c->relay.ptr && (c->relay_tls.ptr || c->relay_ca.ptr || c->relay_user.ptr || c->relay_credentials.ptr))
+        return fault(a, FAULT_SYNTAX, NULL, "there is no --relay for what is said of it");
+    if (c->relay_ca.ptr && str_eq(c->relay_tls, STR("offered")))
+        return fault(a, FAULT_SYNTAX, NULL, "--relay-tls offered checks no certificate: --relay-ca has no use");
     if (c->relay.ptr && str_eq(c->outbound, STR("mx")))
         return fault(a, FAULT_SYNTAX, NULL, "--relay and --outbound mx are two ways for one mail: give one");
     if (!c->sqs_endpoint.ptr != !c->sqs_access_key_id.ptr ||

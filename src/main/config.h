@@ -26,6 +26,8 @@ struct config {
     str block_list; /* the file, or STR_NONE */
     str bounce;     /* after-acceptance, in-session */
     str relay;                                       /* host:port, or STR_NONE */
+    str relay_tls, relay_ca, relay_credentials;      /* STR_NONE: not given */
+    str relay_user, relay_password;                  /* STR_NONE: not given; wiped once they are read */
     str oversize_bounce;                             /* yes, no */
     str compat, verify_identities, log_level; /* words out of a list */
     const struct smtp_bind *smtp;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -62,6 +63,26 @@ static void a_flag_wins_over_the_environment_and_that_over_the_file(void **state
     assert_int_equal(c.workers, 3);
     assert_int_equal(c.smtp_count, 2);
     assert_str(c.smtp[1].region, "us-west-2");
+}
+
+static void a_file_with_a_secret_is_its_owners_alone(void **state)
+{
+    (void)state;
+    AUTO_ARENA *a = arena_new(8 << 20);
+    char path[] = "/tmp/sesame-config-XXXXXX";
+    int fd = mkstemp(path);
+    static const char text[] = "relay = relay.test:587\nrelay-user = me\nrelay-password = x\n";
+    struct config c;
+    assert_int_equal(write(fd, text, sizeof text - 1), sizeof text - 1);
+    assert_null(read_with(a, FLAGS("--config", path), FLAGS(), &c));
+    assert_str(c.relay_password, "x");
+    assert_int_equal(fchmod(fd, 0640), 0);
+    const struct fault *f = read_with(a, FLAGS("--config", path), FLAGS(), &c);
+    assert_non_null(f);
+    assert_true(str_starts(f->says, STR("relay-password is in the config file /tmp/sesame-config-")));
+    assert_true(str_ends(f->says, STR("which others than its owner can read: chmod 600 it")));
+    close(fd);
+    unlink(path);
 }
 
 static void several_listeners_may_serve_several_regions(void **state)
@@ -141,6 +162,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_anything_the_defaults_hold),
         cmocka_unit_test(a_flag_wins_over_the_environment_and_that_over_the_file),
+        cmocka_unit_test(a_file_with_a_secret_is_its_owners_alone),
         cmocka_unit_test(several_listeners_may_serve_several_regions),
         cmocka_unit_test(what_is_wrong_is_said_in_one_sentence),
         cmocka_unit_test(a_flag_whose_value_may_be_left_out_takes_what_is_no_flag),

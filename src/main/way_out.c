@@ -19,14 +19,42 @@ static const struct fault *open_direct(struct way_out *w, const struct config *c
     return smtp_direct_open(&settings, outside, a, &w->mailer);
 }
 
+/* A password is not for whoever answers: without a checked certificate it goes to this machine
+ * alone, which the talk sees to also where a name turns out to lead elsewhere. */
+static const struct fault *relay_tls(const struct way_out *w, const struct config *c,
+                                     struct arena *a, enum talk_tls *ret_tls)
+{
+    const bool far_password = w->login.user.ptr && !config_is_loopback(c->relay);
+    if (far_password && str_eq(c->relay_tls, STR("offered")))
+        return fault(a, FAULT_SYNTAX, NULL,
+                     "--relay-tls offered checks no certificate, and the password would be said to "
+                     "whoever answers: give starttls or implicit");
+    if (c->relay_tls.ptr)
+        *ret_tls = str_eq(c->relay_tls, STR("implicit"))   ? TALK_TLS_FIRST
+                   : str_eq(c->relay_tls, STR("starttls")) ? TALK_TLS_REQUIRED
+                                                           : TALK_TLS_OFFERED;
+    else
+        *ret_tls = far_password || c->relay_ca.ptr ? TALK_TLS_REQUIRED : TALK_TLS_OFFERED;
+    return NULL;
+}
+
+static const struct fault *open_relay(struct way_out *w, const struct config *c, str hostname,
+                                      struct outside *outside, struct arena *a)
+{
+    struct smtp_client_settings settings = { .relay = c->relay,
+                                             .ca_file = c->relay_ca,
+                                             .login = w->login,
+                                             .hostname = hostname,
+                                             .own = &w->own };
+    TRY(relay_tls(w, c, a, &settings.tls));
+    return smtp_client_open(&settings, outside->clock, a, &w->mailer);
+}
+
 const struct fault *way_out_open(struct way_out *w, const struct config *c, str hostname,
                                  bool private_targets, struct outside *outside, struct arena *a)
 {
-    const struct smtp_client_settings relay = { .relay = c->relay,
-                                                .hostname = hostname,
-                                                .own = &w->own };
     if (c->relay.ptr)
-        return smtp_client_open(&relay, outside->clock, a, &w->mailer);
+        return open_relay(w, c, hostname, outside, a);
     if (str_eq(c->outbound, STR("mx")))
         return open_direct(w, c, hostname, private_targets, outside, a);
     return NULL;

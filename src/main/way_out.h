@@ -6,15 +6,17 @@
 #include "main/config.h"
 #include "services/ports.h"
 #include "smtp/ourselves.h"
+#include "smtp/login.h"
 #include "wire/dns.h"
 
 struct way_out {
     struct mailer_port *mailer; /* NULL: outgoing mail is off */
     struct dns *dns;
     struct ourselves own; /* way_out_listens fills it */
+    struct login login; /* for the relay: main/relay_login.h; user STR_NONE: none */
 };
 
-/* hostname: for EHLO. private_targets: what --mx-targets is when it is not given. The outside's resolver is set
+/* The login was read. hostname: for EHLO. private_targets: what --mx-targets is when it is not given. The outside's resolver is set
  * when one is needed. */
 const struct fault *way_out_open(struct way_out *, const struct config *, str hostname, bool private_targets,
                                  struct outside *, struct arena *);

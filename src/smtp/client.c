@@ -30,7 +30,10 @@ static struct sending try_once(const struct smtp_client *c, const struct outgoin
                                     .forward_paths = &mail->forward_path,
                                     .forward_count = 1,
                                     .ascii = utf8_is_ascii(mail->message) };
-    const struct talk_manner manner = { .hostname = c->settings.hostname, .tls = tls };
+    const struct talk_manner manner = { .hostname = c->settings.hostname,
+                                        .tls = tls,
+                                        .login =
+                                            c->settings.login.user.ptr ? &c->settings.login : NULL };
     struct text_body body = text_body_of(mail->message);
     struct sending each;
     line_hand_over(&call, &what, &manner, &body.body, a, &each, ret_shaky);
@@ -49,8 +52,8 @@ static struct sending send_mail(struct mailer_port *port, const struct outgoing 
     const struct smtp_client *c = (const struct smtp_client *)port;
     int64_t deadline_ms = c->clock->steady_ms(c->clock) + c->settings.patience_ms;
     bool shaky;
-    struct sending sending = try_once(c, mail, TALK_TLS_OFFERED, deadline_ms, a, &shaky);
-    if (shaky)
+    struct sending sending = try_once(c, mail, c->settings.tls, deadline_ms, a, &shaky);
+    if (shaky && c->settings.tls == TALK_TLS_OFFERED)
         sending = try_once(c, mail, TALK_TLS_NEVER, deadline_ms, a, &shaky);
     return sending;
 }
@@ -74,7 +77,9 @@ const struct fault *smtp_client_open(const struct smtp_client_settings *settings
     c->host = arena_cstr(a, str_head(settings->relay, colon - 1));
     if (!c->host)
         return &fault_no_memory;
-    TRY(tls_client_open(a, &c->tls));
+    const struct tls_client_settings tls = { .checks = settings->tls >= TALK_TLS_REQUIRED,
+                                             .ca_file = settings->ca_file };
+    TRY(tls_client_open(&tls, a, &c->tls));
     *ret_mailer = &c->port;
     return NULL;
 }

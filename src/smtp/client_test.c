@@ -15,8 +15,8 @@
 
 #include <cmocka.h>
 
-static struct sending send_to(struct far_end *f, const char *const *script, int64_t patience_ms,
-                              struct arena *a)
+static struct sending send_with(struct far_end *f, const char *const *script,
+                                struct smtp_client_settings settings, struct arena *a)
 {
     static const struct outgoing mail = { .reverse_path = STR_INIT(""),
                                           .forward_path = STR_INIT("a@b.test"),
@@ -24,16 +24,26 @@ static struct sending send_to(struct far_end *f, const char *const *script, int6
     struct mailer_port *mailer;
     f->script = script;
     far_end_listen(f, STR("127.0.0.1:0"), a);
-    struct smtp_client_settings settings = { .relay = f->address,
-                                             .hostname = STR("mx.test"),
-                                             .patience_ms = patience_ms };
+    settings.relay = settings.tls == TALK_TLS_FIRST /* whose certificate is for a name */
+                         ? arena_strf(a, "localhost" STR_FMT,
+                                      STR_ARG(str_from(f->address, sizeof "127.0.0.1" - 1)))
+                         : f->address;
+    settings.hostname = STR("mx.test");
     assert_null(smtp_client_open(&settings, clock_real(), a, &mailer));
     assert_true(str_eq(mailer->target(mailer, mail.forward_path, a),
-                       arena_strf(a, "smtp://" STR_FMT, STR_ARG(f->address))));
+                       arena_strf(a, "smtp://" STR_FMT, STR_ARG(settings.relay))));
     far_end_begin(f);
     struct sending sending = mailer->send(mailer, &mail, a);
     far_end_end(f);
     return sending;
+}
+
+static struct sending send_to(struct far_end *f, const char *const *script, int64_t patience_ms,
+                              struct arena *a)
+{
+    const struct smtp_client_settings settings = { .tls = TALK_TLS_OFFERED,
+                                                   .patience_ms = patience_ms };
+    return send_with(f, script, settings, a);
 }
 
 #define TAKING "250 x\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 taken\r\n"
@@ -91,6 +101,58 @@ static void a_broken_handshake_is_followed_by_the_clear(void **state)
     buf_free(&f.heard);
 }
 
+/* The far end's certificate is its own authority, for the name it is made for. */
+static void a_checked_certificate_is_for_this_name_and_trusted(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *says, *name; /* of the certificate */
+        bool trusted;
+        enum sent sent;
+        const char *ending;
+    } cases[] = {
+        { "for us, and trusted", "localhost", true, SENT_TAKEN, "250 taken" },
+        { "another's, and trusted", "other.test", true, SENT_LATER, "hostname mismatch" },
+        { "for us, and nobody's", "localhost", false, SENT_LATER, "self-signed certificate" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        print_message("# %s\n", cases[i].says);
+        AUTO_TEMP_DIR dir = temp_dir_make();
+        AUTO_TEMP_DIR other = temp_dir_make();
+        AUTO_ARENA *a = arena_new(1 << 20);
+        struct tls_server *another;
+        struct tls_settings make = { .hostname = str_of(cases[i].name),
+                                     .directory = str_of(other.path) };
+        assert_null(tls_server_open(&make, a, &another)); /* so there is a certificate of nobody here */
+        make.directory = str_of(dir.path);
+        struct far_end f = { .listener = -1 };
+        assert_null(tls_server_open(&make, a, &f.tls));
+        struct smtp_client_settings settings = {
+            .tls = TALK_TLS_FIRST,
+            .ca_file =
+                arena_strf(a, "%s/tls-cert.pem", cases[i].trusted ? dir.path : other.path),
+            .login = { STR("me"), STR("secret") },
+            .patience_ms = 5000,
+        };
+        struct sending s = send_with(
+            &f,
+            cases[i].sent == SENT_TAKEN
+                ? (const char *const[]) { "<TLS>", "220 hi\r\n", "250 AUTH PLAIN\r\n", "235 ok\r\n",
+                                          "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 taken\r\n",
+                                          NULL }
+                : (const char *const[]) { "<TLS>", NULL },
+            settings, a);
+        assert_int_equal(s.sent, cases[i].sent);
+        if (str_find_str(s.says, str_of(cases[i].ending)) == s.says.len)
+            print_error(STR_FMT "\n", STR_ARG(s.says));
+        assert_true(str_find_str(s.says, str_of(cases[i].ending)) < s.says.len);
+        assert_int_equal(f.secure, cases[i].sent == SENT_TAKEN);
+        tls_server_free(f.tls);
+        tls_server_free(another);
+        buf_free(&f.heard);
+    }
+}
+
 static void who_hangs_up_or_is_silent_is_asked_again_later(void **state)
 {
     (void)state;
@@ -132,6 +194,7 @@ int main(void)
         cmocka_unit_test(a_mail_is_sent),
         cmocka_unit_test(it_goes_under_tls_where_that_is_offered),
         cmocka_unit_test(a_broken_handshake_is_followed_by_the_clear),
+        cmocka_unit_test(a_checked_certificate_is_for_this_name_and_trusted),
         cmocka_unit_test(who_hangs_up_or_is_silent_is_asked_again_later),
         cmocka_unit_test(nobody_there_is_said),
     };

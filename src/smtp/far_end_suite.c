@@ -39,28 +39,31 @@ static void *serve(void *context)
     struct far_end *f = context;
     struct clock *clock = clock_real();
     struct stream s = { .fd = -1 };
+    bool greets = false; /* TLS came first: what follows is said unasked */
     for (const char *const *step = f->script; *step; step++) {
         char peer[STREAM_ADDRESS_SIZE];
         bool opening = s.fd < 0;
-        while (s.fd < 0) {
-            stream_wait(f->listener, POLLIN, clock, clock->steady_ms(clock) + 5000);
+        if (s.fd < 0 && stream_wait(f->listener, POLLIN, clock, clock->steady_ms(clock) + 5000))
             s.fd = stream_accept(f->listener, peer);
-        }
+        if (s.fd < 0)
+            return NULL; /* nobody came: who waits for us sees what he did not get */
         if (strcmp(*step, "<TLS>") == 0) {
             enum stream_io io = stream_start_tls(&s, f->tls) ? STREAM_WANT_READ : STREAM_BROKEN;
             while (io == STREAM_WANT_READ &&
                    stream_wait(s.fd, POLLIN, clock, clock->steady_ms(clock) + 5000))
                 io = stream_handshake(&s);
             f->secure = io == STREAM_DONE;
+            greets = opening;
             continue;
         }
         bool message = strcmp(*step, "250 taken\r\n") == 0; /* behind the dot */
         size_t from = f->heard.len;
-        if (!opening)
+        if (!opening && !greets)
             do
                 heard_line(&s, &f->heard, clock);
             while (message && !str_ends(buf_str(&f->heard), STR("\r\n.\r\n")) &&
                    f->heard.len > from && (from = f->heard.len));
+        greets = false;
         if (strcmp(*step, "<...>") == 0)
             break;
         if (!**step) {

@@ -85,8 +85,21 @@ static bool put_message(struct line *l, struct talk *talk)
     }
 }
 
+static bool shake_and_trust(struct line *l, struct talk *talk)
+{
+    const bool well = shake(l);
+    talk->trusted = talk->trusted || (well && tls_client_checks(l->call->tls));
+    return well;
+}
+
 static struct sending broken_off(const struct line *l, struct talk *talk, struct arena *a)
 {
+    const str distrust = stream_tls_distrust(&l->stream);
+    if (distrust.ptr && tls_client_checks(l->call->tls)) {
+        const str says = arena_strf(a, "the certificate is not one of %s that is trusted: " STR_FMT,
+                                    l->call->tls_host, STR_ARG(distrust));
+        return talk_break(talk, says.ptr ? says : STR("the certificate is not trusted"));
+    }
     bool late = l->call->clock->steady_ms(l->call->clock) >= l->call->deadline_ms;
     str says = l->unread ? arena_strf(a, "the message could not be read: " STR_FMT,
                                       STR_ARG(l->unread->says))
@@ -99,6 +112,8 @@ static struct sending broken_off(const struct line *l, struct talk *talk, struct
 static struct sending converse(struct line *l, struct talk *talk, struct arena *a)
 {
     struct talk_turn turn = { .wish = TALK_READ };
+    if (talk->tls && !shake_and_trust(l, talk))
+        return broken_off(l, talk, a);
     for (;;) {
         char chunk[CHUNK];
         size_t got;
@@ -107,7 +122,7 @@ static struct sending converse(struct line *l, struct talk *talk, struct arena *
         case TALK_END: /* whether QUIT arrives changes nothing */
             return turn.ending;
         case TALK_SHAKE:
-            if (!well || !shake(l))
+            if (!well || !shake_and_trust(l, talk))
                 return broken_off(l, talk, a);
             turn = talk_is_secure(talk);
             break;
@@ -148,8 +163,10 @@ struct sending line_hand_over(const struct line_call *call, const struct talk_ma
         ending = talk_break(&talk, f->says);
     else if (is_ourselves(&l))
         ending = talk_break(&talk, STR("that is this server itself: mail would come back"));
-    else
+    else {
+        talk.trusted = stream_is_near(&l.stream);
         ending = converse(&l, &talk, a);
+    }
     if (!f)
         stream_close(&l.stream);
     if (ret_shaky)

@@ -1,6 +1,7 @@
 /* smtp/talk.c - replies read line by line, and the table of what follows on which. */
 #include "smtp/talk.h"
 
+#include "base/digest.h"
 #include "base/utf8.h"
 
 enum { TALK_SEND_MAX = 1 << 20 }; /* a command, or a piece of the message with its dots */
@@ -15,6 +16,7 @@ static const struct {
     [TALK_HELO] = { "HELO", 2 },
     [TALK_STARTTLS] = { "STARTTLS", 2 },
     [TALK_TLS] = { "TLS", 0 },
+    [TALK_AUTH] = { "AUTH", 2 },
     [TALK_MAIL] = { "MAIL", 2 },
     [TALK_RCPT] = { "RCPT", 2 },
     [TALK_DATA] = { "DATA", 3 },
@@ -36,13 +38,22 @@ void talk_begin(struct talk *t, const struct talk_mail *mail, const struct talk_
         .each = each,
         .reply = buf_new(TALK_REPLY_MAX),
         .send = buf_new(TALK_SEND_MAX),
+        .tls = manner->tls == TALK_TLS_FIRST,
     };
     for (size_t i = 0; i < mail->forward_count; i++)
         each[i] = (struct sending) { SENT_LATER, STR_NONE };
 }
 
+static void clear_send(struct talk *t)
+{
+    if (t->at == TALK_AUTH && t->send.ptr)
+        bytes_forget(t->send.ptr, t->send.room);
+    buf_clear(&t->send);
+}
+
 void talk_end(struct talk *t)
 {
+    clear_send(t);
     buf_free(&t->reply);
     buf_free(&t->send);
 }
@@ -66,6 +77,12 @@ static void say_starttls(struct talk *t)
 {
     t->at = TALK_STARTTLS;
     buf_add(&t->send, STR("STARTTLS\r\n"));
+}
+
+static void say_auth(struct talk *t)
+{
+    t->at = TALK_AUTH;
+    login_begin(t->manner.login, t->offers_plain, &t->login_at, &t->send);
 }
 
 static bool wants_utf8(const struct talk_mail *mail)
@@ -164,15 +181,31 @@ static enum parse read_reply(str octets, struct reply *ret_reply)
     return PARSE_MORE;
 }
 
-/* Does a line of the answer to EHLO begin with this word? */
-static bool offers(str all, str keyword)
+/* Of the line of the answer to EHLO that begins with this word, what is behind it; STR_NONE: there is none. */
+static str offered(str all, str keyword)
 {
-    for (str rest = all, line; rest.len;) {
+    for (str rest = all, line, word; rest.len;) {
         str_cut(rest, '\n', &line, &rest);
         line = str_from(line, 4);
-        if (str_starts_nocase(line, keyword) &&
-            (line.len == keyword.len || line.ptr[keyword.len] == ' ' ||
-             line.ptr[keyword.len] == '\r'))
+        if (str_ends(line, STR("\r")))
+            line.len--;
+        str_cut(line, ' ', &word, &line);
+        if (str_eq_nocase(word, keyword))
+            return line.ptr ? line : STR("");
+    }
+    return STR_NONE;
+}
+
+static bool offers(str all, str keyword)
+{
+    return offered(all, keyword).ptr != NULL;
+}
+
+static bool has_word(str words, str wanted)
+{
+    for (str word; words.len;) {
+        str_cut(words, ' ', &word, &words);
+        if (str_eq_nocase(word, wanted))
             return true;
     }
     return false;
@@ -209,8 +242,8 @@ struct sending talk_break(struct talk *t, str says)
 
 static struct talk_turn ended(struct talk *t, enum sent sent, str says)
 {
+    clear_send(t);
     t->at = TALK_ENDED;
-    buf_clear(&t->send);
     buf_add(&t->send, STR("QUIT\r\n"));
     return (struct talk_turn) { .wish = TALK_END,
                                 .send = buf_str(&t->send),
@@ -223,10 +256,20 @@ static str words(str says)
     return says.ptr ? says : STR("it was answered, and there is no memory for the answer's words");
 }
 
+/* Said of how we came, not of the mail: RFC 4954 6, RFC 3207 4. */
+static bool is_of_us(const struct talk *t, int code)
+{
+    const bool strict = t->manner.login || t->manner.tls == TALK_TLS_REQUIRED;
+    return t->at == TALK_AUTH || t->at == TALK_STARTTLS || (t->at == TALK_EHLO && strict) ||
+           code == 530 || code == 534 || code == 535 || code == 538;
+}
+
 static struct sending refusal(const struct talk *t, const struct reply *r, struct arena *a)
 {
-    str text = shown(r->text, a);
-    return (struct sending) { r->code / 100 == 5 ? SENT_REFUSED : SENT_LATER,
+    const bool hidden = t->at == TALK_AUTH && login_is_in(t->manner.login, r->text);
+    str text = hidden ? STR("in words with the password in them") : shown(r->text, a);
+    return (struct sending) { r->code / 100 == 5 && !is_of_us(t, r->code) ? SENT_REFUSED
+                                                                          : SENT_LATER,
                               words(arena_strf(a, "%s was answered %d " STR_FMT, talk_waits_for(t),
                                                r->code, STR_ARG(text))) };
 }
@@ -242,6 +285,9 @@ static void read_offers(struct talk *t, str all)
 {
     t->offers_smtputf8 = offers(all, STR("SMTPUTF8"));
     t->offers_8bitmime = offers(all, STR("8BITMIME"));
+    const str mechanisms = offered(all, STR("AUTH"));
+    t->offers_plain = has_word(mechanisms, STR("PLAIN"));
+    t->offers_login = has_word(mechanisms, STR("LOGIN"));
 }
 
 /* Whoever made the path: no octet of it may begin another command or end the path. */
@@ -344,26 +390,57 @@ static struct talk_turn on_message(struct talk *t, const struct reply *r, struct
     return --t->accepted ? read_on : ended(t, answer.sent, answer.says);
 }
 
+static struct talk_turn begin_login(struct talk *t)
+{
+    if (!t->trusted)
+        return ended(t, SENT_LATER,
+                     STR("the password is not said to a server whose certificate was not checked"));
+    if (!t->offers_plain && !t->offers_login)
+        return ended(t, SENT_LATER,
+                     STR("there is a password, and the server offers neither AUTH PLAIN nor AUTH LOGIN"));
+    say_auth(t);
+    return read_on;
+}
+
+/* Behind the last EHLO. */
+static struct talk_turn begin(struct talk *t)
+{
+    return t->manner.login ? begin_login(t) : begin_mail(t);
+}
+
+static struct talk_turn on_auth(struct talk *t, const struct reply *r, struct arena *a)
+{
+    if (r->code / 100 == 2)
+        return begin_mail(t);
+    if (r->code == 334 && login_go_on(t->manner.login, &t->login_at, &t->send))
+        return read_on;
+    return refused(t, r, a);
+}
+
 static struct talk_turn on_hello(struct talk *t, const struct reply *r)
 {
-    const bool offered = offers(r->all, STR("STARTTLS"));
-    if (!t->tls && t->manner.tls == TALK_TLS_REQUIRED && !offered)
+    const bool starttls = offers(r->all, STR("STARTTLS"));
+    read_offers(t, r->all);
+    if (!t->tls && t->manner.tls == TALK_TLS_REQUIRED && !starttls)
         return ended(t, SENT_LATER, STR("the server does not offer STARTTLS"));
-    if (!t->tls && t->manner.tls != TALK_TLS_NEVER && offered) {
+    if (!t->tls && t->manner.tls != TALK_TLS_NEVER && starttls) {
         say_starttls(t);
         return read_on;
     }
-    read_offers(t, r->all);
-    return begin_mail(t);
+    return begin(t);
 }
 
 static struct talk_turn on_reply(struct talk *t, const struct reply *r, struct arena *a)
 {
-    if (t->at == TALK_EHLO && r->code / 100 == 5 && !t->manner.lmtp &&
+    if (t->at == TALK_EHLO && r->code / 100 == 5 && !t->manner.lmtp && !t->manner.login &&
         t->manner.tls != TALK_TLS_REQUIRED) { /* RFC 5321 3.2: an old one knows HELO */
         say_helo(t);
         return read_on;
     }
+    if (t->at == TALK_STARTTLS && r->code / 100 > 3 && t->manner.tls == TALK_TLS_OFFERED)
+        return begin(t); /* offered and refused: as if it had not been offered */
+    if (t->at == TALK_AUTH)
+        return on_auth(t, r, a);
     if (t->at == TALK_RCPT)
         return on_path(t, r, a);
     if (t->at == TALK_MESSAGE)
@@ -386,6 +463,7 @@ static struct talk_turn on_reply(struct talk *t, const struct reply *r, struct a
     case TALK_DATA:
         t->at = TALK_MESSAGE;
         return (struct talk_turn) { .wish = TALK_PUT };
+    case TALK_AUTH:
     case TALK_RCPT:
     case TALK_MESSAGE:
     case TALK_TLS:
@@ -422,7 +500,7 @@ static struct talk_turn take_reply(struct talk *t, struct arena *a)
 
 struct talk_turn talk_feed(struct talk *t, str octets, struct arena *a)
 {
-    buf_clear(&t->send);
+    clear_send(t);
     buf_add(&t->reply, octets);
     if (t->at == TALK_TLS || t->at == TALK_ENDED)
         return (struct talk_turn) { .wish = t->at == TALK_TLS ? TALK_SHAKE : TALK_END };
@@ -442,7 +520,7 @@ struct talk_turn talk_is_secure(struct talk *t)
 {
     t->tls = true;
     buf_clear(&t->reply);
-    buf_clear(&t->send);
+    clear_send(t);
     say_ehlo(t);
     return (struct talk_turn) { .wish = TALK_READ, .send = buf_str(&t->send) };
 }

@@ -6,20 +6,26 @@
  *                   | ^                                              +--+
  *      offers STARTTLS +--- TLS <-220- STARTTLS          LMTP: for each path that RCPT took
  *
+ *  EHLO -250-> AUTH -235-> MAIL, for who has a login: PLAIN, or LOGIN where only that is offered
+ *
  * One message to some recipients; of each is told what became of it. LMTP (RFC 2033) begins with
  * LHLO, and the message is answered once for each recipient. It is fed the server's octets, however
  * cut, and answers with what to send. Where TLS is offered it may be used, and what came before it is
- * forgotten. 4yz and 5yz keep the server's own words, its enhanced code among them. */
+ * forgotten. 4yz and 5yz keep the server's own words, its enhanced code among them.
+ *
+ * The password is said to nobody but a peer that is trusted. What is refused to us and not to the mail (RFC 4954 6:
+ * 530, 534, 535, 538, and whatever AUTH is answered) ends in SENT_LATER: a wrong password shall not bounce what waits. */
 #ifndef SESAME_SMTP_TALK_H
 #define SESAME_SMTP_TALK_H
 
 #include "base/buf.h"
 #include "services/ports.h"
+#include "smtp/login.h"
 
 enum { TALK_REPLY_MAX = 16 * 1024 }; /* of one reply, all its lines */
 
 enum talk_at {
-    TALK_GREETING, TALK_EHLO, TALK_HELO, TALK_STARTTLS, TALK_TLS, TALK_MAIL, TALK_RCPT, TALK_DATA, TALK_MESSAGE,
+    TALK_GREETING, TALK_EHLO, TALK_HELO, TALK_STARTTLS, TALK_TLS, TALK_AUTH, TALK_MAIL, TALK_RCPT, TALK_DATA, TALK_MESSAGE,
     TALK_ENDED,
 };
 
@@ -30,10 +36,14 @@ struct talk_mail { /* what is handed over */
     bool ascii; /* no octet of the message is beyond it */
 };
 
-enum talk_tls { TALK_TLS_NEVER, TALK_TLS_OFFERED, TALK_TLS_REQUIRED };
+enum talk_tls {
+    TALK_TLS_NEVER, TALK_TLS_OFFERED, TALK_TLS_REQUIRED,
+    TALK_TLS_FIRST, /* before the greeting, RFC 8314 3.3: who holds the line has begun it */
+};
 struct talk_manner {
     str hostname; /* what we call ourselves */
     enum talk_tls tls;
+    const struct login *login; /* NULL: we come as nobody */
     bool lmtp;
     bool others; /* another server may be asked: 5yz at the greeting is said of this one, not of the mail */
 };
@@ -46,9 +56,11 @@ struct talk {
     size_t asked;         /* the path whose answer is awaited */
     size_t accepted;      /* by RCPT */
     size_t line;          /* octets of the message's line that is being written */
-    bool tls, offers_smtputf8, offers_8bitmime;
+    bool tls, offers_smtputf8, offers_8bitmime, offers_plain, offers_login;
+    bool trusted; /* who holds the line says so: a checked certificate, or this very machine */
+    enum login_at login_at;
     struct buf reply; /* what came of the one that is read */
-    struct buf send;
+    struct buf send;  /* wiped behind a login */
 };
 
 enum talk_wish {

@@ -25,7 +25,9 @@ static void check_told(const struct sending *each, struct talk_turn turn)
     }
 }
 
-static void talk_with(str server, size_t piece, bool lmtp)
+static const struct login login = { STR_INIT("me"), STR_INIT("secret") };
+
+static void talk_with(str server, size_t piece, bool lmtp, bool known)
 {
     AUTO_ARENA *a = arena_new(1 << 20);
     struct talk talk;
@@ -33,8 +35,10 @@ static void talk_with(str server, size_t piece, bool lmtp)
     struct sending each[3];
     const struct talk_manner manner = { .hostname = STR("mx.test"),
                                         .tls = TALK_TLS_OFFERED,
+                                        .login = known ? &login : NULL,
                                         .lmtp = lmtp };
     talk_begin(&talk, &mail, &manner, each);
+    talk.trusted = true;
     while (server.len && turn.wish != TALK_END) {
         turn = talk_feed(&talk, str_head(server, piece), a);
         server = str_from(server, piece);
@@ -47,16 +51,22 @@ static void talk_with(str server, size_t piece, bool lmtp)
     }
     if (turn.wish == TALK_END)
         check_told(each, turn);
+    const str password = STR("AG1lAHNlY3JldA==");
+    if (known && turn.wish == TALK_END && talk.login_at == LOGIN_SAID && !talk.accepted &&
+        str_find_str(turn.ending.says, STR("AUTH was")) == 0 &&
+        str_find_str(turn.ending.says, password) < turn.ending.says.len)
+        abort();
     talk_end(&talk);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     str server = { (const char *)data, size };
-    for (int lmtp = 0; lmtp < 2; lmtp++) {
-        talk_with(server, size ? size : 1, lmtp);
-        talk_with(server, 1, lmtp);
-        talk_with(server, 7, lmtp);
+    for (int manner = 0; manner < 4; manner++) {
+        const bool lmtp = manner & 1, known = manner & 2;
+        talk_with(server, size ? size : 1, lmtp, known);
+        talk_with(server, 1, lmtp, known);
+        talk_with(server, 7, lmtp, known);
     }
     return 0;
 }

@@ -21,17 +21,22 @@ static const struct talk_mail to_mixed = MAIL_TO(STR_INIT("\xc3\xa4@b.test"), ST
 static const struct talk_manner smtp = { .hostname = STR_INIT("mx.test"), .tls = TALK_TLS_OFFERED };
 static const struct talk_manner lmtp = { .hostname = STR_INIT("mx.test"), .lmtp = true };
 static const struct talk_manner one_of_some = { .hostname = STR_INIT("mx.test"), .others = true };
+/* base64 of NUL me NUL secret: AG1lAHNlY3JldA==; me: bWU=; secret: c2VjcmV0 */
+static const struct login me = { STR_INIT("me"), STR_INIT("secret") };
+static const struct talk_manner known = { .hostname = STR_INIT("mx.test"), .login = &me };
+static const struct talk_manner known_first = { .hostname = STR_INIT("mx.test"), .tls = TALK_TLS_FIRST, .login = &me };
 static const struct talk_manner strict = { .hostname = STR_INIT("mx.test"), .tls = TALK_TLS_REQUIRED };
 
 struct dialogue {
     const char *says;
     const struct talk_mail *mail;
-    const char *server[12]; /* "<TLS>": the handshake succeeds here */
+    const char *server[14]; /* "<TLS>": the handshake succeeds here */
     const char *client;
     enum sent sent;
     const char *ending; /* a part of what is told */
     const struct talk_manner *manner; /* NULL: smtp */
     const char *each; /* T, L, R: of each recipient; NULL: one, as the whole */
+    bool untrusted; /* nobody checked who the server is */
 };
 
 #define HELLO "EHLO mx.test\r\n"
@@ -93,7 +98,41 @@ static const struct dialogue dialogues[] = {
     { "LMTP has no HELO", &mail, { "220 hi\r\n", "500 what\r\n" }, "LHLO mx.test\r\nQUIT\r\n", SENT_REFUSED, "EHLO was answered 500", &lmtp, "R" },
     { "TLS that is required is not done without", &mail,
       { "220 hi\r\n", "250 8BITMIME\r\n" }, HELLO "QUIT\r\n", SENT_LATER, "does not offer STARTTLS", &strict, "L" },
-    { "nor is an old server", &mail, { "220 hi\r\n", "500 what\r\n" }, HELLO "QUIT\r\n", SENT_REFUSED, "500 what", &strict, "R" },
+    { "nor is an old server", &mail, { "220 hi\r\n", "500 what\r\n" }, HELLO "QUIT\r\n", SENT_LATER, "500 what", &strict, "L" },
+    { "TLS that is refused where it was only offered is done without", &mail,
+      { "220 hi\r\n", "250-x\r\n250 STARTTLS\r\n", "454 4.7.0 not now\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 ok\r\n" },
+      HELLO "STARTTLS\r\n" ENVELOPE MESSAGE "QUIT\r\n", SENT_TAKEN, "250 ok" },
+    { "and is not where it is required", &mail,
+      { "220 hi\r\n", "250 STARTTLS\r\n", "501 5.5.1 no\r\n" }, HELLO "STARTTLS\r\nQUIT\r\n", SENT_LATER, "STARTTLS was answered 501", &strict, "L" },
+    { "who has a login says it: PLAIN at once", &mail,
+      { "220 hi\r\n", "250-x\r\n250 AUTH LOGIN PLAIN\r\n", "235 2.7.0 hi\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 ok\r\n" },
+      HELLO "AUTH PLAIN AG1lAHNlY3JldA==\r\n" ENVELOPE MESSAGE "QUIT\r\n", SENT_TAKEN, "250 ok", &known },
+    { "under TLS from the first octet too", &mail,
+      { "220 hi\r\n", "250-STARTTLS\r\n250 auth plain\r\n", "235 hi\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 ok\r\n" },
+      HELLO "AUTH PLAIN AG1lAHNlY3JldA==\r\n" ENVELOPE MESSAGE "QUIT\r\n", SENT_TAKEN, "250 ok", &known_first },
+    { "LOGIN where only that is offered", &mail,
+      { "220 hi\r\n", "250-AUTH XOAUTH2 LOGIN\r\n250 x\r\n", "334 VXNlcm5hbWU6\r\n", "334 UGFzc3dvcmQ6\r\n", "235 hi\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 ok\r\n" },
+      HELLO "AUTH LOGIN\r\nbWU=\r\nc2VjcmV0\r\n" ENVELOPE MESSAGE "QUIT\r\n", SENT_TAKEN, "250 ok", &known },
+    { "a wrong password is no fault of the mail", &mail,
+      { "220 hi\r\n", "250 AUTH PLAIN\r\n", "535 5.7.8 wrong\r\n" },
+      HELLO "AUTH PLAIN AG1lAHNlY3JldA==\r\nQUIT\r\n", SENT_LATER, "AUTH was answered 535 5.7.8 wrong", &known, "L" },
+    { "nor is one that is asked for and not there", &mail,
+      { "220 hi\r\n", "250 x\r\n", "530 5.7.0 who are you\r\n" }, HELLO "MAIL FROM:<>\r\nQUIT\r\n", SENT_LATER, "MAIL was answered 530 5.7.0", NULL, "L" },
+    { "the words of who repeats the password are not told on", &mail,
+      { "220 hi\r\n", "250 AUTH PLAIN\r\n", "535 no user me with secret\r\n" },
+      HELLO "AUTH PLAIN AG1lAHNlY3JldA==\r\nQUIT\r\n", SENT_LATER, "AUTH was answered 535 in words with the password in them", &known, "L" },
+    { "nor those of who repeats the line", &mail,
+      { "220 hi\r\n", "250 AUTH PLAIN\r\n", "501 bad: AG1lAHNlY3JldA==\r\n" },
+      HELLO "AUTH PLAIN AG1lAHNlY3JldA==\r\nQUIT\r\n", SENT_LATER, "501 in words with the password", &known, "L" },
+    { "who asks for more than there is gets no more", &mail,
+      { "220 hi\r\n", "250 AUTH PLAIN\r\n", "334 more\r\n" },
+      HELLO "AUTH PLAIN AG1lAHNlY3JldA==\r\nQUIT\r\n", SENT_LATER, "AUTH was answered 334", &known, "L" },
+    { "a login that cannot be said holds the mail back", &mail,
+      { "220 hi\r\n", "250 AUTH GSSAPI\r\n" }, HELLO "QUIT\r\n", SENT_LATER, "neither AUTH PLAIN nor AUTH LOGIN", &known, "L" },
+    { "an old server is not taken for one without a password", &mail,
+      { "220 hi\r\n", "502 what\r\n" }, HELLO "QUIT\r\n", SENT_LATER, "EHLO was answered 502", &known, "L" },
+    { "nobody hears the password whose certificate was not checked", &mail,
+      { "220 hi\r\n", "250 AUTH PLAIN\r\n" }, HELLO "QUIT\r\n", SENT_LATER, "the password is not said", &known, "L", true },
     { "controls in a reply are not told", &mail, { "554 \x1b[2J\xff\r\n" }, "QUIT\r\n", SENT_REFUSED, "554 ?[2J?" },
 };
 /* clang-format on */
@@ -123,6 +162,7 @@ static void hold(const struct dialogue *d, size_t piece)
     struct sending ending = { SENT_TAKEN, STR("it did not end") }, each[3];
     bool ended = false;
     talk_begin(&talk, d->mail, d->manner ? d->manner : &smtp, each);
+    talk.trusted = !d->untrusted;
     for (size_t i = 0; d->server[i]; i++) {
         str words = str_of(d->server[i]);
         if (str_eq(words, STR("<TLS>"))) {
@@ -160,6 +200,34 @@ static void dialogues_end_as_they_should(void **state)
     }
 }
 
+/* RFC 4954 4: a command has 512 octets; what does not fit waits until it is asked for. And then no
+ * trace of it is left in the talk. */
+static void a_long_login_is_said_when_it_is_asked_for(void **state)
+{
+    (void)state;
+    AUTO_ARENA *a = arena_new(1 << 20);
+    char password[LOGIN_MAX], user[LOGIN_MAX];
+    memset(password, 'p', sizeof password);
+    memset(user, 'u', sizeof user);
+    const struct login login = { { user, sizeof user }, { password, sizeof password } };
+    const struct talk_manner manner = { .hostname = STR("mx.test"), .login = &login };
+    struct talk talk;
+    struct sending each;
+    talk_begin(&talk, &mail, &manner, &each);
+    talk.trusted = true;
+    talk_feed(&talk, STR("220 hi\r\n"), a);
+    struct talk_turn turn = talk_feed(&talk, STR("250 AUTH PLAIN\r\n"), a);
+    assert_true(str_eq(turn.send, STR("AUTH PLAIN\r\n")));
+    turn = talk_feed(&talk, STR("334 \r\n"), a);
+    assert_int_equal(turn.send.len, (2 + 2 * LOGIN_MAX + 2) / 3 * 4 + 2);
+    assert_true(str_find_str(turn.send, STR("cHBwcHBw")) < turn.send.len);
+    turn = talk_feed(&talk, STR("235 ok\r\n"), a);
+    assert_true(str_eq(turn.send, STR("MAIL FROM:<>\r\n")));
+    const str room = { talk.send.ptr, talk.send.room };
+    assert_true(str_find_str(room, STR("cHBwcHBw")) == room.len);
+    talk_end(&talk);
+}
+
 static void a_reply_without_end_is_cut_off(void **state)
 {
     (void)state;
@@ -181,6 +249,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dialogues_end_as_they_should),
+        cmocka_unit_test(a_long_login_is_said_when_it_is_asked_for),
         cmocka_unit_test(a_reply_without_end_is_cut_off),
     };
     return cmocka_run_group_tests_name("smtp/talk", tests, NULL, NULL);

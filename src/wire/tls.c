@@ -229,6 +229,7 @@ struct ssl_st *tls_server_session(struct tls_server *tls, int fd)
 
 struct tls_client {
     SSL_CTX *context;
+    bool checks;
 };
 
 static void free_context(void *context)
@@ -236,7 +237,21 @@ static void free_context(void *context)
     SSL_CTX_free(context);
 }
 
-const struct fault *tls_client_open(struct arena *arena, struct tls_client **ret_tls)
+static const struct fault *trust(SSL_CTX *context, str ca_file, struct arena *arena)
+{
+    const char *file = ca_file.ptr ? arena_cstr(arena, ca_file) : NULL;
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
+    if (ca_file.ptr && !file)
+        return &fault_no_memory;
+    if (file && SSL_CTX_load_verify_locations(context, file, NULL) != 1)
+        return tls_fault(arena, FAULT_ABSENT, "read the certificates of", ca_file);
+    if (!file && SSL_CTX_set_default_verify_paths(context) != 1)
+        return tls_fault(arena, FAULT_UNAVAILABLE, "find whom this machine trusts for", STR("TLS"));
+    return NULL;
+}
+
+const struct fault *tls_client_open(const struct tls_client_settings *settings, struct arena *arena,
+                                    struct tls_client **ret_tls)
 {
     struct tls_client *tls = ARENA_NEW(arena, struct tls_client);
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
@@ -246,25 +261,53 @@ const struct fault *tls_client_open(struct arena *arena, struct tls_client **ret
         return &fault_no_memory;
     }
     SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
+    if (settings->checks)
+        TRY(trust(context, settings->ca_file, arena));
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    tls->context = context;
+    *tls = (struct tls_client) { .context = context, .checks = settings->checks };
     *ret_tls = tls;
     return NULL;
 }
 
-static bool is_literal(const char *host)
+bool tls_client_checks(const struct tls_client *tls)
 {
-    struct in_addr address;
-    return host[0] == '[' || inet_pton(AF_INET, host, &address) == 1;
+    return tls->checks;
+}
+
+/* "[2001:db8::1]" without its brackets; NULL: it is a name. */
+static const char *literal_of(const char *host, char room[INET6_ADDRSTRLEN])
+{
+    unsigned char address[16];
+    str text = str_of(host);
+    if (str_starts(text, STR("[")) && str_ends(text, STR("]")))
+        text = str_from(str_head(text, text.len - 1), 1);
+    if (text.len >= INET6_ADDRSTRLEN)
+        return NULL;
+    memcpy(room, text.ptr, text.len);
+    room[text.len] = '\0';
+    return inet_pton(AF_INET, room, address) == 1 || inet_pton(AF_INET6, room, address) == 1 ? room
+                                                                                             : NULL;
+}
+
+static bool mean(SSL *ssl, const char *host, bool checks)
+{
+    char room[INET6_ADDRSTRLEN];
+    const char *literal = literal_of(host, room);
+    if (!literal) /* RFC 6066 3 wants a name there */
+        SSL_set_tlsext_host_name(ssl, host);
+    if (!checks)
+        return true;
+    X509_VERIFY_PARAM *wanted = SSL_get0_param(ssl);
+    X509_VERIFY_PARAM_set_hostflags(wanted, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return literal ? X509_VERIFY_PARAM_set1_ip_asc(wanted, literal) == 1
+                   : X509_VERIFY_PARAM_set1_host(wanted, host, 0) == 1;
 }
 
 struct ssl_st *tls_client_session(struct tls_client *tls, int fd, const char *host)
 {
     SSL *ssl = SSL_new(tls->context);
-    if (ssl && SSL_set_fd(ssl, fd) == 1) {
+    if (ssl && SSL_set_fd(ssl, fd) == 1 && mean(ssl, host, tls->checks)) {
         SSL_set_connect_state(ssl);
-        if (!is_literal(host)) /* RFC 6066 3 wants a name there */
-            SSL_set_tlsext_host_name(ssl, host);
         return ssl;
     }
     SSL_free(ssl);

@@ -23,10 +23,18 @@ bool tls_server_is_self_made(const struct tls_server *);
 /* A session that will accept a handshake on this socket. NULL: no memory. Any thread. */
 struct ssl_st *tls_server_session(struct tls_server *, int fd);
 
-/* The client's side, for mail that goes out: TLS where the other side offers it, so that nobody reads
- * along; who it is is not checked (RFC 7435), since it would have had the mail in the clear too. */
+/* The client's side, for mail that goes out. Unchecked: TLS where the other side offers it, so that nobody reads
+ * along; who it is is not asked (RFC 7435), since it would have had the mail in the clear too. Checked: its certificate
+ * leads to one that is trusted and names the host that was meant, or there is no handshake. */
+struct tls_client_settings {
+    bool checks;
+    str ca_file; /* PEM, who is trusted; STR_NONE: whom this machine trusts */
+};
 struct tls_client;
-const struct fault *tls_client_open(struct arena *, struct tls_client **ret_tls); /* closed with the arena */
-struct ssl_st *tls_client_session(struct tls_client *, int fd, const char *host); /* NULL: no memory */
+const struct fault *tls_client_open(const struct tls_client_settings *, struct arena *,
+                                    struct tls_client **ret_tls); /* closed with the arena */
+bool tls_client_checks(const struct tls_client *);
+/* host: the name that is meant, or a literal: "192.0.2.1", "[2001:db8::1]". NULL: no memory. */
+struct ssl_st *tls_client_session(struct tls_client *, int fd, const char *host);
 
 #endif
