@@ -1,6 +1,7 @@
 """The relay: who we are to it, that it is the one that is meant, and that the password goes nowhere else."""
 import base64
 import pathlib
+import re
 import ssl
 import subprocess
 
@@ -158,5 +159,26 @@ def test_a_relay_on_this_machine_may_be_told_in_the_clear(make_server):
         send(server)
         assert eventually(lambda: relay.taken) and relay.secure == [False]
         nothing_told(server)
+    finally:
+        relay.close()
+
+
+def test_what_the_relay_cannot_take_is_not_sent_and_what_it_can_is_announced(make_server):
+    relay = Relay(offers=["SIZE 5000", "SMTPUTF8", "8BITMIME"])
+    try:
+        server = make_server("--relay", relay.address)
+        ses = server.client("ses")
+        ses.verify_domain_identity(Domain="shop.example")
+        raw = "From: J\u00f6 <jo@shop.example>\nTo: a@x.test\nSubject: gr\u00fc\u00dfe\n\n".encode()
+        ses.send_raw_email(RawMessage={"Data": raw + b"hi\n"}, Destinations=["a@x.test"])
+        assert eventually(lambda: relay.taken)
+        [(envelope, text)] = relay.taken
+        assert envelope[0] == f"MAIL FROM:<jo@shop.example> BODY=8BITMIME SMTPUTF8 SIZE={len(text)}"
+        ses.send_raw_email(RawMessage={"Data": raw + 100 * (b"x" * 70 + b"\n")}, Destinations=["b@x.test"])
+        [shown] = eventually(lambda: server.get("/_sesame/outgoing?address=b@x.test")["outgoing"])
+        assert eventually(lambda: server.get("/_sesame/outgoing?address=b@x.test")["outgoing"][0]["state"] == "dead")
+        [shown] = server.get("/_sesame/outgoing?address=b@x.test")["outgoing"]
+        assert re.fullmatch(r"5\.3\.4 the message has 7\d\d\d octets, and the server takes 5000 at most", shown["says"])
+        assert len([line for line in relay.heard if line.startswith("MAIL")]) == 1
     finally:
         relay.close()

@@ -1,7 +1,6 @@
 /* smtp/client.c - one message to one recipient, by way of the relay. */
 #include "smtp/client.h"
 
-#include "base/utf8.h"
 #include "smtp/line.h"
 
 #include <assert.h>
@@ -26,10 +25,7 @@ static struct sending try_once(const struct smtp_client *c, const struct outgoin
                                     .clock = c->clock,
                                     .own = c->settings.own,
                                     .deadline_ms = deadline_ms };
-    const struct talk_mail what = { .reverse_path = mail->reverse_path,
-                                    .forward_paths = &mail->forward_path,
-                                    .forward_count = 1,
-                                    .ascii = utf8_is_ascii(mail->message) };
+    const struct talk_mail what = talk_mail_of(mail);
     const struct talk_manner manner = { .hostname = c->settings.hostname,
                                         .tls = tls,
                                         .login =

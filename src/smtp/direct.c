@@ -1,7 +1,6 @@
 /* smtp/direct.c - the walk along a route. */
 #include "smtp/direct.h"
 
-#include "base/utf8.h"
 #include "mail/mailbox.h"
 #include "smtp/line.h"
 #include "smtp/route.h"
@@ -53,10 +52,7 @@ static struct sending hand_over(const struct walk *w, const struct route_host *h
                                     .connect_by_ms =
                                         connect_by < w->deadline_ms ? connect_by : w->deadline_ms,
                                     .deadline_ms = w->deadline_ms };
-    const struct talk_mail what = { .reverse_path = mail->reverse_path,
-                                    .forward_paths = &mail->forward_path,
-                                    .forward_count = 1,
-                                    .ascii = utf8_is_ascii(mail->message) };
+    const struct talk_mail what = talk_mail_of(mail);
     const struct talk_manner manner = { .hostname = d->settings.hostname,
                                         .tls = tls,
                                         .others = true };

@@ -32,6 +32,7 @@ void lmtp_deliver(const struct lmtp_store *store, const struct workmail_mail *ma
         paths[i] = mail->recipients[i]->text;
     const struct talk_mail what = { .reverse_path = mail->reverse_path,
                                     .forward_paths = paths,
-                                    .forward_count = mail->recipient_count };
+                                    .forward_count = mail->recipient_count,
+                                    .size = body->size };
     line_hand_over(&call, &what, &manner, body, a, each, NULL);
 }

@@ -29,6 +29,17 @@ const char *talk_waits_for(const struct talk *t)
     return states[t->at].name;
 }
 
+struct talk_mail talk_mail_of(const struct outgoing *mail)
+{
+    const str header = str_head(mail->message, str_find_str(mail->message, STR("\r\n\r\n")));
+    return (struct talk_mail) { .reverse_path = mail->reverse_path,
+                                .forward_paths = &mail->forward_path,
+                                .forward_count = 1,
+                                .ascii = utf8_is_ascii(mail->message),
+                                .utf8_header = !utf8_is_ascii(header) && utf8_valid(header),
+                                .size = mail->message.len };
+}
+
 void talk_begin(struct talk *t, const struct talk_mail *mail, const struct talk_manner *manner,
                 struct sending *each)
 {
@@ -87,7 +98,7 @@ static void say_auth(struct talk *t)
 
 static bool wants_utf8(const struct talk_mail *mail)
 {
-    bool wants = !utf8_is_ascii(mail->reverse_path);
+    bool wants = mail->utf8_header || !utf8_is_ascii(mail->reverse_path);
     for (size_t i = 0; i < mail->forward_count; i++)
         wants = wants || !utf8_is_ascii(mail->forward_paths[i]);
     return wants;
@@ -99,6 +110,10 @@ static void say_mail(struct talk *t)
     buf_addf(&t->send, "MAIL FROM:<" STR_FMT ">%s%s\r\n", STR_ARG(t->mail->reverse_path),
              t->offers_8bitmime && !t->mail->ascii ? " BODY=8BITMIME" : "",
              t->offers_smtputf8 && wants_utf8(t->mail) ? " SMTPUTF8" : "");
+    if (t->offers_size && t->mail->size) {
+        t->send.len -= sizeof "\r\n" - 1;
+        buf_addf(&t->send, " SIZE=%llu\r\n", (unsigned long long)t->mail->size);
+    }
 }
 
 static void say_rcpt(struct talk *t)
@@ -288,6 +303,10 @@ static void read_offers(struct talk *t, str all)
     const str mechanisms = offered(all, STR("AUTH"));
     t->offers_plain = has_word(mechanisms, STR("PLAIN"));
     t->offers_login = has_word(mechanisms, STR("LOGIN"));
+    const str size = offered(all, STR("SIZE"));
+    t->offers_size = size.ptr != NULL;
+    if (!str_u64(str_trim(size), &t->size_max)) /* RFC 1870 4: no number, or 0, is no bound */
+        t->size_max = 0;
 }
 
 /* Whoever made the path: no octet of it may begin another command or end the path. */
@@ -329,11 +348,15 @@ static struct talk_turn nobody_takes_it(struct talk *t)
     return ended(t, SENT_REFUSED, t->each[t->mail->forward_count - 1].says);
 }
 
-static struct talk_turn begin_mail(struct talk *t)
+static struct talk_turn begin_mail(struct talk *t, struct arena *a)
 {
     const str why = unfit(t, t->mail->reverse_path);
     if (why.ptr)
         return ended(t, SENT_REFUSED, why);
+    if (t->size_max && t->mail->size > t->size_max)
+        return ended(t, SENT_REFUSED,
+                     words(arena_strf(a, "5.3.4 the message has %llu octets, and the server takes %llu at most",
+                                (unsigned long long)t->mail->size, (unsigned long long)t->size_max)));
     t->asked = next_fit(t, 0);
     if (t->asked == t->mail->forward_count)
         return nobody_takes_it(t);
@@ -403,21 +426,21 @@ static struct talk_turn begin_login(struct talk *t)
 }
 
 /* Behind the last EHLO. */
-static struct talk_turn begin(struct talk *t)
+static struct talk_turn begin(struct talk *t, struct arena *a)
 {
-    return t->manner.login ? begin_login(t) : begin_mail(t);
+    return t->manner.login ? begin_login(t) : begin_mail(t, a);
 }
 
 static struct talk_turn on_auth(struct talk *t, const struct reply *r, struct arena *a)
 {
     if (r->code / 100 == 2)
-        return begin_mail(t);
+        return begin_mail(t, a);
     if (r->code == 334 && login_go_on(t->manner.login, &t->login_at, &t->send))
         return read_on;
     return refused(t, r, a);
 }
 
-static struct talk_turn on_hello(struct talk *t, const struct reply *r)
+static struct talk_turn on_hello(struct talk *t, const struct reply *r, struct arena *a)
 {
     const bool starttls = offers(r->all, STR("STARTTLS"));
     read_offers(t, r->all);
@@ -427,7 +450,7 @@ static struct talk_turn on_hello(struct talk *t, const struct reply *r)
         say_starttls(t);
         return read_on;
     }
-    return begin(t);
+    return begin(t, a);
 }
 
 static struct talk_turn on_reply(struct talk *t, const struct reply *r, struct arena *a)
@@ -438,7 +461,7 @@ static struct talk_turn on_reply(struct talk *t, const struct reply *r, struct a
         return read_on;
     }
     if (t->at == TALK_STARTTLS && r->code / 100 > 3 && t->manner.tls == TALK_TLS_OFFERED)
-        return begin(t); /* offered and refused: as if it had not been offered */
+        return begin(t, a); /* offered and refused: as if it had not been offered */
     if (t->at == TALK_AUTH)
         return on_auth(t, r, a);
     if (t->at == TALK_RCPT)
@@ -452,9 +475,9 @@ static struct talk_turn on_reply(struct talk *t, const struct reply *r, struct a
         say_ehlo(t);
         break;
     case TALK_EHLO:
-        return on_hello(t, r);
+        return on_hello(t, r, a);
     case TALK_HELO:
-        return begin_mail(t);
+        return begin_mail(t, a);
     case TALK_STARTTLS:
         t->at = TALK_TLS;
         return (struct talk_turn) { .wish = TALK_SHAKE };

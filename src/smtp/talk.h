@@ -29,12 +29,18 @@ enum talk_at {
     TALK_ENDED,
 };
 
-struct talk_mail { /* what is handed over */
+/* What is handed over. Where the server has SIZE (RFC 1870), SMTPUTF8 (RFC 6531) or 8BITMIME (RFC 6152), the mail says what
+ * it has of each. One that is larger than the server takes is not sent. Where the others are not offered the message goes as it is:
+ * nearly every server passes 8 bits on, and to rewrite it would break its signatures; but no address may be so. */
+struct talk_mail {
     str reverse_path;
     const str *forward_paths; /* at least one */
     size_t forward_count;
-    bool ascii; /* no octet of the message is beyond it */
+    bool ascii;       /* no octet of the message is beyond it */
+    bool utf8_header; /* its header section is UTF-8 (RFC 6532), and not all of it US-ASCII */
+    uint64_t size;    /* octets of the message, its line ends CRLF, no dot stuffed; 0: not known */
 };
+struct talk_mail talk_mail_of(const struct outgoing *); /* which lives as long; to one recipient */
 
 enum talk_tls {
     TALK_TLS_NEVER, TALK_TLS_OFFERED, TALK_TLS_REQUIRED,
@@ -56,7 +62,8 @@ struct talk {
     size_t asked;         /* the path whose answer is awaited */
     size_t accepted;      /* by RCPT */
     size_t line;          /* octets of the message's line that is being written */
-    bool tls, offers_smtputf8, offers_8bitmime, offers_plain, offers_login;
+    bool tls, offers_smtputf8, offers_8bitmime, offers_plain, offers_login, offers_size;
+    uint64_t size_max; /* the server's; 0: it does not say */
     bool trusted; /* who holds the line says so: a checked certificate, or this very machine */
     enum login_at login_at;
     struct buf reply; /* what came of the one that is read */

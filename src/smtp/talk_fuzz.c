@@ -9,7 +9,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const str paths[] = { STR_INIT("a@b.test"), STR_INIT("c@b.test"), STR_INIT("d@b.test") };
 static const struct talk_mail mail = { .reverse_path = STR_INIT(""),
                                        .forward_paths = paths,
-                                       .forward_count = 3 };
+                                       .forward_count = 3,
+                                       .size = 9 };
 static const str message = STR_INIT("S: s\r\n\r\n.\r\n");
 
 static void check_told(const struct sending *each, struct talk_turn turn)

@@ -15,6 +15,10 @@
 static const struct talk_mail mail = MAIL_TO(STR_INIT("a@b.test"));
 static const struct talk_mail utf8_mail = MAIL_TO(STR_INIT("\xc3\xa4@b.test"));
 static const struct talk_mail bad_mail = MAIL_TO(STR_INIT("a\r\nRCPT TO:<c@d.test>"));
+static const str to_a[] = { STR_INIT("a@b.test") };
+static const struct talk_mail sized = { .forward_paths = to_a, .forward_count = 1, .ascii = true, .size = 37 };
+static const struct talk_mail eight = { .forward_paths = to_a, .forward_count = 1 };
+static const struct talk_mail utf8_header = { .forward_paths = to_a, .forward_count = 1, .utf8_header = true, .size = 37 };
 static const struct talk_mail to_three =
     MAIL_TO(STR_INIT("a@b.test"), STR_INIT("c@b.test"), STR_INIT("d@b.test"));
 static const struct talk_mail to_mixed = MAIL_TO(STR_INIT("\xc3\xa4@b.test"), STR_INIT("c@b.test"));
@@ -79,6 +83,23 @@ static const struct dialogue dialogues[] = {
     { "and is sent with it", &utf8_mail,
       { "220 hi\r\n", "250-8BITMIME\r\n250 smtputf8\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 ok\r\n" },
       HELLO "MAIL FROM:<> SMTPUTF8\r\nRCPT TO:<\xc3\xa4@b.test>\r\n" MESSAGE "QUIT\r\n", SENT_TAKEN, "" },
+    { "a header section in UTF-8 says so where that is known", &utf8_header,
+      { "220 hi\r\n", "250-8BITMIME\r\n250-SIZE\r\n250 SMTPUTF8\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 ok\r\n" },
+      HELLO "MAIL FROM:<> BODY=8BITMIME SMTPUTF8 SIZE=37\r\nRCPT TO:<a@b.test>\r\n" MESSAGE "QUIT\r\n", SENT_TAKEN, "" },
+    { "and goes as it is where it is not", &utf8_header,
+      { "220 hi\r\n", "250 8BITMIME\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 ok\r\n" },
+      HELLO "MAIL FROM:<> BODY=8BITMIME\r\nRCPT TO:<a@b.test>\r\n" MESSAGE "QUIT\r\n", SENT_TAKEN, "" },
+    { "8 bits go as they are where nobody offers to take them", &eight,
+      { "220 hi\r\n", "250 x\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 ok\r\n" },
+      HELLO ENVELOPE MESSAGE "QUIT\r\n", SENT_TAKEN, "" },
+    { "a size is said to who has SIZE", &sized,
+      { "220 hi\r\n", "250-x\r\n250 size 37\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 ok\r\n" },
+      HELLO "MAIL FROM:<> SIZE=37\r\nRCPT TO:<a@b.test>\r\n" MESSAGE "QUIT\r\n", SENT_TAKEN, "" },
+    { "0 is no bound", &sized,
+      { "220 hi\r\n", "250 SIZE 0\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "250 ok\r\n" },
+      HELLO "MAIL FROM:<> SIZE=37\r\nRCPT TO:<a@b.test>\r\n" MESSAGE "QUIT\r\n", SENT_TAKEN, "" },
+    { "what is larger than the server takes is not sent", &sized, { "220 hi\r\n", "250-x\r\n250 SIZE 36\r\n" },
+      HELLO "QUIT\r\n", SENT_REFUSED, "5.3.4 the message has 37 octets, and the server takes 36 at most" },
     { "no path begins a command", &bad_mail, { "220 hi\r\n", "250 x\r\n" }, HELLO "QUIT\r\n", SENT_REFUSED, "cannot stand" },
     { "of several recipients each is told his own", &to_three,
       { "220 hi\r\n", "250 x\r\n", "250 ok\r\n", "250 ok\r\n", "550 5.1.1 no\r\n", "451 4.2.1 busy\r\n", "354 go\r\n", "250 ok\r\n" },
@@ -228,6 +249,29 @@ static void a_long_login_is_said_when_it_is_asked_for(void **state)
     talk_end(&talk);
 }
 
+static void what_a_mail_has_is_seen_in_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *message;
+        bool ascii, utf8_header;
+    } cases[] = {
+        { "Subject: s\r\n\r\nbody\r\n", true, false },
+        { "Subject: s\r\n\r\nb\xc3\xb6" "dy\r\n", false, false },
+        { "Subject: \xc3\xb6\r\n\r\nbody\r\n", false, true },
+        { "Subject: \xf6 in Latin-1\r\n\r\nbody\r\n", false, false }, /* no SMTPUTF8 */
+        { "Subject: \xc3\xb6\r\n", false, true },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct outgoing o = { .forward_path = STR("a@b.test"),
+                                    .message = str_of(cases[i].message) };
+        const struct talk_mail m = talk_mail_of(&o);
+        assert_int_equal(m.ascii, cases[i].ascii);
+        assert_int_equal(m.utf8_header, cases[i].utf8_header);
+        assert_int_equal(m.size, strlen(cases[i].message));
+    }
+}
+
 static void a_reply_without_end_is_cut_off(void **state)
 {
     (void)state;
@@ -250,6 +294,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dialogues_end_as_they_should),
         cmocka_unit_test(a_long_login_is_said_when_it_is_asked_for),
+        cmocka_unit_test(what_a_mail_has_is_seen_in_it),
         cmocka_unit_test(a_reply_without_end_is_cut_off),
     };
     return cmocka_run_group_tests_name("smtp/talk", tests, NULL, NULL);
