@@ -9,7 +9,7 @@ import tempfile
 
 import pytest
 
-from conftest import BINARY, Receiving, Server, eventually
+from conftest import BINARY, Receiving, Server, eventually, message_id
 from far_ends import NameServer, Relay, certificate
 from test_bounce import bounce_action, errands, send
 
@@ -157,15 +157,35 @@ def test_an_unreachable_host_is_tried_again_and_reached_later(world):
         again.close()
 
 
+def free_port():
+    taken = Relay("127.0.0.2")  # a port that is free on 127.0.0.1 too, as a rule
+    taken.close()
+    return taken.port
+
+
 def test_mail_to_ourselves_does_not_go_round(world, tmp_path):
     zone = {("loop.example", "MX"): [(5, "we.example"), (10, "first.example")], ("we.example", "A"): ["127.0.0.1"],
             ("first.example", "A"): ["127.0.0.2"]}
-    taken = Relay("127.0.0.2")  # a port that is free on 127.0.0.1 too, as a rule
-    taken.close()
-    w = world(zone, flags=("--smtp", f"127.0.0.1:{taken.port}", "--mx-port", str(taken.port)))
+    port = free_port()
+    w = world(zone, flags=("--smtp", f"127.0.0.1:{port}", "--mx-port", str(port)))
     errand = w.bounce_to("me@loop.example")
-    assert (errand["state"], errand["says"]) == (
-        "dead", f"mail to me@loop.example would come back: we.example (127.0.0.1:{taken.port}) is this server")
+    assert errand["state"] == "dead"
+    assert re.fullmatch(r"mail to me@loop\.example would come back, and this server does not take it: we\.example "
+                        rf"\(127\.0\.0\.1:{port}\): RCPT was answered 550 .*", errand["says"])
+
+
+def test_mail_to_what_is_received_here_comes_in_as_from_anywhere(world):
+    zone = {("home.example", "MX"): [(5, "we.example"), (10, "first.example")], ("we.example", "A"): ["127.0.0.1"],
+            ("first.example", "A"): ["127.0.0.2"]}
+    port = free_port()
+    w = world(zone, flags=("--smtp", f"127.0.0.1:{port}", "--mx-port", str(port)))
+    w.server.client("ses").verify_domain_identity(Domain="home.example")
+    errand = w.bounce_to("me@home.example")
+    assert errand["state"] == "delivered", errand
+    assert errand["says"].startswith(f"sent to me@home.example: we.example (127.0.0.1:{port}): the server said 250 ")
+    came = message_id(250, errand["says"].encode())
+    [told] = [a for a in w.server.settled(came, ["delivered"])["attempts"] if a["action"] == "Bounce"]
+    assert told["says"] == "sent no bounce: the message has the null reverse path"  # so it ends here
 
 
 def test_no_private_address_is_dialled_unless_it_may_be(world):

@@ -140,7 +140,11 @@ struct outgoing {
 enum sent { SENT_TAKEN, SENT_LATER, SENT_REFUSED }; /* 250; 4yz or nobody there; 5yz: for good */
 struct sending {
     enum sent sent;
-    str says; /* one sentence; in the arena */
+    str says;   /* one sentence; in the arena */
+    /* Of one that was not taken, for who tells its sender; any may be STR_NONE. */
+    str host;   /* whom the mail was offered to */
+    str reply;  /* what that server said: "550 5.1.1 no such user" */
+    str status; /* where nobody was asked, RFC 3463's code: "5.3.4" */
 };
 struct mailer_port {
     struct sending (*send)(struct mailer_port *, const struct outgoing *, struct arena *);

@@ -33,6 +33,7 @@ static struct sending try_once(const struct smtp_client *c, const struct outgoin
     struct text_body body = text_body_of(mail->message);
     struct sending each;
     line_hand_over(&call, &what, &manner, &body.body, a, &each, ret_shaky);
+    each.host = str_of(c->host);
     return each;
 }
 

@@ -32,10 +32,12 @@ static int64_t now_ms(const struct smtp_direct *d)
 }
 
 /* What may pass rules over what is for good: another time it may end otherwise. */
-static void note(struct walk *w, enum sent sent, str says)
+static void note(struct walk *w, struct sending s)
 {
-    if (str_is_none(w->last.says) || w->last.sent == SENT_REFUSED || sent != SENT_REFUSED)
-        w->last = (struct sending) { sent, says.ptr ? says : STR("there is no memory to say why") };
+    if (!s.says.ptr)
+        s.says = STR("there is no memory to say why");
+    if (str_is_none(w->last.says) || w->last.sent == SENT_REFUSED || s.sent != SENT_REFUSED)
+        w->last = s;
 }
 
 static struct sending hand_over(const struct walk *w, const struct route_host *host,
@@ -72,9 +74,25 @@ static void dial(struct walk *w, const struct route_host *host, const struct rou
     w->ends = s.sent != SENT_LATER;
     if (w->ends) /* whatever the ones before said */
         w->last.says = STR_NONE;
-    note(w, s.sent,
-         arena_strf(w->arena, STR_FMT " (" STR_FMT "): " STR_FMT, STR_ARG(host->name),
-                    STR_ARG(at->text), STR_ARG(s.says)));
+    s.host = host->name;
+    s.says = arena_strf(w->arena, STR_FMT " (" STR_FMT "): " STR_FMT, STR_ARG(host->name),
+                        STR_ARG(at->text), STR_ARG(s.says));
+    note(w, s);
+}
+
+/* The exchange is this server: what it receives it takes, as from anybody, and what it does not receive would come back.
+ * Either way nobody else is asked: who ranks behind us would bring it here, who ranks before us was asked. */
+static void come_home(struct walk *w, const struct route_host *host, const struct route_address *at)
+{
+    dial(w, host, at);
+    w->ends = true;
+    if (w->last.sent != SENT_REFUSED)
+        return;
+    const str says =
+        arena_strf(w->arena, "mail to " STR_FMT " would come back, and this server does not take it: " STR_FMT,
+                   STR_ARG(w->mail->forward_path), STR_ARG(w->last.says));
+    w->last.says = says.ptr ? says : w->last.says;
+    w->last.status = STR("5.4.6");
 }
 
 static void try_address(struct walk *w, const struct route_host *host,
@@ -83,20 +101,18 @@ static void try_address(struct walk *w, const struct route_host *host,
     const struct smtp_direct *d = w->direct;
     const struct sockaddr *address = (const struct sockaddr *)&at->address;
     if (ourselves_are(d->settings.own, address)) {
-        /* Who ranks behind us would bring it back; who ranks before us was asked. */
-        note(w, SENT_REFUSED,
-             arena_strf(w->arena,
-                        "mail to " STR_FMT " would come back: " STR_FMT " (" STR_FMT
-                        ") is this server",
-                        STR_ARG(w->mail->forward_path), STR_ARG(host->name), STR_ARG(at->text)));
-        w->ends = true;
+        come_home(w, host, at);
         return;
     }
     if (!d->settings.private_targets && !address_is_public(address)) {
-        note(w, SENT_REFUSED,
-             arena_strf(w->arena,
-                        STR_FMT " (" STR_FMT ") is no address out on the Internet (--mx-targets)",
-                        STR_ARG(host->name), STR_ARG(at->text)));
+        note(w, (struct sending) {
+                    SENT_REFUSED,
+                    arena_strf(w->arena,
+                               STR_FMT " (" STR_FMT
+                                       ") is no address out on the Internet (--mx-targets)",
+                               STR_ARG(host->name), STR_ARG(at->text)),
+                    .status = STR("5.4.4"),
+                });
         return;
     }
     dial(w, host, at);
@@ -109,7 +125,7 @@ static void try_host(struct walk *w, const struct route_host *host)
     struct sending why;
     if (!route_addresses(&w->means, host, w->direct->settings.port, w->arena, addresses, &count,
                          &why)) {
-        note(w, why.sent, why.says);
+        note(w, why);
         return;
     }
     for (size_t i = 0; i < count && !w->ends && w->dials < DIALS_MAX; i++)

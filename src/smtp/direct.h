@@ -2,8 +2,8 @@
  * relay.
  *
  * One host after the other, one address after the other, until somebody takes the message or refuses it for
- * good; one deadline for all. STARTTLS is used where it is offered. Never to ourselves, nor past us to an exchange
- * that ranks behind us (RFC 5321 5.1). */
+ * good; one deadline for all. STARTTLS is used where it is offered. To ourselves as to anybody, but never past us to an
+ * exchange that ranks behind us (RFC 5321 5.1). */
 #ifndef SESAME_SMTP_DIRECT_H
 #define SESAME_SMTP_DIRECT_H
 

@@ -15,9 +15,11 @@ str route_domain_of(str forward_path)
     return str_from(forward_path, at);
 }
 
-static bool none(struct sending *ret_why, enum sent sent, str says)
+/* The status is RFC 3463's, RFC 7505's for a null MX. */
+static bool none(struct sending *ret_why, enum sent sent, const char *status, str says)
 {
-    *ret_why = (struct sending) { sent, says.ptr ? says : STR("there is no memory for the route") };
+    *ret_why = (struct sending) { sent, says.ptr ? says : STR("there is no memory for the route"),
+                                  .status = str_of(status) };
     return false;
 }
 
@@ -70,13 +72,13 @@ static bool take_exchanges(const struct route_means *means, str domain,
     struct dns_record *records = ARENA_ARRAY(a, struct dns_record, answer->count);
     size_t count = 0;
     if (!records)
-        return none(ret_why, SENT_LATER, STR_NONE);
+        return none(ret_why, SENT_LATER, "4.3.0", STR_NONE);
     for (size_t i = 0; i < answer->count; i++) {
         if (answer->records[i].name.len) /* the root is no host, beside others as alone */
             records[count++] = answer->records[i];
     }
     if (!count)
-        return none(ret_why, SENT_REFUSED,
+        return none(ret_why, SENT_REFUSED, "5.1.10",
                     arena_strf(a,
                                "the domain " STR_FMT " takes no mail (its MX is \".\", RFC 7505)",
                                STR_ARG(domain)));
@@ -97,7 +99,7 @@ bool route_find(const struct route_means *means, str domain, struct arena *a,
     }
     const str name = mailbox_domain_ascii(domain, a);
     if (!name.ptr)
-        return none(ret_why, SENT_REFUSED,
+        return none(ret_why, SENT_REFUSED, "5.1.3",
                     arena_strf(a, "\"" STR_FMT "\" is no domain name", STR_ARG(domain)));
     const struct dns_answer answer =
         means->resolver->ask(means->resolver, name, DNS_MX, means->deadline_ms, a);
@@ -109,12 +111,12 @@ bool route_find(const struct route_means *means, str domain, struct arena *a,
         ret_route->hosts[ret_route->count++] = (struct route_host) { .name = name };
         return true;
     case DNS_NO_NAME:
-        return none(ret_why, SENT_REFUSED,
+        return none(ret_why, SENT_REFUSED, "5.1.2",
                     arena_strf(a, "the domain " STR_FMT " does not exist", STR_ARG(domain)));
     case DNS_FAILED:
         break;
     }
-    return none(ret_why, SENT_LATER,
+    return none(ret_why, SENT_LATER, "4.4.3",
                 arena_strf(a, "the MX of " STR_FMT " could not be looked up: " STR_FMT,
                            STR_ARG(domain), STR_ARG(answer.says)));
 }
@@ -163,10 +165,10 @@ bool route_addresses(const struct route_means *means, const struct route_host *h
     *ret_count = 0;
     if (is_literal(host->name)) {
         if (!read_literal(host->name, &literal, &kind))
-            return none(ret_why, SENT_REFUSED,
+            return none(ret_why, SENT_REFUSED, "5.1.3",
                         arena_strf(a, STR_FMT " is no address", STR_ARG(host->name)));
         *ret_count = add_address(&g, kind, &literal) ? 1 : 0;
-        return *ret_count || none(ret_why, SENT_LATER, STR_NONE);
+        return *ret_count || none(ret_why, SENT_LATER, "4.3.0", STR_NONE);
     }
     for (size_t k = 0; k < 2; k++) {
         const struct dns_answer answer =
@@ -182,9 +184,9 @@ bool route_addresses(const struct route_means *means, const struct route_host *h
     if (g.count)
         return true;
     if (failed.ptr)
-        return none(ret_why, SENT_LATER,
+        return none(ret_why, SENT_LATER, "4.4.3",
                     arena_strf(a, "the address of " STR_FMT " could not be looked up: " STR_FMT,
                                STR_ARG(host->name), STR_ARG(failed)));
-    return none(ret_why, SENT_REFUSED,
+    return none(ret_why, SENT_REFUSED, "5.4.4",
                 arena_strf(a, "the host " STR_FMT " has no address", STR_ARG(host->name)));
 }

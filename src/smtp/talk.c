@@ -240,6 +240,7 @@ static str shown(str text, struct arena *a)
 /* Who was told nothing hears what ended it; the whole is taken when somebody took it. */
 static struct sending sum_up(struct talk *t, struct sending ending)
 {
+    struct sending whole = ending;
     bool taken = false, later = false;
     for (size_t i = 0; i < t->mail->forward_count; i++) {
         if (str_is_none(t->each[i].says))
@@ -247,7 +248,8 @@ static struct sending sum_up(struct talk *t, struct sending ending)
         taken = taken || t->each[i].sent == SENT_TAKEN;
         later = later || t->each[i].sent == SENT_LATER;
     }
-    return (struct sending) { taken ? SENT_TAKEN : later ? SENT_LATER : SENT_REFUSED, ending.says };
+    whole.sent = taken ? SENT_TAKEN : later ? SENT_LATER : SENT_REFUSED;
+    return whole;
 }
 
 struct sending talk_break(struct talk *t, str says)
@@ -255,14 +257,25 @@ struct sending talk_break(struct talk *t, str says)
     return sum_up(t, (struct sending) { SENT_LATER, says });
 }
 
-static struct talk_turn ended(struct talk *t, enum sent sent, str says)
+static struct talk_turn end_with(struct talk *t, struct sending ending)
 {
     clear_send(t);
     t->at = TALK_ENDED;
     buf_add(&t->send, STR("QUIT\r\n"));
     return (struct talk_turn) { .wish = TALK_END,
                                 .send = buf_str(&t->send),
-                                .ending = sum_up(t, (struct sending) { sent, says }) };
+                                .ending = sum_up(t, ending) };
+}
+
+static struct talk_turn ended(struct talk *t, enum sent sent, str says)
+{
+    return end_with(t, (struct sending) { sent, says });
+}
+
+/* Nobody has to be asked: RFC 3463's code says why. */
+static struct talk_turn not_sent(struct talk *t, const char *status, str says)
+{
+    return end_with(t, (struct sending) { SENT_REFUSED, says, .status = str_of(status) });
 }
 
 /* Words without which nobody would know that there was an answer. */
@@ -283,17 +296,20 @@ static struct sending refusal(const struct talk *t, const struct reply *r, struc
 {
     const bool hidden = t->at == TALK_AUTH && login_is_in(t->manner.login, r->text);
     str text = hidden ? STR("in words with the password in them") : shown(r->text, a);
-    return (struct sending) { r->code / 100 == 5 && !is_of_us(t, r->code) ? SENT_REFUSED
-                                                                          : SENT_LATER,
-                              words(arena_strf(a, "%s was answered %d " STR_FMT, talk_waits_for(t),
-                                               r->code, STR_ARG(text))) };
+    return (struct sending) {
+        .sent = r->code / 100 == 5 && !is_of_us(t, r->code) ? SENT_REFUSED : SENT_LATER,
+        .says = words(arena_strf(a, "%s was answered %d " STR_FMT, talk_waits_for(t), r->code,
+                                 STR_ARG(text))),
+        .reply = arena_strf(a, "%d " STR_FMT, r->code, STR_ARG(text)),
+    };
 }
 
 static struct talk_turn refused(struct talk *t, const struct reply *r, struct arena *a)
 {
-    const struct sending why = refusal(t, r, a);
-    const bool of_the_host = t->at == TALK_GREETING && t->manner.others; /* RFC 5321 3.1, 5.1 */
-    return ended(t, of_the_host ? SENT_LATER : why.sent, why.says);
+    struct sending why = refusal(t, r, a);
+    if (t->at == TALK_GREETING && t->manner.others) /* said of the host: RFC 5321 3.1, 5.1 */
+        why.sent = SENT_LATER;
+    return end_with(t, why);
 }
 
 static void read_offers(struct talk *t, str all)
@@ -320,13 +336,19 @@ static bool can_be_written(str path)
     return utf8_valid(path);
 }
 
-static str unfit(const struct talk *t, str path)
+/* says STR_NONE: it can stand there. RFC 3463 3.2, RFC 6531 3.5. */
+static struct sending unfit(const struct talk *t, str path)
 {
     if (!can_be_written(path))
-        return STR("the address cannot stand in a command");
+        return (struct sending) { SENT_REFUSED, STR("the address cannot stand in a command"),
+                                  .status = STR("5.1.3") };
     if (!utf8_is_ascii(path) && !t->offers_smtputf8)
-        return STR("the address is not US-ASCII, and the server does not offer SMTPUTF8");
-    return STR_NONE;
+        return (struct sending) {
+            SENT_REFUSED,
+            STR("the address is not US-ASCII, and the server does not offer SMTPUTF8"),
+            .status = STR("5.6.7"),
+        };
+    return (struct sending) { SENT_REFUSED, STR_NONE };
 }
 
 static const struct talk_turn read_on = { .wish = TALK_READ };
@@ -335,26 +357,28 @@ static const struct talk_turn read_on = { .wish = TALK_READ };
 static size_t next_fit(struct talk *t, size_t path)
 {
     for (; path < t->mail->forward_count; path++) {
-        const str why = unfit(t, t->mail->forward_paths[path]);
-        if (!why.ptr)
+        const struct sending why = unfit(t, t->mail->forward_paths[path]);
+        if (!why.says.ptr)
             break;
-        t->each[path] = (struct sending) { SENT_REFUSED, why };
+        t->each[path] = why;
     }
     return path;
 }
 
 static struct talk_turn nobody_takes_it(struct talk *t)
 {
-    return ended(t, SENT_REFUSED, t->each[t->mail->forward_count - 1].says);
+    struct sending last = t->each[t->mail->forward_count - 1];
+    last.sent = SENT_REFUSED;
+    return end_with(t, last);
 }
 
 static struct talk_turn begin_mail(struct talk *t, struct arena *a)
 {
-    const str why = unfit(t, t->mail->reverse_path);
-    if (why.ptr)
-        return ended(t, SENT_REFUSED, why);
+    const struct sending why = unfit(t, t->mail->reverse_path);
+    if (why.says.ptr)
+        return end_with(t, why);
     if (t->size_max && t->mail->size > t->size_max)
-        return ended(t, SENT_REFUSED,
+        return not_sent(t, "5.3.4",
                      words(arena_strf(a, "5.3.4 the message has %llu octets, and the server takes %llu at most",
                                 (unsigned long long)t->mail->size, (unsigned long long)t->size_max)));
     t->asked = next_fit(t, 0);
@@ -405,12 +429,12 @@ static struct talk_turn on_message(struct talk *t, const struct reply *r, struct
 {
     const struct sending answer = told(t, r, a);
     if (!t->manner.lmtp)
-        return ended(t, answer.sent, answer.says);
+        return end_with(t, answer);
     size_t path = 0;
     while (!is_awaited(t, path))
         path++;
     t->each[path] = answer;
-    return --t->accepted ? read_on : ended(t, answer.sent, answer.says);
+    return --t->accepted ? read_on : end_with(t, answer);
 }
 
 static struct talk_turn begin_login(struct talk *t)
