@@ -19,6 +19,7 @@ class Relay:
         self.clock = time.time  # of self.times
         self.tls, self.offers, self.secure = tls, list(offers), []  # secure: of each message, whether it came under TLS
         self.login, self.mechanisms, self.implicit = login, mechanisms, implicit
+        self.answer = lambda verb, line: None  # what is said to this line, when it is not None
         relay = self
 
         class Session(socketserver.StreamRequestHandler):
@@ -53,7 +54,8 @@ class Relay:
             return inside.makefile("rb"), inside.makefile("wb", 0), True
 
         def say(verb, otherwise):
-            write.write(self.says.get(verb, otherwise).encode() + b"\r\n")
+            words = self.answer(verb, line) or self.says.get(verb, otherwise)
+            write.write(words.encode() + b"\r\n")
 
         def hello():
             offers = self.offers + (["STARTTLS"] if self.tls and not secure else [])
@@ -61,6 +63,7 @@ class Relay:
             return "\r\n".join(["250-relay.test"] + [f"250-{o}" for o in offers] + ["250 ENHANCEDSTATUSCODES"])
         if self.implicit:
             read, write, secure = secured()
+        line = b""
         say("CONNECT", "220 relay.test ESMTP")
         envelope = []
         while line := read.readline():

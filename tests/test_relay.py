@@ -178,7 +178,9 @@ def test_what_the_relay_cannot_take_is_not_sent_and_what_it_can_is_announced(mak
         [shown] = eventually(lambda: server.get("/_sesame/outgoing?address=b@x.test")["outgoing"])
         assert eventually(lambda: server.get("/_sesame/outgoing?address=b@x.test")["outgoing"][0]["state"] == "dead")
         [shown] = server.get("/_sesame/outgoing?address=b@x.test")["outgoing"]
-        assert re.fullmatch(r"5\.3\.4 the message has 7\d\d\d octets, and the server takes 5000 at most", shown["says"])
-        assert len([line for line in relay.heard if line.startswith("MAIL")]) == 1
+        assert re.fullmatch(r"5\.3\.4 the message has 7\d\d\d octets, and the server takes 5000 at most; jo@shop\.example is told by errand .*",
+                            shown["says"])
+        assert eventually(lambda: len(relay.taken) == 2) and relay.taken[1][0][0].startswith("MAIL FROM:<>")
+        assert not any("b@x.test" in line for line in relay.heard)
     finally:
         relay.close()

@@ -146,7 +146,7 @@ static void add_recipient(const struct dsn_recipient *r, struct buf *out)
     put_address(r->original_recipient, out);
     buf_add(out, STR("\r\n"));
     if (!str_is_none(r->diagnostic)) {
-        buf_add(out, STR("Diagnostic-Code: smtp; "));
+        buf_addf(out, "Diagnostic-Code: %s; ", r->diagnostic_type ? r->diagnostic_type : "smtp");
         put_text(r->diagnostic, out);
         buf_add(out, STR("\r\n"));
     }
@@ -228,4 +228,27 @@ str dsn_status(str smtp_reply_code, str status_code)
     if (status_code.len)
         return status_code;
     return str_starts(smtp_reply_code, STR("4")) ? STR("4.0.0") : STR("5.0.0");
+}
+
+/* "5.1.10": a class and two numbers of one to three digits, RFC 3463 2. */
+static bool is_status(str word)
+{
+    str part;
+    for (int i = 0; i < 3; i++) {
+        if (str_cut(word, '.', &part, &word) != (i < 2) || !part.len || part.len > (i ? 3 : 1))
+            return false;
+        for (size_t at = 0; at < part.len; at++) {
+            if (!ascii_is_digit(part.ptr[at]))
+                return false;
+        }
+    }
+    return true;
+}
+
+str dsn_status_of_reply(str reply)
+{
+    str code, rest, word;
+    str_cut(reply, ' ', &code, &rest);
+    str_cut(rest, ' ', &word, &rest);
+    return is_status(word) && word.ptr[0] == code.ptr[0] ? word : dsn_status(code, STR(""));
 }

@@ -14,7 +14,8 @@ struct dsn_recipient {
     str final_recipient, original_recipient; /* addresses */
     str action;                              /* "failed", "delayed", ... */
     str status;                              /* "5.1.1" */
-    str diagnostic;                          /* behind "smtp; "; STR_NONE: none */
+    str diagnostic;                          /* STR_NONE: none */
+    const char *diagnostic_type;             /* NULL: "smtp", a reply of the server that refused it */
     str remote_mta;                          /* "dns; mx.test"; STR_NONE: none */
     int64_t last_attempt_ms;                 /* 0: none */
     const struct header *extensions;         /* further fields */
@@ -42,5 +43,7 @@ void dsn_write(const struct dsn *, struct buf *out);
 
 /* The status code; where none is given, "4.0.0" or "5.0.0" by the reply code. */
 str dsn_status(str smtp_reply_code, str status_code);
+/* Of a whole reply, "550 5.1.1 no": its enhanced code (RFC 2034) where that is of the reply's own class; a view. */
+str dsn_status_of_reply(str reply);
 
 #endif

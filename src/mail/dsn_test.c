@@ -130,9 +130,28 @@ static void a_status_is_made_of_the_reply_code_where_none_is_given(void **state)
     assert_true(str_eq(dsn_status(STR("450"), STR("")), STR("4.0.0")));
 }
 
+static void a_reply_has_its_status(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *reply, *status;
+    } replies[] = {
+        { "550 5.1.1 no such user", "5.1.1" }, { "556 5.1.10", "5.1.10" },
+        { "451 4.7.1 later", "4.7.1" },        { "550 no such user", "5.0.0" },
+        { "450 busy", "4.0.0" },               { "550 4.2.2 of another class", "5.0.0" },
+        { "554 5.1.1.1 x", "5.0.0" },          { "554 5.1 x", "5.0.0" },
+        { "554 5.1000.1 x", "5.0.0" },         { "554", "5.0.0" },
+        { "554 5..1", "5.0.0" },               { "421 4.3.2", "4.3.2" },
+    };
+    for (size_t i = 0; i < sizeof replies / sizeof *replies; i++)
+        assert_true(str_eq(dsn_status_of_reply(str_of(replies[i].reply)),
+                           str_of(replies[i].status)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_reply_has_its_status),
         cmocka_unit_test(notifications_are_as_ses_writes_them),
         cmocka_unit_test(what_comes_back_of_the_original_is_bounded),
         cmocka_unit_test(a_status_is_made_of_the_reply_code_where_none_is_given),

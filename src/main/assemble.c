@@ -245,7 +245,8 @@ static const struct fault *open_mailer(struct server *s)
                      &s->outside, s->arena));
     s->ports.mailer = s->way_out.mailer;
     s->rehearsal_ports.mailer = s->ports.mailer; /* asked only if it is there */
-    s->outgoing_runner = outgoing_runner_new(s->ports.mailer, s->arena);
+    const struct outgoing_way way = { s->spool, s->ports.mailer, s->outside.entropy };
+    s->outgoing_runner = outgoing_runner_new(&way, hostname_of(c, c->region, s->arena), s->arena);
     return s->outgoing_runner ? NULL : &fault_no_memory;
 }
 

@@ -17,7 +17,7 @@ static struct sending fake_send(struct mailer_port *port, const struct outgoing 
     snprintf(f->from, sizeof f->from, STR_FMT, STR_ARG(mail->reverse_path));
     buf_clear(&f->message);
     buf_add(&f->message, mail->message);
-    return (struct sending) { f->sent, STR("RCPT was answered so") };
+    return (struct sending) { f->sent, STR("RCPT was answered so"), f->host, f->reply, f->status };
 }
 
 static str fake_target(struct mailer_port *port, str forward_path, struct arena *a)

@@ -14,6 +14,7 @@
 struct fake_mailer {
     struct mailer_port port;
     enum sent sent;
+    str reply, status, host; /* of what is not taken */
     char to[128], from[128];
     struct buf message;
     unsigned sends;

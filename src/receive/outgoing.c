@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/random_id.h"
+#include "receive/given_up.h"
 #include "receive/retry.h"
 
 enum { HEAD_MAX = 8192 };
@@ -84,45 +85,78 @@ bool outgoing_paths(const struct errand *e, struct arena *a, str *ret_reverse_pa
 
 /* ---- its runner ---- */
 
+enum { ASKED_AGAIN_MS = 60 * 1000 };
+
 struct outgoing_runner {
     struct errand_runner runner;
-    struct mailer_port *mailer;
+    struct outgoing_way way;
+    str hostname;
 };
 
-static struct errand_end give_up(const struct errand_attempt *t, str says)
+static struct errand_end dead(const struct errand_attempt *t, str says)
 {
     return (struct errand_end) { .settlement = SETTLE_DEAD,
                                  .why = fault(t->arena, FAULT_UNAVAILABLE, NULL, STR_FMT,
                                               STR_ARG(says)) };
 }
 
+/* The sender is told before the mail is settled as dead: no crash comes between. When he cannot be, for what is wrong
+ * with the spool, the whole is tried again. */
+static struct errand_end give_up(const struct outgoing_runner *r, const struct errand_attempt *t,
+                                 const struct outgoing *mail, const struct sending *last)
+{
+    const struct given_up given_up = { .errand = &t->errand,
+                                       .reverse_path = mail->reverse_path,
+                                       .forward_path = mail->forward_path,
+                                       .message = t->body,
+                                       .last = *last,
+                                       .since_ms = t->since_ms,
+                                       .hostname = r->hostname };
+    str id;
+    if (given_up_barred(&given_up, t->arena).ptr)
+        return dead(t, last->says);
+    const struct fault *f = given_up_tell(&r->way, &given_up, t->now_ms, t->arena, &id);
+    if (f)
+        return (struct errand_end) {
+            .settlement = SETTLE_RETRY,
+            .retry_at_ms = t->now_ms + ASKED_AGAIN_MS,
+            .why = fault(t->arena, FAULT_UNAVAILABLE, f,
+                         STR_FMT "; its sender could not be told of it", STR_ARG(last->says)),
+        };
+    const str says = arena_strf(t->arena, STR_FMT "; " STR_FMT " is told by errand " STR_FMT,
+                                STR_ARG(last->says), STR_ARG(mail->reverse_path), STR_ARG(id));
+    return dead(t, says.ptr ? says : last->says);
+}
+
 static struct errand_end run(struct errand_runner *runner, const struct errand_attempt *t)
 {
-    struct mailer_port *mailer = ((struct outgoing_runner *)runner)->mailer;
+    const struct outgoing_runner *r = (const struct outgoing_runner *)runner;
+    struct mailer_port *mailer = r->way.mailer;
     struct outgoing mail = { .message = t->body };
     if (!outgoing_paths(&t->errand, t->arena, &mail.reverse_path, &mail.forward_path))
-        return give_up(t, STR("the errand names nobody to send to"));
+        return dead(t, STR("the errand names nobody to send to"));
     if (!mailer)
-        return give_up(t, outgoing_is_off());
+        return dead(t, outgoing_is_off());
     struct sending sending = mailer->send(mailer, &mail, t->arena);
     if (sending.sent == SENT_TAKEN)
         return (struct errand_end) { .settlement = SETTLE_DONE,
                                      .says = arena_strf(t->arena, "sent to " STR_FMT ": " STR_FMT,
                                                         STR_ARG(mail.forward_path),
                                                         STR_ARG(sending.says)) };
-    struct errand_end end = give_up(t, sending.says);
-    if (sending.sent == SENT_LATER && !retry_is_over(t->since_ms, t->now_ms)) {
-        end.settlement = SETTLE_RETRY;
-        end.retry_at_ms = retry_next_ms((unsigned)t->number, t->since_ms, t->now_ms);
-    }
+    if (sending.sent == SENT_REFUSED || retry_is_over(t->since_ms, t->now_ms))
+        return give_up(r, t, &mail, &sending);
+    struct errand_end end = dead(t, sending.says);
+    end.settlement = SETTLE_RETRY;
+    end.retry_at_ms = retry_next_ms((unsigned)t->number, t->since_ms, t->now_ms);
     return end;
 }
 
-struct errand_runner *outgoing_runner_new(struct mailer_port *mailer, struct arena *a)
+struct errand_runner *outgoing_runner_new(const struct outgoing_way *way, str hostname,
+                                          struct arena *a)
 {
     struct outgoing_runner *r = ARENA_NEW(a, struct outgoing_runner);
     if (!r)
         return NULL;
-    *r = (struct outgoing_runner) { .runner = { .run = run }, .mailer = mailer };
+    *r = (struct outgoing_runner) { .runner = { .run = run }, .way = *way, .hostname = hostname };
     return &r->runner;
 }

@@ -4,7 +4,8 @@
  *   outgoing_runner  later, on a delivery worker: hands it to the mailer, again and again for four hours
  *
  * While no way out is set, nothing is sent and nothing is lost: the errand ends at once among the dead with
- * its text, and says so. A redrive sends it once there is a way. */
+ * its text, and says so. A redrive sends it once there is a way. What is given up for another reason is dead too, and
+ * its sender is told. */
 #ifndef SESAME_RECEIVE_OUTGOING_H
 #define SESAME_RECEIVE_OUTGOING_H
 
@@ -39,6 +40,7 @@ str outgoing_is_off(void);
 /* From whom to whom an errand of this kind goes; false: its head says nothing of the sort. */
 bool outgoing_paths(const struct errand *, struct arena *, str *ret_reverse_path, str *ret_forward_path);
 
-struct errand_runner *outgoing_runner_new(struct mailer_port *, struct arena *); /* NULL: no memory */
+/* hostname: in what senders are told of mail that is given up (given_up.h). NULL: no memory. */
+struct errand_runner *outgoing_runner_new(const struct outgoing_way *, str hostname, struct arena *);
 
 #endif
