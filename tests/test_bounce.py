@@ -10,6 +10,8 @@ import urllib.request
 import botocore.exceptions
 import pytest
 
+import gmime
+
 from conftest import BINARY, Receiving, data, eventually, message_id
 from far_ends import Relay
 
@@ -35,6 +37,23 @@ def send(server, *, sender="<me@sender.example>", to=("gone@example.com",), mail
         for recipient in to:
             assert session.rcpt(recipient)[0] == 250
         return message_id(*data(session, mail))
+
+
+def assert_gmime_reads_the_same(text):
+    """Two stock parsers and the form of spec 9.6: types, parts with their descriptions, fields in their order."""
+    dsn, report = email.message_from_bytes(text, policy=email.policy.compat32), gmime.Report(text)
+    _, status, original = dsn.get_payload()
+    assert report.fields == [(n, v) for n, v in dsn.items() if n != "Content-Type"]  # which GMime keeps with the body
+    assert (report.type, report.report_type) == ("multipart/report", "delivery-status")
+    assert report.parts == [("text/plain", "Notification"), ("message/delivery-status", "Delivery Status Notification"),
+                            ("text/rfc822-headers", "Undelivered Message")]
+    assert report.groups == [group.items() for group in status.get_payload()] and len(report.groups) > 1
+    assert [name for name, _ in report.groups[0]][:2] == ["Reporting-MTA", "Arrival-Date"]
+    for group in report.groups[1:]:
+        assert [name for name, _ in group][:5] == ["Action", "Final-Recipient", "Original-Recipient", "Diagnostic-Code", "Status"]
+    assert report.words.strip().decode() == dsn.get_payload()[0].get_payload().strip()
+    assert report.original.decode().rstrip() == original.get_payload().rstrip()
+    return report
 
 
 def step(timeline, action):
@@ -72,6 +91,7 @@ def test_the_sender_is_told_in_ses_form(make_server, relay):
         ("Diagnostic-Code", "smtp; 550 5.1.1 Mailbox does not exist"), ("Status", "5.1.1")]
         for who in ("gone@example.com", "too@example.com")]
     returned = original.get_payload()
+    assert_gmime_reads_the_same(text)
     assert returned.startswith("Return-Path: <me@sender.example>\r\nReceived: from client.example ")
     assert "Subject: hello\r\n" in returned and "body" not in returned
 
@@ -302,6 +322,7 @@ def test_send_bounce_in_the_callers_words(stored, relay):
                             "ExtensionFields": [{"Name": "X-More", "Value": "yes"}]}},
                         {"Recipient": "TOO@example.com", "BounceType": "Undefined"}])
     assert eventually(lambda: relay.taken)
+    assert len(assert_gmime_reads_the_same(relay.taken[0][1]).groups) == 3
     _, words, [about, first, second], _ = parts(relay.taken[0][1])
     assert words.splitlines() == ["Dear sender,", "nobody reads this."]
     assert list(about.items()) == [("Reporting-MTA", "dns; mx.example.com"),

@@ -7,6 +7,7 @@ import pytest
 
 from conftest import Receiving, eventually
 from far_ends import NameServer, Relay
+from test_bounce import assert_gmime_reads_the_same
 from test_outgoing import free_port
 
 RAW = b"From: Me <me@shop.example>\nTo: gone@far.example\nSubject: hello\n\nnot for the report\n"
@@ -40,6 +41,7 @@ def test_a_refusal_is_told_to_the_return_path(make_server, relay):
     dsn = email.message_from_bytes(text, policy=email.policy.default)
     assert (dsn["From"], dsn["To"]) == ("mailer-daemon@mx.shop.example", "me@shop.example")
     assert dsn.get_content_type() == "multipart/report" and dsn.get_param("report-type") == "delivery-status"
+    assert_gmime_reads_the_same(text)
     words, status, original = dsn.iter_parts()
     assert words.get_content().splitlines() == [
         "An error occurred while trying to deliver the mail to the following recipients:", "gone@far.example", "",
