@@ -145,6 +145,7 @@ struct sending {
     str host;   /* whom the mail was offered to */
     str reply;  /* what that server said: "550 5.1.1 no such user" */
     str status; /* where nobody was asked, RFC 3463's code: "5.3.4" */
+    bool in_doubt; /* all of it was sent, and the answer was lost: it may have arrived */
 };
 struct mailer_port {
     struct sending (*send)(struct mailer_port *, const struct outgoing *, struct arena *);

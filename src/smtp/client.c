@@ -24,7 +24,8 @@ static struct sending try_once(const struct smtp_client *c, const struct outgoin
                                     .tls = c->tls,
                                     .clock = c->clock,
                                     .own = c->settings.own,
-                                    .deadline_ms = deadline_ms };
+                                    .deadline_ms = deadline_ms,
+                                    .answer_ms = c->settings.answer_ms };
     const struct talk_mail what = talk_mail_of(mail);
     const struct talk_manner manner = { .hostname = c->settings.hostname,
                                         .tls = tls,
@@ -67,6 +68,8 @@ const struct fault *smtp_client_open(const struct smtp_client_settings *settings
                                 .clock = clock };
     if (!c->settings.patience_ms)
         c->settings.patience_ms = PATIENCE_MS;
+    if (!c->settings.answer_ms)
+        c->settings.answer_ms = LINE_ANSWER_MS;
     size_t colon = settings->relay.len;
     while (colon && settings->relay.ptr[colon - 1] != ':')
         colon--;

@@ -18,6 +18,7 @@ struct smtp_client_settings {
     str hostname;        /* for EHLO */
     const struct ourselves *own; /* a relay that is this server is not spoken to */
     int64_t patience_ms; /* for one message, from the first packet to the last; 0: 2 minutes */
+    int64_t answer_ms;   /* for the answer to all of it, beyond that; 0: LINE_ANSWER_MS */
 };
 const struct fault *smtp_client_open(const struct smtp_client_settings *, struct clock *,
                                      struct arena *, struct mailer_port **ret_mailer);

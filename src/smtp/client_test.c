@@ -171,6 +171,29 @@ static void who_hangs_up_or_is_silent_is_asked_again_later(void **state)
     buf_free(&f.heard);
 }
 
+/* RFC 5321 4.5.3.2.6: a server that has all of it may need its time. */
+static void the_answer_to_the_message_has_time_of_its_own(void **state)
+{
+    (void)state;
+    AUTO_ARENA *a = arena_new(1 << 20);
+    struct far_end f = { .listener = -1 };
+    const struct smtp_client_settings settings = { .tls = TALK_TLS_OFFERED,
+                                                   .patience_ms = 300,
+                                                   .answer_ms = 900 };
+    const int64_t began_ms = clock_real()->steady_ms(clock_real());
+    struct sending s = send_with(&f,
+                                 (const char *const[]) { "220 hi\r\n", "250 x\r\n", "250 ok\r\n",
+                                                         "250 ok\r\n", "354 go\r\n", "<DOT>", "<...>",
+                                                         NULL },
+                                 settings, a);
+    assert_int_equal(s.sent, SENT_LATER);
+    assert_true(s.in_doubt);
+    assert_true(str_eq(s.says, STR("the time ran out while waiting for the answer to the message, "
+                                   "which may have arrived")));
+    assert_in_range(clock_real()->steady_ms(clock_real()) - began_ms, 900, 6000);
+    buf_free(&f.heard);
+}
+
 static void nobody_there_is_said(void **state)
 {
     (void)state;
@@ -196,6 +219,7 @@ int main(void)
         cmocka_unit_test(a_broken_handshake_is_followed_by_the_clear),
         cmocka_unit_test(a_checked_certificate_is_for_this_name_and_trusted),
         cmocka_unit_test(who_hangs_up_or_is_silent_is_asked_again_later),
+        cmocka_unit_test(the_answer_to_the_message_has_time_of_its_own),
         cmocka_unit_test(nobody_there_is_said),
     };
     return cmocka_run_group_tests_name("smtp/client", tests, NULL, NULL);

@@ -53,7 +53,8 @@ static struct sending hand_over(const struct walk *w, const struct route_host *h
                                     .clock = d->outside->clock,
                                     .connect_by_ms =
                                         connect_by < w->deadline_ms ? connect_by : w->deadline_ms,
-                                    .deadline_ms = w->deadline_ms };
+                                    .deadline_ms = w->deadline_ms,
+                                    .answer_ms = d->settings.answer_ms };
     const struct talk_mail what = talk_mail_of(mail);
     const struct talk_manner manner = { .hostname = d->settings.hostname,
                                         .tls = tls,
@@ -71,7 +72,8 @@ static void dial(struct walk *w, const struct route_host *host, const struct rou
     if (shaky)
         s = hand_over(w, host, at, TALK_TLS_NEVER, &shaky);
     w->dials++;
-    w->ends = s.sent != SENT_LATER;
+    /* What may have been taken is offered to nobody else now: the next attempt begins at the same host (RFC 1047). */
+    w->ends = s.sent != SENT_LATER || s.in_doubt;
     if (w->ends) /* whatever the ones before said */
         w->last.says = STR_NONE;
     s.host = host->name;
@@ -174,6 +176,8 @@ const struct fault *smtp_direct_open(const struct smtp_direct_settings *settings
                                 .outside = outside };
     if (!d->settings.patience_ms)
         d->settings.patience_ms = PATIENCE_MS;
+    if (!d->settings.answer_ms)
+        d->settings.answer_ms = LINE_ANSWER_MS;
     TRY(tls_client_open(&(struct tls_client_settings) { .checks = false }, a, &d->tls));
     *ret_mailer = &d->port;
     return NULL;

@@ -16,6 +16,7 @@ struct smtp_direct_settings {
     unsigned port;        /* where exchanges listen */
     bool private_targets; /* addresses that are not out on the Internet are dialled too */
     int64_t patience_ms;  /* for one message; 0: 2 minutes */
+    int64_t answer_ms;    /* for the answer to all of it, beyond that; 0: LINE_ANSWER_MS */
     const struct ourselves *own;
 };
 /* Of the outside: clock, entropy, resolver. */

@@ -42,6 +42,8 @@ static const struct walk_case walks[] = {
     { "and one that is busy", "a@two.test", { "220 hi\r\n", "250 x\r\n", "250 ok\r\n", "451 4.7.1 later\r\n", NULL }, { TAKES }, false, SENT_TAKEN, "second.test" },
     { "a refusal is for good", "a@two.test", { "220 hi\r\n", "250 x\r\n", "250 ok\r\n", "550 5.1.1 no\r\n", NULL }, { NULL }, false, SENT_REFUSED, "first.test (127.0.0.2:%u): RCPT was answered 550 5.1.1 no" },
     { "also behind one that was busy", "a@two.test", { "421 busy\r\n", NULL }, { "220 hi\r\n", "250 x\r\n", "550 5.7.1 no\r\n", NULL }, false, SENT_REFUSED, "second.test (127.0.0.3:%u): MAIL was answered 550" },
+    { "what may have been taken is offered to nobody else at once", "a@two.test", { "220 hi\r\n", "250 x\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n", "<DOT>", "", NULL }, { NULL }, false, SENT_LATER, "first.test (127.0.0.2:%u): the connection was lost while waiting for the answer to the message, which may have arrived" },
+    { "what was cut off before its end was taken by nobody", "a@two.test", { "220 hi\r\n", "250 x\r\n", "250 ok\r\n", "250 ok\r\n", "", NULL }, { TAKES }, false, SENT_TAKEN, "second.test" },
     { "nobody there is asked later", "a@two.test", { NULL }, { NULL }, false, SENT_LATER, "no connection to 127.0.0.3" },
     { "without an MX the host itself", "a@first.test", { TAKES }, { NULL }, false, SENT_TAKEN, "first.test" },
     { "an address literal", "a@[127.0.0.3]", { NULL }, { TAKES }, false, SENT_TAKEN, "[127.0.0.3]" },

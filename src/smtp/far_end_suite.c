@@ -56,14 +56,17 @@ static void *serve(void *context)
             greets = opening;
             continue;
         }
-        bool message = strcmp(*step, "250 taken\r\n") == 0; /* behind the dot */
+        bool dot = strcmp(*step, "<DOT>") == 0;
+        bool message = dot || strcmp(*step, "250 taken\r\n") == 0; /* behind the dot */
         size_t from = f->heard.len;
         if (!opening && !greets)
             do
                 heard_line(&s, &f->heard, clock);
             while (message && !str_ends(buf_str(&f->heard), STR("\r\n.\r\n")) &&
                    f->heard.len > from && (from = f->heard.len));
-        greets = false;
+        greets = dot;
+        if (dot)
+            continue;
         if (strcmp(*step, "<...>") == 0)
             break;
         if (!**step) {

@@ -12,7 +12,8 @@ struct far_end {
     int listener;
     str address;
     const char *const
-        *script; /* NULL: the end; "": hang up; "<TLS>": shake hands; "<...>": be silent */
+        *script; /* NULL: the end; "": hang up; "<TLS>": shake hands; "<...>": be silent;
+                    * "<DOT>": hear the message out, then do as the next step says */
     struct tls_server *tls;
     struct buf heard;
     bool secure; /* the message came under TLS */

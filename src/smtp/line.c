@@ -11,13 +11,15 @@ struct line { /* one connection */
     struct body *body;
     const struct fault *unread; /* why the message could not be read */
     bool shook;                 /* TLS was begun */
+    bool whole;                 /* the message's end was sent, or may have been */
+    int64_t deadline_ms;
 };
 
 static bool until(struct line *l, enum stream_io io)
 {
     return (io == STREAM_WANT_READ || io == STREAM_WANT_WRITE) &&
            stream_wait(l->stream.fd, io == STREAM_WANT_READ ? POLLIN : POLLOUT, l->call->clock,
-                       l->call->deadline_ms);
+                       l->deadline_ms);
 }
 
 static bool send_all(struct line *l, str octets)
@@ -78,7 +80,14 @@ static bool put_message(struct line *l, struct talk *talk)
             return false;
         if (!chunk.len) {
             const str octets = talk_put_end(talk);
-            return octets.ptr && send_all(l, octets);
+            l->whole = octets.ptr != NULL;
+            if (!octets.ptr || !send_all(l, octets))
+                return false;
+            const int64_t answer_by_ms =
+                l->call->clock->steady_ms(l->call->clock) + l->call->answer_ms;
+            if (answer_by_ms > l->deadline_ms)
+                l->deadline_ms = answer_by_ms;
+            return true;
         }
         if (!put_chunk(l, talk, chunk))
             return false;
@@ -100,12 +109,13 @@ static struct sending broken_off(const struct line *l, struct talk *talk, struct
                                     l->call->tls_host, STR_ARG(distrust));
         return talk_break(talk, says.ptr ? says : STR("the certificate is not trusted"));
     }
-    bool late = l->call->clock->steady_ms(l->call->clock) >= l->call->deadline_ms;
-    str says = l->unread ? arena_strf(a, "the message could not be read: " STR_FMT,
-                                      STR_ARG(l->unread->says))
-                         : arena_strf(a, "%s while waiting for the answer to %s",
-                                      late ? "the time ran out" : "the connection was lost",
-                                      talk_waits_for(talk));
+    bool late = l->call->clock->steady_ms(l->call->clock) >= l->deadline_ms;
+    str says =
+        l->unread
+            ? arena_strf(a, "the message could not be read: " STR_FMT, STR_ARG(l->unread->says))
+            : arena_strf(a, "%s while waiting for the answer to %s%s",
+                         late ? "the time ran out" : "the connection was lost",
+                         talk_waits_for(talk), l->whole ? ", which may have arrived" : "");
     return talk_break(talk, says.ptr ? says : STR("the connection was lost"));
 }
 
@@ -152,7 +162,9 @@ struct sending line_hand_over(const struct line_call *call, const struct talk_ma
                               const struct talk_manner *manner, struct body *body, struct arena *a,
                               struct sending *each, bool *ret_shaky)
 {
-    struct line l = { .call = call, .stream = { .fd = -1 }, .body = body };
+    struct line l = {
+        .call = call, .stream = { .fd = -1 }, .body = body, .deadline_ms = call->deadline_ms
+    };
     struct talk talk;
     struct sending ending;
     talk_begin(&talk, mail, manner, each);
@@ -166,6 +178,8 @@ struct sending line_hand_over(const struct line_call *call, const struct talk_ma
     else {
         talk.trusted = stream_is_near(&l.stream);
         ending = converse(&l, &talk, a);
+        for (size_t i = 0; talk.at == TALK_MESSAGE && l.whole && i < mail->forward_count; i++)
+            each[i].in_doubt = each[i].sent == SENT_LATER && !each[i].reply.ptr;
     }
     if (!f)
         stream_close(&l.stream);

@@ -16,7 +16,11 @@ struct line_call {
     const struct ourselves *own; /* who is not spoken to; NULL: nobody */
     int64_t connect_by_ms; /* steady; 0: the deadline */
     int64_t deadline_ms;   /* for all of it */
+    int64_t answer_ms;     /* but so long at least for the answer to the message, once all of it is sent */
 };
+
+/* RFC 5321 4.5.3.2.6: who gave up earlier would make the server that is about to take it take it twice. */
+enum { LINE_ANSWER_MS = 10 * 60 * 1000 };
 
 /* Blocks its thread. The message is read from `body` as the server takes it, once; each[i] is told
  * of forward_paths[i]. *ret_shaky (NULL: nobody asks): it ended in the handshake, so the clear may

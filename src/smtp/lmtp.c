@@ -18,6 +18,7 @@ void lmtp_deliver(const struct lmtp_store *store, const struct workmail_mail *ma
     const int64_t patience_ms = store->patience_ms ? store->patience_ms : PATIENCE_MS;
     const struct line_call call = { .address = store->address,
                                     .clock = store->clock,
+                                    .answer_ms = store->patience_ms ? 0 : LINE_ANSWER_MS,
                                     .deadline_ms =
                                         store->clock->steady_ms(store->clock) + patience_ms };
     const struct talk_manner manner = { .hostname = store->hostname, .lmtp = true };
