@@ -134,6 +134,7 @@ static void checksums_have_their_check_values(void **state)
     assert_int_equal(crc32_ieee(0, nine, 9), 0xCBF43926u);
     assert_true(crc64_nvme(0, nine, 9) == 0xAE8B14860A799888u);
     assert_int_equal(crc32c(0, "", 0), 0);
+    assert_int_equal(crc32c(7, NULL, 0), 7);
 }
 
 static void checksums_go_on_where_they_stopped_and_tables_agree_with_the_processor(void **state)

@@ -121,6 +121,8 @@ __attribute__((target("sse4.2"))) static uint32_t by_processor(uint32_t so_far, 
 
 uint32_t crc32c(uint32_t so_far, const void *bytes, size_t size)
 {
+    if (!size)
+        return so_far;
     return __builtin_cpu_supports("sse4.2") ? by_processor(so_far, bytes, size)
                                             : crc32c_by_table(so_far, bytes, size);
 }

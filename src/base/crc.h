@@ -1,4 +1,5 @@
-/* base/crc.h - checksums, all incremental: start with 0, pass the last answer to go on.
+/* base/crc.h - checksums, all incremental: start with 0, pass the last answer to go on. No bytes
+ * may be NULL, and change nothing.
  *
  * CRC-32C is computed by the processor (SSE4.2) where it can, else by table; the other two come with S3's
  * x-amz-checksum fields. Values are the plain numbers, as in RFC 3720 B.4. */
