@@ -286,14 +286,21 @@ def test_who_comes_meanwhile_waits_and_is_served(resettable):
     assert not faults and seen.count(b"220") > 15 and set(seen) <= {b"220", b"421", b""}
 
 
-def test_several_at_once_are_all_answered(resettable):
+def ask_or_be_cut(server):
+    try:
+        return ask(server)
+    except (http.client.HTTPException, OSError):
+        return None
+
+
+def test_several_at_once_are_one_or_follow_each_other(resettable):
     resettable.client("s3").create_bucket(Bucket="mine")
     pid = resettable.process.pid
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         for _ in range(3):
-            answers = [answer.result() for answer in [pool.submit(ask, resettable) for _ in range(8)]]
+            answers = [answer.result() for answer in [pool.submit(ask_or_be_cut, resettable) for _ in range(8)]]
             assert (200, '{"status": "ok"}') in answers
-            assert {status for status, _ in answers} <= {200, 503}
+            assert {answer[0] for answer in answers if answer} <= {200, 503}
     assert resettable.client("s3").list_buckets()["Buckets"] == []
     assert resettable.process.poll() is None and resettable.ready["pid"] == pid
 
