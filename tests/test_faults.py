@@ -20,6 +20,11 @@ def ask(server, method, path="", order=None, **headers):
         return json.loads(answer.read())
 
 
+@pytest.fixture
+def server(make_server):
+    return make_server("--retry-waits", "2")
+
+
 def order(server, **what):
     return ask(server, "POST", order=what)["id"]
 
@@ -32,7 +37,7 @@ def told_no(server, method, path="", order=None, **headers):  # noqa: F811
 
 def retried(server, message, action, *says):
     """One attempt failed as ordered, the next one delivered."""
-    timeline = server.settled(message, ["delivered"], 40)
+    timeline = server.settled(message, ["delivered"], 8)
     first = timeline["attempts"][0]
     assert (first["action"], first["outcome"]) == (action, "retry") and "denial" not in first
     for words in (*says, INJECTED):

@@ -87,7 +87,7 @@ def store():
 
 
 def test_each_recipient_gets_it_once_though_others_have_to_wait(make_server, store):
-    receiving = Receiving(make_server("--workmail", f"{ORGANIZATION}={store.target}"))
+    receiving = Receiving(make_server("--retry-waits", "2", "--workmail", f"{ORGANIZATION}={store.target}"))
     receiving.store("store", "mail")
     receiving.rule("hand-over", action())
     store.at_rcpt = {"b@example.com": ["451 4.3.0 not now"]}
@@ -99,7 +99,7 @@ def test_each_recipient_gets_it_once_though_others_have_to_wait(make_server, sto
     assert "<b@example.com>: RCPT was answered 451 4.3.0 not now" in says
     assert "<c@example.com>: the message was answered 452 4.2.2 full" in says
     receiving.server.restart()
-    timeline = receiving.server.settled(message, ["delivered"], 40)
+    timeline = receiving.server.settled(message, ["delivered"], 15)
     assert [a["outcome"] for a in timeline["attempts"] if a["action"] == "WorkMail"] == ["retry", "done"]
     receiving = receiving.server.client("s3")
     stored = receiving.get_object(Bucket="mail", Key=message)["Body"].read()
@@ -109,7 +109,7 @@ def test_each_recipient_gets_it_once_though_others_have_to_wait(make_server, sto
 
 
 def test_who_is_refused_for_good_ends_as_a_dead_letter_and_a_redrive_asks_for_him_alone(make_server, store):
-    server = make_server("--workmail", f"{ARN}={store.target}")
+    server = make_server("--retry-waits", "2", "--workmail", f"{ARN}={store.target}")
     receiving = Receiving(server)
     receiving.rule("hand-over", action())
     store.at_rcpt = {"b@example.com": ["550 5.1.1 no such user"]}
@@ -125,16 +125,16 @@ def test_who_is_refused_for_good_ends_as_a_dead_letter_and_a_redrive_asks_for_hi
 
 
 def test_a_store_that_is_not_there_is_tried_again_and_a_null_path_stays_null(make_server, store):
-    server = make_server("--workmail", f"{ORGANIZATION}={store.target}")
+    server = make_server("--retry-waits", "2", "--workmail", f"{ORGANIZATION}={store.target}")
     Receiving(server).rule("hand-over", action())
     store.at_end = {"a@example.com": ["421 4.3.2 closing"]}
     message = server.send(MAIL, to="a@example.com", sender="")
-    server.settled(message, ["delivered"], 40)
+    server.settled(message, ["delivered"], 15)
     assert [t[:2] for t in store.taken] == [("MAIL FROM:<> BODY=8BITMIME", "a@example.com")]
 
 
 def test_a_topic_is_told(make_server, store, subscriber):  # noqa: F811
-    server = make_server("--workmail", f"{ORGANIZATION}={store.target}")
+    server = make_server("--retry-waits", "2", "--workmail", f"{ORGANIZATION}={store.target}")
     receiving = Receiving(server)
     topic = make_topic(receiving, subscriber)
     receiving.rule("hand-over", action(TopicArn=topic))
@@ -149,7 +149,7 @@ def test_a_topic_is_told(make_server, store, subscriber):  # noqa: F811
     (ARN.replace("us-east-1", "us-west-2"), "the organization is in the Region us-west-2, and the rule is in us-east-1"),
     (ARN.replace(ACCOUNT, "444455556666"), "the organization is account 444455556666's, and the rule is account 111122223333's")])
 def test_an_organization_of_somebody_else_or_of_nobody_is_said(make_server, store, arn, says):
-    server = make_server("--workmail", f"{ORGANIZATION}={store.target}")
+    server = make_server("--retry-waits", "2", "--workmail", f"{ORGANIZATION}={store.target}")
     Receiving(server).rule("hand-over", action(arn))
     message = server.send(MAIL)
     attempt = server.attempted(message)["attempts"][0]
@@ -160,7 +160,7 @@ def test_an_organization_of_somebody_else_or_of_nobody_is_said(make_server, stor
 
 
 def test_a_rehearsal_names_the_store(make_server, store):
-    server = make_server("--workmail", f"{ORGANIZATION}={store.target}")
+    server = make_server("--retry-waits", "2", "--workmail", f"{ORGANIZATION}={store.target}")
     Receiving(server).rule("hand-over", action())
     assert f"would deliver to {store.target}" in server.explain("--rule", "main/hand-over").stdout
     assert store.tried == []
@@ -170,7 +170,7 @@ def test_a_rehearsal_names_the_store(make_server, store):
 
 def test_a_maildir_holds_what_a_bucket_would(make_server, tmp_path):
     root = tmp_path / "mail"
-    server = make_server("--workmail", f"{ORGANIZATION}=maildir:{root}")
+    server = make_server("--retry-waits", "2", "--workmail", f"{ORGANIZATION}=maildir:{root}")
     receiving = Receiving(server)
     receiving.store("store", "mail")
     receiving.rule("hand-over", action())
@@ -190,7 +190,7 @@ def test_a_maildir_holds_what_a_bucket_would(make_server, tmp_path):
 
 def test_no_address_leads_out_of_its_folder(make_server, tmp_path):
     root = tmp_path / "mail"
-    server = make_server("--workmail", f"{ORGANIZATION}=maildir:{root}")
+    server = make_server("--retry-waits", "2", "--workmail", f"{ORGANIZATION}=maildir:{root}")
     Receiving(server).rule("hand-over", action())
     wild = ['"../../escaped"@example.com', '".."@example.com', '"a/b"@example.com', '"."@example.com', '"/etc/x"@example.com']
     with server.smtp() as session:
@@ -207,14 +207,14 @@ def test_no_address_leads_out_of_its_folder(make_server, tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_tried_again(make_server, tmp_path):
     root = tmp_path / "mail"
-    server = make_server("--workmail", f"{ORGANIZATION}=maildir:{root}")
+    server = make_server("--retry-waits", "2", "--workmail", f"{ORGANIZATION}=maildir:{root}")
     Receiving(server).rule("hand-over", action())
     (root / "example.com").write_text("a file stands in the way")
     message = server.send(MAIL, to="ann@example.com")
     [attempt] = server.attempted(message)["attempts"]
     assert attempt["outcome"] == "retry" and "Not a directory" in attempt["says"], attempt
     (root / "example.com").unlink()
-    server.settled(message, ["delivered"], 40)
+    server.settled(message, ["delivered"], 15)
     assert len(mailbox.Maildir(root / "example.com" / "ann", create=False)) == 1
 
 

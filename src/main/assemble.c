@@ -238,6 +238,14 @@ static const struct fault *open_lambda(struct server *s)
     return NULL;
 }
 
+static struct retry_waits waits_of(const struct config *c)
+{
+    struct retry_waits waits = { .count = c->retry_wait_count };
+    for (size_t i = 0; i < waits.count; i++)
+        waits.ms[i] = (int64_t)c->retry_waits[i] * 1000;
+    return waits;
+}
+
 static const struct fault *open_mailer(struct server *s)
 {
     const struct config *c = s->config;
@@ -246,13 +254,15 @@ static const struct fault *open_mailer(struct server *s)
     s->ports.mailer = s->way_out.mailer;
     s->rehearsal_ports.mailer = s->ports.mailer; /* asked only if it is there */
     const struct outgoing_way way = { s->spool, s->ports.mailer, s->outside.entropy };
-    s->outgoing_runner = outgoing_runner_new(&way, hostname_of(c, c->region, s->arena), s->arena);
+    const struct outgoing_manner manner = { hostname_of(c, c->region, s->arena), &s->waits };
+    s->outgoing_runner = outgoing_runner_new(&way, &manner, s->arena);
     return s->outgoing_runner ? NULL : &fault_no_memory;
 }
 
 static const struct fault *open_services(struct server *s)
 {
     TRY(mishaps_open(s->arena, &s->ports.mishaps));
+    s->waits = waits_of(s->config);
     s->may_fail = s->config->allow_faults || all_on_loopback(s->config);
     TRY(s3_embedded_open(s->objects, s->state, s->worlds, &s->outside, s->arena, &s->s3));
     TRY(kms_embedded_open(s->state, s->worlds, &s->outside, &s->root_key, s->arena, &s->kms));
@@ -294,6 +304,7 @@ static const struct fault *open_services(struct server *s)
         .stamp = &s->stamp,
         .worlds = s->worlds,
         .now = worlds_now,
+        .waits = &s->waits,
         .oversize_silent = str_eq(s->config->oversize_bounce, STR("no")),
         .runners = {
             [SPOOL_NOTIFICATION] = &s->sns->runner.runner,

@@ -52,6 +52,7 @@ struct server {
     struct ports ports, rehearsal_ports;
     struct way_out way_out;
     struct errand_runner *outgoing_runner;
+    struct retry_waits waits;
     struct setup *setup;
     struct stamp stamp;
     struct delivery delivery;

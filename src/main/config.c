@@ -19,6 +19,7 @@ enum kind {
     KIND_WORKMAIL, /* ORGANIZATION=lmtp://... or =maildir:..., several */
     KIND_ACCOUNT,
     KIND_REGION,
+    KIND_WAITS, /* seconds, several */
     KIND_WORD, /* one of `words` */
     KIND_NUMBER,
     KIND_SWITCH,
@@ -137,6 +138,7 @@ static const struct setting settings[] = {
   { "refused-rate",             KIND_NUMBER,  AT(refused_rate),            FOR_SERVE,           "20",               "N",                   "of those, so many a second; of the others only the count",               1, 1000000 },
   { "command-timeout",          KIND_NUMBER,  AT(command_timeout),         FOR_SERVE,           "300",              "SECONDS",             "for one SMTP command",                                                   1, 86400 },
   { "message-timeout",          KIND_NUMBER,  AT(message_timeout),         FOR_SERVE,           "1800",             "SECONDS",             "for one message's bytes",                                                1, 86400 },
+  { "retry-waits",              KIND_WAITS,   AT(retry_waits),             FOR_SERVE,           "10,30,60,120,240,480,900", "SECONDS,...",  "how long a failed action or an outgoing mail waits for its next attempt, behind the first failure, the second, ...; the last holds until the four hours are over; 1 to 16 of them", 1, 4 * 60 * 60 },
   { "workers",                  KIND_NUMBER,  AT(workers),                 FOR_SERVE,           "64",               "N",                   "deliveries at a time",                                                   1, 1024 },
   { "api-workers",              KIND_NUMBER,  AT(api_workers),             FOR_SERVE,           "16",               "N",                   "API operations at a time, besides up to 32 that wait for a queue's message",                                               1, 1024 },
   { "ses-call-rate",            KIND_NUMBER,  AT(ses_call_rate),           FOR_SERVE,           "0",                "N",                   "calls a second of one SES operation, by one account in one region; the rest is told Throttling; AWS: 1; 0: any number", 0, 1000 },
@@ -153,7 +155,7 @@ static const struct setting settings[] = {
   { "dead-days",                KIND_NUMBER,  AT(dead_days),               FOR_SERVE,           "14",               "DAYS",                "and for how long",                                                       1, 3650 },
 };
 /* clang-format on */
-enum { SETTINGS = sizeof settings / sizeof settings[0], SMTP_MAX = 64, WORKMAIL_MAX = 256, CONFIG_FILE_MAX = 1 << 20 };
+enum { SETTINGS = sizeof settings / sizeof settings[0], SMTP_MAX = 64, WORKMAIL_MAX = 256, WAITS_MAX = 16, CONFIG_FILE_MAX = 1 << 20 };
 
 struct reading { /* what was given, by setting; flags win over environment over file */
     struct arena *arena;
@@ -274,6 +276,27 @@ static const struct fault *set_workmail(struct arena *a, const struct setting *s
     return NULL;
 }
 
+static const struct fault *set_waits(struct arena *a, const struct setting *s, str value,
+                                     struct config *c)
+{
+    uint64_t *waits = ARENA_ARRAY(a, uint64_t, WAITS_MAX);
+    size_t count = 0;
+    if (!waits)
+        return &fault_no_memory;
+    for (str rest = value, one; rest.len;) {
+        str_cut(rest, ',', &one, &rest);
+        if (count == WAITS_MAX || !str_u64(str_trim(one), &waits[count]) ||
+            waits[count] < s->least || waits[count] > s->most)
+            return bad(a, s, one, "1 to 16 numbers of seconds from 1 to 14400");
+        count++;
+    }
+    if (!count)
+        return bad(a, s, value, "1 to 16 numbers of seconds from 1 to 14400");
+    c->retry_waits = waits;
+    c->retry_wait_count = count;
+    return NULL;
+}
+
 static const struct fault *set(struct arena *a, const struct setting *s, str value,
                                struct config *c)
 {
@@ -284,6 +307,8 @@ static const struct fault *set(struct arena *a, const struct setting *s, str val
         return set_smtp(a, s, value, c);
     case KIND_WORKMAIL:
         return set_workmail(a, s, value, c);
+    case KIND_WAITS:
+        return set_waits(a, s, value, c);
     case KIND_SWITCH:
         if (!is_word("true false yes no 1 0", value))
             return bad(a, s, value, "true or false");

@@ -59,6 +59,8 @@ struct config {
     uint64_t crowded_after; /* seconds; 0: never */
     uint64_t refused_kept, refused_rate;
     uint64_t command_timeout, message_timeout; /* seconds */
+    const uint64_t *retry_waits; /* seconds */
+    size_t retry_wait_count;
     uint64_t workers, api_workers, loops;
     str outbound, mx_targets, dns;                   /* how mail leaves without a relay */
     uint64_t mx_port;

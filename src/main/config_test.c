@@ -39,6 +39,11 @@ static void without_anything_the_defaults_hold(void **state)
     assert_int_equal(c.message_max, 41943040);
     assert_true(c.connections_per_address == NUMBER_UNSET);
     assert_false(c.demo);
+    assert_int_equal(c.retry_wait_count, 7);
+    assert_int_equal(c.retry_waits[6], 900);
+    assert_null(read_with(a, FLAGS("--retry-waits", "1, 2"), FLAGS(), &c));
+    assert_int_equal(c.retry_wait_count, 2);
+    assert_int_equal(c.retry_waits[1], 2);
 }
 
 static void a_flag_wins_over_the_environment_and_that_over_the_file(void **state)
@@ -112,6 +117,10 @@ static void what_is_wrong_is_said_in_one_sentence(void **state)
         { { "--account", "12" }, "--account wants twelve digits, not \"12\"" },
         { { "--compat", "ses2" }, "--compat wants one of: none ses, not \"ses2\"" },
         { { "--workers", "0" }, "--workers wants a number from 1 to 1024, not \"0\"" },
+        { { "--retry-waits", "1,0" }, "--retry-waits wants 1 to 16 numbers of seconds from 1 to 14400, not \"0\"" },
+        { { "--retry-waits", "1,,2" }, "--retry-waits wants 1 to 16 numbers of seconds from 1 to 14400, not \"\"" },
+        { { "--retry-waits", "14401" }, "--retry-waits wants 1 to 16 numbers of seconds from 1 to 14400, not \"14401\"" },
+        { { "--retry-waits", "1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,7" }, "--retry-waits wants 1 to 16 numbers of seconds from 1 to 14400, not \"7\"" },
         { { "--tls-cert", "x.pem" }, "--tls-cert and --tls-key go together" },
         { { "--root-secret-access-key", "x" }, "there is no flag --root-secret-access-key" },
         { { "serve" }, "there is no place for \"serve\" here; flags begin with --" },

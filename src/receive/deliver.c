@@ -231,7 +231,8 @@ static struct delivered run_plan(struct attempt *t)
             return (struct delivered) {
                 .settlement = SETTLE_RETRY,
                 .retry_at_ms =
-                    retry_next_ms(before.failures + 1, t->since_ms, clock->wall_ms(clock)),
+                    retry_next_ms(t->d->waits ? t->d->waits : &retry_waits_usual, before.failures + 1,
+                                  t->since_ms, clock->wall_ms(clock)),
             };
         effect_done = o->kind == OUTCOME_DONE;
         lost = lost || !effect_done;

@@ -10,6 +10,7 @@
 #include "base/outside.h"
 #include "receive/history.h"
 #include "receive/plan.h"
+#include "receive/retry.h"
 #include "receive/shares.h"
 #include "receive/stamp.h"
 #include "services/errand.h"
@@ -26,6 +27,7 @@ struct delivery { /* what every attempt needs; shared by the workers */
     struct worlds *worlds;
     const struct world *(*now)(struct worlds *); /* worlds_now; tests bring their own */
     struct shares *shares;                       /* NULL: no target has a bound */
+    const struct retry_waits *waits;             /* NULL: the usual ones */
     bool oversize_silent; /* nobody is told that his message was too large for a topic */
     struct errand_runner *runners[SPOOL_OUTGOING + 1]; /* by kind; NULL: this program does none such */
 };

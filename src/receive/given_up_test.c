@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+static const struct outgoing_manner manner = { .hostname = STR_INIT("mx.test") };
+
 #define MESSAGE "Message-ID: <1@x.test>\r\nSubject: s\r\n\r\nsecret body\r\n"
 
 struct given_case {
@@ -40,7 +42,7 @@ static const struct given_case cases[] = {
 
 static struct errand_end attempt(struct office *o, const struct given_case *c)
 {
-    struct errand_runner *runner = outgoing_runner_new(&o->way, STR("mx.test"), o->arena);
+    struct errand_runner *runner = outgoing_runner_new(&o->way, &manner, o->arena);
     o->mailer.sent = c->last.sent;
     o->mailer.reply = c->last.reply;
     o->mailer.status = c->last.status;

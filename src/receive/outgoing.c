@@ -90,7 +90,7 @@ enum { ASKED_AGAIN_MS = 60 * 1000 };
 struct outgoing_runner {
     struct errand_runner runner;
     struct outgoing_way way;
-    str hostname;
+    struct outgoing_manner manner;
 };
 
 static struct errand_end dead(const struct errand_attempt *t, str says)
@@ -111,7 +111,7 @@ static struct errand_end give_up(const struct outgoing_runner *r, const struct e
                                        .message = t->body,
                                        .last = *last,
                                        .since_ms = t->since_ms,
-                                       .hostname = r->hostname };
+                                       .hostname = r->manner.hostname };
     str id;
     if (given_up_barred(&given_up, t->arena).ptr)
         return dead(t, last->says);
@@ -147,16 +147,18 @@ static struct errand_end run(struct errand_runner *runner, const struct errand_a
         return give_up(r, t, &mail, &sending);
     struct errand_end end = dead(t, sending.says);
     end.settlement = SETTLE_RETRY;
-    end.retry_at_ms = retry_next_ms((unsigned)t->number, t->since_ms, t->now_ms);
+    end.retry_at_ms = retry_next_ms(r->manner.waits, (unsigned)t->number, t->since_ms, t->now_ms);
     return end;
 }
 
-struct errand_runner *outgoing_runner_new(const struct outgoing_way *way, str hostname,
-                                          struct arena *a)
+struct errand_runner *outgoing_runner_new(const struct outgoing_way *way,
+                                          const struct outgoing_manner *manner, struct arena *a)
 {
     struct outgoing_runner *r = ARENA_NEW(a, struct outgoing_runner);
     if (!r)
         return NULL;
-    *r = (struct outgoing_runner) { .runner = { .run = run }, .way = *way, .hostname = hostname };
+    *r = (struct outgoing_runner) { .runner = { .run = run }, .way = *way, .manner = *manner };
+    if (!r->manner.waits)
+        r->manner.waits = &retry_waits_usual;
     return &r->runner;
 }

@@ -9,6 +9,7 @@
 #ifndef SESAME_RECEIVE_OUTGOING_H
 #define SESAME_RECEIVE_OUTGOING_H
 
+#include "receive/retry.h"
 #include "services/errand.h"
 
 struct outgoing_way {
@@ -40,7 +41,11 @@ str outgoing_is_off(void);
 /* From whom to whom an errand of this kind goes; false: its head says nothing of the sort. */
 bool outgoing_paths(const struct errand *, struct arena *, str *ret_reverse_path, str *ret_forward_path);
 
-/* hostname: in what senders are told of mail that is given up (given_up.h). NULL: no memory. */
-struct errand_runner *outgoing_runner_new(const struct outgoing_way *, str hostname, struct arena *);
+struct outgoing_manner {
+    str hostname;                    /* in what senders are told of mail that is given up (given_up.h) */
+    const struct retry_waits *waits; /* retry.h; NULL: the usual ones */
+};
+struct errand_runner *outgoing_runner_new(const struct outgoing_way *, const struct outgoing_manner *,
+                                          struct arena *); /* NULL: no memory */
 
 #endif

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+static const struct outgoing_manner manner = { .hostname = STR_INIT("mx.test") };
+
 static void a_message_to_many_is_an_errand_for_each_over_one_body(void **state)
 {
     (void)state;
@@ -77,7 +79,7 @@ static void the_mailer_is_asked_for_four_hours(void **state)
         AUTO_ARENA *a = arena_new(1 << 20);
         struct fake_mailer mailer = fake_mailer_saying(runs[i].sent);
         const struct outgoing_way way = { .mailer = &mailer.port };
-        struct errand_runner *runner = outgoing_runner_new(&way, STR("mx.test"), a);
+        struct errand_runner *runner = outgoing_runner_new(&way, &manner, a);
         struct errand_attempt attempt = {
             .errand = { .head = STR("{\"to\":\"me@sender.example\"}") },
             .number = runs[i].number,
@@ -108,7 +110,7 @@ static void without_a_reverse_path_it_is_the_null_path(void **state)
     AUTO_ARENA *a = arena_new(1 << 20);
     struct fake_mailer mailer = fake_mailer_saying(SENT_TAKEN);
     const struct outgoing_way way = { .mailer = &mailer.port };
-    struct errand_runner *runner = outgoing_runner_new(&way, STR("mx.test"), a);
+    struct errand_runner *runner = outgoing_runner_new(&way, &manner, a);
     struct errand_attempt attempt = { .errand = { .head = STR("{\"to\":\"a@b.test\"}") },
                                       .number = 1,
                                       .arena = a };
@@ -125,7 +127,7 @@ static void while_outgoing_mail_is_off_it_is_kept_at_once(void **state)
     (void)state;
     AUTO_ARENA *a = arena_new(1 << 20);
     struct errand_runner *runner =
-        outgoing_runner_new(&(struct outgoing_way) { .mailer = NULL }, STR("mx.test"), a);
+        outgoing_runner_new(&(struct outgoing_way) { .mailer = NULL }, &manner, a);
     struct errand_attempt attempt = {
         .errand = { .head = STR("{\"from\":\"\",\"to\":\"a@b.test\"}") }, .number = 1, .arena = a
     };
