@@ -58,11 +58,12 @@ static void turn_away(struct door *door, int fd, str address, unsigned reply)
                                             .peer = address,
                                             .compat_ses = settings->compat_ses };
     size_t len = smtp_reply_write(reply, &words, line, sizeof line);
+    /* First, so that it is listed when the other side has heard it. */
+    saw_connection_refused(&door->loop->server->watching, door->listener->region, address, reply,
+                           (str) { line, len });
     ssize_t sent = send(fd, line, len, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)sent; /* an empty socket has room for a line; if not, so be it */
     close(fd);
-    saw_connection_refused(&door->loop->server->watching, door->listener->region, address, reply,
-                           (str) { line, len });
 }
 
 static void let_in(struct door *door, int fd, str address)
