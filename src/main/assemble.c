@@ -1,4 +1,5 @@
-/* main/assemble.c - which part stands on which. */
+/* main/assemble.c - which part stands on which: one list, in the order in which they are opened and closed, so it stays
+ * whole. */
 #include "main/assemble.h"
 
 #include "api/pace.h"

@@ -29,7 +29,9 @@
  * Names are used again once free, which three places must mind. A name under way or about to be
  * unlinked is in the list of open uploads or belongs to the committer; the sweeper looks while it
  * holds both locks. A reader opens the file between two look-ups that must agree. A folder that
- * became empty is removed, so making a file tries again when its folder vanished. */
+ * became empty is removed, so making a file tries again when its folder vanished.
+ *
+ * One protocol: its steps and its two locks are right only when read together, so it stays whole. */
 #include "base/digest.h"
 #include "base/hex.h"
 #include "base/json.h"

@@ -1,3 +1,4 @@
+/* What every spool must do, told by its operations alone. One fixture serves all of it, so it stays whole. */
 #include "store/spool_suite.h"
 
 #include "store/spool_steps_suite.h"

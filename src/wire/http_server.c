@@ -1,5 +1,7 @@
+/* wire/http_server.c - exchanges over libmicrohttpd: one thread for the sockets, workers for what may wait. */
 #include "wire/http_server.h"
 
+#include "wire/http_found.h"
 #include "wire/http_screen.h"
 #include "wire/listen.h"
 #include "wire/patience.h"
@@ -8,8 +10,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <microhttpd.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +35,6 @@ struct http_server {
     unsigned idle_s, pace;
     size_t arena_max;
     int64_t grace_ms;
-    bool layout_is_known; /* see layout_is_plain */
     int listening;
     _Atomic bool closed; /* held or stopping: nobody new is served */
     pthread_mutex_t lock;
@@ -263,94 +262,16 @@ static enum MHD_Result on_chunk(struct flight *f, str chunk)
 
 /* ---- the head ---- */
 
-struct gathering {
-    struct header *headers;
-    size_t count, room;
-};
-
-static enum MHD_Result gather_header(void *self, enum MHD_ValueKind kind, const char *name,
-                                     size_t name_len, const char *value, size_t value_len)
-{
-    struct gathering *g = self;
-
-    (void)kind;
-    if (g->count < g->room)
-        g->headers[g->count++] =
-            (struct header) { { name, name_len }, value ? (str) { value, value_len } : STR("") };
-    return MHD_YES;
-}
-
-/* libmicrohttpd cuts a value at its first NUL, takes a bare LF for a line end, and glues a folded
- * line to the field's name, all without telling. But up to 0.9.76 it parses in place: what it found
- * must lie line behind line in memory, two NULs where each CRLF was, and fill the head exactly; if
- * it does not, the head held one of the three. Later versions refuse these themselves. */
-static bool layout_is_plain(const struct flight *f, const char *method, const char *version)
-{
-    const union MHD_ConnectionInfo *size =
-        MHD_get_connection_info(f->connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    const char *at = version + strlen(version);
-
-    if (!f->server->layout_is_known)
-        return true;
-    if (!size || f->line != method + strlen(method) + 1 || version != f->line + f->x.target.len + 1)
-        return false;
-    for (size_t i = 0; i < f->x.header_count; i++) {
-        const struct header *h = &f->x.headers[i];
-        if (at[0] || at[1] || h->name.ptr != at + 2 || h->value.ptr <= h->name.ptr + h->name.len)
-            return false;
-        at = h->value.ptr + h->value.len;
-    }
-    return !at[0] && !at[1] && at + 4 == method + size->header_size;
-}
-
-static void note_peer(struct flight *f)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(f->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    char host[NI_MAXHOST];
-
-    if (!info || !info->client_addr)
-        return;
-    struct sockaddr_in plain = { .sin_family = AF_INET };
-    const struct sockaddr *sa = info->client_addr;
-    if (sa->sa_family == AF_INET6) {
-        const struct in6_addr *a = &((const struct sockaddr_in6 *)(const void *)sa)->sin6_addr;
-        f->x.peer_local = IN6_IS_ADDR_LOOPBACK(a);
-        if (IN6_IS_ADDR_V4MAPPED(a)) {
-            memcpy(&plain.sin_addr, a->s6_addr + 12, 4);
-            sa = (const struct sockaddr *)(const void *)&plain;
-        }
-    }
-    if (sa->sa_family == AF_INET)
-        f->x.peer_local =
-            ntohl(((const struct sockaddr_in *)(const void *)sa)->sin_addr.s_addr) >> 24 == 127;
-    socklen_t len =
-        sa->sa_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
-    if (getnameinfo(sa, len, host, sizeof host, NULL, 0, NI_NUMERICHOST) == 0)
-        f->x.peer = arena_str(f->x.arena, str_of(host));
-}
-
 static enum MHD_Result begin(struct flight *f, const char *method, const char *version)
 {
     struct http_server *server = f->server;
-    int there = MHD_get_connection_values_n(f->connection, MHD_HEADER_KIND, NULL, NULL);
-    struct gathering g = { .room = there < 0 ? 0 : (size_t)there };
+    const struct http_found found = { f->connection, method, f->line, version };
 
     f->screened = true;
     wait_at_most(f->wait, 0); /* the body's pace is judged as it comes */
-    note_peer(f);
-    g.headers = ARENA_ARRAY(f->x.arena, struct header, g.room + 1);
-    if (!g.headers)
+    bool plain;
+    if (!http_found_take(&found, &f->x, &plain))
         return MHD_NO;
-    MHD_get_connection_values_n(f->connection, MHD_HEADER_KIND, gather_header, &g);
-    f->x.headers = g.headers;
-    f->x.header_count = g.count;
-    f->x.method = str_of(method);
-    f->x.version = str_of(version);
-
-    bool plain = layout_is_plain(f, method, version);
-    for (size_t i = 0; i < g.count; i++)
-        g.headers[i].value = str_trim(g.headers[i].value);
     struct http_head head = { f->x.method, f->x.target, f->x.version, f->x.headers,
                               f->x.header_count };
     struct http_framing framing;
@@ -479,7 +400,6 @@ const struct fault *http_server_start(const struct http_settings *settings, stru
     server->pace = settings->pace ? settings->pace : 1024;
     server->arena_max = settings->arena_max ? settings->arena_max : 32u * 1024 * 1024;
     server->grace_ms = settings->grace_ms ? settings->grace_ms : 10000;
-    server->layout_is_known = strcmp(MHD_get_version(), "0.9.77") < 0;
     pthread_mutex_init(&server->lock, NULL);
     pthread_cond_init(&server->landed, NULL);
 

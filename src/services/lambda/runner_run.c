@@ -9,7 +9,8 @@
  *
  *     slot:  FREE --START--> RUNNING --its first process ends, KILL, too much memory--> ENDING
  * --last one reaped--> FREE
- */
+ *
+ * What a slot goes through is right only as one text with the loop that sees it, so it stays whole. */
 #include "services/lambda/runner.h"
 
 #include "services/lambda/cgroup.h"
