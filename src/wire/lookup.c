@@ -2,33 +2,35 @@
  * go of it last frees it. */
 #include "wire/lookup.h"
 
-#include <limits.h>
-#include <poll.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
+#include <time.h>
 
 enum { HOST_MAX = 256, PORT_MAX = 8 };
 
 struct question {
     lookup_fn *look_up;
     char host[HOST_MAX], port[PORT_MAX];
-    int answered; /* eventfd; written once the answer stands below */
-    int why;      /* of getaddrinfo */
+    pthread_mutex_t lock; /* of all below */
+    pthread_cond_t changed;
+    int holders;
+    bool answered;
+    int why; /* of getaddrinfo */
     struct addrinfo *found;
-    atomic_int holders;
 };
 
 static void let_go(struct question *q)
 {
-    if (atomic_fetch_sub(&q->holders, 1) > 1)
+    pthread_mutex_lock(&q->lock);
+    const bool last = --q->holders == 0;
+    pthread_mutex_unlock(&q->lock);
+    if (!last)
         return;
     if (q->found)
         freeaddrinfo(q->found);
-    close(q->answered);
+    pthread_cond_destroy(&q->changed);
+    pthread_mutex_destroy(&q->lock);
     free(q);
 }
 
@@ -36,26 +38,34 @@ static void *look_up(void *context)
 {
     struct question *q = context;
     const struct addrinfo wanted = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV };
-    const uint64_t one = 1;
-    q->why = q->look_up(q->host, q->port, &wanted, &q->found);
-    if (write(q->answered, &one, sizeof one) != sizeof one)
-        q->why = EAI_SYSTEM; /* nobody hears it; the deadline ends the waiting */
+    struct addrinfo *found = NULL;
+    const int why = q->look_up(q->host, q->port, &wanted, &found);
+    pthread_mutex_lock(&q->lock);
+    q->why = why;
+    q->found = found;
+    q->answered = true;
+    pthread_cond_signal(&q->changed);
+    pthread_mutex_unlock(&q->lock);
     let_go(q);
     return NULL;
 }
 
-static bool is_answered(const struct question *q, struct clock *clock, int64_t deadline_ms)
+/* An answered question does not change any more. */
+static bool is_answered(struct question *q, struct clock *clock, int64_t deadline_ms)
 {
-    struct pollfd wait = { .fd = q->answered, .events = POLLIN };
-    for (;;) {
-        const int64_t left_ms = deadline_ms - clock->steady_ms(clock);
-        const int ready = poll(&wait, 1,
-                               left_ms <= 0        ? 0
-                               : left_ms < INT_MAX ? (int)left_ms
-                                                   : INT_MAX);
-        if (ready > 0 || (ready == 0 && left_ms <= 0))
-            return ready > 0;
+    pthread_mutex_lock(&q->lock);
+    for (int64_t left_ms; !q->answered && (left_ms = deadline_ms - clock->steady_ms(clock)) > 0;) {
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += left_ms / 1000;
+        until.tv_nsec += left_ms % 1000 * 1000000;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        pthread_cond_clockwait(&q->changed, &q->lock, CLOCK_MONOTONIC, &until);
     }
+    const bool answered = q->answered;
+    pthread_mutex_unlock(&q->lock);
+    return answered;
 }
 
 static void take(const struct addrinfo *found, struct lookup *to)
@@ -77,19 +87,19 @@ static struct question *ask(lookup_fn *fn, const char *host, const char *port)
     q->look_up = fn;
     snprintf(q->host, sizeof q->host, "%s", host);
     snprintf(q->port, sizeof q->port, "%s", port);
-    atomic_init(&q->holders, 2);
-    q->answered = eventfd(0, EFD_CLOEXEC);
+    q->holders = 2;
+    pthread_mutex_init(&q->lock, NULL);
+    pthread_cond_init(&q->changed, NULL);
     pthread_attr_t alone;
     pthread_t thread;
     pthread_attr_init(&alone);
     pthread_attr_setdetachstate(&alone, PTHREAD_CREATE_DETACHED);
-    const bool runs = q->answered >= 0 && pthread_create(&thread, &alone, look_up, q) == 0;
+    const bool runs = pthread_create(&thread, &alone, look_up, q) == 0;
     pthread_attr_destroy(&alone);
     if (runs)
         return q;
-    if (q->answered >= 0)
-        close(q->answered);
-    free(q);
+    q->holders = 1;
+    let_go(q);
     return NULL;
 }
 
