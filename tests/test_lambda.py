@@ -93,7 +93,7 @@ def test_a_node_function_is_made_and_called(functions):
 
 def test_a_python_function_is_made_and_called(functions):
     functions.python("hello", """
-        import logging, os
+        import logging, os, tempfile
         logging.getLogger().setLevel(logging.INFO)
         count = 0
         def handler(event, context):
@@ -102,13 +102,20 @@ def test_a_python_function_is_made_and_called(functions):
             print("printed")
             logging.info("logged")
             return {"event": event, "count": count, "arn": context.invoked_function_arn,
-                    "left": context.get_remaining_time_in_millis(), "tmp": os.listdir("/tmp")}
+                    "left": context.get_remaining_time_in_millis(), "tmp": os.listdir(tempfile.gettempdir())}
         """.replace("\n        ", "\n"))
     answer, error, log = functions.call("hello", {"b": None})
     assert error is None and answer["event"] == {"b": None} and answer["count"] == 1 and answer["tmp"] == []
     assert answer["arn"].endswith(":function:hello") and 0 < answer["left"] <= 3000
     assert "\nprinted\n" in log and "[INFO]\t" in log and log.count("logged") == 1
     assert functions.call("hello")[0]["count"] == 2  # the same process
+
+
+@pytest.mark.as_root
+def test_a_function_has_a_tmp_of_its_own(functions):
+    functions.python("mine", "import os\ndef handler(event, context):\n    return os.listdir('/tmp')\n")
+    with tempfile.NamedTemporaryFile(dir="/tmp"):
+        assert functions.call("mine", {})[:2] == ([], None)
 
 
 # --- handlers of every make

@@ -1,5 +1,4 @@
 """Outgoing mail by the recipient's own exchanges: MX by DNS, STARTTLS, what is tried again and what is not."""
-import os
 import pathlib
 import re
 import shutil
@@ -212,7 +211,7 @@ def test_a_slow_domain_holds_up_no_other(world):
     assert w.bounce_to("me@sender.example")["state"] == "delivered"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change its user")
+@pytest.mark.as_root
 def test_names_are_asked_for_after_privileges_are_dropped():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="sesame-mx-"))  # pytest's own folders are closed to others
     folder.chmod(0o755)

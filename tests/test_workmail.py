@@ -1,7 +1,6 @@
 """The WorkMail action: mail by LMTP, each recipient for himself, or below a maildir, once."""
 import json
 import mailbox
-import os
 import pathlib
 import shutil
 import socketserver
@@ -218,9 +217,8 @@ def test_a_folder_that_cannot_be_made_is_tried_again(make_server, tmp_path):
     assert len(mailbox.Maildir(root / "example.com" / "ann", create=False)) == 1
 
 
+@pytest.mark.as_root
 def test_as_the_user_it_became(tmp_path):
-    if os.geteuid() != 0:
-        pytest.skip("only root can become another user")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="sesame-maildir-"))
     folder.chmod(0o777)
     server = Server(folder, "--user", "nobody", "--workmail", f"{ORGANIZATION}=maildir:{folder}/mail")
