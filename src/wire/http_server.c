@@ -52,7 +52,7 @@ struct flight {             /* an exchange, and what only this file needs of it 
     struct MHD_Connection *connection;
     struct wait *wait; /* the connection's */
     const char *line; /* where the request target lay when it was read */
-    bool screened, begun, suspended, dropping, at_end;
+    bool screened, begun, suspended, dropping, at_end, answered;
     enum http_next next; /* what `work` said */
     struct flight *next_kept;
     uint64_t received;
@@ -157,6 +157,7 @@ static enum MHD_Result queue_answer(struct flight *f)
     if (!response)
         return MHD_NO;
     add_headers(f, response);
+    f->answered = true;
     wait_at_most(f->wait, patience_for(f->server, answer_size(answer)) * 1000);
     enum MHD_Result queued = MHD_queue_response(
         f->connection, (unsigned)(answer->status ? answer->status : 200), response);
@@ -334,6 +335,8 @@ static enum MHD_Result on_request(void *self, struct MHD_Connection *connection,
         return MHD_NO;
     if (!f->screened)
         return begin(f, method, version);
+    if (f->answered) /* libmicrohttpd, when being stopped, takes an answer, forgets it and reads on */
+        return MHD_NO;
     if (f->suspended) {
         f->suspended = false;
         return follow(f, f->next);
