@@ -80,6 +80,13 @@ static int real_allocate(struct disk *disk, int fd, uint64_t size)
     return CALL(int, ftruncate(fd, (off_t)size));
 }
 
+static int real_punch(struct disk *disk, int fd, uint64_t offset, uint64_t size)
+{
+    (void)disk;
+    return CALL(int, fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset,
+                               (off_t)size));
+}
+
 static int real_truncate(struct disk *disk, int fd, uint64_t size)
 {
     (void)disk;
@@ -173,6 +180,7 @@ struct disk *disk_real(void)
         .fdatasync = real_fdatasync,
         .syncfs = real_syncfs,
         .allocate = real_allocate,
+        .punch = real_punch,
         .truncate = real_truncate,
         .size = real_size,
         .rename = real_rename,

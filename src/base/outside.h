@@ -35,6 +35,7 @@ struct disk {
     int (*fdatasync)(struct disk *, int fd);
     int (*syncfs)(struct disk *, int fd); /* the whole file system fd lies on */
     int (*allocate)(struct disk *, int fd, uint64_t size); /* blocks for [0, size), zeros where new */
+    int (*punch)(struct disk *, int fd, uint64_t offset, uint64_t size); /* zeros, their blocks given back; no growing */
     int (*truncate)(struct disk *, int fd, uint64_t size);
     int64_t (*size)(struct disk *, int fd);
     int (*rename)(struct disk *, const char *from, const char *to);

@@ -20,6 +20,7 @@ int command_decrypt(int argc, char *const *argv);
 int command_explain(int argc, char *const *argv);
 int command_log(int argc, char *const *argv);
 int command_logs(int argc, char *const *argv);
+int command_objects(int argc, char *const *argv);
 int command_policy(int argc, char *const *argv);
 int command_redrive(int argc, char *const *argv);
 int command_send(int argc, char *const *argv);

@@ -39,13 +39,13 @@ struct setting {
 };
 #define AT(member) offsetof(struct config, member)
 #define FOR_CLIENT (FOR_ASK | FOR_POLICY | FOR_EXPLAIN | FOR_LOGS | FOR_LOG)
-#define FOR_ANY    (FOR_SERVE | FOR_CLIENT | FOR_CHECK | FOR_DECRYPT | FOR_SEND)
+#define FOR_ANY    (FOR_SERVE | FOR_CLIENT | FOR_CHECK | FOR_DECRYPT | FOR_SEND | FOR_OBJECTS)
 #define MB         (1024 * 1024ULL)
 
 /* clang-format off */
 static const struct setting settings[] = {
   /* name                       kind          where                        command              default             argument               help */
-  { "data",                     KIND_TEXT,    AT(data),                    FOR_SERVE | FOR_CLIENT | FOR_DECRYPT | FOR_SEND, "./sesame-data",    "DIR",                 "where everything lies" },
+  { "data",                     KIND_TEXT,    AT(data),                    FOR_SERVE | FOR_CLIENT | FOR_DECRYPT | FOR_SEND | FOR_OBJECTS, "./sesame-data",    "DIR",                 "where everything lies" },
   { "config",                   KIND_TEXT,    AT(config_file),             FOR_ANY,             NULL,               "FILE",                "lines of `name = value`; # begins a comment" },
   { "smtp",                     KIND_SMTP,    AT(smtp),                    FOR_SERVE,           "127.0.0.1:2525",   "[REGION=]ADDR:PORT",  "receive mail here, for one region; may be given again; port 0: a free one" },
   { "api",                      KIND_ADDRESS, AT(api),                     FOR_SERVE,           "127.0.0.1:4566",   "ADDR:PORT",           "the AWS endpoint, for every service and region" },
@@ -53,6 +53,8 @@ static const struct setting settings[] = {
   { "kms-api",                  KIND_TEXT,    AT(kms_api),                 FOR_DECRYPT,         NULL,               "URL",                 "where KMS is asked; otherwise where the object is" },
   { "metadata",                 KIND_TEXT,    AT(metadata),                FOR_DECRYPT,         NULL,               "FILE",                "the object's metadata, as `aws s3api head-object` prints it; for an object in a file" },
   { "output",                   KIND_TEXT,    AT(output),                  FOR_DECRYPT,         NULL,               "FILE",                "where the message goes, a new file; otherwise standard output" },
+  { "output",                   KIND_TEXT,    AT(output),                  FOR_OBJECTS,         NULL,               "DIR",                 "write them there as files, DIR/BUCKET/KEY; otherwise they are listed" },
+  { "without-index",            KIND_SWITCH,  AT(without_index),           FOR_OBJECTS,         NULL,               NULL,                  "look into the packs themselves, where the index is lost; what was removed a moment ago can be among it" },
   { "region",                   KIND_REGION,  AT(region),                  FOR_DECRYPT,         NULL,               "NAME",                "of bucket and key; otherwise AWS_REGION, AWS_DEFAULT_REGION, or the key's" },
   { "message",                  KIND_TEXT,    AT(message),                 FOR_ASK,             NULL,               "ID",                  "the message meant" },
   { "account",                  KIND_ACCOUNT, AT(account),                 FOR_EXPLAIN,         NULL,               "ID",                  "whose rule; otherwise the server's" },
@@ -381,7 +383,7 @@ static const struct fault *give(struct reading *r, const struct setting *s, str 
 
 static const struct fault *give_operand(struct reading *r, unsigned command, str word, size_t room)
 {
-    const unsigned one_operand = FOR_POLICY | FOR_DECRYPT | FOR_LOGS | FOR_LOG | FOR_SEND;
+    const unsigned one_operand = FOR_POLICY | FOR_DECRYPT | FOR_LOGS | FOR_LOG | FOR_SEND | FOR_OBJECTS;
     const size_t most = command & FOR_CHECK ? room : command & one_operand ? 1 : 0;
     if (r->operand_count >= most)
         return fault(r->arena, FAULT_SYNTAX, NULL,

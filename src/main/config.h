@@ -46,7 +46,8 @@ struct config {
     str address; /* log */
     bool follow;
     uint64_t limit;
-    str kms_api, metadata, output; /* decrypt */
+    str kms_api, metadata, output; /* decrypt; output: objects as well */
+    bool without_index;            /* objects */
     str server, from, to, subject, text; /* send */
     bool tls;
     const str *operands; /* check: files; policy: at most one, the kind; decrypt: one object; logs: the function; log: which; send: a file */
@@ -85,6 +86,7 @@ enum {
     FOR_LOGS = 64,
     FOR_LOG = 128,
     FOR_SEND = 256,
+    FOR_OBJECTS = 512,
 };
 
 /* Reads argv behind the command's name, the environment and the config file. Everything lives in

@@ -26,6 +26,7 @@ const struct command commands[] = {
     { "decrypt", FOR_DECRYPT, command_decrypt, "open a message that the S3 action encrypted: s3://BUCKET/KEY, or FILE --metadata FILE" },
     { "log",     FOR_LOG,   command_log,     "who was turned away of late, and why: refused" },
     { "logs",    FOR_LOGS,  command_logs,    "what a Lambda function printed lately: FUNCTION" },
+    { "objects", FOR_OBJECTS, command_objects, "what lies in the buckets of DIR, and where; with --output as files: [s3://BUCKET[/PREFIX]]; no server is asked" },
     { "redrive", FOR_ASK,   command_redrive, "put a dead letter back into the queue: --message ID" },
     { "send",    FOR_SEND,  command_send,    "send a test message: --to ADDRESS [FILE]; -: standard input" },
     { "version", 0,         command_version, "print the version" },
@@ -73,6 +74,8 @@ static void print_tables(void)
     config_markdown(FOR_SEND, &text);
     buf_add(&text, STR("[decrypt]\n"));
     config_markdown(FOR_DECRYPT, &text);
+    buf_add(&text, STR("[objects]\n"));
+    config_markdown(FOR_OBJECTS, &text);
     buf_add(&text, STR("[operations]\n"));
     catalogue_write(&text);
     fwrite(text.ptr, 1, text.len, stdout);

@@ -1,6 +1,7 @@
-/* store/object_read.c - from a row to the bytes of its file. */
+/* store/object_read.c - from a row to its bytes: of its file, or of its frame in a pack. */
 #include "store/object_read.h"
 
+#include "store/object_pack_file.h"
 #include "store/object_path.h"
 
 #include <errno.h>
@@ -8,10 +9,12 @@
 
 enum { READ_TRIES = 100 /* while the object is replaced again and again */ };
 
-struct object_reader {
+enum { NO_FILE = -1 };
+struct object_reader { /* one version, held: the open file, or all the bytes of a packed one */
     struct disk *disk;
     int fd;
     uint64_t size;
+    str bytes;
 };
 
 const struct fault *object_disk_fault(struct arena *arena, int error, const char *doing)
@@ -29,40 +32,9 @@ str object_row_path(const struct object_row *row, struct arena *arena)
 static bool same_version(const struct object_row *a, const struct object_row *b)
 {
     return str_eq(a->path, b->path) && str_is_none(a->path) == str_is_none(b->path) &&
+           a->place.pack == b->place.pack && a->place.at == b->place.at &&
            a->info.size == b->info.size && a->info.modified_ms == b->info.modified_ms &&
            str_eq(a->info.etag, b->info.etag);
-}
-
-/* The file of the version that stands now, opened. Between two look-ups that agree its name cannot
- * have become another object's: a name is free only after its row changed. */
-static const struct fault *open_version(const struct object_root *root, struct objects_index *index,
-                                        str bucket, str key, struct arena *arena,
-                                        struct object_info *ret_info, int *ret_fd)
-{
-    struct disk *disk = root->disk;
-    struct object_row row, again;
-    int fd = -ENOENT;
-    TRY(objects_index_find(index, bucket, key, arena, &row));
-    for (int tries = 0; tries < READ_TRIES; tries++, row = again) {
-        const char *file = object_file_name(root, bucket, object_row_path(&row, arena), arena);
-        if (!file)
-            return &fault_no_memory;
-        fd = disk->open(disk, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
-        const struct fault *why = objects_index_find(index, bucket, key, arena, &again);
-        bool stands = !why && same_version(&row, &again);
-        if (fd >= 0 && stands) {
-            *ret_info = row.info;
-            *ret_fd = fd;
-            return NULL;
-        }
-        if (fd >= 0)
-            disk->close(disk, fd);
-        if (why)
-            return why;
-        if (stands)
-            break;
-    }
-    return object_disk_fault(arena, fd, "could not open the file of an object");
 }
 
 static int read_fully(struct disk *disk, int fd, uint64_t offset, void *to, size_t size)
@@ -82,17 +54,103 @@ static size_t within(uint64_t object_size, uint64_t offset, size_t wanted)
     return left < wanted ? (size_t)left : wanted;
 }
 
+/* -EBADMSG: the place holds no frame, or another's. */
+static int take_frame(const struct object_root *root, const struct object_row *row,
+                      struct arena *arena, str *ret_bytes)
+{
+    struct pack_frame frame;
+    int error = pack_frame_take(root, &row->place, arena, &frame);
+    if (error == 0 && !pack_frame_is(&frame, row))
+        error = -EBADMSG;
+    if (error == 0)
+        *ret_bytes = frame.body;
+    return error;
+}
+
+static int take_file(const struct object_root *root, const struct object_row *row,
+                     struct arena *arena, int *ret_fd)
+{
+    const char *file = object_file_name(root, row->bucket, object_row_path(row, arena), arena);
+    if (!file)
+        return -ENOMEM;
+    int fd = root->disk->open(root->disk, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+    if (fd >= 0)
+        *ret_fd = fd;
+    return fd < 0 ? fd : 0;
+}
+
+static void let_go(struct object_reader *reader)
+{
+    if (reader->fd != NO_FILE)
+        reader->disk->close(reader->disk, reader->fd);
+    reader->fd = NO_FILE;
+}
+
+/* The bytes of the version that stands now. Between two look-ups that agree the name of its file
+ * cannot have become another object's: a name is free only after its row changed. A frame says
+ * itself whose it is, and is punched out only after that. */
+static const struct fault *open_version(const struct object_root *root, struct objects_index *index,
+                                        str bucket, str key, struct arena *arena,
+                                        struct object_info *ret_info, struct object_reader *reader)
+{
+    struct object_row row, again;
+    int error = 0;
+    *reader = (struct object_reader) { .disk = root->disk, .fd = NO_FILE };
+    TRY(objects_index_find(index, bucket, key, arena, &row));
+    for (int tries = 0; tries < READ_TRIES; tries++, row = again) {
+        bool packed = row.place.pack != 0;
+        error = packed ? take_frame(root, &row, arena, &reader->bytes)
+                       : take_file(root, &row, arena, &reader->fd);
+        if (error == -ENOMEM)
+            return &fault_no_memory;
+        if (packed && error == 0) {
+            *ret_info = row.info;
+            return NULL;
+        }
+        const struct fault *why = objects_index_find(index, bucket, key, arena, &again);
+        bool stands = !why && same_version(&row, &again);
+        if (error == 0 && stands) {
+            *ret_info = row.info;
+            return NULL;
+        }
+        let_go(reader);
+        if (why)
+            return why;
+        if (stands)
+            break;
+    }
+    if (error == -EBADMSG)
+        return fault(arena, FAULT_DEFECT, NULL,
+                     "the bytes of " STR_FMT " in " STR_FMT
+                     " are damaged: pack %llu at %llu is not what was stored",
+                     STR_ARG(key), STR_ARG(bucket), (unsigned long long)row.place.pack,
+                     (unsigned long long)row.place.at);
+    return object_disk_fault(arena, error, "could not open the file of an object");
+}
+
+/* Fewer bytes than the row says are no answer. */
+static int read_at(const struct object_reader *reader, uint64_t offset, void *to, size_t size)
+{
+    if (reader->fd != NO_FILE)
+        return read_fully(reader->disk, reader->fd, offset, to, size);
+    if (offset > reader->bytes.len || size > reader->bytes.len - offset)
+        return size ? -EIO : 0;
+    if (size)
+        memcpy(to, reader->bytes.ptr + offset, size);
+    return 0;
+}
+
 const struct fault *object_read_once(const struct object_root *root, struct objects_index *index,
                                      str bucket, str key, uint64_t offset, size_t wanted,
                                      struct arena *arena, str *ret_bytes)
 {
     struct object_info info;
-    int fd;
-    TRY(open_version(root, index, bucket, key, arena, &info, &fd));
+    struct object_reader reader;
+    TRY(open_version(root, index, bucket, key, arena, &info, &reader));
     size_t size = within(info.size, offset, wanted);
     char *bytes = arena_alloc(arena, size ? size : 1, 1);
-    int error = bytes ? read_fully(root->disk, fd, offset, bytes, size) : 0;
-    root->disk->close(root->disk, fd);
+    int error = bytes ? read_at(&reader, offset, bytes, size) : 0;
+    let_go(&reader);
     if (!bytes)
         return &fault_no_memory;
     if (error < 0)
@@ -103,8 +161,7 @@ const struct fault *object_read_once(const struct object_root *root, struct obje
 
 static void reader_close(void *owned)
 {
-    struct object_reader *reader = owned;
-    reader->disk->close(reader->disk, reader->fd);
+    let_go(owned);
 }
 
 const struct fault *object_read_open(const struct object_root *root, struct objects_index *index,
@@ -115,16 +172,17 @@ const struct fault *object_read_open(const struct object_root *root, struct obje
     struct object_reader *reader = ARENA_NEW(arena, struct object_reader);
     if (!reader)
         return &fault_no_memory;
-    reader->disk = root->disk;
-    TRY(open_version(root, index, bucket, key, arena, ret_info, &reader->fd));
-    int64_t size = reader->disk->size(reader->disk, reader->fd); /* the bytes', not what is shown */
+    TRY(open_version(root, index, bucket, key, arena, ret_info, reader));
+    int64_t size = reader->fd == NO_FILE /* the bytes', not what is shown */
+                       ? (int64_t)reader->bytes.len
+                       : reader->disk->size(reader->disk, reader->fd);
     if (size < 0) {
-        reader_close(reader);
+        let_go(reader);
         return object_disk_fault(arena, (int)size, "could not read an object");
     }
     reader->size = (uint64_t)size;
     if (!arena_on_reset(arena, reader_close, reader)) {
-        reader_close(reader);
+        let_go(reader);
         return &fault_no_memory;
     }
     *ret_reader = reader;
@@ -135,7 +193,7 @@ const struct fault *object_read_into(struct object_reader *reader, uint64_t offs
                                      size_t size, struct arena *arena, size_t *ret_size)
 {
     size_t wanted = within(reader->size, offset, size);
-    int error = read_fully(reader->disk, reader->fd, offset, to, wanted);
+    int error = read_at(reader, offset, to, wanted);
     if (error < 0)
         return object_disk_fault(arena, error, "could not read an object");
     *ret_size = wanted;

@@ -76,8 +76,12 @@ struct objects {
 };
 
 struct outside;
-/* Plain files under directory/BUCKET/, an ordered index of keys in directory's index.sqlite. */
+/* Larger ones as plain files under directory/BUCKET/, small ones in packs under directory/%packs/, an
+ * ordered index of keys in directory's index.sqlite. */
 const struct fault *objects_files_open(str directory, struct outside *, struct arena *,
                                        struct objects **ret_objects);
+/* The same with packs of about so many bytes. */
+const struct fault *objects_files_open_packs(str directory, uint64_t pack_size, struct outside *,
+                                             struct arena *, struct objects **ret_objects);
 
 #endif

@@ -1,29 +1,34 @@
-/* store/objects_files.c - objects as plain files under their own names, and an index row each.
+/* store/objects_files.c - objects as files, small ones behind one another in packs, and an index
+ * row each.
  *
- *   DIRECTORY/index.sqlite      the ordered index: which objects there are
- *   DIRECTORY/BUCKET/KEY        the bytes of one; names as store/object_path.h writes them
+ *   DIRECTORY/index.sqlite      the ordered index: which objects there are, and where
+ *   DIRECTORY/%packs/N.pack     the bytes of small ones: store/object_packs.h
+ *   DIRECTORY/BUCKET/KEY        the bytes of a larger one; names as store/object_path.h writes them
  *
  * The row makes the object. A put goes
  *
- *   begin     make the file under a name nobody has (O_EXCL): the plain one, or a variant
- *   write     into the page cache
- *   finish    wait; the committer takes all that wait and does, once for all of them:
- *             1. syncfs                          every byte and every name is on disk
- *             2. one transaction of all rows     every object is there, the ones before are gone
- *             3. unlink the files of replaced rows
- *             4. wake all who waited
+ *   begin     nothing on the disk
+ *   write     into memory; past PACK_BODY_MAX into a file under a name nobody has (O_EXCL): the
+ * plain one, or a variant finish    wait; the committer takes all that wait and does, once for all
+ * of them:
+ *             1. frames to the end of a pack     for those without a file
+ *             2. fdatasync of the pack, or       every byte and every name is on disk
+ *                syncfs where there are files
+ *             3. one transaction of all rows     every object is there, the ones before are gone
+ *             4. unlink the files of replaced rows, punch their frames out of the packs
+ *             5. wake all who waited
  *
  * What a stop leaves behind, wherever it comes:
- *   before 2 is durable   files without a row, whole or torn. No reader ever looks at a file
- * without a row; the old row and its file still stand, for an overwrite never touches the old file.
- * Nobody was told of success. after 2               the rows' files were synced in 1. Files of
- * replaced rows may be left. Files without a row are swept in the background after the next start,
- * once the rows that start found are synced; so are those a failed upload could not unlink. A row
- * without its file cannot come about: rows follow the sync, and unlinking follows the transaction.
+ *   before 3 is durable   files and frames without a row, whole or torn. No reader ever looks at
+ * them; the old row and its bytes still stand, for an overwrite never touches old bytes.
+ * Nobody was told of success. after 3               the rows' bytes were synced in 2. Those of
+ * replaced rows may be left. What has no row is swept in the background after the next start,
+ * once the rows that start found are synced; so are files a failed upload could not unlink. A row
+ * without its bytes cannot come about: rows follow the sync, and removing follows the transaction.
  *
- * A sync that fails is final. It may have lost bytes of any upload then open, and the kernel tells
+ * A sync that fails is final. It may have lost bytes of any file then open, and the kernel tells
  * only once: all of those fail, and after anything but a full disk no further upload is taken. A
- * transaction whose commit met an error may be durable nevertheless, so its files are left alone,
+ * transaction whose commit met an error may be durable nevertheless, so its bytes are left alone,
  * for the next start to keep or to sweep.
  *
  * Names are used again once free, which three places must mind. A name under way or about to be
@@ -31,12 +36,15 @@
  * holds both locks. A reader opens the file between two look-ups that must agree. A folder that
  * became empty is removed, so making a file tries again when its folder vanished.
  *
- * One protocol: its steps and its two locks are right only when read together, so it stays whole. */
+ * One protocol: its steps and its two locks are right only when read together, so it stays whole.
+ */
 #include "base/digest.h"
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/outside.h"
 #include "store/batcher.h"
+#include "store/object_pack.h"
+#include "store/object_packs.h"
 #include "store/object_path.h"
 #include "store/object_read.h"
 
@@ -46,8 +54,9 @@
 #include <stdlib.h>
 
 enum {
-    UPLOAD_BUFFER = 64 * 1024,
+    FIRST_ROOM = 16 * 1024, /* of an upload's buffer; most mail is smaller */
     COMMITTER_MEMORY = 64 << 20,
+    PACK_SIZE = 256 << 20,
     NO_FILE = -1, /* of an upload's descriptor: none was made */
     CLOSED = -2,
 };
@@ -61,13 +70,13 @@ struct object_upload {
     int fd;   /* NO_FILE, CLOSED, or open */
     struct digest *md5;
     uint64_t size;
-    size_t buffered;
-    bool shown;           /* by other words than its bytes' own */
+    char *buffer; /* what is not yet in the file */
+    size_t buffered, room;
+    bool shown; /* by other words than its bytes' own */
     uint64_t shown_size;
     str shown_etag;
     uint64_t lost_before; /* losses when it began */
     bool orphaned;        /* its bucket is being removed; under `open_lock` */
-    char buffer[UPLOAD_BUFFER];
 };
 
 /* One change that waits for the committer. */
@@ -77,6 +86,7 @@ struct job {
     struct object_upload *upload; /* JOB_PUT */
     enum object_condition condition;
     struct object_row row; /* JOB_PUT: all; else bucket and key */
+    struct pack_put put;   /* JOB_PUT of an upload without a file */
     struct object_row old; /* what the row replaced; in the batch's arena */
 };
 
@@ -85,7 +95,9 @@ struct objects_files {
     struct outside *outside;
     struct objects_index *index;
     struct object_root root;
+    struct packs *packs; /* under commit_lock, but for reading */
     int directory_fd;
+    uint64_t pack_size;
 
     /* Order of locks: commit_lock, open_lock. */
     pthread_mutex_t commit_lock; /* a batch is under way, its unlinks included */
@@ -154,6 +166,7 @@ static void upload_free(struct object_upload *u)
 {
     digest_free(u->md5);
     arena_free(u->arena);
+    free(u->buffer);
     free(u);
 }
 
@@ -201,9 +214,7 @@ static const struct fault *files_begin(struct objects *objects, str bucket, str 
     u->bucket = arena_str(memory, bucket);
     u->key = arena_str(memory, key);
     u->headers_json = arena_str(memory, str_is_none(headers_json) ? STR("{}") : headers_json);
-    str plain = object_path(key, memory);
-    if (str_is_none(u->bucket) || str_is_none(u->key) || str_is_none(u->headers_json) ||
-        str_is_none(plain)) {
+    if (!u->md5 || str_is_none(u->bucket) || str_is_none(u->key) || str_is_none(u->headers_json)) {
         upload_free(u);
         return &fault_no_memory;
     }
@@ -211,25 +222,51 @@ static const struct fault *files_begin(struct objects *objects, str bucket, str 
     pthread_mutex_lock(&self->open_lock);
     bool failed = self->failed;
     pthread_mutex_unlock(&self->open_lock);
-    const struct object_naming naming = { trying, u };
-    int fd = failed ? -EIO : object_file_make(&self->root, u->bucket, plain, &naming, memory);
-    if (fd < 0) {
+    if (failed) {
         discard(u);
-        return failed ? failed_for_good(arena)
-                      : object_disk_fault(arena, fd, "could not make the file of an object");
+        return failed_for_good(arena);
     }
-    u->fd = fd;
     *ret_upload = u;
     return NULL;
 }
 
 /* ---- writing ---- */
 
+static int make_file(struct object_upload *u)
+{
+    const struct object_naming naming = { trying, u };
+    str plain = object_path(u->key, u->arena);
+    if (str_is_none(plain))
+        return -ENOMEM;
+    int fd = object_file_make(&u->owner->root, u->bucket, plain, &naming, u->arena);
+    u->fd = fd < 0 ? NO_FILE : fd;
+    return fd < 0 ? fd : 0;
+}
+
+/* Room for `size` bytes in the buffer. */
+static bool make_room(struct object_upload *u, size_t size)
+{
+    size_t room = u->room ? u->room : FIRST_ROOM;
+    if (size <= u->room)
+        return true;
+    while (room < size)
+        room *= 2;
+    char *wider = realloc(u->buffer, room);
+    if (!wider)
+        return false;
+    u->buffer = wider;
+    u->room = room;
+    return true;
+}
+
 /* Buffered bytes and `more` go to the file. A short write goes on where it stopped. */
 static int flush(struct object_upload *u, str more)
 {
     struct disk *disk = u->owner->root.disk;
     uint64_t at = u->size - u->buffered;
+    int error = u->fd == NO_FILE ? make_file(u) : 0;
+    if (error < 0)
+        return error;
     str parts[2] = { { u->buffer, u->buffered }, more };
     while (parts[0].len + parts[1].len > 0) {
         struct iovec vector[2] = { { (void *)(uintptr_t)parts[0].ptr, parts[0].len },
@@ -254,7 +291,9 @@ static const struct fault *files_write(struct object_upload *u, str chunk, struc
     if (chunk.len == 0)
         return NULL;
     digest_add(u->md5, chunk);
-    if (chunk.len <= UPLOAD_BUFFER - u->buffered) {
+    if (chunk.len <= PACK_BODY_MAX - u->buffered) {
+        if (!make_room(u, u->buffered + chunk.len))
+            return &fault_no_memory;
         memcpy(u->buffer + u->buffered, chunk.ptr, chunk.len);
         u->buffered += chunk.len;
         u->size += chunk.len;
@@ -291,7 +330,7 @@ static const struct fault *fit_to_commit(struct objects_files *self, const struc
     if (u->orphaned)
         return fault(arena, FAULT_ABSENT, NULL,
                      "the bucket was deleted while the object was uploaded");
-    if (u->lost_before != self->losses)
+    if (u->lost_before != self->losses && u->fd != NO_FILE)
         return fault(arena, FAULT_UNAVAILABLE, NULL,
                      "the disk may have lost part of the object: send it again");
     return NULL;
@@ -306,32 +345,64 @@ static void journal_error(struct objects_files *self, const char *event, str say
                                  buf_str(&members));
 }
 
-/* Step 1. Fails the uploads that cannot be trusted any more. */
-static void sync_uploads(struct objects_files *self, struct job *jobs, struct arena *arena)
+static void fail_puts(struct job *jobs, bool packed_only, const struct fault *why,
+                      struct arena *arena)
 {
-    struct disk *disk = self->root.disk;
-    bool any = false;
     for (struct job *job = jobs; job; job = next_job(job))
-        any |= job->kind == JOB_PUT;
-    int error = any ? disk->syncfs(disk, self->directory_fd) : 0;
+        if (job->kind == JOB_PUT && (!packed_only || job->upload->fd == NO_FILE))
+            fail_job(job, why, arena);
+}
+
+/* Fails the uploads that cannot be trusted any more. */
+static void look_over(struct objects_files *self, struct job *jobs, struct arena *arena)
+{
     pthread_mutex_lock(&self->open_lock);
-    if (error < 0) {
-        self->losses++;
-        self->failed |= error != -ENOSPC && error != -EDQUOT;
-    }
     for (struct job *job = jobs; job; job = next_job(job)) {
-        if (job->kind != JOB_PUT)
-            continue;
-        if (error < 0)
-            fail_job(job, object_disk_fault(arena, error, "could not bring the object to disk"),
-                     arena);
-        const struct fault *why = fit_to_commit(self, job->upload, arena);
+        const struct fault *why =
+            job->kind == JOB_PUT ? fit_to_commit(self, job->upload, arena) : NULL;
         if (why)
             fail_job(job, why, arena);
     }
     pthread_mutex_unlock(&self->open_lock);
+}
+
+/* Step 1. */
+static void write_packed(struct objects_files *self, struct job *jobs, struct arena *arena)
+{
+    struct pack_put *first = NULL, **last = &first;
+    for (struct job *job = jobs; job; job = next_job(job)) {
+        if (job->kind != JOB_PUT || job->batch.failed || job->upload->fd != NO_FILE)
+            continue;
+        *last = &job->put;
+        last = &job->put.next;
+    }
+    *last = NULL;
+    int error = packs_write(self->packs, first);
     if (error < 0)
-        journal_error(self, "objects-sync-failed", str_of(strerrordesc_np(-error)));
+        fail_puts(jobs, true, object_disk_fault(arena, error, "could not write an object"), arena);
+    for (struct job *job = jobs; job; job = next_job(job))
+        job->row.place = job->put.place;
+}
+
+/* Step 2. */
+static void sync_bytes(struct objects_files *self, struct job *jobs, struct arena *arena)
+{
+    struct disk *disk = self->root.disk;
+    bool files = false;
+    for (struct job *job = jobs; job; job = next_job(job))
+        files |= job->kind == JOB_PUT && !job->batch.failed && job->upload->fd != NO_FILE;
+    int error = files ? disk->syncfs(disk, self->directory_fd) : packs_sync(self->packs);
+    if (files)
+        packs_synced(self->packs, error);
+    if (error == 0)
+        return;
+    pthread_mutex_lock(&self->open_lock);
+    self->losses++;
+    self->failed |= error != -ENOSPC && error != -EDQUOT;
+    pthread_mutex_unlock(&self->open_lock);
+    fail_puts(jobs, false, object_disk_fault(arena, error, "could not bring the object to disk"),
+              arena);
+    journal_error(self, "objects-sync-failed", str_of(strerrordesc_np(-error)));
 }
 
 /* The committer is alone in changing rows, so what it finds here stays until the row is there. */
@@ -340,8 +411,11 @@ static const struct fault *put_row(struct objects_files *self, struct job *job, 
     bool taken = false;
     if (job->condition == OBJECT_NEW)
         TRY(objects_index_has(self->index, job->row.bucket, job->row.key, arena, &taken));
-    if (!taken)
+    if (!taken) {
+        packs_gains(self->packs, &job->row.place);
         return objects_index_put(self->index, &job->row, arena, &job->old);
+    }
+    packs_wastes(self->packs, &job->row.place);
     fail_job(job, fault(arena, FAULT_CONFLICT, NULL, "there is an object under the key already"),
              arena);
     return NULL;
@@ -357,8 +431,10 @@ static const struct fault *change_rows(struct objects_files *self, struct job *j
             TRY(put_row(self, job, arena));
         else if (job->kind == JOB_REMOVE)
             TRY(objects_index_remove(self->index, job->row.bucket, job->row.key, arena, &job->old));
+        if (!str_is_none(job->old.key))
+            packs_loses(self->packs, &job->old.place);
     }
-    return NULL;
+    return packs_note(self->packs, arena);
 }
 
 static bool wants_rows(const struct job *jobs)
@@ -403,14 +479,31 @@ static void remove_bucket_now(struct objects_files *self, struct job *job, struc
     object_folder_remove(&self->root, job->row.bucket);
 }
 
+/* Step 4, for one. */
+static void clear_away(struct objects_files *self, struct job *job, bool unsure,
+                       struct arena *arena)
+{
+    if (job->kind == JOB_REMOVE_BUCKET && !job->batch.failed)
+        remove_bucket_now(self, job, arena);
+    if (job->kind == JOB_PUT && job->batch.failed && !unsure)
+        unlink_upload(job->upload);
+    if (!job->batch.failed && !str_is_none(job->old.key) && job->old.place.pack == 0)
+        object_file_unlink(&self->root, job->row.bucket, object_row_path(&job->old, arena));
+}
+
 static void commit_batch(void *context, struct batch_job *batch, struct arena *arena)
 {
     struct objects_files *self = context;
     struct job *jobs = (struct job *)batch;
     bool unsure = false;
     pthread_mutex_lock(&self->commit_lock);
-    sync_uploads(self, jobs, arena);
-    const struct fault *why = wants_rows(jobs) ? commit_rows(self, jobs, arena, &unsure) : NULL;
+    look_over(self, jobs, arena);
+    write_packed(self, jobs, arena);
+    sync_bytes(self, jobs, arena);
+    bool rows = wants_rows(jobs);
+    const struct fault *why = rows ? commit_rows(self, jobs, arena, &unsure) : NULL;
+    if (rows)
+        packs_done(self->packs, unsure ? PACKS_UNSURE : why ? PACKS_ROLLED_BACK : PACKS_COMMITTED);
     if (why) {
         for (struct job *job = jobs; job; job = next_job(job))
             fail_job(job, why, arena);
@@ -421,14 +514,8 @@ static void commit_batch(void *context, struct batch_job *batch, struct arena *a
         self->failed = true;
         pthread_mutex_unlock(&self->open_lock);
     }
-    for (struct job *job = jobs; job; job = next_job(job)) {
-        if (job->kind == JOB_REMOVE_BUCKET && !job->batch.failed)
-            remove_bucket_now(self, job, arena);
-        if (job->kind == JOB_PUT && job->batch.failed && !unsure)
-            unlink_upload(job->upload);
-        if (!job->batch.failed && !str_is_none(job->old.key))
-            object_file_unlink(&self->root, job->row.bucket, object_row_path(&job->old, arena));
-    }
+    for (struct job *job = jobs; job; job = next_job(job))
+        clear_away(self, job, unsure, arena);
     pthread_mutex_unlock(&self->commit_lock);
 }
 
@@ -439,22 +526,35 @@ static void files_show(struct object_upload *u, uint64_t size, str etag)
     u->shown_etag = arena_str(u->arena, etag);
 }
 
+/* The bytes are all in the file, which is closed. */
+static const struct fault *end_file(struct object_upload *u, struct arena *arena)
+{
+    struct disk *disk = u->owner->root.disk;
+    int error = flush(u, STR(""));
+    if (error < 0)
+        return object_disk_fault(arena, error, "could not write an object");
+    error = disk->close(disk, u->fd);
+    u->fd = CLOSED;
+    return error < 0 ? object_disk_fault(arena, error, "could not close the file of an object")
+                     : NULL;
+}
+
+static const struct fault *end_bytes(struct object_upload *u, struct job *job, struct arena *arena)
+{
+    if (u->fd == NO_FILE && pack_takes(&job->row, u->size)) {
+        job->put.body = (str) { u->buffer ? u->buffer : "", u->buffered };
+        job->put.head = pack_head(&job->row, job->put.body, u->arena);
+        return str_is_none(job->put.head) ? &fault_no_memory : NULL;
+    }
+    TRY(end_file(u, arena));
+    job->row.path = str_eq(u->path, object_path(u->key, u->arena)) ? STR_NONE : u->path;
+    return NULL;
+}
+
 static const struct fault *files_finish(struct object_upload *u, enum object_condition condition,
                                         struct arena *arena, struct object_info *ret_info)
 {
     struct objects_files *self = u->owner;
-    struct disk *disk = self->root.disk;
-    int error = flush(u, STR(""));
-    if (error < 0) {
-        discard(u);
-        return object_disk_fault(arena, error, "could not write an object");
-    }
-    error = disk->close(disk, u->fd);
-    u->fd = CLOSED;
-    if (error < 0) {
-        discard(u);
-        return object_disk_fault(arena, error, "could not close the file of an object");
-    }
     unsigned char md5[MD5_SIZE];
     char etag[2 * MD5_SIZE];
     digest_end(u->md5, md5);
@@ -466,15 +566,18 @@ static const struct fault *files_finish(struct object_upload *u, enum object_con
         .condition = condition,
         .row = { .bucket = u->bucket,
                  .key = u->key,
-                 .path = u->path,
+                 .path = STR_NONE,
                  .info = { .size = u->shown ? u->shown_size : u->size,
                            .modified_ms = self->outside->clock->wall_ms(self->outside->clock),
                            .etag = other_etag ? u->shown_etag : (str) { etag, sizeof etag },
                            .headers_json = u->headers_json } },
     };
-    if (str_eq(u->path, object_path(u->key, u->arena)))
-        job.row.path = STR_NONE;
-    const struct fault *why = batcher_wait(self->committer, &job.batch, arena);
+    const struct fault *why = end_bytes(u, &job, arena);
+    if (why) {
+        discard(u);
+        return why;
+    }
+    why = batcher_wait(self->committer, &job.batch, arena);
     struct object_info info = job.row.info;
     info.etag = arena_str(arena, info.etag);
     info.headers_json = arena_str(arena, info.headers_json);
@@ -490,7 +593,7 @@ static const struct fault *files_remove(struct objects *objects, str bucket, str
 {
     struct object_row row;
     const struct fault *why = objects_index_find(own(objects)->index, bucket, key, arena, &row);
-    if (why)
+    if (why && why->kind != FAULT_DEFECT) /* a damaged row can be removed */
         return why->kind == FAULT_ABSENT ? NULL : why;
     struct job job = { .kind = JOB_REMOVE, .row = { .bucket = bucket, .key = key } };
     return batcher_wait(own(objects)->committer, &job.batch, arena);
@@ -549,7 +652,7 @@ static bool is_object(void *context, str bucket, str path, struct arena *arena)
     const struct fault *why = objects_index_find(self->index, bucket, key, arena, &row);
     if (why)
         return why->kind != FAULT_ABSENT; /* when in doubt it is one */
-    return str_eq(object_row_path(&row, arena), path);
+    return row.place.pack == 0 && str_eq(object_row_path(&row, arena), path);
 }
 
 /* With both locks: no batch is between its sync and its unlinks, no upload can take the name. */
@@ -573,6 +676,25 @@ static void sweep_file(void *context, str bucket, str path)
 static bool stop_sweeping(void *context)
 {
     return ((struct objects_files *)context)->stop_sweeping;
+}
+
+static bool stop_packs(void *context)
+{
+    struct objects_files *self = context;
+    pthread_mutex_lock(&self->open_lock);
+    bool failed = self->failed; /* rows may yet turn out to be there */
+    pthread_mutex_unlock(&self->open_lock);
+    return failed || self->stop_sweeping;
+}
+
+static void lock_packs(void *context)
+{
+    pthread_mutex_lock(&((struct objects_files *)context)->commit_lock);
+}
+
+static void unlock_packs(void *context)
+{
+    pthread_mutex_unlock(&((struct objects_files *)context)->commit_lock);
 }
 
 /* After a kill the index may show a row that is in the page cache only. The file that row replaced
@@ -600,11 +722,29 @@ static void *sweeper_run(void *context)
         return NULL;
     }
     const struct object_sweep sweep = { is_object, sweep_file, stop_sweeping, self };
+    const struct packs_guard guard = { lock_packs, unlock_packs, stop_packs, self };
     object_files_sweep(&self->root, &sweep);
+    self->swept += packs_sweep(self->packs, &guard);
     if (!self->stop_sweeping)
         journal_notef(self->outside->journal, JOURNAL_INFO, STR("store"), STR("objects-swept"),
                       "\"files\":%llu", (unsigned long long)self->swept);
     return NULL;
+}
+
+/* Where nothing failed, nothing is left for the next start to look for. */
+static void leave_tidy(struct objects_files *self)
+{
+    AUTO_ARENA *arena = arena_new(1 << 20);
+    packs_stop(self->packs);
+    if (!arena || self->failed || packs_idle(self->packs) ||
+        objects_index_begin(self->index, arena))
+        return;
+    const struct fault *why = packs_note(self->packs, arena);
+    if (!why)
+        why = objects_index_commit(self->index, arena);
+    if (why)
+        objects_index_rollback(self->index, arena);
+    packs_done(self->packs, why ? PACKS_UNSURE : PACKS_COMMITTED);
 }
 
 static void files_close(struct objects *objects)
@@ -614,6 +754,9 @@ static void files_close(struct objects *objects)
     batcher_close(self->committer);
     if (self->has_sweeper)
         pthread_join(self->sweeper, NULL);
+    if (self->packs)
+        leave_tidy(self);
+    packs_close(self->packs);
     objects_index_close(self->index);
     if (self->directory_fd >= 0)
         self->root.disk->close(self->root.disk, self->directory_fd);
@@ -652,6 +795,7 @@ static const struct fault *start(struct objects_files *self, struct arena *arena
     if (self->directory_fd < 0)
         return object_disk_fault(arena, self->directory_fd, "cannot open the folder of objects");
     TRY(objects_index_open(index, arena, &self->index));
+    TRY(packs_open(&self->root, self->index, self->pack_size, arena, &self->packs));
     TRY(batcher_open(commit_batch, self, COMMITTER_MEMORY, arena, &self->committer));
     self->has_sweeper = pthread_create(&self->sweeper, NULL, sweeper_run, self) == 0;
     if (!self->has_sweeper)
@@ -663,6 +807,13 @@ static const struct fault *start(struct objects_files *self, struct arena *arena
 const struct fault *objects_files_open(str directory, struct outside *outside, struct arena *arena,
                                        struct objects **ret_objects)
 {
+    return objects_files_open_packs(directory, PACK_SIZE, outside, arena, ret_objects);
+}
+
+const struct fault *objects_files_open_packs(str directory, uint64_t pack_size,
+                                             struct outside *outside, struct arena *arena,
+                                             struct objects **ret_objects)
+{
     struct arena *memory = arena_new(1 << 20);
     struct objects_files *self = memory ? ARENA_NEW(memory, struct objects_files) : NULL;
     if (!self) {
@@ -671,6 +822,7 @@ const struct fault *objects_files_open(str directory, struct outside *outside, s
     }
     self->objects.ops = &ops;
     self->outside = outside;
+    self->pack_size = pack_size;
     self->memory = memory;
     self->root =
         (struct object_root) { .disk = outside->disk, .directory = arena_str(memory, directory) };

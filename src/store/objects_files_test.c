@@ -1,5 +1,6 @@
 /* Objects as files: the suite of all object stores, and what the disk may do to this one. */
 #include "store/object_file.h"
+#include "store/object_pack.h"
 #include "store/object_path.h"
 #include "store/objects_suite.h"
 #include "testing/clock.h"
@@ -9,13 +10,17 @@
 #include "testing/temp_dir.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
+#include <sqlite3.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -27,13 +32,18 @@ struct fixture {
     struct outside outside;
     struct arena *arena;
     struct objects *objects;
+    size_t pad; /* so many bytes behind what is put: a file then, else a frame in a pack */
+    uint64_t pack_size;
 };
+
+static char padding[PACK_BODY_MAX + 1];
 
 static void fixture_open(struct fixture *f)
 {
     char path[512];
-    const struct fault *why = objects_files_open(str_of(temp_dir_path(&f->dir, "objects", path)),
-                                                 &f->outside, f->arena, &f->objects);
+    const struct fault *why =
+        objects_files_open_packs(str_of(temp_dir_path(&f->dir, "objects", path)), f->pack_size,
+                                 &f->outside, f->arena, &f->objects);
     if (why)
         fail_msg(STR_FMT, STR_ARG(fault_sentence(why, f->arena)));
 }
@@ -46,10 +56,12 @@ static void wait_for_sweep(struct fixture *f)
     captured_journal_clear(f->journal);
 }
 
-static int set_up(void **state)
+static int set_up_with(void **state, size_t pad)
 {
     struct fixture *f = calloc(1, sizeof *f);
     *state = f;
+    f->pad = pad;
+    f->pack_size = 256 * 1024;
     f->dir = temp_dir_make();
     f->clock = fake_clock_at("2026-03-02T09:15:42.317Z");
     f->journal = captured_journal_new();
@@ -62,6 +74,17 @@ static int set_up(void **state)
     fixture_open(f);
     wait_for_sweep(f);
     return 0;
+}
+
+static int set_up_packs(void **state)
+{
+    return set_up_with(state, 0);
+}
+
+static int set_up_files(void **state)
+{
+    memset(padding, 'x', sizeof padding);
+    return set_up_with(state, sizeof padding);
 }
 
 static int tear_down(void **state)
@@ -82,6 +105,8 @@ static const struct fault *put(struct fixture *f, str key, str bytes)
     struct object_info info;
     TRY(f->objects->ops->begin(f->objects, STR("mail"), key, STR("{}"), f->arena, &upload));
     const struct fault *why = f->objects->ops->write(upload, bytes, f->arena);
+    if (!why)
+        why = f->objects->ops->write(upload, (str) { padding, f->pad }, f->arena);
     if (why) {
         f->objects->ops->cancel(upload);
         return why;
@@ -96,19 +121,20 @@ static void assert_holds(struct fixture *f, str key, str bytes)
         f->objects->ops->read(f->objects, STR("mail"), key, 0, 1 << 20, f->arena, &got);
     if (why)
         fail_msg(STR_FMT, STR_ARG(fault_sentence(why, f->arena)));
-    if (!str_eq(got, bytes))
-        fail_msg(STR_FMT " holds " STR_FMT, STR_ARG(key), STR_ARG(got));
+    if (!str_starts(got, bytes) || got.len != bytes.len + f->pad)
+        fail_msg(STR_FMT " holds " STR_FMT, STR_ARG(key), STR_ARG(str_head(got, 80)));
 }
 
 static void assert_file(struct fixture *f, const char *name, const char *bytes)
 {
     char path[512], got[256];
+    size_t len = strlen(bytes);
     FILE *file = fopen(temp_dir_path(&f->dir, name, path), "r");
     if (!file)
         fail_msg("there is no file %s", name);
-    got[fread(got, 1, sizeof got - 1, file)] = '\0';
+    assert_int_equal(fread(got, 1, len, file), len);
     fclose(file);
-    assert_string_equal(got, bytes);
+    assert_memory_equal(got, bytes, len);
 }
 
 static void make_file(struct fixture *f, const char *name)
@@ -145,6 +171,41 @@ static int files_of_bucket(struct fixture *f)
     counted = 0;
     nftw(temp_dir_path(&f->dir, "objects/mail", path), count_one, 8, FTW_PHYS);
     return counted;
+}
+
+static uint64_t counted_steps;
+static int count_steps(const char *path, const struct stat *s, int kind, struct FTW *w)
+{
+    (void)s, (void)w;
+    int fd = kind == FTW_F ? open(path, O_RDONLY) : -1;
+    for (off_t at = 0, end; fd >= 0 && (at = lseek(fd, at, SEEK_DATA)) >= 0; at = end) {
+        end = lseek(fd, at, SEEK_HOLE);
+        counted_steps += (uint64_t)(end - at) / PACK_STEP;
+    }
+    if (fd >= 0)
+        close(fd);
+    return 0;
+}
+/* What the disk holds of all packs. */
+static int steps_of_packs(struct fixture *f)
+{
+    char path[512];
+    counted_steps = 0;
+    nftw(temp_dir_path(&f->dir, "objects/%packs", path), count_steps, 8, FTW_PHYS);
+    return (int)counted_steps;
+}
+
+static void open_again(struct fixture *f)
+{
+    f->objects->ops->close(f->objects);
+    f->objects = NULL;
+    fixture_open(f);
+    wait_for_sweep(f);
+}
+
+static void remove_key(struct fixture *f, str key)
+{
+    assert_null(f->objects->ops->remove(f->objects, STR("mail"), key, f->arena));
 }
 
 static void a_person_finds_an_object_under_its_name(void **state)
@@ -224,7 +285,7 @@ static void whichever_disk_call_fails_the_object_is_whole(void **state)
                 fixture_open(f);
                 wait_for_sweep(f);
             }
-            assert_int_equal(files_of_bucket(f), 2);
+            assert_int_equal(f->pad ? files_of_bucket(f) : steps_of_packs(f), 2);
         }
         assert_false(failed);
     }
@@ -247,7 +308,7 @@ struct syncing { /* a disk whose syncs are counted, slow, or failing */
     _Atomic int syncs, error, sleep_us;
 };
 
-static int counted_syncfs(struct disk *disk, int fd)
+static int counted_fdatasync(struct disk *disk, int fd)
 {
     struct syncing *s = (struct syncing *)disk;
     (void)fd;
@@ -256,10 +317,16 @@ static int counted_syncfs(struct disk *disk, int fd)
     return -s->error;
 }
 
+static int counted_syncfs(struct disk *disk, int fd)
+{
+    return counted_fdatasync(disk, fd);
+}
+
 static void use_syncing(struct fixture *f, struct syncing *s)
 {
     *s = (struct syncing) { .disk = *disk_real(), .under = disk_real() };
     s->disk.syncfs = counted_syncfs;
+    s->disk.fdatasync = counted_fdatasync;
     f->objects->ops->close(f->objects);
     f->outside.disk = &s->disk;
     fixture_open(f);
@@ -299,6 +366,7 @@ static void a_sync_that_fails_is_final(void **state)
     struct object_upload *open;
     assert_null(
         f->objects->ops->begin(f->objects, STR("mail"), STR("o"), STR("{}"), f->arena, &open));
+    assert_null(f->objects->ops->write(open, (str) { padding, f->pad }, f->arena));
     s.error = EIO;
     const struct fault *why = put(f, STR("k"), STR("new"));
     assert_true(why && why->kind == FAULT_UNAVAILABLE);
@@ -327,6 +395,7 @@ static void a_sync_that_met_a_full_disk_fails_all_who_were_open_then(void **stat
     struct object_info info;
     assert_null(
         f->objects->ops->begin(f->objects, STR("mail"), STR("o"), STR("{}"), f->arena, &open));
+    assert_null(f->objects->ops->write(open, (str) { padding, f->pad }, f->arena));
     s.error = ENOSPC;
     const struct fault *why = put(f, STR("k"), STR("x"));
     assert_true(why && why->kind == FAULT_LIMIT);
@@ -352,6 +421,7 @@ static void *finish_one(void *context)
     struct object_info info;
     bool done = !objects->ops->begin(objects, STR("mail"), arena_strf(arena, "%d", one->number),
                                      STR("{}"), arena, &upload) &&
+                !objects->ops->write(upload, (str) { padding, one->fixture->pad }, arena) &&
                 !objects->ops->finish(upload, OBJECT_ANY, arena, &info);
     arena_free(arena);
     return done ? NULL : context;
@@ -403,7 +473,224 @@ static void when_finish_returns_the_bytes_survive_a_power_cut(void **state)
         struct disk_sim *after = disk_sim_after_cut(sim, disk_sim_steps(sim), DISK_CUT_DROP, 1);
         static const char *const files[] = { "a", "a%_/b", "a%v2", "c/d/e" };
         str file = arena_strf(f->arena, "%s/mail/%s", path, files[i]);
-        assert_true(str_eq(disk_sim_bytes(after, file.ptr, f->arena), bytes));
+        assert_true(str_starts(disk_sim_bytes(after, file.ptr, f->arena), bytes));
+        disk_sim_free(after);
+    }
+    f->objects->ops->close(f->objects);
+    f->objects = NULL;
+    disk_sim_free(sim);
+}
+
+/* ---- packs ---- */
+
+static void small_objects_share_a_file_and_give_their_blocks_back(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 5; i++)
+        assert_null(put(f, STR("a/b/c"), STR("again")));
+    assert_null(put(f, STR("d"), (str) { padding, 3 * PACK_STEP }));
+    assert_int_equal(files_of_bucket(f), 0);
+    assert_int_equal(steps_of_packs(f), 1 + 4);
+    assert_true(is_there(f, "objects/%packs/00000001.pack"));
+    remove_key(f, STR("d"));
+    assert_int_equal(steps_of_packs(f), 1);
+    open_again(f);
+    assert_holds(f, STR("a/b/c"), STR("again"));
+    remove_key(f, STR("a/b/c"));
+    open_again(f);
+    assert_false(is_there(f, "objects/%packs/00000001.pack"));
+}
+
+static void a_full_pack_is_followed_by_another_and_goes_with_its_last_object(void **state)
+{
+    struct fixture *f = *state;
+    for (int i = 0; i < 80; i++) /* of 256 KB */
+        assert_null(put(f, arena_strf(f->arena, "k%d", i), STR("bytes")));
+    assert_true(is_there(f, "objects/%packs/00000002.pack"));
+    assert_int_equal(steps_of_packs(f), 80);
+    for (int i = 0; i < 64; i++)
+        remove_key(f, arena_strf(f->arena, "k%d", i));
+    assert_false(is_there(f, "objects/%packs/00000001.pack"));
+    assert_int_equal(steps_of_packs(f), 16);
+    assert_holds(f, STR("k70"), STR("bytes"));
+}
+
+static int no_punch(struct disk *disk, int fd, uint64_t offset, uint64_t size)
+{
+    (void)disk, (void)fd, (void)offset, (void)size;
+    return -EOPNOTSUPP;
+}
+
+/* The newest pack goes on after a start, over what was written for objects that never were. */
+static void what_no_row_names_is_swept_out_of_the_packs(void **state)
+{
+    struct fixture *f = *state;
+    char path[512];
+    f->objects->ops->close(f->objects);
+    pid_t killed = fork();
+    if (killed == 0) {
+        fixture_open(f);
+        f->failing.disk.punch = no_punch;
+        bool done = !put(f, STR("k"), STR("old")) && !put(f, STR("k"), STR("new"));
+        if (done && steps_of_packs(f) == 2)
+            raise(SIGKILL);
+        _exit(1);
+    }
+    int status;
+    assert_int_equal(waitpid(killed, &status, 0), killed);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    captured_journal_clear(f->journal);
+    temp_dir_path(&f->dir, "objects/%packs/00000001.pack", path);
+    FILE *pack = fopen(path, "a");
+    for (int i = 0; i < 3 * PACK_STEP; i++)
+        fputc('t', pack);
+    fclose(pack);
+    make_file(f, "objects/%packs/00000007.pack");
+    fixture_open(f);
+    wait_for_sweep(f);
+    assert_false(is_there(f, "objects/%packs/00000007.pack"));
+    assert_holds(f, STR("k"), STR("new"));
+    assert_int_equal(steps_of_packs(f), 1);
+    assert_null(put(f, STR("next"), STR("behind")));
+    assert_holds(f, STR("next"), STR("behind"));
+    assert_holds(f, STR("k"), STR("new"));
+}
+
+static void damage(struct fixture *f, const char *file, const char *what, const char *with)
+{
+    char path[512];
+    static char all[1 << 20];
+    FILE *stream = fopen(temp_dir_path(&f->dir, file, path), "r+");
+    assert_non_null(stream);
+    size_t size = fread(all, 1, sizeof all, stream);
+    char *at = memmem(all, size, what, strlen(what));
+    assert_non_null(at);
+    fseek(stream, at - all, SEEK_SET);
+    fputs(with, stream);
+    fclose(stream);
+}
+
+static const struct fault *read_key(struct fixture *f, str key, str *ret)
+{
+    return f->objects->ops->read(f->objects, STR("mail"), key, 0, 1000, f->arena, ret);
+}
+
+static void damaged_bytes_are_a_fault_and_never_an_answer(void **state)
+{
+    struct fixture *f = *state;
+    str got;
+    assert_null(put(f, STR("a"), STR("first body")));
+    assert_null(put(f, STR("b"), STR("second body")));
+    damage(f, "objects/%packs/00000001.pack", "second body", "secOnd");
+    const struct fault *why = read_key(f, STR("b"), &got);
+    assert_true(why && why->kind == FAULT_DEFECT);
+    assert_holds(f, STR("a"), STR("first body"));
+    assert_null(put(f, STR("b"), STR("third")));
+    assert_holds(f, STR("b"), STR("third"));
+}
+
+static void change_index(struct fixture *f, const char *sql)
+{
+    char path[512];
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(temp_dir_path(&f->dir, "objects/index.sqlite", path), &db), 0);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), 0);
+    sqlite3_close(db);
+}
+
+static void a_damaged_row_is_a_fault_until_it_is_written_anew(void **state)
+{
+    struct fixture *f = *state;
+    str got;
+    struct object_info info;
+    assert_null(put(f, STR("a"), STR("one")));
+    assert_null(put(f, STR("b"), STR("two")));
+    assert_null(put(f, STR("c"), STR("three")));
+    change_index(f, "UPDATE object SET size = 2 WHERE key = x'61';"
+                    "UPDATE object SET at = 0 WHERE key = x'62'");
+    const struct fault *why =
+        f->objects->ops->head(f->objects, STR("mail"), STR("a"), f->arena, &info);
+    assert_true(why && why->kind == FAULT_DEFECT);
+    assert_non_null(read_key(f, STR("b"), &got));
+    assert_holds(f, STR("c"), STR("three"));
+    assert_null(put(f, STR("a"), STR("again")));
+    assert_holds(f, STR("a"), STR("again"));
+    remove_key(f, STR("b"));
+    why = read_key(f, STR("b"), &got);
+    assert_true(why && why->kind == FAULT_ABSENT);
+}
+
+static void what_is_said_of_a_pack_and_damaged_removes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    assert_null(put(f, STR("a"), STR("one")));
+    f->objects->ops->close(f->objects);
+    change_index(f, "UPDATE pack SET live = 0");
+    fixture_open(f);
+    wait_for_sweep(f);
+    assert_null(put(f, STR("b"), STR("two")));
+    open_again(f);
+    assert_holds(f, STR("a"), STR("one"));
+    f->objects->ops->close(f->objects);
+    change_index(f, "UPDATE pack SET number = 9 WHERE number = 1");
+    fixture_open(f);
+    wait_for_sweep(f);
+    assert_holds(f, STR("a"), STR("one"));
+}
+
+static void an_index_of_the_first_version_is_read(void **state)
+{
+    struct fixture *f = *state;
+    f->objects->ops->close(f->objects);
+    change_index(f, "DROP TABLE object; DROP TABLE pack; PRAGMA user_version=1;"
+                    "CREATE TABLE object (bucket BLOB NOT NULL, key BLOB NOT NULL, path BLOB, size "
+                    "INTEGER NOT NULL,"
+                    " modified_ms INTEGER NOT NULL, etag BLOB NOT NULL, headers BLOB NOT NULL,"
+                    " PRIMARY KEY (bucket, key)) WITHOUT ROWID;"
+                    "INSERT INTO object VALUES (x'6d61696c', x'6b', NULL, 4, 1000,"
+                    " CAST('0123456789abcdef0123456789abcdef' AS BLOB), CAST('{}' AS BLOB))");
+    make_folder(f, "objects/mail");
+    make_file(f, "objects/mail/k");
+    fixture_open(f);
+    wait_for_sweep(f);
+    assert_holds(f, STR("k"), STR("torn"));
+    assert_null(put(f, STR("k"), STR("packed")));
+    assert_holds(f, STR("k"), STR("packed"));
+    assert_false(is_there(f, "objects/mail/k"));
+}
+
+static void a_key_that_is_no_text_lies_in_a_file(void **state)
+{
+    struct fixture *f = *state;
+    assert_null(put(f, STR("\xff"), STR("odd")));
+    assert_holds(f, STR("\xff"), STR("odd"));
+    assert_int_equal(files_of_bucket(f), 1);
+}
+
+static void packed_bytes_survive_a_power_cut(void **state)
+{
+    struct fixture *f = *state;
+    struct disk_sim *sim = disk_sim_new();
+    struct disk *disk = disk_sim_disk(sim);
+    char path[512];
+    temp_dir_path(&f->dir, "objects", path); /* the same folders in both */
+    for (char *at = strchr(path + 1, '/'); at; at = strchr(at + 1, '/')) {
+        *at = '\0';
+        disk->make_directory(disk, path, 0755);
+        disk->sync_directory(disk, "/");
+        *at = '/';
+    }
+    f->objects->ops->close(f->objects);
+    f->outside.disk = disk;
+    fixture_open(f);
+    wait_for_sweep(f);
+    str file = arena_strf(f->arena, "%s/%%packs/00000001.pack", path);
+    for (int i = 0; i < 4; i++) {
+        str bytes = arena_strf(f->arena, "bytes number %d", i);
+        assert_null(put(f, arena_strf(f->arena, "k%d", i % 3), bytes));
+        struct disk_sim *after = disk_sim_after_cut(sim, disk_sim_steps(sim), DISK_CUT_DROP, 1);
+        str got = disk_sim_bytes(after, file.ptr, f->arena);
+        assert_true(!str_is_none(got) && str_find_str(got, bytes) < got.len);
         disk_sim_free(after);
     }
     f->objects->ops->close(f->objects);
@@ -439,19 +726,32 @@ int main(void)
     int failed = objects_suite_run(&maker);
     captured_journal_free(f.journal);
     temp_dir_remove(&f.dir);
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define AS_FILE(name) cmocka_unit_test_setup_teardown(name, set_up_files, tear_down)
+#define PACKED(name)  cmocka_unit_test_setup_teardown(name, set_up_packs, tear_down)
     const struct CMUnitTest tests[] = {
-        CASE(a_person_finds_an_object_under_its_name),
-        CASE(replaced_and_removed_files_and_empty_folders_do_not_stay),
-        CASE(files_without_a_row_are_swept_after_a_start_and_no_others),
-        CASE(whichever_disk_call_fails_the_object_is_whole),
-        CASE(a_full_disk_is_a_limit_and_passes),
-        CASE(nothing_is_swept_while_the_rows_may_not_be_on_disk),
-        CASE(a_sync_that_fails_is_final),
-        CASE(a_sync_that_met_a_full_disk_fails_all_who_were_open_then),
-        CASE(those_who_finish_together_share_one_sync),
-        CASE(when_finish_returns_the_bytes_survive_a_power_cut),
+        AS_FILE(a_person_finds_an_object_under_its_name),
+        AS_FILE(replaced_and_removed_files_and_empty_folders_do_not_stay),
+        AS_FILE(files_without_a_row_are_swept_after_a_start_and_no_others),
+        AS_FILE(whichever_disk_call_fails_the_object_is_whole),
+        PACKED(whichever_disk_call_fails_the_object_is_whole),
+        AS_FILE(a_full_disk_is_a_limit_and_passes),
+        PACKED(a_full_disk_is_a_limit_and_passes),
+        AS_FILE(nothing_is_swept_while_the_rows_may_not_be_on_disk),
+        AS_FILE(a_sync_that_fails_is_final),
+        PACKED(a_sync_that_fails_is_final),
+        AS_FILE(a_sync_that_met_a_full_disk_fails_all_who_were_open_then),
+        AS_FILE(those_who_finish_together_share_one_sync),
+        PACKED(those_who_finish_together_share_one_sync),
+        AS_FILE(when_finish_returns_the_bytes_survive_a_power_cut),
+        PACKED(small_objects_share_a_file_and_give_their_blocks_back),
+        PACKED(a_full_pack_is_followed_by_another_and_goes_with_its_last_object),
+        PACKED(what_no_row_names_is_swept_out_of_the_packs),
+        PACKED(damaged_bytes_are_a_fault_and_never_an_answer),
+        PACKED(a_damaged_row_is_a_fault_until_it_is_written_anew),
+        PACKED(what_is_said_of_a_pack_and_damaged_removes_nothing),
+        PACKED(an_index_of_the_first_version_is_read),
+        PACKED(a_key_that_is_no_text_lies_in_a_file),
+        PACKED(packed_bytes_survive_a_power_cut),
     };
-#undef CASE
     return failed + cmocka_run_group_tests_name("objects as files", tests, NULL, NULL);
 }

@@ -1,40 +1,64 @@
 /* store/objects_index.c - the index of keys in its own SQLite file.
  *
- * One table, its key (bucket, key) as bytes, so that the table itself lies in the order S3 lists
- * in. One connection writes; a few others read, each used by one thread at a time. A WAL reader
- * sees what is committed and waits for nobody. */
+ * The objects' key (bucket, key) is bytes, so that the table itself lies in the order S3 lists in.
+ * One connection writes; a few others read, each used by one thread at a time. A WAL reader sees what
+ * is committed and waits for nobody. */
 #include "store/objects_index.h"
 
+#include "base/buf.h"
+#include "base/crc.h"
 #include "store/database.h"
+#include "store/little.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 
 enum { READERS = 8 };
 
+#define PACKS                                                                                      \
+    "CREATE TABLE pack (number INTEGER PRIMARY KEY, end INTEGER NOT NULL, live INTEGER NOT NULL,"  \
+    " punching INTEGER NOT NULL, sum INTEGER NOT NULL);"
+
+/* Version 1 knew no packs and no sums; its rows stay without a sum until they are written again. */
+static const struct fault *upgrade(sqlite3 *db, int from, struct arena *arena)
+{
+    (void)from;
+    return database_run(db,
+                        "ALTER TABLE object ADD COLUMN pack INTEGER NOT NULL DEFAULT 0;"
+                        "ALTER TABLE object ADD COLUMN at INTEGER NOT NULL DEFAULT 0;"
+                        "ALTER TABLE object ADD COLUMN frame INTEGER NOT NULL DEFAULT 0;"
+                        "ALTER TABLE object ADD COLUMN sum INTEGER;" PACKS,
+                        arena);
+}
+
 static const struct database_kind kind = {
     .schema = "CREATE TABLE object (bucket BLOB NOT NULL, key BLOB NOT NULL, path BLOB, size "
               "INTEGER NOT NULL,"
               " modified_ms INTEGER NOT NULL, etag BLOB NOT NULL, headers BLOB NOT NULL,"
-              " PRIMARY KEY (bucket, key)) WITHOUT ROWID;",
-    .version = 1,
+              " pack INTEGER NOT NULL DEFAULT 0, at INTEGER NOT NULL DEFAULT 0,"
+              " frame INTEGER NOT NULL DEFAULT 0, sum INTEGER,"
+              " PRIMARY KEY (bucket, key)) WITHOUT ROWID;" PACKS,
+    .version = 2,
+    .upgrade = upgrade,
     .holds = "index of objects",
 };
 
-#define COLUMNS "key, path, size, modified_ms, etag, headers"
+#define COLUMNS "key, path, size, modified_ms, etag, headers, pack, at, frame, sum"
 
 /* clang-format off */
-enum question { FIND, SCAN, BEGIN, PUT, REMOVE, COMMIT, ROLLBACK, QUESTIONS };
+enum question { FIND, SCAN, ALL, ALL_PACKS, BEGIN, PUT, REMOVE, PUT_PACK, REMOVE_PACK, COMMIT, ROLLBACK, QUESTIONS };
 static const char *const questions[QUESTIONS] = {
-    [FIND]     = "SELECT " COLUMNS " FROM object WHERE bucket = ?1 AND key = ?2",
-    [SCAN]     = "SELECT " COLUMNS " FROM object WHERE bucket = ?1 AND key >= ?2 ORDER BY key",
-    [BEGIN]    = "BEGIN IMMEDIATE",
-    [PUT]      = "INSERT INTO object VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (bucket, key) DO UPDATE SET"
-                 " path = excluded.path, size = excluded.size, modified_ms = excluded.modified_ms,"
-                 " etag = excluded.etag, headers = excluded.headers",
-    [REMOVE]   = "DELETE FROM object WHERE bucket = ?1 AND key = ?2",
-    [COMMIT]   = "COMMIT",
-    [ROLLBACK] = "ROLLBACK",
+    [FIND]      = "SELECT " COLUMNS " FROM object WHERE bucket = ?1 AND key = ?2",
+    [SCAN]      = "SELECT " COLUMNS " FROM object WHERE bucket = ?1 AND key >= ?2 ORDER BY key",
+    [ALL]       = "SELECT " COLUMNS ", bucket FROM object ORDER BY bucket, key",
+    [ALL_PACKS] = "SELECT number, end, live, punching, sum FROM pack ORDER BY number",
+    [BEGIN]     = "BEGIN IMMEDIATE",
+    [PUT]       = "INSERT OR REPLACE INTO object (bucket, " COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [REMOVE]    = "DELETE FROM object WHERE bucket = ?1 AND key = ?2",
+    [PUT_PACK]  = "INSERT OR REPLACE INTO pack VALUES (?1, ?2, ?3, ?4, ?5)",
+    [REMOVE_PACK] = "DELETE FROM pack WHERE number = ?1",
+    [COMMIT]    = "COMMIT",
+    [ROLLBACK]  = "ROLLBACK",
 };
 /* clang-format on */
 
@@ -85,6 +109,39 @@ static void give_back(struct objects_index *self, struct connection *reader)
     pthread_mutex_unlock(&self->lock);
 }
 
+static uint32_t sum_bytes(uint32_t sum, str bytes)
+{
+    char len[8];
+    put_u64(len, str_is_none(bytes) ? UINT64_MAX : bytes.len);
+    return crc32c(crc32c(sum, len, sizeof len), bytes.ptr, bytes.len);
+}
+
+static uint32_t sum_of(const struct object_row *row)
+{
+    char numbers[5 * 8];
+    put_u64(numbers, row->info.size);
+    put_u64(numbers + 8, (uint64_t)row->info.modified_ms);
+    put_u64(numbers + 16, row->place.pack);
+    put_u64(numbers + 24, row->place.at);
+    put_u64(numbers + 32, row->place.size);
+    uint32_t sum = crc32c(0, numbers, sizeof numbers);
+    sum = sum_bytes(sum, row->bucket);
+    sum = sum_bytes(sum, row->key);
+    sum = sum_bytes(sum, row->path);
+    sum = sum_bytes(sum, row->info.etag);
+    return sum_bytes(sum, row->info.headers_json);
+}
+
+static uint32_t pack_sum(const struct pack_row *pack)
+{
+    char numbers[3 * 8 + 1];
+    put_u64(numbers, pack->number);
+    put_u64(numbers + 8, pack->end);
+    put_u64(numbers + 16, pack->live);
+    numbers[24] = pack->punching;
+    return crc32c(0, numbers, sizeof numbers);
+}
+
 /* The row under a statement that selects COLUMNS. */
 static const struct fault *row_of(sqlite3_stmt *s, str bucket, struct arena *arena,
                                   struct object_row *ret_row)
@@ -97,12 +154,21 @@ static const struct fault *row_of(sqlite3_stmt *s, str bucket, struct arena *are
                   .modified_ms = sqlite3_column_int64(s, 3),
                   .etag = database_column(s, 4, arena),
                   .headers_json = database_column(s, 5, arena) },
+        .place = { .pack = (uint64_t)sqlite3_column_int64(s, 6),
+                   .at = (uint64_t)sqlite3_column_int64(s, 7),
+                   .size = (uint64_t)sqlite3_column_int64(s, 8) },
     };
     bool path_lost = str_is_none(row.path) && sqlite3_column_type(s, 1) != SQLITE_NULL;
     if (str_is_none(row.key) || str_is_none(row.info.etag) || str_is_none(row.info.headers_json) ||
         path_lost)
         return &fault_no_memory;
     *ret_row = row;
+    if (sqlite3_column_type(s, 9) != SQLITE_NULL &&
+        sqlite3_column_int64(s, 9) != (sqlite3_int64)sum_of(&row))
+        return fault(arena, FAULT_DEFECT, NULL,
+                     "the index of objects is damaged: what it says of " STR_FMT " in " STR_FMT
+                     " is not what was stored",
+                     STR_ARG(row.key), STR_ARG(bucket));
     return NULL;
 }
 
@@ -172,16 +238,14 @@ static const struct fault *add_entry(struct listing *l, const struct object_entr
     return NULL;
 }
 
-static const struct fault *add_key(struct listing *l, sqlite3_stmt *s, str key, struct arena *arena)
+static const struct fault *add_key(struct listing *l, sqlite3_stmt *s, struct arena *arena)
 {
+    struct object_row row;
+    TRY(row_of(s, l->range->bucket, arena, &row));
     struct object_entry entry = {
-        .key = arena_str(arena, key),
-        .info = { .size = (uint64_t)sqlite3_column_int64(s, 2),
-                  .modified_ms = sqlite3_column_int64(s, 3),
-                  .etag = database_column(s, 4, arena) },
+        .key = row.key,
+        .info = { .size = row.info.size, .modified_ms = row.info.modified_ms, .etag = row.info.etag },
     };
-    if (str_is_none(entry.key) || str_is_none(entry.info.etag))
-        return &fault_no_memory;
     return add_entry(l, &entry, arena);
 }
 
@@ -218,7 +282,7 @@ static const struct fault *scan(struct connection *c, struct listing *l, struct 
         if (r->prefix.len + hidden < key.len)
             return add_common_prefix(l, str_head(key, r->prefix.len + hidden + r->delimiter.len),
                                      arena);
-        TRY(add_key(l, s, key, arena));
+        TRY(add_key(l, s, arena));
         if (l->done)
             return NULL;
     }
@@ -262,6 +326,61 @@ const struct fault *objects_index_is_empty(struct objects_index *self, str bucke
     return NULL;
 }
 
+const struct fault *objects_index_walk(struct objects_index *self, object_row_fn *each,
+                                       void *context, struct arena *arena)
+{
+    struct connection *reader = take_reader(self);
+    sqlite3_stmt *s = reader->statements[ALL];
+    AUTO_ARENA *row_arena = arena_new(16 << 20);
+    const struct fault *why = row_arena ? NULL : &fault_no_memory;
+    int code = SQLITE_ROW;
+    while (!why && (code = sqlite3_step(s)) == SQLITE_ROW) {
+        struct object_row row;
+        arena_reset(row_arena);
+        str bucket = database_column(s, 10, row_arena);
+        const struct fault *damage =
+            str_is_none(bucket) ? &fault_no_memory : row_of(s, bucket, row_arena, &row);
+        if (damage && damage->kind != FAULT_DEFECT)
+            why = damage;
+        else if (!each(context, &row, damage))
+            break;
+    }
+    if (!why && code != SQLITE_ROW && code != SQLITE_DONE)
+        why = database_fault(reader->db, arena, "could not read the index of objects");
+    sqlite3_reset(s);
+    give_back(self, reader);
+    return why;
+}
+
+const struct fault *objects_index_packs(struct objects_index *self, struct arena *arena,
+                                        struct pack_row **ret_packs, size_t *ret_count)
+{
+    struct connection *reader = take_reader(self);
+    sqlite3_stmt *s = reader->statements[ALL_PACKS];
+    AUTO_BUF rows = buf_new(SIZE_MAX / 2);
+    int code;
+    while ((code = sqlite3_step(s)) == SQLITE_ROW) {
+        struct pack_row row = { .number = (uint64_t)sqlite3_column_int64(s, 0),
+                                .end = (uint64_t)sqlite3_column_int64(s, 1),
+                                .live = (uint64_t)sqlite3_column_int64(s, 2),
+                                .punching = sqlite3_column_int(s, 3) };
+        row.damaged = sqlite3_column_int64(s, 4) != (sqlite3_int64)pack_sum(&row);
+        buf_add(&rows, (str) { (const char *)&row, sizeof row });
+    }
+    const struct fault *why = code == SQLITE_DONE ? NULL
+                                                  : database_fault(reader->db, arena,
+                                                                   "could not read the index of objects");
+    sqlite3_reset(s);
+    give_back(self, reader);
+    *ret_count = rows.len / sizeof **ret_packs;
+    *ret_packs = ARENA_ARRAY(arena, struct pack_row, *ret_count + 1);
+    if (!why && (rows.failed || !*ret_packs))
+        why = &fault_no_memory;
+    if (!why && rows.len)
+        memcpy(*ret_packs, rows.ptr, rows.len);
+    return why;
+}
+
 static const struct fault *run(struct objects_index *self, enum question q, struct arena *arena)
 {
     sqlite3_stmt *s = self->writer.statements[q];
@@ -279,19 +398,30 @@ const struct fault *objects_index_begin(struct objects_index *self, struct arena
     return run(self, BEGIN, arena);
 }
 
+/* What a damaged row said is unknown, and it makes way for a new one: the bytes it named are lost. */
+static const struct fault *look_up_old(struct objects_index *self, str bucket, str key,
+                                       struct arena *arena, struct object_row *ret_row, bool *ret_has)
+{
+    const struct fault *why = look_up(&self->writer, bucket, key, arena, ret_row);
+    bool damaged = why && why->kind == FAULT_DEFECT;
+    if (damaged)
+        *ret_row = (struct object_row) { .key = STR_NONE };
+    *ret_has = damaged || (!why && !str_is_none(ret_row->key));
+    return damaged ? NULL : why;
+}
+
 const struct fault *objects_index_has(struct objects_index *self, str bucket, str key,
                                       struct arena *arena, bool *ret_has)
 {
     struct object_row row;
-    TRY(look_up(&self->writer, bucket, key, arena, &row));
-    *ret_has = !str_is_none(row.key);
-    return NULL;
+    return look_up_old(self, bucket, key, arena, &row, ret_has);
 }
 
 const struct fault *objects_index_put(struct objects_index *self, const struct object_row *row,
                                       struct arena *arena, struct object_row *ret_old)
 {
-    TRY(look_up(&self->writer, row->bucket, row->key, arena, ret_old));
+    bool has;
+    TRY(look_up_old(self, row->bucket, row->key, arena, ret_old, &has));
     sqlite3_stmt *s = self->writer.statements[PUT];
     database_bind(s, 1, row->bucket);
     database_bind(s, 2, row->key);
@@ -303,19 +433,43 @@ const struct fault *objects_index_put(struct objects_index *self, const struct o
     sqlite3_bind_int64(s, 5, row->info.modified_ms);
     database_bind(s, 6, row->info.etag);
     database_bind(s, 7, row->info.headers_json);
+    sqlite3_bind_int64(s, 8, (sqlite3_int64)row->place.pack);
+    sqlite3_bind_int64(s, 9, (sqlite3_int64)row->place.at);
+    sqlite3_bind_int64(s, 10, (sqlite3_int64)row->place.size);
+    sqlite3_bind_int64(s, 11, sum_of(row));
     return run(self, PUT, arena);
 }
 
 const struct fault *objects_index_remove(struct objects_index *self, str bucket, str key,
                                          struct arena *arena, struct object_row *ret_old)
 {
-    TRY(look_up(&self->writer, bucket, key, arena, ret_old));
-    if (str_is_none(ret_old->key))
+    bool has;
+    TRY(look_up_old(self, bucket, key, arena, ret_old, &has));
+    if (!has)
         return NULL;
     sqlite3_stmt *s = self->writer.statements[REMOVE];
     database_bind(s, 1, bucket);
     database_bind(s, 2, key);
     return run(self, REMOVE, arena);
+}
+
+const struct fault *objects_index_put_pack(struct objects_index *self, const struct pack_row *pack,
+                                           struct arena *arena)
+{
+    sqlite3_stmt *s = self->writer.statements[PUT_PACK];
+    sqlite3_bind_int64(s, 1, (sqlite3_int64)pack->number);
+    sqlite3_bind_int64(s, 2, (sqlite3_int64)pack->end);
+    sqlite3_bind_int64(s, 3, (sqlite3_int64)pack->live);
+    sqlite3_bind_int(s, 4, pack->punching);
+    sqlite3_bind_int64(s, 5, pack_sum(pack));
+    return run(self, PUT_PACK, arena);
+}
+
+const struct fault *objects_index_remove_pack(struct objects_index *self, uint64_t number,
+                                              struct arena *arena)
+{
+    sqlite3_bind_int64(self->writer.statements[REMOVE_PACK], 1, (sqlite3_int64)number);
+    return run(self, REMOVE_PACK, arena);
 }
 
 const struct fault *objects_index_commit(struct objects_index *self, struct arena *arena)
@@ -341,27 +495,47 @@ void objects_index_close(struct objects_index *self)
     free(self);
 }
 
-const struct fault *objects_index_open(str path, struct arena *arena,
-                                       struct objects_index **ret_index)
+static const struct fault *open_readers(struct objects_index *self, str path, size_t count,
+                                        struct arena *arena)
+{
+    for (size_t i = 0; i < count; i++) {
+        TRY(database_open_reader(path, arena, &self->readers[i].db));
+        TRY(prepare(&self->readers[i], FIND, BEGIN, arena));
+        self->free[self->free_count++] = &self->readers[i];
+    }
+    return NULL;
+}
+
+static const struct fault *open_index(str path, bool to_change, struct arena *arena,
+                                      struct objects_index **ret_index)
 {
     struct objects_index *self = calloc(1, sizeof *self);
     if (!self)
         return &fault_no_memory;
     pthread_mutex_init(&self->lock, NULL);
     pthread_cond_init(&self->freed, NULL);
-    const struct fault *why = database_open(path, &kind, arena, &self->writer.db);
-    if (!why)
+    const struct fault *why =
+        to_change ? database_open(path, &kind, arena, &self->writer.db) : NULL;
+    if (to_change && !why)
         why = prepare(&self->writer, FIND, QUESTIONS, arena);
-    for (size_t i = 0; i < READERS && !why; i++) {
-        why = database_open_reader(path, arena, &self->readers[i].db);
-        if (!why)
-            why = prepare(&self->readers[i], FIND, BEGIN, arena);
-        self->free[self->free_count++] = &self->readers[i];
-    }
+    if (!why)
+        why = open_readers(self, path, to_change ? READERS : 2, arena) /* one walks, one looks up */;
     if (why) {
         objects_index_close(self);
         return why;
     }
     *ret_index = self;
     return NULL;
+}
+
+const struct fault *objects_index_open(str path, struct arena *arena,
+                                       struct objects_index **ret_index)
+{
+    return open_index(path, true, arena, ret_index);
+}
+
+const struct fault *objects_index_open_reader(str path, struct arena *arena,
+                                              struct objects_index **ret_index)
+{
+    return open_index(path, false, arena, ret_index);
 }

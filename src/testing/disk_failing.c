@@ -61,6 +61,12 @@ static int failing_allocate(struct disk *disk, int fd, uint64_t size)
     return self(disk)->under->allocate(self(disk)->under, fd, size);
 }
 
+static int failing_punch(struct disk *disk, int fd, uint64_t offset, uint64_t size)
+{
+    FAIL(disk)
+    return self(disk)->under->punch(self(disk)->under, fd, offset, size);
+}
+
 static int failing_truncate(struct disk *disk, int fd, uint64_t size)
 {
     FAIL(disk)
@@ -128,6 +134,7 @@ void disk_failing_init(struct disk_failing *d, struct disk *under)
             .fdatasync = failing_fdatasync,
             .syncfs = failing_syncfs,
             .allocate = failing_allocate,
+            .punch = failing_punch,
             .truncate = failing_truncate,
             .size = failing_size,
             .rename = failing_rename,

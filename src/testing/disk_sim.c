@@ -346,6 +346,31 @@ static int sim_allocate(struct disk *disk, int fd, uint64_t size)
     LEAVE(sim, failed);
 }
 
+/* As if zeros had been written. */
+static int sim_punch(struct disk *disk, int fd, uint64_t offset, uint64_t size)
+{
+    struct disk_sim *sim = enter(disk);
+    int failed = counted(sim);
+    struct inode *inode = writable(sim, fd);
+    if (!failed && !inode)
+        failed = -EBADF;
+    if (failed)
+        LEAVE(sim, failed);
+    uint64_t left = offset < inode->size ? inode->size - offset : 0;
+    size_t part = size < left ? (size_t)size : (size_t)left;
+    if (part) {
+        char *zeros = calloc(1, part);
+        assert(zeros && "a test has memory");
+        memset(inode->bytes + offset, 0, part);
+        sim_record(sim, (struct step) { .kind = STEP_WRITE,
+                                        .inode = inode->number,
+                                        .offset = offset,
+                                        .bytes = zeros,
+                                        .len = part });
+    }
+    LEAVE(sim, 0);
+}
+
 static int sim_truncate(struct disk *disk, int fd, uint64_t size)
 {
     struct disk_sim *sim = enter(disk);
@@ -524,6 +549,7 @@ struct disk_sim *disk_sim_new(void)
         .fdatasync = sim_fdatasync,
         .syncfs = sim_syncfs,
         .allocate = sim_allocate,
+        .punch = sim_punch,
         .truncate = sim_truncate,
         .size = sim_size,
         .rename = sim_rename,

@@ -1,6 +1,6 @@
 /* testing/disk_sim.h - a disk in memory that can fail any call and be cut off at any step.
  *
- * Every change is recorded as a step: write, allocate, truncate, create, rename, unlink, make and
+ * Every change is recorded as a step: write, punch, allocate, truncate, create, rename, unlink, make and
  * remove directory, and the three syncs. The disk after a power cut at step k is rebuilt from the first k
  * steps: what a sync covered is there; of the rest, blocks of 4096 bytes and directory entries
  * are dropped, kept or torn. Any thread.

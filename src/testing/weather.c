@@ -414,8 +414,36 @@ int ftruncate64(int fd, off_t size)
     return resize(fd, size, CALL_TRUNCATE);
 }
 
+/* A hole reads as zeros, and one that did not reach the disk is as zeros that did not. */
+static int punch(int fd, int mode, off_t offset, off_t size)
+{
+    const struct weather_file *f = weather_file(fd);
+    enum weather_verdict v = weather_meet(CALL_PUNCH, (enum weather_place)f->place);
+    struct stat s;
+    if (v == FAIL)
+        return -1;
+    weather_record_lock();
+    int got = (int)syscall(SYS_fallocate, fd, mode, offset, size);
+    int saved = errno;
+    if (got == 0 && weather_recording() && fstat(fd, &s) == 0 && offset < s.st_size) {
+        size_t len = (size_t)(size < s.st_size - offset ? size : s.st_size - offset);
+        char *zeros = calloc(1, len);
+        if (!zeros)
+            abort();
+        weather_record_put(RECORD_WRITE, f->handle, (uint64_t)offset, zeros, len);
+        free(zeros);
+    }
+    weather_record_unlock();
+    if (v == DIE_AFTER || v == HALF_THEN_DIE)
+        weather_die();
+    errno = saved;
+    return got;
+}
+
 static int allocate(int fd, int mode, off_t offset, off_t size)
 {
+    if (weather_file(fd) && mode == (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE))
+        return punch(fd, mode, offset, size);
     if (weather_file(fd) && (mode != 0 || offset != 0))
         abort(); /* not one of ours: the record would be wrong */
     return weather_file(fd) ? resize(fd, size, CALL_ALLOCATE)

@@ -30,6 +30,7 @@ enum weather_call {
     CALL_REMOVE_DIRECTORY,
     CALL_TRUNCATE,
     CALL_ALLOCATE, /* fallocate */
+    CALL_PUNCH,    /* the same, for a hole: recorded as zeros written */
     CALL_ACCEPT,
     CALL_MEMORY, /* malloc, calloc, realloc, asked for by the program's own code */
     CALLS,

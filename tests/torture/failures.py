@@ -9,13 +9,14 @@ import signal
 import smtplib
 import time
 
-from weather import CALLS, PLACES, Failed, StartFailed, until
+from weather import DISK, PLACES, Failed, StartFailed, until
 
 ERRORS = {"open": (errno.EIO, errno.EMFILE, errno.ENFILE), "create": (errno.EIO, errno.ENOSPC, errno.EMFILE, errno.EROFS),
           "read": (errno.EIO,), "write": (errno.EIO, errno.ENOSPC, errno.EDQUOT), "sync": (errno.EIO, errno.ENOSPC),
           "sync directory": (errno.EIO,), "sync all": (errno.EIO, errno.ENOSPC), "rename": (errno.EIO, errno.ENOSPC, errno.EROFS),
           "unlink": (errno.EIO, errno.EROFS), "make directory": (errno.EIO, errno.ENOSPC, errno.EROFS),
           "remove directory": (errno.EIO,), "truncate": (errno.EIO, errno.ENOSPC), "allocate": (errno.EIO, errno.ENOSPC),
+          "punch": (errno.EIO, errno.EOPNOTSUPP),
           "accept": (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ECONNABORTED, errno.ENOBUFS), "memory": (errno.ENOMEM,)}
 CHANGES = ("create", "write", "rename", "unlink", "make directory", "remove directory", "truncate", "allocate")
 CHECK_EVERY = 8
@@ -142,7 +143,7 @@ class Failures:
     def start_fails(self, count, call=None, place=None, error=None):
         """The n-th call of a start fails: it starts nevertheless, or ends with one sentence."""
         self.server.end()
-        calls = [call] if call else CALLS[:13]
+        calls = [call] if call else DISK
         error = error or self.random.choice((errno.EIO, errno.ENOSPC, errno.EMFILE))
         self.server.arm("fail once", count, calls, [place] if place else PLACES, error)
         what = f"the {count}th {call or 'call'} of a start fails with {errno.errorcode[error]}"

@@ -3,11 +3,10 @@ import random
 import signal
 import time
 
-from weather import CALLS, Failed, StartFailed
+from weather import DISK, Failed, StartFailed
 
 KILLS = ("kill before", "kill half", "kill after")
 CHECK_EVERY = 12  # rounds
-DISK = CALLS[:13]
 
 
 class Kills:

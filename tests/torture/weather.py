@@ -14,7 +14,8 @@ import time
 import conftest
 
 CALLS = ("open", "create", "read", "write", "sync", "sync directory", "sync all", "rename", "unlink", "make directory",
-         "remove directory", "truncate", "allocate", "accept", "memory")
+         "remove directory", "truncate", "allocate", "punch", "accept", "memory")
+DISK = CALLS[:-2]
 PLACES = ("log", "bodies", "history", "dead", "spool", "index", "objects", "state", "queues", "functions", "other", "none")
 MODES = ("calm", "kill before", "kill half", "kill after", "fail once", "fail on", "fail half")
 LIBRARY = pathlib.Path(os.environ.get("WEATHER", pathlib.Path(conftest.BINARY).parent / "src" / "testing" / "weather.so"))
@@ -71,7 +72,7 @@ class StormyServer(conftest.Server):
         if record:
             self.env["WEATHER_LOG"] = str(record)
 
-    def arm(self, mode, countdown=1, calls=CALLS[:13], places=PLACES, error=0):
+    def arm(self, mode, countdown=1, calls=DISK, places=PLACES, error=0):
         """The n-th call that is meant from now on."""
         self.weather.mode = 0
         self.weather.calls, self.weather.places = bits(CALLS, calls), bits(PLACES, places)
