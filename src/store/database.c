@@ -74,6 +74,8 @@ static const struct fault *set_up(sqlite3 *db, str path, const struct database_k
                      kind->holds, STR_ARG(path), version, kind->version);
     TRY(database_run(
         db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;", arena));
+    if (kind->tuning)
+        TRY(database_run(db, kind->tuning, arena));
     if (version == kind->version)
         return NULL;
     if (version != 0 && !kind->upgrade)

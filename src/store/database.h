@@ -16,6 +16,7 @@ struct database_kind {
     /* Makes `version` out of an older one, within a transaction; NULL: there is no older one. */
     const struct fault *(*upgrade)(sqlite3 *, int from, struct arena *);
     const char *holds;  /* "configuration", for people */
+    const char *tuning; /* further pragmas of the connection; NULL: none */
 };
 
 const struct fault *database_open(str path, const struct database_kind *, struct arena *,
