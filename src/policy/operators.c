@@ -139,7 +139,9 @@ bool operator_compares(const struct operator* operator, const struct wanted * wa
     }
     case COMPARE_ADDRESS: {
         struct network address;
-        return network_read(got, &address) && network_holds(&wanted->network, &address);
+        /* A request has one address: what has a prefix is none. */
+        return !str_has(got, '/') && network_read(got, &address) &&
+               network_holds(&wanted->network, &address);
     }
     case COMPARE_BOOL: {
         bool truth;

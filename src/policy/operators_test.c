@@ -24,6 +24,7 @@ static const struct comparison_case {
     { "truth in any case", "Bool", "true", "TRUE", true },
     { "bytes, not their spelling", "BinaryEquals", "YQ==", "YR==", true },
     { "an address in its network", "IpAddress", "10.0.0.0/8", "10.1.2.3", true },
+    { "what a request gives as a network is no address", "IpAddress", "10.0.0.0/8", "10.1.2.0/24", false },
     { "an address of the other family", "IpAddress", "::/0", "10.1.2.3", false },
     { "a star stays in its part of six", "ArnLike", "arn:aws:ses:*:receipt-rule-set/*", RULE,
       false },
