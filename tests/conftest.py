@@ -44,9 +44,13 @@ def eventually(probe, seconds=15.0, every=0.02):
         time.sleep(every)
 
 
+signing_key = None  # what the first server of this process made for its notifications: an RSA key is most of a first start
+
+
 class Server:
-    def __init__(self, folder, *flags, env=None):
+    def __init__(self, folder, *flags, env=None, own_signing_key=False):
         self.data = pathlib.Path(folder) / "data"
+        self.own_signing_key = own_signing_key
         self.flags = list(flags)
         self.env = env or {}
         self.process = None
@@ -56,6 +60,8 @@ class Server:
         smtp = [] if any(f == "--smtp" for f in self.flags) else ["--smtp", "127.0.0.1:0"]
         command = [BINARY, "serve", "--data", str(self.data), "--api", "127.0.0.1:0", *smtp, *self.flags, *more]
         env = {**os.environ, "SESAME_ROOT_ACCESS_KEY_ID": KEY, "SESAME_ROOT_SECRET_ACCESS_KEY": SECRET, **self.env}
+        if signing_key and not self.own_signing_key and "--user" not in command and not self.data.exists():
+            self.lay_signing_key()
         self.stderr = open(self.stderr_path, "ab")
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=self.stderr, env=env)
@@ -67,7 +73,21 @@ class Server:
         self.addresses = [a.rsplit(":", 1) for a in self.ready["smtp"]]
         self.host, self.port = self.addresses[0][0].strip("[]"), int(self.addresses[0][1])
         self.api = self.ready["api"]
+        self.keep_signing_key()
         return self
+
+    def lay_signing_key(self):
+        path = self.data / "sns" / "signing.pem"
+        self.data.mkdir(0o700)
+        path.parent.mkdir(0o700)
+        path.touch(0o600)
+        path.write_bytes(signing_key)
+
+    def keep_signing_key(self):
+        global signing_key
+        path = self.data / "sns" / "signing.pem"
+        if signing_key is None and path.exists():
+            signing_key = path.read_bytes()
 
     def stop(self, how=signal.SIGTERM, expect=0):
         if self.process is None:

@@ -323,7 +323,7 @@ def functions_of_a_user(monkeypatch):
             path.chmod(0o755)
         monkeypatch.setattr(conftest, "BINARY", str(wrapper))
         monkeypatch.setenv("SESAME_FUNCTION_BOOTSTRAPS", folder + "/bootstraps")
-    server = conftest.Server(folder)
+    server = conftest.Server(folder, own_signing_key=True)  # the user could not read ours
     try:
         yield Functions(server.start())
     finally:

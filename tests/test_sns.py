@@ -280,7 +280,8 @@ def test_a_subscriber_confirms_gets_and_verifies(sns, subscriber, version):
         verify({**message, "Message": "another"})
 
 
-def test_the_certificate_is_the_same_after_a_restart_and_private(server, subscriber):
+def test_the_certificate_is_the_same_after_a_restart_and_private(make_server, subscriber):
+    server = make_server(own_signing_key=True)
     sns = server.client("sns")
     topic = sns.create_topic(Name="mail")["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=subscriber.url)
@@ -293,6 +294,17 @@ def test_the_certificate_is_the_same_after_a_restart_and_private(server, subscri
     with pytest.raises(urllib.error.HTTPError) as caught:
         fetch(server.api + "/SimpleNotificationService-00000000000000000000000000000000.pem")
     assert caught.value.code == 404
+
+
+def test_each_first_start_makes_a_key_of_its_own(make_server):
+    keys = []
+    for _ in range(2):
+        server = make_server(own_signing_key=True)
+        path = server.data / "sns" / "signing.pem"
+        assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+        keys.append(path.read_bytes())
+    assert all(key.startswith(b"-----BEGIN PRIVATE KEY-----") and b"-----BEGIN CERTIFICATE-----" in key for key in keys)
+    assert keys[0] != keys[1]
 
 
 def test_unsubscribing_by_the_link_can_be_taken_back(sns, subscriber):
