@@ -1,11 +1,12 @@
 """The S3 Encryption Client of the AWS SDK for Go, Debian's own package, opens mail that we encrypted."""
+import fcntl
 import os
 import pathlib
 import subprocess
 
 import pytest
 
-from conftest import ACCOUNT, BINARY, KEY, REGION, SECRET, bucket_policy, rule_arn, s3_action
+from conftest import ACCOUNT, BINARY, KEY, REGION, ROOT, SECRET, bucket_policy, rule_arn, s3_action
 
 MAIL = b"Subject: for a stranger's client\r\n\r\n" + b"one line of several\r\n" * 9000
 PROGRAM = pathlib.Path(__file__).parent / "go" / "decrypt.go"
@@ -13,12 +14,14 @@ PROGRAM = pathlib.Path(__file__).parent / "go" / "decrypt.go"
 
 @pytest.fixture(scope="session")
 def go_decrypt(tmp_path_factory):
-    """The program, built once; offline, from Debian's sources."""
-    place = tmp_path_factory.mktemp("go")
-    env = {**os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOCACHE": str(place / "cache"), "GOFLAGS": "",
+    """The program; offline, from Debian's sources. What the compiler made of those lies beside the builds, for the next run."""
+    place, objects = tmp_path_factory.mktemp("go"), ROOT / "build-go"
+    env = {**os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOCACHE": str(objects), "GOFLAGS": "",
            "CGO_ENABLED": "0"}
-    built = subprocess.run(["go", "build", "-o", str(place / "decrypt"), str(PROGRAM)], env=env, cwd=place,
-                           capture_output=True, text=True, timeout=300, check=False)
+    with open(ROOT / "build-go.lock", "w", encoding="ascii") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        built = subprocess.run(["go", "build", "-o", str(place / "decrypt"), str(PROGRAM)], env=env, cwd=place,
+                               capture_output=True, text=True, timeout=300, check=False)
     assert built.returncode == 0, built.stderr
     return place / "decrypt"
 
