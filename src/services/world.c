@@ -214,6 +214,7 @@ static const struct fault *load(struct worlds *worlds, struct state *state, stru
 {
     for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
         AUTO_BUF after = buf_new(64 * 1024);
+        size_t at_once = LOAD_PAGE;
         for (;;) {
             AUTO_ARENA *page = arena_new(AGGREGATE_MAX);
             if (!page)
@@ -222,7 +223,7 @@ static const struct fault *load(struct worlds *worlds, struct state *state, stru
             size_t count;
             const struct fault *why =
                 state->ops->list(state, kinds[k].prefix, after.len ? buf_str(&after) : STR_NONE,
-                                 LOAD_PAGE, page, &records, &count);
+                                 at_once, page, &records, &count);
             for (size_t i = 0; !why && i < count; i++) {
                 struct pmap *next;
                 why = map_with(worlds, *map, &records[i], page, &next);
@@ -230,6 +231,10 @@ static const struct fault *load(struct worlds *worlds, struct state *state, stru
                     pmap_unref(*map);
                     *map = next;
                 }
+            }
+            if (why && why->kind == FAULT_LIMIT && at_once > 1) { /* large ones: fewer, and again */
+                at_once /= 2;
+                continue;
             }
             if (why)
                 return fault_keep(arena, why);

@@ -89,6 +89,35 @@ static void what_the_state_holds_at_the_start_is_in_the_first_world(void **state
     worlds_close(again);
 }
 
+/* 200 rules of 100 recipients are half a megabyte, and an account may have 40 such sets in each
+ * region. */
+static void records_that_are_large_together_are_read_at_the_start(void **state)
+{
+    struct stage *stage = *state;
+    enum { RECORDS = 200, SIZE = 500 * 1024 };
+    AUTO_BUF set = buf_new(SIZE + 1024);
+    buf_addf(&set, "{\"Name\":\"a\",\"Account\":\"111122223333\",\"Region\":\"us-east-1\","
+                   "\"CreatedMs\":5,\"Rules\":[]");
+    while (set.len < SIZE)
+        buf_addf(&set, "%1000s", "");
+    buf_addf(&set, "}");
+    for (int i = 0; i < RECORDS; i++) {
+        char key[64];
+        snprintf(key, sizeof(key), KEY("set-%03d"), i);
+        stage_put(stage, key, buf_str(&set));
+    }
+    struct worlds *again;
+    assert_null(worlds_open(stage->state, &stage->outside, stage->arena, &again));
+    const struct world *world = worlds_now(again);
+    for (int i = 0; i < RECORDS; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "set-%03d", i);
+        assert_non_null(set_in(world, str_of(name)));
+    }
+    world_unref(world);
+    worlds_close(again);
+}
+
 static void a_record_that_cannot_be_read_leaves_nothing_that_could_still_grant(void **state)
 {
     struct stage *stage = *state;
@@ -181,6 +210,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
         T(a_change_makes_a_new_world_and_leaves_the_old_one_as_it_was),
         T(what_the_state_holds_at_the_start_is_in_the_first_world),
+        T(records_that_are_large_together_are_read_at_the_start),
         T(a_record_that_cannot_be_read_leaves_nothing_that_could_still_grant),
         T(a_key_of_no_known_kind_is_passed_over),
         T(readers_go_on_while_the_world_changes),
