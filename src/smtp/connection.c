@@ -209,6 +209,7 @@ static void heed(struct connection *c, struct smtp_turn turn)
         case WISH_CLOSE:
             c->phase = LAST;
             c->outcome = turn.refused ? OUTCOME_REFUSED : OUTCOME_QUIT;
+            stream_hold_for_end(&c->stream); /* 221, close_notify and FIN wake the peer once */
             give_up_draft(c);
             return;
         }

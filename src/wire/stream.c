@@ -139,6 +139,12 @@ static void say_goodbye(struct stream *s)
     s->ssl = NULL;
 }
 
+void stream_hold_for_end(struct stream *s)
+{
+    int one = 1;
+    setsockopt(s->fd, IPPROTO_TCP, TCP_CORK, &one, sizeof one);
+}
+
 void stream_finish(struct stream *s)
 {
     say_goodbye(s);

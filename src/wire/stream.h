@@ -34,6 +34,8 @@ str stream_tls_cipher(const struct stream *);
 /* TLS holds octets that were read already: no readiness will tell of them. */
 bool stream_has_more(const struct stream *);
 
+/* What is written from here on goes out together with the end, in one segment if it fits: before the last words. */
+void stream_hold_for_end(struct stream *);
 /* Says that nothing more will be sent; what the peer still sends can be thrown away. Closing at once
  * with octets unread would make the kernel take back our last reply. */
 void stream_finish(struct stream *);
