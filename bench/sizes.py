@@ -40,7 +40,7 @@ class Server:
         began = time.monotonic()
         self.process = subprocess.Popen([SESAME, "serve", "--data", self.data, "--smtp", "127.0.0.1:0", "--api", "127.0.0.1:0",
                                          "--log-level", "error", *self.flags], env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        ready = json.loads(self.process.stdout.readline())
+        ready = json.loads(self.process.stdout.readline() or sys.exit("the server did not start"))
         self.port, self.api = ready["smtp"][0].rsplit(":", 1)[1], ready["api"]
         return time.monotonic() - began
 
@@ -219,12 +219,19 @@ def mix(asked):
 
 
 CELLS = {"rest": rest, "idle": idle, "tls": tls, "large": large, "queue": queue, "mix": mix}
-parser = argparse.ArgumentParser()
-parser.add_argument("cells", nargs="*", choices=[[], *CELLS], metavar="CELL")
-parser.add_argument("--strict", action="store_true")
-parser.add_argument("--queue", type=int, default=1_000_000)
-parser.add_argument("--mix", type=int, default=400_000)
-asked = parser.parse_args()
-for name in asked.cells or CELLS:
-    CELLS[name](asked)
-sys.exit(1 if asked.strict and missed else 0)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("cells", nargs="*", choices=[[], *CELLS], metavar="CELL")
+    parser.add_argument("--strict", action="store_true")
+    parser.add_argument("--queue", type=int, default=1_000_000)
+    parser.add_argument("--mix", type=int, default=400_000)
+    asked = parser.parse_args()
+    for name in asked.cells or CELLS:
+        CELLS[name](asked)
+    sys.exit(1 if asked.strict and missed else 0)
+
+
+if __name__ == "__main__":
+    main()
