@@ -120,9 +120,11 @@ static struct answered ask_account(const struct gate_pass *pass, str account,
     }
     bool matched = false;
     const struct receipt_rule *off = NULL, *needs_tls = NULL;
+    struct recipient recipient;
+    recipient_aim(&recipient, rcpt);
     for (size_t i = 0; i < a.set->rule_count; i++) {
         const struct receipt_rule *rule = &a.set->rules[i];
-        if (!rule_matches(rule, rcpt))
+        if (!rule_means(rule, &recipient))
             continue;
         if (!rule->enabled) {
             off = off ? off : rule;

@@ -37,21 +37,16 @@ static bool is_ascii(str s)
     return !(seen & 0x8080808080808080u);
 }
 
-/* A mailbox made ready to meet many conditions: U-labels are turned into A-labels once. */
-struct target {
-    str local_part, domain; /* domain empty: it is none, and no condition means it */
-    char room[DOMAIN_ROOM];
-};
-
-static void aim(struct target *target, const struct mailbox *mailbox)
+static void aim(struct recipient *target, const struct mailbox *mailbox)
 {
     target->local_part = mailbox->local_part;
     target->domain = without_final_dot(mailbox->domain);
+    target->key_count = 0;
     if (!is_ascii(target->domain))
         target->domain = (str) { target->room, domain_normal_to(target->room, mailbox->domain) };
 }
 
-static bool domain_matches(const struct target *target, str wanted, bool below)
+static bool domain_matches(const struct recipient *target, str wanted, bool below)
 {
     char room[DOMAIN_ROOM];
     wanted = without_final_dot(wanted);
@@ -87,7 +82,7 @@ static bool local_part_matches(str written, str local_part)
            local_eq(written, str_head(local_part, plus));
 }
 
-static bool matches(str condition, const struct target *target)
+static bool matches(str condition, const struct recipient *target)
 {
     const char *sign = condition.len ? memrchr(condition.ptr, '@', condition.len) : NULL;
     if (!sign) {
@@ -102,21 +97,152 @@ static bool matches(str condition, const struct target *target)
 
 bool recipient_matches(str condition, const struct mailbox *mailbox)
 {
-    struct target target;
+    struct recipient target;
     aim(&target, mailbox);
     return matches(condition, &target);
 }
 
-bool rule_matches(const struct receipt_rule *rule, const struct mailbox *mailbox)
+/* ---- the sieve ----
+ *
+ * A condition's key is the hash of what it means in lower case: "user@example.com", "@example.com"
+ * for a domain,
+ * "@.example.com" for all below one. A recipient has one key for each condition that could mean it,
+ * and they are few: the mailbox, the mailbox without its label, the domain, and each domain above
+ * it. */
+
+struct recipient_sieve {
+    size_t mask;      /* slots - 1; at most half of them are taken */
+    uint32_t slots[]; /* 0: free */
+};
+
+enum { SIEVE_FROM = 4 }; /* fewer conditions are asked sooner than a key is made */
+
+static const uint32_t key_begin = 2166136261u; /* FNV-1a */
+
+static uint32_t key_byte(uint32_t key, char c)
 {
-    struct target target;
+    return (key ^ (unsigned char)ascii_lower(c)) * 16777619u;
+}
+
+static uint32_t key_add(uint32_t key, str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        key = key_byte(key, text.ptr[i]);
+    return key;
+}
+
+static uint32_t key_of(str local_part, const char *sign, str domain)
+{
+    uint32_t key = key_add(key_begin, local_part);
+    key = key_add(key_add(key, str_of(sign)), domain);
+    return key ? key : 1;
+}
+
+/* As local_eq reads it. */
+static uint32_t key_local(str written)
+{
+    bool quoted = written.len >= 2 && written.ptr[0] == '"' && written.ptr[written.len - 1] == '"';
+    if (!quoted)
+        return key_add(key_begin, written);
+    uint32_t key = key_begin;
+    for (size_t i = 1; i + 1 < written.len; i++) {
+        if (written.ptr[i] == '\\' && i + 2 < written.len)
+            i++;
+        key = key_byte(key, written.ptr[i]);
+    }
+    return key;
+}
+
+static uint32_t key_of_condition(str condition)
+{
+    char room[DOMAIN_ROOM];
+    const char *sign = condition.len ? memrchr(condition.ptr, '@', condition.len) : NULL;
+    size_t at = sign ? (size_t)(sign - condition.ptr) : 0;
+    bool below = !sign && str_starts(condition, STR("."));
+    str domain = without_final_dot(str_from(condition, sign ? at + 1 : below ? 1 : 0));
+    if (!is_ascii(domain))
+        domain = (str) { room, domain_normal_to(room, domain) };
+    uint32_t key = sign ? key_local(str_head(condition, at)) : key_begin;
+    key = key_add(key_add(key, below ? STR("@.") : STR("@")), domain);
+    return key ? key : 1;
+}
+
+void recipient_aim(struct recipient *recipient, const struct mailbox *mailbox)
+{
+    aim(recipient, mailbox);
+    str local_part = recipient->local_part, domain = recipient->domain;
+    size_t count = 0, plus = str_find(local_part, '+');
+    recipient->keys[count++] = key_of(local_part, "@", domain);
+    recipient->keys[count++] = key_of(STR(""), "@", domain);
+    if (plus < local_part.len && plus > 0)
+        recipient->keys[count++] = key_of(str_head(local_part, plus), "@", domain);
+    for (size_t i = 1; i < domain.len; i++) {
+        if (domain.ptr[i] != '.')
+            continue;
+        if (count == RECIPIENT_KEYS)
+            return;
+        recipient->keys[count++] = key_of(STR(""), "@.", str_from(domain, i + 1));
+    }
+    recipient->key_count = count;
+}
+
+const struct recipient_sieve *recipient_sieve_make(const str *conditions, size_t count,
+                                                   struct arena *arena)
+{
+    size_t slots = 8;
+    while (slots < 2 * count)
+        slots *= 2;
+    struct recipient_sieve *sieve =
+        count < SIEVE_FROM ? NULL
+                           : arena_alloc(arena, sizeof *sieve + slots * sizeof *sieve->slots,
+                                         _Alignof(struct recipient_sieve));
+    if (!sieve)
+        return NULL;
+    sieve->mask = slots - 1;
+    memset(sieve->slots, 0, slots * sizeof *sieve->slots);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t key = key_of_condition(conditions[i]);
+        size_t at = key & sieve->mask;
+        while (sieve->slots[at] && sieve->slots[at] != key)
+            at = (at + 1) & sieve->mask;
+        sieve->slots[at] = key;
+    }
+    return sieve;
+}
+
+static bool holds_back(const struct recipient_sieve *sieve, const struct recipient *recipient)
+{
+    for (size_t i = 0; i < recipient->key_count; i++) {
+        uint32_t key = recipient->keys[i];
+        for (size_t at = key & sieve->mask; sieve->slots[at]; at = (at + 1) & sieve->mask)
+            if (sieve->slots[at] == key)
+                return false;
+    }
+    return true;
+}
+
+bool rule_means(const struct receipt_rule *rule, const struct recipient *recipient)
+{
     if (rule->recipient_count == 0)
         return true;
-    aim(&target, mailbox);
+    if (rule->sieve && recipient->key_count && holds_back(rule->sieve, recipient))
+        return false;
     for (size_t i = 0; i < rule->recipient_count; i++)
-        if (matches(rule->recipients[i], &target))
+        if (matches(rule->recipients[i], recipient))
             return true;
     return false;
+}
+
+bool rule_matches(const struct receipt_rule *rule, const struct mailbox *mailbox)
+{
+    struct recipient recipient;
+    if (rule->recipient_count == 0)
+        return true;
+    if (rule->sieve)
+        recipient_aim(&recipient, mailbox);
+    else
+        aim(&recipient, mailbox);
+    return rule_means(rule, &recipient);
 }
 
 /* ---- conditions as they are kept ---- */
@@ -196,6 +322,7 @@ const struct fault *recipients_normal(const struct receipt_rule *rule, struct ar
             kept[count++] = kept[i];
     *ret_rule = *rule;
     ret_rule->recipients = kept;
+    ret_rule->sieve = NULL;
     ret_rule->recipient_count = count;
     return NULL;
 }

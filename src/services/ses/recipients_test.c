@@ -5,6 +5,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <cmocka.h>
 
 static struct mailbox mailbox(const char *address)
@@ -14,6 +15,20 @@ static struct mailbox mailbox(const char *address)
     while (text.ptr[at - 1] != '@')
         at--;
     return (struct mailbox) { .local_part = str_head(text, at - 1), .domain = str_from(text, at) };
+}
+
+/* Among others that mean nobody here, behind a sieve. */
+static bool matches_among_others(const char *condition, const struct mailbox *m)
+{
+    AUTO_ARENA *arena = arena_new(1 << 16);
+    const str conditions[] = { STR("x@other.test"), STR("other.test"), str_of(condition),
+                               STR(".other.test"), STR("\"y\"@other.test") };
+    enum { COUNT = sizeof(conditions) / sizeof(conditions[0]) };
+    const struct receipt_rule rule = { .recipients = conditions,
+                                       .recipient_count = COUNT,
+                                       .sieve = recipient_sieve_make(conditions, COUNT, arena) };
+    assert_non_null(rule.sieve);
+    return rule_matches(&rule, m);
 }
 
 static void conditions_meet_addresses_as_the_matrix_says(void **state)
@@ -40,6 +55,9 @@ static void conditions_meet_addresses_as_the_matrix_says(void **state)
             struct mailbox m = mailbox(addresses[a]);
             if (rule_matches(&rule, &m) != (matrix[i].row[a] == 'y'))
                 fail_msg("%s against %s", matrix[i].condition, addresses[a]);
+            if (matrix[i].condition &&
+                matches_among_others(matrix[i].condition, &m) != (matrix[i].row[a] == 'y'))
+                fail_msg("%s against %s, among others", matrix[i].condition, addresses[a]);
         }
 }
 
@@ -90,6 +108,22 @@ static void a_condition_means_what_the_page_says(void **state)
         struct mailbox m = mailbox(matches[i].address);
         if (recipient_matches(str_of(matches[i].condition), &m) != matches[i].want)
             fail_msg("%s", matches[i].says);
+        if (matches_among_others(matches[i].condition, &m) != matches[i].want)
+            fail_msg("%s, among others", matches[i].says);
+    }
+}
+
+static void a_domain_of_any_number_of_labels_is_found_below_another(void **state)
+{
+    (void)state;
+    char domain[256] = "";
+    for (int labels = 0; labels < 60; labels++) {
+        char address[300];
+        snprintf(address, sizeof(address), "u@%sexample.com", domain);
+        struct mailbox m = mailbox(address);
+        assert_int_equal(matches_among_others(".example.com", &m), labels > 0);
+        assert_false(matches_among_others(".example.org", &m));
+        strcat(domain, "a.");
     }
 }
 
@@ -237,6 +271,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conditions_meet_addresses_as_the_matrix_says),
         cmocka_unit_test(a_condition_means_what_the_page_says),
+        cmocka_unit_test(a_domain_of_any_number_of_labels_is_found_below_another),
         cmocka_unit_test(
             a_domain_is_received_for_by_those_who_verified_it_or_a_parent_oldest_first),
         cmocka_unit_test(a_condition_could_mean_somebody),

@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "services/ses/action_fields.h"
+#include "services/ses/recipients.h"
 
 static const str kind_names[ACTION_KINDS] = {
     [ACTION_S3] = STR_INIT("S3"),
@@ -144,6 +145,7 @@ static const struct fault *read_rule(const struct json *json, struct arena *aren
     for (size_t i = 0; i < rule.action_count; i++)
         TRY(read_action(json_at(actions, i), arena, &acts[i]));
     rule.recipients = conditions;
+    rule.sieve = recipient_sieve_make(conditions, rule.recipient_count, arena);
     rule.actions = acts;
     *ret_rule = rule;
     return NULL;

@@ -47,6 +47,7 @@ struct receipt_rule {
     bool enabled, scan_enabled, tls_required;
     const str *recipients; /* none: every verified recipient */
     size_t recipient_count;
+    const struct recipient_sieve *sieve; /* of the recipients, see recipients.h; NULL: there is none */
     const struct action *actions;
     size_t action_count;
 };
