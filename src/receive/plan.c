@@ -125,6 +125,8 @@ static struct match match_of(const struct receipt_rule *rule, const struct envel
         return m;
     }
     for (size_t i = 0; i < e->rcpt_count; i++) {
+        if (!rule_matches(rule, &e->rcpt_to[i].mailbox)) /* soon said, of most rules */
+            continue;
         for (size_t c = 0; c < rule->recipient_count; c++) {
             if (!recipient_matches(rule->recipients[c], &e->rcpt_to[i].mailbox))
                 continue;
