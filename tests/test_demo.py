@@ -150,11 +150,12 @@ def test_demo_on_a_directory_used_without_it_changes_nothing(make_server):
     assert [b["Name"] for b in server.client("s3").list_buckets()["Buckets"]] == ["mine"]
 
 
-def test_a_person_can_open_the_objects_as_files(demo):
+def test_a_person_can_open_the_objects_as_files(demo, tmp_path):
     sent = b"Subject: on disk\r\n\r\nfind me\r\n"
     message = demo.send(sent)
     demo.settled(message, ["delivered"])
-    files = [p for p in (demo.data / "objects" / "demo-mail").rglob("*") if p.is_file() and message in p.name]
+    subprocess.run([BINARY, "objects", "--data", str(demo.data), "--output", str(tmp_path / "out"), "s3://demo-mail"], check=True)
+    files = [p for p in (tmp_path / "out" / "demo-mail").rglob("*") if p.is_file() and message in p.name]
     assert len(files) == 1 and files[0].read_bytes().endswith(sent)
 
 
