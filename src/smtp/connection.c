@@ -384,11 +384,11 @@ static void linger(struct connection *c)
  */
 static void leave(struct connection *c)
 {
+    stream_finish(&c->stream); /* what was held for the end goes before a close that may reset */
     if (c->outcome == OUTCOME_QUIT || c->lane->ending) {
         end(c);
         return;
     }
-    stream_finish(&c->stream);
     c->phase = LINGER;
     c->deadline_ms = connection_now_ms(c->lane) + LINGER_MS;
     watch_for(c->watch, WATCH_READ, LINGER_MS);

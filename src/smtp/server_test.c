@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -145,6 +146,36 @@ static void starttls_forgets_what_was_injected_before_it(void **state)
     while (hear_some(&c))
         ;
     assert_true(c.heard.len < 10); /* at most an alert */
+    hang(&c);
+    struct tls_server *own = h.settings.tls;
+    house_close(&h);
+    tls_server_free(own);
+}
+
+/* It closes its TLS in the segment of QUIT: octets that we leave unread, so that our close resets. */
+static void who_leaves_tls_at_once_hears_the_last_reply(void **state)
+{
+    (void)state;
+    struct house h;
+    AUTO_TEMP_DIR dir = temp_dir_make();
+    house_build(&h);
+    char path[512];
+    struct tls_settings tls = { .hostname = STR("mx.test"),
+                                .directory = str_of(temp_dir_path(&dir, "tls", path)) };
+    assert_null(tls_server_open(&tls, h.arena, &h.settings.tls));
+    house_open(&h);
+    struct client c = greeted(&h);
+    TELL(&c, "STARTTLS\r\n");
+    hears(&c, "220 2.0.0 Ready to start TLS\r\n");
+    start_tls(&c);
+    TELL(&c, "HELO c.test\r\n");
+    hears(&c, "250 mx.test\r\n");
+    const int held = 1, free_again = 0;
+    setsockopt(c.fd, IPPROTO_TCP, TCP_CORK, &held, sizeof held);
+    TELL(&c, "QUIT\r\n");
+    assert_int_equal(SSL_shutdown(c.ssl), 0);
+    setsockopt(c.fd, IPPROTO_TCP, TCP_CORK, &free_again, sizeof free_again);
+    hears(&c, "221 2.0.0 mx.test closing connection\r\n");
     hang(&c);
     struct tls_server *own = h.settings.tls;
     house_close(&h);
@@ -373,6 +404,7 @@ int main(void)
         cmocka_unit_test(a_large_body_comes_through_a_full_spool_whole),
         cmocka_unit_test(a_commit_that_fails_is_said),
         cmocka_unit_test(starttls_forgets_what_was_injected_before_it),
+        cmocka_unit_test(who_leaves_tls_at_once_hears_the_last_reply),
         cmocka_unit_test(too_many_are_told_so),
         cmocka_unit_test(a_flood_of_commands_is_answered_as_it_is_read),
         cmocka_unit_test(an_error_too_many_is_heard_though_more_was_sent),
