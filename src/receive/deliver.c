@@ -93,8 +93,9 @@ static void note_before(struct attempt *t, const struct step *next)
 static const struct fault *find_set(struct attempt *t)
 {
     str text = t->lease->entry.rules;
+    uint64_t number = t->lease->entry.rules_number;
     t->set = t->world ? rule_set_active(t->world, t->head.account, t->head.region) : NULL;
-    if (t->set && str_eq(t->set->text, text))
+    if (t->set && ((number && number == t->set->number) || str_eq(t->set->text, text)))
         return NULL;
     struct receipt_rule_set *own = ARENA_NEW(t->arena, struct receipt_rule_set);
     t->set = own;

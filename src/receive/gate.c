@@ -444,6 +444,7 @@ static const struct fault *make_entry(const struct gate_pass *pass, const struct
                                     .kind = SPOOL_MAIL,
                                     .head = arena_str(a, buf_str(&bytes)),
                                     .rules = share->set->text,
+                                    .rules_number = share->set->number,
                                     .likeness = likeness_of(&head) };
     return bytes.failed || !entry->id.ptr || !entry->head.ptr ? &fault_no_memory : NULL;
 }

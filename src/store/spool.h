@@ -34,6 +34,8 @@ struct spool_entry { /* of mail: one account's share of a transaction */
     enum spool_kind kind;
     str head;       /* account, region and envelope, encoded by the owner */
     str rules;      /* the rule set's text: stored once in each segment that refers to it */
+    uint64_t rules_number; /* the owner's, while the process lives: the same number, the same text, which so
+                              is not compared. 0: none; in a lease also when it is not known any more */
     int64_t due_ms; /* wall clock; not before; 0: at once */
     uint64_t likeness; /* to commit only, and not kept: fresh entries with the same number, under the same
                           rules, begin with the same work. 0: like no other */

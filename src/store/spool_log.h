@@ -94,6 +94,7 @@ struct rules_text {
     struct rules_text *next;
     _Atomic unsigned refs; /* one is the table's; only who holds one, or the rules lock, takes another */
     uint64_t epoch;        /* committer, under the rules lock: the segment that holds it at offset */
+    uint64_t number;       /* under the rules lock: of who took it last, or 0 */
     uint32_t offset, crc;
     char header[FRAME_HEADER];
     size_t len;
@@ -237,6 +238,7 @@ struct spool_log {
 
     pthread_mutex_t rules_lock;
     struct rules_text *rules[256];
+    struct rules_text *rules_numbered[64]; /* by number, the last of each slot */
     size_t rules_bytes;
     struct rules_text *rules_last; /* placed last: what nearly every entry of now names */
 
@@ -315,12 +317,13 @@ void segments_free(struct spool_log *);
 void forward_some(struct spool_log *, struct op_list *ops); /* adds commits of entries that move */
 
 /* spool_log_rules.c: rule sets' texts. */
-struct rules_text *rules_take(struct spool_log *, str text); /* NULL: no memory */
+struct rules_text *rules_take(struct spool_log *, str text, uint64_t number); /* NULL: no memory */
 void rules_drop(struct rules_text *); /* NULL is fine */
 void rules_placed(struct spool_log *, struct rules_text *, uint64_t epoch, uint32_t offset);
 /* The text of the frame at that place, when it is the one placed last; it lives as long as the arena.
  * False: read the frame. */
-bool rules_recall(struct spool_log *, uint64_t epoch, uint32_t offset, struct arena *, str *ret_text);
+bool rules_recall(struct spool_log *, uint64_t epoch, uint32_t offset, struct arena *, str *ret_text,
+                  uint64_t *ret_number);
 void rules_forget(struct spool_log *); /* where they lie: what was to be written was not */
 void rules_free(struct spool_log *);
 
@@ -366,6 +369,7 @@ struct stored { /* an entry as its frames tell; all in the arena */
     struct commit_head commit;
     struct commit_entry entry;
     str body, rules;
+    uint64_t rules_number; /* 0: read from the disk */
     str notes;
 };
 /* What the entry's frames say, notes in order. The entry's segment must stay. -EBADMSG: damage. */

@@ -235,7 +235,7 @@ static const struct fault *commit_encode(struct spool_draft *d, const struct spo
     for (size_t i = 0; i < count; i++) {
         const struct spool_entry *from = &entries[i];
         struct entry *e = d->entries[i] = calloc(1, sizeof(struct entry));
-        if (!e || (from->rules.len && !(d->rules[i] = rules_take(d->log, from->rules))))
+        if (!e || (from->rules.len && !(d->rules[i] = rules_take(d->log, from->rules, from->rules_number))))
             return &fault_no_memory;
         *e = (struct entry) { .id_hash = id_hash(from->id),
                               .due_ms = from->due_ms,

@@ -94,7 +94,7 @@ static struct spool_draft *copy_of(struct spool_log *log, struct entry *e, struc
         d->op.frame = size <= FRAME_HEAD_MAX ? malloc(FRAME_HEADER + size) : NULL;
         d->op.frame_len = FRAME_HEADER + size;
         fine = d->op.frame && !d->op.fault &&
-               (!stored.rules.len || (d->rules[0] = rules_take(log, stored.rules)));
+               (!stored.rules.len || (d->rules[0] = rules_take(log, stored.rules, stored.rules_number)));
         if (fine) {
             commit_head_write(d->op.frame + FRAME_HEADER, &head);
             commit_entry_write(d->op.frame + FRAME_HEADER + COMMIT_FIXED, &to);

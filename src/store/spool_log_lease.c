@@ -64,6 +64,7 @@ static const struct fault *lease_make(struct spool_log *log, struct entry *e, st
                    .kind = stored.entry.kind,
                    .head = stored.entry.head,
                    .rules = stored.rules,
+                   .rules_number = stored.rules_number,
                    .due_ms = e->due_ms },
         .body_size = impl->body_size,
         .attempt = e->attempt + 1,

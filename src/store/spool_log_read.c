@@ -121,7 +121,8 @@ int stored_read(struct spool_log *log, const struct entry *e, struct arena *aren
         (stored.commit.body_file == 0 && stored.commit.body_size != f.body.len))
         return -EBADMSG;
     if (stored.entry.rules_offset &&
-        !rules_recall(log, s->epoch, stored.entry.rules_offset, arena, &stored.rules)) {
+        !rules_recall(log, s->epoch, stored.entry.rules_offset, arena, &stored.rules,
+                      &stored.rules_number)) {
         error = frame_load_unsized(s, stored.entry.rules_offset, FRAME_RULES, arena, &rules);
         if (error)
             return error;

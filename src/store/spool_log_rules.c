@@ -1,6 +1,7 @@
 /* store/spool_log_rules.c - rule sets' texts, shared by the commits that were taken under them.
  *
- * A text is known by its bytes, not by a digest: two rule sets are never taken for one. Texts
+ * A text is known by its bytes, not by a digest: two rule sets are never taken for one. A number of its
+ * owner's spares looking at them. Texts
  * nobody uses stay until 4 MB of them have gathered; one that comes back later is simply written
  * again. */
 #include "store/spool_log.h"
@@ -10,9 +11,40 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-struct rules_text *rules_take(struct spool_log *log, str text)
+enum { SLOTS = sizeof ((struct spool_log *)0)->rules_numbered / sizeof(struct rules_text *) };
+
+static struct rules_text **slot_of(struct spool_log *log, uint64_t number)
+{
+    return &log->rules_numbered[number % SLOTS];
+}
+
+static struct rules_text *take_numbered(struct spool_log *log, uint64_t number)
+{
+    if (!number)
+        return NULL;
+    pthread_mutex_lock(&log->rules_lock);
+    struct rules_text *r = *slot_of(log, number);
+    if (r && r->number != number)
+        r = NULL;
+    if (r)
+        atomic_fetch_add(&r->refs, 1);
+    pthread_mutex_unlock(&log->rules_lock);
+    return r;
+}
+
+/* With the lock. */
+static void forget_number(struct spool_log *log, const struct rules_text *r)
+{
+    if (*slot_of(log, r->number) == r)
+        *slot_of(log, r->number) = NULL;
+}
+
+struct rules_text *rules_take(struct spool_log *log, str text, uint64_t number)
 {
     enum { RULES_KEPT = 4 << 20 };
+    struct rules_text *known = take_numbered(log, number);
+    if (known)
+        return known;
     uint32_t crc = crc32c(0, text.ptr, text.len);
     struct rules_text **bucket = &log->rules[crc % 256];
     pthread_mutex_lock(&log->rules_lock);
@@ -28,6 +60,7 @@ struct rules_text *rules_take(struct spool_log *log, str text)
             *at = old->next;
             if (log->rules_last == old)
                 log->rules_last = NULL;
+            forget_number(log, old);
             log->rules_bytes -= sizeof *old + old->len;
             rules_drop(old);
         }
@@ -42,6 +75,11 @@ struct rules_text *rules_take(struct spool_log *log, str text)
     }
     if (r)
         atomic_fetch_add(&r->refs, 1);
+    if (r && number) {
+        forget_number(log, r);
+        r->number = number;
+        *slot_of(log, number) = r;
+    }
     pthread_mutex_unlock(&log->rules_lock);
     return r;
 }
@@ -67,13 +105,17 @@ static void drop_recalled(void *text)
 }
 
 bool rules_recall(struct spool_log *log, uint64_t epoch, uint32_t offset, struct arena *arena,
-                  str *ret_text)
+                  str *ret_text, uint64_t *ret_number)
 {
+    uint64_t number = 0;
+
     pthread_mutex_lock(&log->rules_lock);
     struct rules_text *r = log->rules_last;
     const bool same = r && r->epoch == epoch && r->offset == offset;
-    if (same)
+    if (same) {
         atomic_fetch_add(&r->refs, 1);
+        number = r->number;
+    }
     pthread_mutex_unlock(&log->rules_lock);
     if (!same)
         return false;
@@ -82,6 +124,7 @@ bool rules_recall(struct spool_log *log, uint64_t epoch, uint32_t offset, struct
         return false;
     }
     *ret_text = (str) { r->bytes, r->len };
+    *ret_number = number;
     return true;
 }
 

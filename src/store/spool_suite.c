@@ -130,6 +130,42 @@ static void one_body_may_have_entries_of_several_accounts(void **state)
     }
 }
 
+/* Numbers meet in the same slots, and texts are taken again under other numbers. */
+static void a_number_stands_for_its_rules_and_for_no_others(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rules;
+        uint64_t number;
+    } cases[] = { { "r1", 7 },  { "r2", 71 }, { "r1", 7 }, { "r3", 135 }, { "r2", 71 },
+                  { "r1", 72 }, { "r1", 7 },  { "r2", 0 }, { "", 0 },     { "r4", 135 + 64 } };
+    enum { CASES = sizeof cases / sizeof cases[0] };
+    AUTO_ARENA *arena = arena_new((size_t)64 << 20);
+    struct spool *spool = fresh(arena);
+    for (int opened = 0; opened < 2; opened++) {
+        for (size_t i = 0; i < CASES; i++) {
+            struct spool_entry entry = { .id = arena_strf(arena, "m%d-%zu", opened, i),
+                                         .kind = SPOOL_MAIL,
+                                         .head = STR("h"),
+                                         .rules = str_of(cases[i].rules),
+                                         .rules_number = cases[i].number };
+            assert_true(step_commit_entries(spool, &entry, 1, STR("body")).committed);
+        }
+        if (opened)
+            spool = again(spool, arena);
+        for (size_t i = 0; i < CASES; i++) {
+            struct lease lease = step_lease(spool, arena);
+            uint64_t number = lease.entry.rules_number;
+            assert_str(lease.entry.rules, str_of(cases[i].rules));
+            for (size_t k = 0; k < CASES; k++)
+                if (number && number == cases[k].number)
+                    assert_string_equal(cases[k].rules, cases[i].rules);
+            settle(spool, &lease, SETTLE_DONE, 0, STR(""));
+        }
+    }
+    spool->ops->close(spool);
+}
+
 static void an_abandoned_draft_leaves_nothing(void **state)
 {
     (void)state;
@@ -608,6 +644,7 @@ int spool_suite_run(const struct spool_maker *made)
         cmocka_unit_test(what_is_committed_is_leased_whole),
         cmocka_unit_test(bodies_of_every_size_come_back_as_they_went),
         cmocka_unit_test(one_body_may_have_entries_of_several_accounts),
+        cmocka_unit_test(a_number_stands_for_its_rules_and_for_no_others),
         cmocka_unit_test(an_abandoned_draft_leaves_nothing),
         cmocka_unit_test(notes_gather_in_order_and_survive),
         cmocka_unit_test(entries_come_when_they_are_due_and_not_before),

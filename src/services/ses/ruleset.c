@@ -175,7 +175,9 @@ const struct fault *rule_set_read(str text, struct arena *arena, struct receipt_
         return &fault_no_memory;
     for (size_t i = 0; i < set.rule_count; i++)
         TRY(read_rule(json_at(list, i), arena, &rules[i]));
+    static _Atomic uint64_t readings;
     set.rules = rules;
+    set.number = ++readings;
     *ret_set = set;
     return NULL;
 }

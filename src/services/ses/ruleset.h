@@ -58,6 +58,7 @@ struct receipt_rule_set {
     const struct receipt_rule *rules;
     size_t rule_count;
     str text; /* the JSON it was read from: what the spool keeps beside a message */
+    uint64_t number; /* of this reading of it: no other in this process has the same */
 };
 
 /* As SES's answers and timelines name a kind: "S3", "SNS", "Lambda", "Bounce", "Stop",
