@@ -231,6 +231,26 @@ static enum http_next on_begin(void *context, struct http_exchange *x)
     return r->phase == PHASE_OPEN ? HTTP_WORK : HTTP_READ;
 }
 
+/* Nothing is asked of a server that goes away but which dialect the caller speaks: SDKs try again
+ * when they hear a 503 they can read. */
+static enum http_next on_leaving(void *context, struct http_exchange *x)
+{
+    struct api_request *r = request_new(context, x);
+
+    if (!r) {
+        x->own = NULL;
+        return HTTP_CLOSE;
+    }
+    if (!copy_fields(x, &r->signed_request)) {
+        (void)sigv4_read(&r->signed_request, r->call.call.now_ms, x->arena, &r->who.claim);
+        r->ask.scope_service =
+            r->who.claim.service.len > 0 ? r->who.claim.service : r->ask.scope_service;
+    }
+    r->service = r->own_page ? &own_service : route_service(&r->ask);
+    return answer_fault(r, fault(x->arena, FAULT_UNAVAILABLE, NULL,
+                                 "this server is stopping, or about to start over"));
+}
+
 /* ---- the body ---- */
 
 static const struct fault *take_piece(void *self, str piece)
@@ -443,8 +463,8 @@ static void on_refused(void *context, str peer, int status, const char *why)
 const struct fault *api_server_start(const struct api_server_settings *settings,
                                      struct arena *arena, struct api_server **ret_server)
 {
-    static const struct http_service service = { on_begin, on_chunk, on_end,
-                                                 on_work,  on_over,  on_refused };
+    static const struct http_service service = { on_begin, on_chunk,   on_end,    on_work,
+                                                 on_over,  on_refused, on_leaving };
     struct api_server *server = ARENA_NEW(arena, struct api_server);
 
     if (!server)

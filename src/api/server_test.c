@@ -2,6 +2,7 @@
  * all, so they stay together. */
 #include "api/api.h"
 #include "api/operation.h"
+#include "base/when.h"
 #include "base/xml.h"
 #include "services/account.h"
 #include "services/stage_suite.h"
@@ -9,6 +10,7 @@
 #include "wire/http_client.h"
 
 #include <arpa/inet.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -609,6 +611,97 @@ static void a_slow_operation_holds_up_nobody(void **state)
     close(fd);
 }
 
+/* A connection that has been served once, so that a server that goes away knows it. */
+static int known(struct fixture *f)
+{
+    struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(f->port) };
+    struct timeval patience = { .tv_sec = 5 };
+    static const char page[] = "GET /_sesame/health HTTP/1.1\r\nHost: x\r\n\r\n";
+    char heard[1000];
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof sa), 0);
+    assert_int_equal(send(fd, page, sizeof page - 1, MSG_NOSIGNAL), sizeof page - 1);
+    assert_true(recv(fd, heard, sizeof heard, 0) > 0);
+    return fd;
+}
+
+static void *hold(void *server)
+{
+    api_server_hold(server, 5000);
+    return NULL;
+}
+
+/* A request with the claim of a signature made now; whether it is a right one nobody asks. */
+static size_t claiming(char *to, size_t room, const char *line, const char *service,
+                       const char *target, const char *body)
+{
+    char date[WHEN_SIZE], claim[300] = "";
+    when_sigv4(date, clock_real()->wall_ms(clock_real()));
+    if (service)
+        snprintf(claim, sizeof claim,
+                 "X-Amz-Date: %s\r\nAuthorization: AWS4-HMAC-SHA256 "
+                 "Credential=AKIAROOT/%.8s/eu-west-1/%s/aws4_request, "
+                 "SignedHeaders=host;x-amz-date%s, Signature=%064d\r\n",
+                 date, date, service, target ? ";x-amz-target" : "", 0);
+    return (size_t)snprintf(to, room, "%s HTTP/1.1\r\nHost: x\r\n%s%s%s%sContent-Length: %zu\r\n\r\n%s",
+                            line, claim, target ? "X-Amz-Target: " : "", target ? target : "",
+                            target ? "\r\n" : "", strlen(body), body);
+}
+
+static void who_asks_a_server_that_goes_away_hears_so_in_his_own_dialect(void **state)
+{
+    /* clang-format off */
+    static const struct { const char *line, *service, *target, *body, *type, *says; } cases[] = {
+        { "GET /b/k", NULL, NULL, "", "Content-Type: application/xml",
+          "<Error><Code>ServiceUnavailable</Code>" },
+        { "PUT /b/k", NULL, NULL, "he", "Content-Type: application/xml",
+          "<Error><Code>ServiceUnavailable</Code>" },
+        { "POST /", "ses", NULL, "Action=X", "Content-Type: text/xml",
+          "<Type>Receiver</Type><Code>ServiceUnavailable</Code>" },
+        { "POST /", "sqs", "AmazonSQS.ListQueues", "{}", "Content-Type: application/x-amz-json-1.0",
+          "ServiceUnavailableException\"" },
+        { "POST /", "kms", "TrentService.ListKeys", "{}", "Content-Type: application/x-amz-json-1.1",
+          "ServiceUnavailableException\"" },
+        { "GET /2015-03-31/functions/", "lambda", NULL, "", "Content-Type: application/json",
+          "ServiceUnavailableException\"" },
+    };
+    /* clang-format on */
+    enum { CASES = sizeof cases / sizeof cases[0] };
+    static char heard[CASES][8192];
+    struct fixture *f = *state;
+    int slow = known(f), fds[CASES];
+    pthread_t holding;
+    static const char get[] = "GET /b/slow HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    for (size_t i = 0; i < CASES; i++)
+        fds[i] = known(f);
+    assert_int_equal(send(slow, get, sizeof get - 1, MSG_NOSIGNAL), sizeof get - 1);
+    usleep(50000);
+    pthread_create(&holding, NULL, hold, f->server);
+    usleep(50000);
+    for (size_t i = 0; i < CASES; i++) {
+        char asked[2000];
+        size_t len = claiming(asked, sizeof asked, cases[i].line, cases[i].service,
+                              cases[i].target, cases[i].body);
+        ssize_t n;
+        send(fds[i], asked, len, MSG_NOSIGNAL);
+        for (len = 0; (n = recv(fds[i], heard[i] + len, sizeof heard[i] - 1 - len, 0)) > 0;)
+            len += (size_t)n;
+        heard[i][len] = '\0';
+        close(fds[i]);
+    }
+    go = true; /* before anything is judged: the slow one must end in any case */
+    pthread_join(holding, NULL);
+    close(slow);
+    for (size_t i = 0; i < CASES; i++)
+        if (!str_starts(str_of(heard[i]), STR("HTTP/1.1 503")) ||
+            !strstr(heard[i], cases[i].type) || !strstr(heard[i], cases[i].says))
+            fail_msg("%s of %s: %s", cases[i].line, cases[i].service, heard[i]);
+}
+
 static void the_screen_is_journaled(void **state)
 {
     struct fixture *f = *state;
@@ -640,6 +733,7 @@ int main(void)
         TEST(head_answers_with_fields_alone),
         TEST(own_pages_know_who_is_local_and_who_is_root),
         TEST(a_slow_operation_holds_up_nobody),
+        TEST(who_asks_a_server_that_goes_away_hears_so_in_his_own_dialect),
         TEST(the_screen_is_journaled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -86,7 +86,7 @@ static void on_over(struct http_exchange *x)
 static int set_up(void **state)
 {
     static const struct http_service service = {
-        on_begin, on_chunk, on_end, on_work, on_over, NULL
+        on_begin, on_chunk, on_end, on_work, on_over, NULL, NULL
     };
     struct far *far = calloc(1, sizeof *far);
 

@@ -288,10 +288,12 @@ static enum MHD_Result begin(struct flight *f, const char *method, const char *v
     }
     f->x.body_size = framing.body_size;
     f->x.expects_continue = framing.expects_continue;
-    if (server->closed)
+    const bool closed = server->closed; /* it may be held this very moment */
+    if (closed && !server->service->leaving)
         return refuse(f, 503, "this server is stopping, or about to start over");
     f->begun = true;
-    return follow(f, server->service->begin(server->context, &f->x));
+    return follow(f, (closed ? server->service->leaving
+                             : server->service->begin)(server->context, &f->x));
 }
 
 /* ---- libmicrohttpd's callbacks ---- */

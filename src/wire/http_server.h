@@ -62,6 +62,9 @@ struct http_service {
     enum http_next (*work)(struct http_exchange *); /* worker thread */
     void (*over)(struct http_exchange *); /* HTTP thread, once, after begin: sent, or broken off */
     void (*refused)(void *context, str peer, int status, const char *why); /* by the screen */
+    /* In place of begin once the server is held or stops (HTTP thread): ANSWER, with a 503 in the
+     * caller's words, or CLOSE. NULL: 503 in plain text, and no over. */
+    enum http_next (*leaving)(void *context, struct http_exchange *);
 };
 
 struct http_settings {
@@ -81,11 +84,11 @@ const struct fault *http_server_start(const struct http_settings *, struct arena
 str http_server_address(const struct http_server *); /* as bound, with the real port */
 void http_server_stop(struct http_server *);         /* NULL is fine */
 
-/* For a server that is to be followed by another with the same listening socket. Hold: new connections
- * wait in its queue, what is asked on open ones gets 503, and what is under way has until grace_ms are
- * over. Then nothing is left but the connections that were kept. Their descriptors, copied, and the
- * socket's outlive this process over an exec; the successor answers with http_answer_kept, which
- * closes. A stop after a hold closes what was kept. */
+/* For a server that is to be followed by another with the same listening socket. Hold: new
+ * connections wait in its queue, what is asked on open ones is answered by `leaving`, and what is under
+ * way has until grace_ms are over. Then nothing is left but the connections that were kept. Their
+ * descriptors, copied, and the socket's outlive this process over an exec; the successor answers with
+ * http_answer_kept, which closes. A stop after a hold closes what was kept. */
 void http_server_hold(struct http_server *, int64_t grace_ms);
 int http_server_listening(const struct http_server *); /* the socket, still ours */
 size_t http_server_kept(struct http_server *, int *ret_fds, size_t room); /* how many there are */

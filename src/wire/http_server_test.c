@@ -122,7 +122,7 @@ static void on_refused(void *context, str peer, int status, const char *why)
 }
 
 static const struct http_service service = { on_begin, on_chunk, on_end,
-                                             on_work,  on_over,  on_refused };
+                                             on_work,  on_over,  on_refused, NULL };
 
 struct fixture {
     struct arena *arena;
