@@ -55,7 +55,7 @@ struct flight {             /* an exchange, and what only this file needs of it 
     bool screened, begun, suspended, dropping, at_end, answered;
     enum http_next next; /* what `work` said */
     struct flight *next_kept;
-    uint64_t received;
+    uint64_t received, dropped;
     int64_t started_s;
     str piece; /* of the answer's body, not yet sent */
     bool dry;  /* the body ended, or could not be read */
@@ -257,7 +257,7 @@ static enum MHD_Result on_chunk(struct flight *f, str chunk)
     if (steady_s() - f->started_s > patience_for(f->server, f->received))
         return MHD_NO;
     if (f->dropping)
-        return f->received > DROP_MAX + (uint64_t)POOL ? MHD_NO : MHD_YES;
+        return (f->dropped += chunk.len) > DROP_MAX + (uint64_t)POOL ? MHD_NO : MHD_YES;
     return follow(f, f->server->service->chunk(&f->x, chunk));
 }
 
