@@ -1,7 +1,7 @@
 """`sesame objects`: what lies in the buckets, read without a server; and what the disk does to it."""
 import os
 import pathlib
-import shutil
+import resource
 import sqlite3
 import subprocess
 
@@ -125,3 +125,21 @@ def test_wrong_words_are_told_in_a_sentence(server, tmp_path):
     assert "s3://" in says and says.count("\n") == 1
     _, says = sesame("--data", tmp_path / "nothing", expect=1)
     assert says.count("\n") == 1
+
+
+def test_a_limit_of_the_size_of_files_is_a_refusal_and_no_end(make_server):
+    server = make_server(start=False)
+    soft = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (70_000_000, soft[1]))  # a segment of the spool has 64 MB
+    try:
+        server.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, soft)
+    s3 = server.client("s3", retries={"max_attempts": 0})
+    s3.create_bucket(Bucket="short")
+    with pytest.raises(ClientError) as told:
+        s3.put_object(Bucket="short", Key="long", Body=bytes(71_000_000))
+    assert told.value.response["ResponseMetadata"]["HTTPStatusCode"] >= 500
+    s3.put_object(Bucket="short", Key="long", Body=bytes(60_000_000))
+    assert s3.head_object(Bucket="short", Key="long")["ContentLength"] == 60_000_000
+    server.stop()

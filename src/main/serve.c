@@ -129,6 +129,7 @@ int command_serve(int argc, char *const *argv)
     sigset_t set = signals_of(&config);
     pthread_sigmask(SIG_BLOCK, &set, NULL); /* before any thread is made: all of them inherit it */
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* under `ulimit -f` a write says EFBIG, as it says ENOSPC on a full disk */
     f = server_open(&config, &before, a, &s);
     if (f) {
         int code = command_failed(f, a);

@@ -191,6 +191,14 @@ static int write_some(struct packs *self, struct pack_put **put)
     return write_parts(self, parts, count, size);
 }
 
+static int write_all(struct packs *self, struct pack_put *put)
+{
+    int error = 0;
+    while (put && error == 0)
+        error = write_some(self, &put);
+    return error;
+}
+
 /* A batch lies in one pack, which may grow past its limit by that. */
 int packs_write(struct packs *self, struct pack_put *put)
 {
@@ -201,8 +209,15 @@ int packs_write(struct packs *self, struct pack_put *put)
         stop_writing(self);
     if (self->fd == NO_FILE && continue_pack(self) < 0)
         error = make_pack(self);
-    while (put && error == 0)
-        error = write_some(self, &put);
+    uint64_t begin = error == 0 ? self->tail : 0;
+    if (error == 0)
+        error = write_all(self, put);
+    if (error == -EFBIG && begin > 0) { /* no file may be longer here: another one begins at 0 */
+        stop_writing(self);
+        error = make_pack(self);
+        if (error == 0)
+            error = write_all(self, put);
+    }
     if (error < 0)
         stop_writing(self);
     return error;

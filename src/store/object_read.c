@@ -19,7 +19,7 @@ struct object_reader { /* one version, held: the open file, or all the bytes of 
 
 const struct fault *object_disk_fault(struct arena *arena, int error, const char *doing)
 {
-    bool full = error == -ENOSPC || error == -EDQUOT;
+    bool full = error == -ENOSPC || error == -EDQUOT || error == -EFBIG;
     return fault(arena, full ? FAULT_LIMIT : FAULT_UNAVAILABLE, NULL, "%s: %s", doing,
                  strerrordesc_np(-error));
 }

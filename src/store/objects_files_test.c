@@ -556,6 +556,24 @@ static void what_no_row_names_is_swept_out_of_the_packs(void **state)
     assert_holds(f, STR("k"), STR("new"));
 }
 
+static ssize_t short_files(struct disk *disk, int fd, const struct iovec *parts, int count,
+                           uint64_t offset)
+{
+    (void)disk;
+    return offset >= 8 * PACK_STEP ? -EFBIG : disk_real()->pwritev(disk_real(), fd, parts, count, offset);
+}
+
+static void where_files_may_not_grow_there_are_more_packs(void **state)
+{
+    struct fixture *f = *state;
+    f->failing.disk.pwritev = short_files;
+    for (int i = 0; i < 20; i++)
+        assert_null(put(f, arena_strf(f->arena, "k%d", i), STR("bytes")));
+    assert_true(is_there(f, "objects/%packs/00000003.pack"));
+    for (int i = 0; i < 20; i++)
+        assert_holds(f, arena_strf(f->arena, "k%d", i), STR("bytes"));
+}
+
 static void damage(struct fixture *f, const char *file, const char *what, const char *with)
 {
     char path[512];
@@ -746,6 +764,7 @@ int main(void)
         PACKED(small_objects_share_a_file_and_give_their_blocks_back),
         PACKED(a_full_pack_is_followed_by_another_and_goes_with_its_last_object),
         PACKED(what_no_row_names_is_swept_out_of_the_packs),
+        PACKED(where_files_may_not_grow_there_are_more_packs),
         PACKED(damaged_bytes_are_a_fault_and_never_an_answer),
         PACKED(a_damaged_row_is_a_fault_until_it_is_written_anew),
         PACKED(what_is_said_of_a_pack_and_damaged_removes_nothing),
