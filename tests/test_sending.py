@@ -236,13 +236,13 @@ def test_sending_is_authorised_on_the_identity_with_its_keys(sending):
 
 
 def test_what_is_answered_is_kept(make_server, relay):
-    server = make_server("--relay", relay.address, "--compat", "ses")
+    server = make_server("--relay", relay.address, "--compat", "ses", "--retry-waits", "1")
     server.client("ses").verify_domain_identity(Domain="shop.example")
     relay.says["CONNECT"] = "421 not now"
     answer = server.client("ses").send_raw_email(RawMessage={"Data": RAW}, Destinations=["one@x.test"])
     server.kill()
     relay.says.clear()
-    server.turn(60)
+    server.start()
     [(_, message, _)] = taken(relay, 1)
     assert message["Message-ID"] == f"<{answer['MessageId']}@email.amazonses.com>"
 
