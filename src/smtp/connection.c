@@ -432,6 +432,10 @@ static void go_on(struct connection *c, bool readable)
             watch_for(c->watch, 0, c->lane->settings->message_timeout_ms);
             return;
         case SHAKE:
+            if (!c->stream.ssl && !readable) { /* its hello is still to come */
+                wait_for(c, STREAM_WANT_READ);
+                return;
+            }
             io = shake(c);
             if (io == STREAM_WANT_READ || io == STREAM_WANT_WRITE) {
                 if (connection_now_ms(c->lane) > c->deadline_ms)
@@ -444,7 +448,7 @@ static void go_on(struct connection *c, bool readable)
                 connection_end(c, OUTCOME_TLS_FAILED);
                 return;
             }
-            readable = true;
+            readable = false; /* what came with the end of it is held: stream_has_more */
             continue;
         case TALK:
             break;
@@ -477,7 +481,9 @@ static void go_on(struct connection *c, bool readable)
             wait_for(c, io);
             return;
         }
-        readable = io == STREAM_DONE && (full || c->stream.ssl) && ++rounds < ROUNDS;
+        if (io == STREAM_DONE && ++rounds == ROUNDS)
+            stream_read_ahead(&c->stream, false); /* what is held is still heard, and no more */
+        readable = io == STREAM_DONE && full && rounds < ROUNDS;
     }
 }
 
@@ -489,6 +495,7 @@ void connection_ready(void *context, unsigned what)
         return;
     }
     if (!(what & WATCH_TIMEOUT)) {
+        stream_read_ahead(&c->stream, true);
         go_on(c, true);
         return;
     }

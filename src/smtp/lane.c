@@ -75,7 +75,7 @@ bool connection_begin(struct lane *lane, const struct smtp_listener *listener, i
         lane->spare_count++;
         return false;
     }
-    c->stream.fd = fd;
+    c->stream = (struct stream) { .fd = fd };
     c->next = lane->open;
     if (c->next)
         c->next->previous = c;

@@ -182,6 +182,58 @@ static void who_leaves_tls_at_once_hears_the_last_reply(void **state)
     tls_server_free(own);
 }
 
+/* What TLS made of these octets since the last call: the caller sends it as he likes. */
+static str sealed(struct client *c, BIO *to, str text)
+{
+    char *bytes;
+    (void)BIO_reset(to);
+    assert_int_equal(SSL_write(c->ssl, text.ptr, (int)text.len), (int)text.len);
+    const long len = BIO_get_mem_data(to, &bytes);
+    return (str) { bytes, (size_t)len };
+}
+
+/* Each line is a record; all come in one segment, but for half of the last. */
+static void records_that_come_together_are_all_heard_and_half_a_one_is_waited_for(void **state)
+{
+    (void)state;
+    struct house h;
+    AUTO_TEMP_DIR dir = temp_dir_make();
+    AUTO_BUF all = buf_new(1 << 20);
+    house_build(&h);
+    char path[512];
+    struct tls_settings tls = { .hostname = STR("mx.test"),
+                                .directory = str_of(temp_dir_path(&dir, "tls", path)) };
+    assert_null(tls_server_open(&tls, h.arena, &h.settings.tls));
+    house_open(&h);
+    struct client c = greeted(&h);
+    TELL(&c, "STARTTLS\r\n");
+    hears(&c, "220 2.0.0 Ready to start TLS\r\n");
+    start_tls(&c);
+    BIO *to = BIO_new(BIO_s_mem());
+    SSL_set0_wbio(c.ssl, to);
+    buf_add(&all, sealed(&c, to, STR("HELO c.test\r\n")));
+    for (int i = 0; i < 200; i++)
+        buf_add(&all, sealed(&c, to, STR("NOOP\r\n")));
+    const str last = sealed(&c, to, STR("RSET\r\n"));
+    buf_add(&all, str_head(last, 7));
+    assert_int_equal(send(c.fd, all.ptr, all.len, 0), (ssize_t)all.len);
+    hears(&c, "250 mx.test\r\n");
+    for (int i = 0; i < 200; i++)
+        hears(&c, "250 2.0.0 Ok\r\n");
+    struct timespec before, after;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+    usleep(200000);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+    assert_true((after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000 <
+                100);
+    assert_int_equal(send(c.fd, last.ptr + 7, last.len - 7, 0), (ssize_t)last.len - 7);
+    hears(&c, "250 2.0.0 Ok\r\n");
+    hang(&c);
+    struct tls_server *own = h.settings.tls;
+    house_close(&h);
+    tls_server_free(own);
+}
+
 static void too_many_are_told_so(void **state)
 {
     (void)state;
@@ -405,6 +457,7 @@ int main(void)
         cmocka_unit_test(a_commit_that_fails_is_said),
         cmocka_unit_test(starttls_forgets_what_was_injected_before_it),
         cmocka_unit_test(who_leaves_tls_at_once_hears_the_last_reply),
+        cmocka_unit_test(records_that_come_together_are_all_heard_and_half_a_one_is_waited_for),
         cmocka_unit_test(too_many_are_told_so),
         cmocka_unit_test(a_flood_of_commands_is_answered_as_it_is_read),
         cmocka_unit_test(an_error_too_many_is_heard_though_more_was_sent),

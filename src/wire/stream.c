@@ -39,7 +39,9 @@ enum stream_io stream_read(struct stream *s, char *to, size_t room, size_t *ret_
     if (s->ssl) {
         ERR_clear_error();
         int result = SSL_read_ex(s->ssl, to, room, ret_got);
-        return result == 1 ? STREAM_DONE : of_ssl(s->ssl, result);
+        enum stream_io io = result == 1 ? STREAM_DONE : of_ssl(s->ssl, result);
+        s->starved = io == STREAM_WANT_READ;
+        return io;
     }
     ssize_t got;
     do
@@ -125,7 +127,13 @@ str stream_tls_cipher(const struct stream *s)
 
 bool stream_has_more(const struct stream *s)
 {
-    return s->ssl && SSL_pending(s->ssl) > 0;
+    return s->ssl && !s->starved && SSL_has_pending(s->ssl);
+}
+
+void stream_read_ahead(struct stream *s, bool ahead)
+{
+    if (s->ssl)
+        SSL_set_read_ahead(s->ssl, ahead);
 }
 
 static void say_goodbye(struct stream *s)

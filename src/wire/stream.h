@@ -8,6 +8,7 @@
 struct stream {
     int fd;              /* -1: closed */
     struct ssl_st *ssl;  /* NULL: in the clear */
+    bool starved;        /* what TLS holds is no whole record: only the peer can complete it */
 };
 
 enum stream_io {
@@ -33,6 +34,9 @@ str stream_tls_cipher(const struct stream *);
 
 /* TLS holds octets that were read already: no readiness will tell of them. */
 bool stream_has_more(const struct stream *);
+/* Whether TLS takes more from the socket than the record it wants: as a rule it does. Told not to, it soon holds nothing
+ * more, however fast the peer sends. */
+void stream_read_ahead(struct stream *, bool);
 
 /* What is written from here on goes out together with the end, in one segment if it fits: before the last words. */
 void stream_hold_for_end(struct stream *);
