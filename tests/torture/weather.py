@@ -68,6 +68,8 @@ class StormyServer(conftest.Server):
         with open(control, "r+b") as file:
             self.memory = mmap.mmap(file.fileno(), ctypes.sizeof(Control))
         self.weather = Control.from_buffer(self.memory)
+        if not LIBRARY.is_file():  # the loader would only warn, and nothing would ever fail
+            raise FileNotFoundError(f"{LIBRARY} is not built")
         self.env = {"LD_PRELOAD": str(LIBRARY), "WEATHER_CONTROL": str(control), "WEATHER_ROOT": str(self.data)}
         if record:
             self.env["WEATHER_LOG"] = str(record)
