@@ -51,27 +51,34 @@ def test_one_message_or_a_refusal(shared_server, place, says, by):
     end, *comes = VARIANTS[says]
     expected = comes[by == "BDAT"]
     head = b"Subject: x\r\n\r\na"
-    before, whole = len(place.keys()), 0
-    with Raw(shared_server) as raw:
-        raw.reply()
-        assert raw.ask(b"EHLO client.example\r\n").startswith(b"250")
-        for cut in range(len(head) - 1, len(head) + len(end) + 2):
-            begin(raw)
-            said = head + end + SECOND
-            if by == "DATA":
-                assert raw.ask(b"DATA\r\n").startswith(b"354")
-            else:
-                said = b"BDAT %d LAST\r\n" % len(said) + said
-                cut += said.index(head)
-            in_packets(raw, said, cut, cut + 1)
-            reply = raw.reply()
-            if expected in ("NONE", "LAST"):
-                assert reply.startswith(b"554 5.6.0 "), reply
-            else:
-                assert reply.startswith(b"250 2.0.0 OK "), reply
-                whole += 1
-            if expected in ("TWO", "LAST"):  # there was a real end, and then the commands of another message
-                assert [raw.reply()[:3] for _ in range(4)] == [b"250", b"250", b"354", b"250"]
-                whole += 1
+    before, whole, raw = len(place.keys()), 0, None
+    for cut in range(len(head) - 1, len(head) + len(end) + 2):
+        if not raw:
+            raw = Raw(shared_server)
+            raw.reply()
+            assert raw.ask(b"EHLO client.example\r\n").startswith(b"250")
+        begin(raw)
+        said = head + end + SECOND
+        if by == "DATA":
+            assert raw.ask(b"DATA\r\n").startswith(b"354")
+        else:
+            said = b"BDAT %d LAST\r\n" % len(said) + said
+            cut += said.index(head)
+        in_packets(raw, said, cut, cut + 1)
+        reply = raw.reply()
+        if expected == "NONE":
+            assert reply.startswith(b"554 5.6.0 "), reply
+        else:
+            assert reply.startswith(b"250 2.0.0 OK "), reply
+            whole += 1
+        if expected == "TWO":  # there was a real end, and then the commands of another message
+            assert [raw.reply()[:3] for _ in range(4)] == [b"250", b"250", b"354", b"250"]
+            whole += 1
+        if expected == "NONE" and by == "DATA":  # whatever came behind it, nobody obeys
+            assert raw.file.read() == b""
+            raw.close()
+            raw = None
+    if raw:
         assert raw.ask(b"QUIT\r\n").startswith(b"221"), "nothing else was said"
+        raw.close()
     assert eventually(lambda: len(place.keys()) == before + whole), (len(place.keys()) - before, whole)

@@ -177,10 +177,23 @@ static struct smtp_turn refuse_message(struct smtp_session *s, unsigned reply)
     return turn;
 }
 
+/* A final answer, and the end of the session: nothing behind it is obeyed. */
+static struct smtp_turn refuse_and_close(struct smtp_session *s, unsigned reply)
+{
+    struct smtp_turn turn = say_of_message(s, reply);
+    s->state = SMTP_CLOSING;
+    turn.wish = WISH_CLOSE;
+    return turn;
+}
+
 static struct smtp_turn end_of_message(struct smtp_session *s)
 {
     /* Which of two faults is named must not depend on how the octets were cut. */
     unsigned unfit = dot_is_bare(&s->dot) ? REPLY_BARE : s->unfit;
+    /* Somebody on the way may see another end than we do: what is behind ours may be of the message's
+     * author, not of the peer. A chunk's end is counted, so all see the same. */
+    if (unfit == REPLY_BARE && s->state == SMTP_DATA)
+        return refuse_and_close(s, unfit);
     if (unfit)
         return refuse_message(s, unfit);
     s->state = SMTP_COMMITTING;
@@ -190,10 +203,7 @@ static struct smtp_turn end_of_message(struct smtp_session *s)
 /* Too large by so much that its end is not waited for. A final answer, or it would come again. */
 static struct smtp_turn refuse_endless(struct smtp_session *s)
 {
-    struct smtp_turn turn = say_of_message(s, REPLY_ENDLESS);
-    s->state = SMTP_CLOSING;
-    turn.wish = WISH_CLOSE;
-    return turn;
+    return refuse_and_close(s, REPLY_ENDLESS);
 }
 
 static bool is_endless(const struct smtp_session *s, uint64_t size)
