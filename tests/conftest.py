@@ -48,8 +48,9 @@ signing_key = None  # what the first server of this process made for its notific
 
 
 class Server:
-    def __init__(self, folder, *flags, env=None, own_signing_key=False):
+    def __init__(self, folder, *flags, env=None, own_signing_key=False, through=()):
         self.data = pathlib.Path(folder) / "data"
+        self.through = through  # a program that becomes the server, as prlimit does
         self.own_signing_key = own_signing_key
         self.flags = list(flags)
         self.env = env or {}
@@ -58,7 +59,7 @@ class Server:
 
     def start(self, *more):
         smtp = [] if any(f == "--smtp" for f in self.flags) else ["--smtp", "127.0.0.1:0"]
-        command = [BINARY, "serve", "--data", str(self.data), "--api", "127.0.0.1:0", *smtp, *self.flags, *more]
+        command = [*self.through, BINARY, "serve", "--data", str(self.data), "--api", "127.0.0.1:0", *smtp, *self.flags, *more]
         env = {**os.environ, "SESAME_ROOT_ACCESS_KEY_ID": KEY, "SESAME_ROOT_SECRET_ACCESS_KEY": SECRET, **self.env}
         if signing_key and not self.own_signing_key and "--user" not in command and not self.data.exists():
             self.lay_signing_key()

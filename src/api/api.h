@@ -77,6 +77,7 @@ struct api_server_settings {
     struct api *api;
     str address;      /* "127.0.0.1:4566" */
     int listening;    /* 0: none; a descriptor that listens there already */
+    unsigned connections; /* at most; 0: default */
     unsigned workers; /* threads that run operations; 0: default */
     own_page_fn *own_pages;
     void *own_context;

@@ -476,6 +476,7 @@ const struct fault *api_server_start(const struct api_server_settings *settings,
                                   .listening = settings->listening,
                                   .service = &service,
                                   .context = server,
+                                  .connections = settings->connections,
                                   .workers = settings->workers };
     TRY(http_server_start(&http, arena, &server->http));
     *ret_server = server;

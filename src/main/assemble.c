@@ -23,7 +23,6 @@
 #include "wire/tls.h"
 
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -198,13 +197,16 @@ static const char *bootstraps_of(const struct config *c, struct arena *a)
     return "/usr/share/sesame/lambda";
 }
 
+static unsigned cores(void)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores > 0 ? (unsigned)cores : 1;
+}
+
 static unsigned function_processes(const struct config *c)
 {
     enum { A_CORE = 4 };
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    if (c->function_processes)
-        return (unsigned)c->function_processes;
-    return A_CORE * (cores > 0 ? (unsigned)cores : 1);
+    return c->function_processes ? (unsigned)c->function_processes : A_CORE * cores();
 }
 
 /* Before there are threads, and while we are who we were started as. */
@@ -380,7 +382,7 @@ static const struct fault *start_smtp(struct server *s)
         .listener_count = c->smtp_count,
         .loops = (unsigned)c->loops,
         .tls = s->tls,
-        .connections_max = c->connections_max,
+        .connections_max = s->descriptors.sessions,
         .connections_per_address = per_address,
         .crowded_after_ms = (int64_t)c->crowded_after * 1000,
         .command_timeout_ms = (int64_t)c->command_timeout * 1000,
@@ -441,6 +443,7 @@ static const struct fault *start_api(struct server *s)
     struct api_server_settings settings = { .api = &s->api,
                                             .address = c->api,
                                             .listening = handed.count ? handed.fds[0] : 0,
+                                            .connections = (unsigned)s->descriptors.api,
                                             .workers = (unsigned)c->api_workers + SQS_POLLS_MAX +
                                                        API_INVOCATIONS_MAX,
                                             .own_pages = pages_answer,
@@ -454,13 +457,14 @@ static const struct fault *start_api(struct server *s)
 
 /* ---- in order ---- */
 
-static void raise_descriptor_limit(void)
+static const struct fault *share_descriptors(struct server *s)
 {
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
+    const struct config *c = s->config;
+    size_t limit;
+    TRY(descriptors_raise(s->arena, &limit));
+    s->descriptors = descriptors_share(limit, c, c->loops ? (unsigned)c->loops : cores(), function_processes(c));
+    descriptors_note(&s->descriptors, c, s->outside.journal);
+    return NULL;
 }
 
 /* Those that were handed over are ours. */
@@ -479,6 +483,7 @@ static const struct fault *check_addresses(const struct server *s)
 static const struct fault *open_all(struct server *s)
 {
     struct privileges privileges;
+    TRY(share_descriptors(s));
     TRY(privileges_of(s->config->user, s->arena, &privileges));
     if (s->config->block_list.ptr)
         TRY(block_lists_open(s->config->block_list, s->outside.disk, s->arena, &s->block_lists));
@@ -539,7 +544,6 @@ const struct fault *server_open(const struct config *config, const struct handov
         refusals_new((size_t)config->refused_kept, config->refused_rate, s->outside.clock);
     if (!s->metrics || !s->refusals)
         return &fault_no_memory;
-    raise_descriptor_limit();
     s->started_as_root = geteuid() == 0;
     const struct fault *f = open_all(s);
     if (f) {

@@ -8,6 +8,7 @@
 #include "base/outside.h"
 #include "main/config.h"
 #include "main/data_dir.h"
+#include "main/descriptors.h"
 #include "main/handover.h"
 #include "main/root_key_file.h"
 #include "main/way_out.h"
@@ -31,6 +32,7 @@ struct server {
     struct data_dir dir;
     struct handover before; /* what the process left that was reset */
     struct outside outside;
+    struct descriptors descriptors;
     struct root_key root_key;
     struct root_key_file root_key_file;
     struct metrics *metrics;

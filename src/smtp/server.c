@@ -100,6 +100,8 @@ static void on_knock(void *context, unsigned what)
             let_in(door, fd, str_of(address));
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             /* The queue stays readable, so waiting for it would spin. */
+            struct clock *clock = door->loop->lane.settings->outside->clock;
+            saw_no_accept(&door->loop->server->watching, errno, clock->steady_ms(clock));
             watch_for(door->watch, 0, PAUSE_MS);
             return;
         } else if (errno != ECONNABORTED && errno != EINTR) {

@@ -4,7 +4,7 @@
 
 #include "base/json.h"
 
-enum { LINE_ROOM = 16 * 1024 };
+enum { LINE_ROOM = 16 * 1024, MINUTE_MS = 60 * 1000 };
 
 static struct metric *labelled(struct metrics *metrics, str name, str help, const char *label,
                                str value)
@@ -42,6 +42,9 @@ struct watching watching_begin(struct metrics *metrics, struct journal *journal,
             w.refusals[i] = labelled(metrics, STR("sesame_smtp_refusals_total"),
                                      STR("Refusals by reason"), "reason", label);
     }
+    w.not_accepted = metrics_counter(metrics, STR("sesame_smtp_accept_failures_total"),
+                                     STR("Connections that waited since the process could open no more files"),
+                                     STR(""));
     w.left_out = metrics_counter(
         metrics, STR("sesame_smtp_refusals_left_out_total"),
         STR("Refusals that came faster than --refused-rate: not in `sesame log refused`"), STR(""));
@@ -64,6 +67,21 @@ void saw_connection(struct watching *w)
 {
     metric_add(w->connections, 1);
     metric_add(w->open, 1);
+}
+
+void saw_no_accept(struct watching *w, int error, int64_t steady_ms)
+{
+    int64_t not_before = __atomic_load_n(&w->tell_not_accepted_ms, __ATOMIC_RELAXED);
+    metric_add(w->not_accepted, 1);
+    if (steady_ms < not_before ||
+        !__atomic_compare_exchange_n(&w->tell_not_accepted_ms, &not_before, steady_ms + MINUTE_MS, false,
+                                     __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        return;
+    AUTO_BUF members = buf_new(LINE_ROOM);
+    struct json_writer j = json_writer(&members);
+    json_add_str(&j, "error", str_of(strerror(error)));
+    json_add_str(&j, "says", STR("connections wait; tried again ten times a second"));
+    note(w, JOURNAL_WARNING, STR("accept-failed"), &members);
 }
 
 void saw_end(struct watching *w, enum smtp_outcome outcome)

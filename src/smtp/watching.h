@@ -25,12 +25,15 @@ struct watching {
     struct metrics *metrics;
     struct refusals *ring; /* NULL: nobody looks */
     struct metric *connections, *open, *accepted, *octets, *tls;
-    struct metric *outcomes[OUTCOME_COUNT], *refusals[REPLY_COUNT], *left_out;
+    struct metric *outcomes[OUTCOME_COUNT], *refusals[REPLY_COUNT], *left_out, *not_accepted;
+    int64_t tell_not_accepted_ms; /* steady, atomic: not before */
 };
 struct watching watching_begin(struct metrics *, struct journal *, struct refusals *);
 
 void saw_connection(struct watching *);
 void saw_connection_refused(struct watching *, str region, str address, unsigned reply, str said);
+/* The kernel gave no descriptor, or no memory, for a connection that waits. Told once a minute, counted always. */
+void saw_no_accept(struct watching *, int error, int64_t steady_ms);
 void saw_end(struct watching *, enum smtp_outcome);
 void saw_refusal(struct watching *, str region, const struct peer *, const struct smtp_turn *);
 void saw_message(struct watching *, const struct envelope *, const struct spool_entry *, size_t count);
