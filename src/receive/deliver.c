@@ -60,7 +60,7 @@ static str note_since(const struct attempt *t, bool delivered)
         return STR_NONE;
     AUTO_BUF text = buf_new(1 << 20), rules = buf_new(1 << 20);
     struct history_note note = { .outcomes = t->outcomes + t->noted, .count = t->count - t->noted };
-    if (delivered && !timeline_rules(t->set, &t->head.envelope, t->arena, &rules)) {
+    if (delivered && !timeline_rules_kept(t->set, &t->head.envelope, t->arena, &rules)) {
         note.rule_set = t->set->name;
         note.rules = buf_str(&rules);
     }

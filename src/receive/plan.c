@@ -106,22 +106,21 @@ const struct fault *plan_rule(const struct receipt_rule *rule, struct arena *a,
 }
 
 static struct match match_of(const struct receipt_rule *rule, const struct envelope *e,
-                             str stopped_by, struct arena *a)
+                             str stopped_by)
 {
-    struct match m = { .rule = rule };
+    struct match m = { .rule = rule, .reason = PASSED_NOBODY };
     if (!rule->enabled) {
-        m.why = m.why_in_brief = STR("the rule is disabled");
+        m.reason = PASSED_DISABLED;
         return m;
     }
     if (stopped_by.ptr) {
-        m.why = arena_strf(a, "the Stop action of rule " STR_FMT " ended the evaluation",
-                           STR_ARG(stopped_by));
-        m.why_in_brief = STR("a Stop action ended the evaluation");
+        m.reason = PASSED_STOPPED;
+        m.stopped_by = stopped_by;
         return m;
     }
     if (!rule->recipient_count) {
-        m.matched = e->rcpt_count > 0;
-        m.why = STR("the rule has no recipient conditions, so it takes every recipient");
+        if (e->rcpt_count)
+            m.reason = MATCH_ANYBODY;
         return m;
     }
     for (size_t i = 0; i < e->rcpt_count; i++) {
@@ -130,19 +129,12 @@ static struct match match_of(const struct receipt_rule *rule, const struct envel
         for (size_t c = 0; c < rule->recipient_count; c++) {
             if (!recipient_matches(rule->recipients[c], &e->rcpt_to[i].mailbox))
                 continue;
-            m.matched = true;
-            m.why = arena_strf(a, "recipient " STR_FMT " matches the condition " STR_FMT,
-                               STR_ARG(e->rcpt_to[i].text), STR_ARG(rule->recipients[c]));
+            m.reason = MATCH_RECIPIENT;
+            m.recipient = &e->rcpt_to[i];
+            m.condition = rule->recipients[c];
             return m;
         }
     }
-    m.why_in_brief = STR("no recipient matches");
-    m.why =
-        e->rcpt_count == 1 && rule->recipient_count == 1
-            ? arena_strf(a, "recipient " STR_FMT " does not match the condition " STR_FMT,
-                         STR_ARG(e->rcpt_to[0].text), STR_ARG(rule->recipients[0]))
-            : arena_strf(a, "none of the %zu recipients matches any of the rule's %zu conditions",
-                         e->rcpt_count, rule->recipient_count);
     return m;
 }
 
@@ -154,14 +146,44 @@ const struct fault *plan_matches(const struct receipt_rule_set *set, const struc
         return &fault_no_memory;
     str stopped_by = STR_NONE;
     for (size_t r = 0; r < set->rule_count; r++) {
-        matches[r] = match_of(&set->rules[r], e, stopped_by, a);
-        if (!matches[r].why.ptr)
-            return &fault_no_memory;
-        if (matches[r].matched && stops(&set->rules[r]))
+        matches[r] = match_of(&set->rules[r], e, stopped_by);
+        if (match_runs(&matches[r]) && stops(&set->rules[r]))
             stopped_by = set->rules[r].name;
     }
     *ret_matches = matches;
     return NULL;
+}
+
+bool match_runs(const struct match *m)
+{
+    return m->reason == MATCH_ANYBODY || m->reason == MATCH_RECIPIENT;
+}
+
+str match_why(const struct match *m, const struct envelope *e, bool in_brief, struct arena *a)
+{
+    switch (m->reason) {
+    case MATCH_ANYBODY:
+        return STR("the rule has no recipient conditions, so it takes every recipient");
+    case MATCH_RECIPIENT:
+        return arena_strf(a, "recipient " STR_FMT " matches the condition " STR_FMT,
+                          STR_ARG(m->recipient->text), STR_ARG(m->condition));
+    case PASSED_DISABLED:
+        return STR("the rule is disabled");
+    case PASSED_STOPPED:
+        return in_brief ? STR("a Stop action ended the evaluation")
+                        : arena_strf(a, "the Stop action of rule " STR_FMT " ended the evaluation",
+                                     STR_ARG(m->stopped_by));
+    case PASSED_NOBODY:
+        break;
+    }
+    const struct receipt_rule *rule = m->rule;
+    if (in_brief)
+        return STR("no recipient matches");
+    if (e->rcpt_count == 1 && rule->recipient_count == 1)
+        return arena_strf(a, "recipient " STR_FMT " does not match the condition " STR_FMT,
+                          STR_ARG(e->rcpt_to[0].text), STR_ARG(rule->recipients[0]));
+    return arena_strf(a, "none of the %zu recipients matches any of the rule's %zu conditions",
+                      e->rcpt_count, rule->recipient_count);
 }
 
 str step_name(const struct step *step)

@@ -34,15 +34,26 @@ const struct fault *plan_make(const struct receipt_rule_set *, const struct enve
 const struct fault *plan_rule(const struct receipt_rule *, struct arena *, struct plan *ret_plan);
 
 /* Why each rule of the set does or does not run for this envelope. */
+enum match_reason {
+    MATCH_ANYBODY,  /* it has no recipient conditions */
+    MATCH_RECIPIENT,
+    PASSED_DISABLED,
+    PASSED_STOPPED,
+    PASSED_NOBODY,  /* it means none of the recipients */
+};
 struct match {
     const struct receipt_rule *rule;
-    bool matched;
-    str why;          /* one sentence for a person */
-    str why_in_brief; /* why it did not, without names; meaningless when it matched */
+    enum match_reason reason;
+    const struct forward_path *recipient; /* MATCH_RECIPIENT */
+    str condition;                        /* MATCH_RECIPIENT */
+    str stopped_by;                       /* PASSED_STOPPED: a rule's name */
 };
 const struct fault *plan_matches(const struct receipt_rule_set *, const struct envelope *,
                                  struct arena *,
                                  struct match **ret_matches); /* rule_count of them */
+bool match_runs(const struct match *);
+/* One sentence for a person; in brief: of a rule that does not run, without names. STR_NONE: no memory. */
+str match_why(const struct match *, const struct envelope *, bool in_brief, struct arena *);
 
 str step_name(const struct step *); /* "S3", "AddHeader", "S3 notice": as timelines name it */
 

@@ -111,22 +111,24 @@ static void every_rule_says_why_it_ran_or_did_not(void **state)
             "one", "true", "\"a@example.com\"",
             "{\"StopAction\":{\"Scope\":\"RuleSet\"}}") "," RULE("two", "true", "", S3("y")))),
         a, &set));
-    assert_null(
-        plan_matches(&set, &(struct envelope) { .rcpt_to = rcpts, .rcpt_count = 1 }, a, &m));
-    assert_false(m[0].matched);
-    assert_true(str_eq(m[0].why, STR("the rule is disabled")));
-    assert_true(m[1].matched);
-    assert_true(
-        str_eq(m[1].why, STR("recipient a@example.com matches the condition a@example.com")));
-    assert_false(m[2].matched);
-    assert_true(str_eq(m[2].why, STR("the Stop action of rule one ended the evaluation")));
+    struct envelope envelope = { .rcpt_to = rcpts, .rcpt_count = 1 };
+    assert_null(plan_matches(&set, &envelope, a, &m));
+    assert_false(match_runs(&m[0]));
+    assert_true(str_eq(match_why(&m[0], &envelope, false, a), STR("the rule is disabled")));
+    assert_true(match_runs(&m[1]));
+    assert_true(str_eq(match_why(&m[1], &envelope, false, a),
+                       STR("recipient a@example.com matches the condition a@example.com")));
+    assert_false(match_runs(&m[2]));
+    assert_true(str_eq(match_why(&m[2], &envelope, false, a),
+                       STR("the Stop action of rule one ended the evaluation")));
 
-    assert_null(
-        plan_matches(&set, &(struct envelope) { .rcpt_to = rcpts + 1, .rcpt_count = 1 }, a, &m));
-    assert_false(m[1].matched);
-    assert_true(str_eq(
-        m[1].why, STR("recipient b+x@example.com does not match the condition a@example.com")));
-    assert_true(m[2].matched);
+    envelope.rcpt_to = rcpts + 1;
+    assert_null(plan_matches(&set, &envelope, a, &m));
+    assert_false(match_runs(&m[1]));
+    assert_true(
+        str_eq(match_why(&m[1], &envelope, false, a),
+               STR("recipient b+x@example.com does not match the condition a@example.com")));
+    assert_true(match_runs(&m[2]));
 }
 
 int main(void)

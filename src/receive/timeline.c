@@ -70,21 +70,33 @@ static void write_beginning(struct json_writer *w, const struct spool_record *r,
     write_envelope(w, &head->envelope);
 }
 
-enum { RULES_TOLD_MAX = 8 * 1024 };
+enum {
+    RULES_TOLD_MAX = 8 * 1024, /* then in brief */
+    RULES_TOLD_MANY = 16,      /* kept one by one */
+};
 
-static void write_rules(struct json_writer *w, const struct match *matches, size_t count,
-                        bool in_brief)
+static void write_match(struct json_writer *w, str rule, bool matched, str why)
+{
+    json_open(w, '{');
+    json_add_str(w, "rule", rule);
+    json_add_bool(w, "matched", matched);
+    json_add_str(w, "why", why);
+    json_close(w, '}');
+}
+
+/* False: no memory. */
+static bool write_rules(struct json_writer *w, const struct match *matches, size_t count,
+                        const struct envelope *e, bool in_brief, struct arena *a)
 {
     json_open(w, '[');
     for (size_t i = 0; i < count; i++) {
-        const struct match *m = &matches[i];
-        json_open(w, '{');
-        json_add_str(w, "rule", m->rule->name);
-        json_add_bool(w, "matched", m->matched);
-        json_add_str(w, "why", in_brief && !m->matched ? m->why_in_brief : m->why);
-        json_close(w, '}');
+        str why = match_why(&matches[i], e, in_brief, a);
+        if (!why.ptr)
+            return false;
+        write_match(w, matches[i].rule->name, match_runs(&matches[i]), why);
     }
     json_close(w, ']');
+    return true;
 }
 
 const struct fault *timeline_rules(const struct receipt_rule_set *set, const struct envelope *e,
@@ -94,13 +106,69 @@ const struct fault *timeline_rules(const struct receipt_rule_set *set, const str
     TRY(plan_matches(set, e, a, &matches));
     size_t begin = out->len;
     struct json_writer w = json_writer(out);
-    write_rules(&w, matches, set->rule_count, false);
-    if (out->len - begin > RULES_TOLD_MAX) { /* one such array is kept for every message */
+    bool written = write_rules(&w, matches, set->rule_count, e, false, a);
+    if (written && out->len - begin > RULES_TOLD_MAX) {
         out->len = begin;
         w = json_writer(out);
-        write_rules(&w, matches, set->rule_count, true);
+        written = write_rules(&w, matches, set->rule_count, e, true, a);
     }
-    return out->failed ? &fault_no_memory : NULL;
+    return written && !out->failed ? NULL : &fault_no_memory;
+}
+
+/* One such array is kept for every message: of a long set those rules that mean nobody are a text
+ * of their names, run by run. */
+const struct fault *timeline_rules_kept(const struct receipt_rule_set *set,
+                                        const struct envelope *e, struct arena *a, struct buf *out)
+{
+    if (set->rule_count <= RULES_TOLD_MANY)
+        return timeline_rules(set, e, a, out);
+    struct match *matches;
+    TRY(plan_matches(set, e, a, &matches));
+    AUTO_BUF names = buf_new(1 << 20);
+    struct json_writer w = json_writer(out);
+    json_open(&w, '[');
+    for (size_t i = 0; i < set->rule_count; i++) {
+        const struct match *m = &matches[i];
+        if (m->reason == PASSED_NOBODY) {
+            if (names.len)
+                buf_addc(&names, ' ');
+            buf_add(&names, m->rule->name);
+        }
+        if (names.len && (m->reason != PASSED_NOBODY || i + 1 == set->rule_count)) {
+            json_put_str(&w, buf_str(&names));
+            names.len = 0;
+        }
+        if (m->reason == PASSED_NOBODY)
+            continue;
+        str why = match_why(m, e, true, a);
+        if (!why.ptr)
+            return &fault_no_memory;
+        write_match(&w, m->rule->name, match_runs(m), why);
+    }
+    json_close(&w, ']');
+    return out->failed || names.failed ? &fault_no_memory : NULL;
+}
+
+/* As timeline_rules would have told it in brief. */
+static const struct fault *write_rules_kept(struct json_writer *w, str kept, struct arena *a)
+{
+    const struct json *all;
+    TRY(json_parse(kept, a, &all));
+    json_open(w, '[');
+    for (size_t i = 0; i < json_size(all); i++) {
+        const struct json *one = json_at(all, i);
+        if (json_kind(one) != JSON_STRING) {
+            json_put_value(w, one);
+            continue;
+        }
+        for (str rest = json_text(one); rest.len;) {
+            str name = str_head(rest, str_find(rest, ' '));
+            rest = str_from(rest, name.len < rest.len ? name.len + 1 : name.len);
+            write_match(w, name, false, STR("no recipient matches"));
+        }
+    }
+    json_close(w, ']');
+    return NULL;
 }
 
 /* While a message lives, and when it is dead, its rule set lies beside it; a delivered one has
@@ -111,8 +179,8 @@ static const struct fault *write_rule_set(struct json_writer *w, const struct sp
 {
     if (history->rule_set.ptr) {
         json_add_str(w, "ruleSet", history->rule_set);
-        json_add_raw(w, "rules", history->rules);
-        return NULL;
+        json_name(w, STR("rules"));
+        return write_rules_kept(w, history->rules, a);
     }
     struct receipt_rule_set set;
     TRY(rule_set_read(r->entry.rules, a, &set));

@@ -18,9 +18,12 @@ const struct fault *timeline_write(const struct spool_record *, struct arena *, 
 bool timeline_state_named(str, enum spool_state *ret_state);
 
 /* Its "rules": a JSON array that tells of each rule whether it matched, and why; of a long set in a
- * few words where it did not. For the last note of a delivered message. */
+ * few words where it did not. */
 const struct fault *timeline_rules(const struct receipt_rule_set *, const struct envelope *,
                                    struct arena *, struct buf *out);
+/* The same as the last note of a delivered message has it: shorter, and read back by timeline_write. */
+const struct fault *timeline_rules_kept(const struct receipt_rule_set *, const struct envelope *,
+                                        struct arena *, struct buf *out);
 
 /* One line of the list: the members up to "envelope"; of an errand also "says", what came of its last
  * attempt. */
