@@ -108,6 +108,15 @@ static const struct fault *check_root_key(struct server *s)
                  STR_ARG(s->root_key_file.path), STR_ARG(s->dir.path));
 }
 
+/* Nobody sets a retry later than this: the waits of the configuration, and an hour of a topic's delivery policy. */
+static int64_t longest_wait_ms(const struct config *c)
+{
+    uint64_t longest = 60 * 60;
+    for (size_t i = 0; i < c->retry_wait_count; i++)
+        longest = c->retry_waits[i] > longest ? c->retry_waits[i] : longest;
+    return (int64_t)longest * 1000;
+}
+
 static const struct fault *open_stores(struct server *s)
 {
     const struct config *c = s->config;
@@ -117,6 +126,7 @@ static const struct fault *open_stores(struct server *s)
         .history_bytes = c->history_max,
         .dead_bytes = c->dead_max,
         .dead_ms = (int64_t)c->dead_days * 24 * 60 * 60 * 1000,
+        .wait_ms = longest_wait_ms(c),
     };
     TRY(state_sqlite_open(data_dir_at(&s->dir, s->arena, "state.sqlite"), &s->outside, s->arena,
                           &s->state));

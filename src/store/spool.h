@@ -142,6 +142,7 @@ struct spool_limits {
     uint64_t history_bytes; /* the ring of settled timelines: 256 MB */
     uint64_t dead_bytes;    /* bound of the dead-letter store: 1 GB */
     int64_t dead_ms;        /* and its age: 14 days */
+    int64_t wait_ms;        /* no entry waits longer, whatever a clock said: 0: any time */
 };
 
 struct outside;

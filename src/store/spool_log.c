@@ -244,6 +244,7 @@ static struct spool_limits limits_of(const struct spool_limits *said)
         .spill_bytes = or_default(s->spill_bytes, 256 << 10),
         .history_bytes = or_default(s->history_bytes, 256 << 20),
         .dead_bytes = or_default(s->dead_bytes, 1 << 30),
+        .wait_ms = s->wait_ms,
         .dead_ms = s->dead_ms ? s->dead_ms : (int64_t)14 * 24 * 3600 * 1000,
     };
     if (l.segment_bytes < SEGMENT_MIN)

@@ -137,7 +137,8 @@ struct lease_impl {
     struct spool_log *log;
     struct entry *entry;
     struct chain chain;
-    struct buf notes; /* added under this lease */
+    int64_t fallen_ms; /* the log's, when it began */
+    struct buf notes;  /* added under this lease */
     bool noted;       /* and one is on its way to the disk */
     str body;         /* in the frame, when it has no file */
     uint32_t body_file;
@@ -209,6 +210,8 @@ struct spool_log {
     size_t bucket_count, entry_count;
     struct entry **heap;
     size_t heap_count, heap_room;
+    int64_t seen_wall_ms, seen_steady_ms; /* at the last look at the clock; 0: none */
+    _Atomic int64_t fallen_ms; /* how far the wall clock was set back since the start, all told */
     bool stopped;
     uint64_t queued, retrying, leased, held, moving, dying, set_aside;
     struct held_group *groups[64];
@@ -328,6 +331,7 @@ void rules_forget(struct spool_log *); /* where they lie: what was to be written
 void rules_free(struct spool_log *);
 
 /* spool_log_queue.c: entries in memory. queue_* want the queue lock held, where they do not take it. */
+int64_t queue_now_ms(struct spool_log *); /* the wall clock; what waits moves back with it */
 /* takes the lock; then queue_add cannot fail */
 bool queue_make_room(struct spool_log *, size_t more);
 void queue_add(struct spool_log *, struct entry *);

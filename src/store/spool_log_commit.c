@@ -317,8 +317,9 @@ static void publish_lease_op(struct spool_log *log, struct op *op)
         e->note_offset = op->offset;
     }
     switch (op->kind) {
-    case OP_RETRY:
-        e->due_ms = op->due_ms;
+    case OP_RETRY: /* reckoned while it was leased, maybe before the clock was set back */
+        (void)queue_now_ms(log);
+        e->due_ms = op->due_ms - (log->fallen_ms - op->lease->fallen_ms);
         e->attempt = e->attempt == UINT16_MAX ? UINT16_MAX : (uint16_t)(e->attempt + 1);
         queue_push(log, e);
         break;

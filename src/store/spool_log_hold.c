@@ -82,7 +82,7 @@ void log_hold(struct lease *lease, uint64_t group)
         if (!impl->noted && !lease->notes.len)
             let_join(log, g, impl->entry->likeness);
     } else { /* without memory it is looked at again in a second */
-        impl->entry->due_ms = log->outside->clock->wall_ms(log->outside->clock) + 1000;
+        impl->entry->due_ms = queue_now_ms(log) + 1000;
     }
     pthread_mutex_unlock(&log->queue_lock);
     if (!g)

@@ -29,7 +29,7 @@ static void lease_failed(struct spool_log *log, struct entry *e, int error)
     if (error == -EBADMSG) {
         queue_state(log, e, ENTRY_DAMAGED);
     } else {
-        e->due_ms = log->outside->clock->wall_ms(log->outside->clock) + TROUBLE_MS;
+        e->due_ms = queue_now_ms(log) + TROUBLE_MS;
         queue_push(log, e);
     }
     queue_unlock(log);
@@ -49,6 +49,7 @@ static const struct fault *lease_make(struct spool_log *log, struct entry *e, st
     *impl = (struct lease_impl) {
         .log = log,
         .entry = e,
+        .fallen_ms = log->fallen_ms,
         .body = stored.body,
         .body_file = stored.commit.body_file,
         .body_fd = -1,

@@ -301,6 +301,34 @@ static int64_t monotonic_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+static void heap_order(struct spool_log *log)
+{
+    for (size_t at = log->heap_count / 2; at-- > 0;)
+        heap_sink(log, at);
+}
+
+/* What waits was told a time by a clock that may have been ahead: set back, that time would come so
+ * much later. So whatever is still to come moves back with the clock; what was told before the clock went
+ * ahead comes too early then, which harms nobody. */
+int64_t queue_now_ms(struct spool_log *log)
+{
+    enum { DRIFT_MS = 1000 };
+    struct clock *clock = log->outside->clock;
+    const int64_t wall_ms = clock->wall_ms(clock), steady_ms = clock->steady_ms(clock);
+    const int64_t fallen_ms = log->seen_wall_ms + (steady_ms - log->seen_steady_ms) - wall_ms;
+    if (log->seen_wall_ms && fallen_ms > DRIFT_MS) {
+        for (size_t i = 0; i < log->heap_count; i++) {
+            if (log->heap[i]->due_ms > wall_ms)
+                log->heap[i]->due_ms -= fallen_ms;
+        }
+        heap_order(log);
+        log->fallen_ms += fallen_ms;
+    }
+    log->seen_wall_ms = wall_ms;
+    log->seen_steady_ms = steady_ms;
+    return wall_ms;
+}
+
 /* Waits by the machine's own clock, since a thread really sleeps; what is due is asked of
  * outside's, anew at least five times a second while something waits for its time, since that clock
  * may be turned. */
@@ -308,7 +336,6 @@ const struct fault *queue_next_due(struct spool_log *log, int64_t hold_ms, struc
                                    bool *ret_resumed)
 {
     enum { LOOK_AGAIN_MS = 200 };
-    struct clock *clock = log->outside->clock;
     int64_t end = monotonic_ms() + hold_ms;
     const struct fault *said = NULL;
     *ret_entry = NULL;
@@ -318,7 +345,7 @@ const struct fault *queue_next_due(struct spool_log *log, int64_t hold_ms, struc
             said = &spool_stopped;
             break;
         }
-        int64_t now_ms = log->heap_count ? clock->wall_ms(clock) : 0;
+        int64_t now_ms = queue_now_ms(log);
         if (log->heap_count && log->heap[0]->due_ms <= now_ms) {
             *ret_entry = heap_pop(log);
             queue_state(log, *ret_entry, ENTRY_LEASED);

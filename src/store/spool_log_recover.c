@@ -315,9 +315,14 @@ static int entries_queue(struct recovery *r)
     struct spool_log *log = r->log;
     if (!queue_make_room(log, r->count))
         return -ENOMEM;
+    const int64_t latest_ms = log->limits.wait_ms
+                                  ? log->outside->clock->wall_ms(log->outside->clock) + log->limits.wait_ms
+                                  : INT64_MAX;
     for (size_t i = 0; i < r->bucket_count; i++)
         for (struct entry *e; (e = r->by_serial[i]);) {
             r->by_serial[i] = e->next;
+            if (e->due_ms > latest_ms) /* said by a clock that was ahead */
+                e->due_ms = latest_ms;
             queue_add(log, e);
         }
     return 0;

@@ -406,6 +406,72 @@ static void timelines_of_one_moment_share_a_sync(void **state)
     story_end(&s);
 }
 
+static void retry_in(struct story *s, struct lease *lease, int64_t ms)
+{
+    assert_null(s->spool->ops->settle(lease, SETTLE_RETRY, s->clock.wall_ms + ms, STR("")));
+}
+
+/* Its three entries: one told its time before the clock went ahead, one while it was ahead, one leased then and given back later. */
+static void a_clock_that_is_set_back_takes_along_what_waits(void **state)
+{
+    (void)state;
+    enum { SECOND = 1000, DAY = 24 * 3600 * SECOND };
+    struct story s;
+    story_on(&s, disk_sim_new());
+    assert_null(story_open(&s));
+    for (unsigned n = 0; n < 3; n++)
+        assert_true(commit(&s, n).committed);
+    struct lease one = step_lease(s.spool, s.arena), two = step_lease(s.spool, s.arena),
+                 three = step_lease(s.spool, s.arena);
+    retry_in(&s, &one, 10 * SECOND);
+    step_flush(s.spool);
+    fake_clock_step_wall(&s.clock, DAY); /* ahead: it comes early */
+    one = step_lease(s.spool, s.arena);
+    retry_in(&s, &one, 10 * SECOND);
+    retry_in(&s, &two, 10 * SECOND);
+    step_flush(s.spool);
+    step_lease_none(s.spool, s.arena);
+    const int64_t as_told = s.clock.wall_ms + 10 * SECOND;
+    fake_clock_step_wall(&s.clock, -DAY);
+    assert_null(s.spool->ops->settle(&three, SETTLE_RETRY, as_told, STR("")));
+    step_flush(s.spool);
+    step_lease_none(s.spool, s.arena);
+    fake_clock_turn(&s.clock, 9 * SECOND);
+    step_lease_none(s.spool, s.arena);
+    fake_clock_turn(&s.clock, 2 * SECOND);
+    for (unsigned n = 0; n < 3; n++) {
+        struct lease due = step_lease(s.spool, s.arena);
+        assert_null(s.spool->ops->settle(&due, SETTLE_DONE, 0, STR("")));
+    }
+    step_lease_none(s.spool, s.arena);
+    story_end(&s);
+}
+
+/* A start does not know how far ahead the clock was; but nothing waits longer than is ever asked for. */
+static void after_a_start_nothing_waits_longer_than_is_ever_asked_for(void **state)
+{
+    (void)state;
+    enum { HOUR = 3600 * 1000 };
+    struct story s;
+    story_on(&s, disk_sim_new());
+    assert_null(story_open(&s));
+    assert_true(commit(&s, 0).committed);
+    struct lease one = step_lease(s.spool, s.arena);
+    fake_clock_step_wall(&s.clock, (int64_t)1000 * HOUR);
+    retry_in(&s, &one, HOUR);
+    step_flush(s.spool);
+    story_close(&s);
+    fake_clock_step_wall(&s.clock, (int64_t)-1000 * HOUR);
+    assert_null(story_open(&s));
+    step_lease_none(s.spool, s.arena);
+    fake_clock_turn(&s.clock, small.wait_ms - 1000);
+    step_lease_none(s.spool, s.arena);
+    fake_clock_turn(&s.clock, 2000);
+    one = step_lease(s.spool, s.arena);
+    assert_null(s.spool->ops->settle(&one, SETTLE_DONE, 0, STR("")));
+    story_end(&s);
+}
+
 static void a_newer_format_is_refused_in_one_sentence(void **state)
 {
     (void)state;
@@ -437,6 +503,8 @@ int main(void)
         cmocka_unit_test(damage_of_the_last_batch_is_told_from_a_torn_tail_after_a_clean_stop),
         cmocka_unit_test(a_start_is_not_kept_from_by_what_others_left),
         cmocka_unit_test(timelines_of_one_moment_share_a_sync),
+        cmocka_unit_test(a_clock_that_is_set_back_takes_along_what_waits),
+        cmocka_unit_test(after_a_start_nothing_waits_longer_than_is_ever_asked_for),
         cmocka_unit_test(a_newer_format_is_refused_in_one_sentence),
     };
     return cmocka_run_group_tests_name("spool_log in trouble", tests, NULL, NULL);

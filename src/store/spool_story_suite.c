@@ -8,7 +8,8 @@
 
 const struct spool_limits small = { .segment_bytes = 128 << 10,
                                     .spill_bytes = 8 << 10,
-                                    .history_bytes = 512 << 10 };
+                                    .history_bytes = 512 << 10,
+                                    .wait_ms = 4 * 3600 * 1000 };
 
 void story_on(struct story *s, struct disk_sim *sim)
 {
