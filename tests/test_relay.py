@@ -124,6 +124,16 @@ def test_who_is_not_the_relay_hears_no_password_and_gets_no_mail(world, case, fl
     assert not far.taken and not any("AUTH" in line or "MAIL" in line for line in far.heard)
 
 
+def test_a_relay_that_takes_nothing_for_a_while_bounces_nothing(world):
+    """554 at the greeting is said of the host (RFC 5321 3.1): all mail would be lost by a mistake in the relay's configuration."""
+    server, relay = world("--retry-waits", "1")
+    relay.says["CONNECT"] = "554 5.7.1 no service here"
+    message = send(server)
+    assert what_is_said(server, message, "retrying") == "the greeting was answered 554 5.7.1 no service here"
+    del relay.says["CONNECT"]
+    assert eventually(lambda: relay.taken)
+
+
 def test_a_certificate_that_leads_nowhere_is_not_taken(world, tmp_path):
     (tmp_path / "another").mkdir()
     another, _ = certificate(tmp_path / "another", "localhost")

@@ -57,8 +57,7 @@ static struct sending hand_over(const struct walk *w, const struct route_host *h
                                     .answer_ms = d->settings.answer_ms };
     const struct talk_mail what = talk_mail_of(mail);
     const struct talk_manner manner = { .hostname = d->settings.hostname,
-                                        .tls = tls,
-                                        .others = true };
+                                        .tls = tls };
     struct text_body body = text_body_of(mail->message);
     struct sending each;
     line_hand_over(&call, &what, &manner, &body.body, w->arena, &each, ret_shaky);

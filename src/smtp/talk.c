@@ -307,7 +307,7 @@ static struct sending refusal(const struct talk *t, const struct reply *r, struc
 static struct talk_turn refused(struct talk *t, const struct reply *r, struct arena *a)
 {
     struct sending why = refusal(t, r, a);
-    if (t->at == TALK_GREETING && t->manner.others) /* said of the host: RFC 5321 3.1, 5.1 */
+    if (t->at == TALK_GREETING) /* said of the host and not of the mail: RFC 5321 3.1, 5.1 */
         why.sent = SENT_LATER;
     return end_with(t, why);
 }

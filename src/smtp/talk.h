@@ -51,7 +51,6 @@ struct talk_manner {
     enum talk_tls tls;
     const struct login *login; /* NULL: we come as nobody */
     bool lmtp;
-    bool others; /* another server may be asked: 5yz at the greeting is said of this one, not of the mail */
 };
 
 struct talk {
