@@ -2,12 +2,14 @@
 import errno
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
+import tempfile
 
 import pytest
 
-from conftest import ROOT, Receiving, eventually
+from conftest import ROOT, Receiving, Server, eventually
 
 MAIL = b"Subject: x\r\n\r\nbody\r\n"
 EPERM, ENOSYS, EACCES = errno.EPERM, errno.ENOSYS, errno.EACCES
@@ -61,6 +63,42 @@ def test_it_holds_for_every_thread(make_server):
     for task in pathlib.Path(f"/proc/{server.process.pid}/task").iterdir():
         status = dict(line.split(":\t", 1) for line in (task / "status").read_text().splitlines() if ":\t" in line)
         assert status["Seccomp"].strip() == "2" and status["NoNewPrivs"].strip() == "1", status["Name"]
+
+
+def capabilities(server):
+    """Of every thread: its sets, as numbers."""
+    found = set()
+    for task in pathlib.Path(f"/proc/{server.process.pid}/task").iterdir():
+        status = dict(line.split(":\t", 1) for line in (task / "status").read_text().splitlines() if ":\t" in line)
+        found.add(tuple(int(status[kind], 16) for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")))
+    return found
+
+
+DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, NET_BIND_SERVICE, CHOWN, SETGID, SETUID = (1 << n for n in (1, 2, 3, 10, 0, 6, 7))
+
+
+@pytest.mark.as_root
+def test_of_roots_capabilities_it_keeps_those_for_files_and_ports(make_server):
+    server = make_server()
+    kept = DAC_OVERRIDE | DAC_READ_SEARCH | FOWNER | NET_BIND_SERVICE
+    assert capabilities(server) == {(0, kept, kept, kept, 0)}
+    assert noted(server)["capabilities"] == "dac_override dac_read_search fowner net_bind_service"
+    Receiving(server).store()
+    server.settled(server.send(MAIL), ["delivered"])
+
+
+@pytest.mark.as_root
+def test_with_a_user_it_keeps_none_and_can_get_none():
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="sesame-user-"))  # pytest's own folders are closed to others
+    folder.chmod(0o755)
+    server = Server(folder, "--user", "nobody").start()
+    try:
+        bound = DAC_OVERRIDE | DAC_READ_SEARCH | FOWNER | NET_BIND_SERVICE | CHOWN | SETGID | SETUID
+        assert capabilities(server) == {(0, 0, 0, bound, 0)}
+        assert noted(server)["capabilities"] == ""
+    finally:
+        server.discard()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_with_allow_reset_it_says_that_nothing_was_given_up(make_server):

@@ -507,6 +507,9 @@ static const struct fault *open_all(struct server *s)
     TRY(root_key_file_outside(s->config->root_key, getenv("CREDENTIALS_DIRECTORY"),
                               s->outside.entropy, s->arena, &s->root_key, &s->root_key_file));
     struct confined confined = { .files = confine_files(s->config, s->dir.path, &s->root_key_file, s->arena) };
+    confined.capabilities = s->config->allow_reset     ? SANDBOX_UNKNOWN
+                            : privileges_shrink(&privileges) ? SANDBOX_HELD
+                                                             : SANDBOX_FAILED;
     journal_to_fd_gather(s->outside.journal);
     TRY(privileges_give(&privileges, s->dir.path, s->arena));
     TRY(privileges_give(&privileges, data_dir_at(&s->dir, s->arena, "lock"), s->arena));
@@ -529,6 +532,7 @@ static const struct fault *open_all(struct server *s)
         way_out_listens(&s->way_out, smtp_server_address(s->smtp_server, i));
     handover_close_rest(&s->before);
     TRY(privileges_drop(&privileges, s->arena));
+    confined.left = privileges_left(s->arena); /* capget is among the calls that go */
     confined.calls = confine_calls(s->config);
     confined_note(&confined, s->config, s->outside.journal);
     /* Last: what lies in the spool may call functions, and they want to know where the API is. */

@@ -35,7 +35,7 @@ static str why_not_all(const struct confined *confined, const struct config *c)
 {
     if (c->allow_reset)
         return STR("with --allow-reset it must be able to start itself over");
-    if (confined->files != SANDBOX_HELD || confined->calls != SANDBOX_HELD)
+    if (confined->files != SANDBOX_HELD || confined->calls != SANDBOX_HELD || confined->capabilities != SANDBOX_HELD)
         return STR("the kernel has it not, or would not do it");
     if (geteuid() == 0)
         return STR("it runs as root: name another user with --user");
@@ -47,11 +47,13 @@ void confined_note(const struct confined *confined, const struct config *c, stru
     static const char *const words[] = {
         [SANDBOX_HELD] = "held", [SANDBOX_UNKNOWN] = "free", [SANDBOX_FAILED] = "failed"
     };
-    const bool held = confined->files == SANDBOX_HELD && confined->calls == SANDBOX_HELD;
+    const bool held = confined->files == SANDBOX_HELD && confined->calls == SANDBOX_HELD &&
+                      confined->capabilities == SANDBOX_HELD;
     AUTO_BUF members = buf_new(1024);
     struct json_writer w = json_writer(&members);
     json_add_str(&w, "files", str_of(words[confined->files]));
     json_add_str(&w, "calls", str_of(words[confined->calls]));
+    json_add_str(&w, "capabilities", confined->left);
     json_add_int(&w, "uid", (int64_t)geteuid());
     str says = why_not_all(confined, c);
     if (says.len)

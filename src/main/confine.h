@@ -10,7 +10,8 @@
 #include "services/lambda/sandbox.h"
 
 struct confined {
-    enum sandbox_held files, calls;
+    enum sandbox_held files, calls, capabilities;
+    str left; /* the capabilities that remain: privileges_left */
 };
 
 /* Writes below the data directory and the maildirs only; a root key that this start made elsewhere may be taken back.

@@ -17,6 +17,12 @@ struct privileges {
 const struct fault *privileges_of(str user, struct arena *, struct privileges *ret_privileges);
 const struct fault *privileges_give(const struct privileges *, str path,
                                     struct arena *); /* chown */
+/* Gives up what of root's capabilities (capabilities(7)) is wanted neither until the sockets are bound nor afterwards.
+ * Before there are threads: a capability is a thread's own, and those that follow have what this one has. False: the kernel
+ * would not. */
+bool privileges_shrink(const struct privileges *);
+/* The capabilities that this thread could still use: names, blanks between; "": none. */
+str privileges_left(struct arena *);
 const struct fault *privileges_lower(const struct privileges *, struct arena *);
 const struct fault *privileges_raise(const struct privileges *, struct arena *);
 void privileges_no_dumps(void); /* no core dumps from here on; first of all, before a key is read */
