@@ -201,7 +201,8 @@ static const struct fault *expect(const struct api_call *call, struct checksums 
         if (!checksums_expect(sums, CHECKSUM_MD5, md5))
             return fault_coded(arena, FAULT_SYNTAX, "InvalidDigest",
                                "The Content-MD5 you specified was invalid.");
-        checksums_count(sums, CHECKSUM_MD5);
+        if (!checksums_count(sums, CHECKSUM_MD5))
+            return &fault_no_memory;
     }
     if (str_is_none(checksum->algorithm))
         return NULL;
@@ -213,8 +214,7 @@ static const struct fault *expect(const struct api_call *call, struct checksums 
         return fault_coded(arena, FAULT_SYNTAX, "InvalidRequest",
                            "Value for x-amz-checksum-" STR_FMT " header is invalid.",
                            STR_ARG(checksum->algorithm));
-    checksums_count(sums, kind);
-    return NULL;
+    return checksums_count(sums, kind) ? NULL : &fault_no_memory;
 }
 
 const struct fault *s3_check_body(const struct api_call *call)

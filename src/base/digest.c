@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { KINDS = DIGEST_MD5 + 1 };
 
@@ -43,6 +44,16 @@ static void must(bool happened)
     }
 }
 
+/* OpenSSL allocates at nearly every beginning. Memory that is short is short for a moment, mostly; so
+ * what failed is tried again for a second, before the process stops. */
+static bool again(unsigned *tries)
+{
+    enum { TRIES = 100, PAUSE_US = 10000 };
+    must(++*tries < TRIES);
+    usleep(PAUSE_US);
+    return true;
+}
+
 static void contexts_free(void *owned)
 {
     struct contexts *c = owned;
@@ -66,15 +77,21 @@ static struct contexts *mine(void)
     struct contexts *c = pthread_getspecific(fetched.thread);
     if (c)
         return c;
-    must((c = calloc(1, sizeof(*c))) != NULL);
-    must((c->digest = EVP_MD_CTX_new()) != NULL);
-    must((c->hmac = EVP_MAC_CTX_new(fetched.hmac)) != NULL);
+    unsigned tries = 0;
+    while (!(c = calloc(1, sizeof(*c))) && again(&tries))
+        ;
+    while (!(c->digest = EVP_MD_CTX_new()) && again(&tries))
+        ;
+    while (!(c->hmac = EVP_MAC_CTX_new(fetched.hmac)) && again(&tries))
+        ;
     OSSL_PARAM params[] = {
         OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char[]) { "SHA256" }, 0),
         OSSL_PARAM_construct_end(),
     };
-    must(EVP_MAC_CTX_set_params(c->hmac, params));
-    must(pthread_setspecific(fetched.thread, c) == 0);
+    while (!EVP_MAC_CTX_set_params(c->hmac, params) && again(&tries))
+        ;
+    while (pthread_setspecific(fetched.thread, c) != 0 && again(&tries))
+        ;
     return c;
 }
 
@@ -87,9 +104,12 @@ size_t digest_size(enum digest_kind kind)
 void digest_of(enum digest_kind kind, str bytes, unsigned char *to)
 {
     struct contexts *c = mine();
-    must(EVP_DigestInit_ex2(c->digest, fetched.digests[kind], NULL) &&
-         EVP_DigestUpdate(c->digest, bytes.ptr, bytes.len) &&
-         EVP_DigestFinal_ex(c->digest, to, NULL));
+    unsigned tries = 0;
+    while (!(EVP_DigestInit_ex2(c->digest, fetched.digests[kind], NULL) &&
+             EVP_DigestUpdate(c->digest, bytes.ptr, bytes.len) &&
+             EVP_DigestFinal_ex(c->digest, to, NULL)) &&
+           again(&tries))
+        ;
 }
 
 void sha256_of(str bytes, unsigned char to[SHA256_SIZE])
@@ -115,24 +135,32 @@ void hmac_sha256(str key, str bytes, unsigned char to[SHA256_SIZE])
     struct contexts *c = mine();
     /* A NULL key means "the key of last time" to OpenSSL. */
     const unsigned char *k = key.len ? (const unsigned char *)key.ptr : &none;
-    must(EVP_MAC_init(c->hmac, k, key.len, NULL) &&
-         EVP_MAC_update(c->hmac, (const unsigned char *)bytes.ptr, bytes.len) &&
-         EVP_MAC_final(c->hmac, to, NULL, SHA256_SIZE));
+    unsigned tries = 0;
+    while (!(EVP_MAC_init(c->hmac, k, key.len, NULL) &&
+             EVP_MAC_update(c->hmac, (const unsigned char *)bytes.ptr, bytes.len) &&
+             EVP_MAC_final(c->hmac, to, NULL, SHA256_SIZE)) &&
+           again(&tries))
+        ;
 }
 
 void hmac_forget(void)
 {
-    must(EVP_MAC_init(mine()->hmac, (const unsigned char *)"", 0, NULL));
+    unsigned tries = 0;
+    while (!EVP_MAC_init(mine()->hmac, (const unsigned char *)"", 0, NULL) && again(&tries))
+        ;
 }
 
 struct digest *digest_new(enum digest_kind kind)
 {
     must(pthread_once(&fetched.once, fetch) == 0);
     struct digest *d = malloc(sizeof(*d));
-    must(d != NULL);
+    if (!d)
+        return NULL;
     *d = (struct digest) { .kind = kind, .context = EVP_MD_CTX_new() };
-    must(d->context && EVP_DigestInit_ex2(d->context, fetched.digests[kind], NULL));
-    return d;
+    if (d->context && EVP_DigestInit_ex2(d->context, fetched.digests[kind], NULL))
+        return d;
+    digest_free(d);
+    return NULL;
 }
 
 void digest_add(struct digest *d, str bytes)
@@ -142,8 +170,10 @@ void digest_add(struct digest *d, str bytes)
 
 void digest_end(struct digest *d, unsigned char *to)
 {
-    must(EVP_DigestFinal_ex(d->context, to, NULL) &&
-         EVP_DigestInit_ex2(d->context, fetched.digests[d->kind], NULL));
+    unsigned tries = 0;
+    must(EVP_DigestFinal_ex(d->context, to, NULL));
+    while (!EVP_DigestInit_ex2(d->context, fetched.digests[d->kind], NULL) && again(&tries))
+        ;
 }
 
 void digest_free(struct digest *d)

@@ -1,7 +1,7 @@
 /* base/digest.h - SHA-256, SHA-1, MD5 and HMAC-SHA-256 by OpenSSL, each algorithm fetched once.
  *
- * One-shot calls use a context kept per thread. Without memory for it the process stops with a
- * sentence: nothing here can go on without its digests, and a wrong one must never be used. */
+ * One-shot calls use a context kept per thread. Without memory they wait for a second for some, and then
+ * the process stops with a sentence: a wrong digest must never be used. */
 #ifndef SESAME_BASE_DIGEST_H
 #define SESAME_BASE_DIGEST_H
 
@@ -21,7 +21,7 @@ void hmac_forget(void);
 
 /* Streaming. One thread at a time. */
 struct digest;
-struct digest *digest_new(enum digest_kind);
+struct digest *digest_new(enum digest_kind); /* NULL: no memory */
 void digest_add(struct digest *, str bytes);
 void digest_end(struct digest *, unsigned char *to); /* then it is as new */
 void digest_free(struct digest *);                   /* NULL is fine */

@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+#include <openssl/crypto.h>
 
 static void assert_hex(const void *bytes, size_t size, const char *hex)
 {
@@ -118,14 +119,65 @@ static void other_ids_have_their_form(void **state)
     assert_int_equal(random_below(entropy_real(), 1), 0);
 }
 
+/* OpenSSL's allocator, which fails when it is told to. */
+static unsigned dry; /* calls that still fail */
+
+static void *give(size_t size, const char *file, int line)
+{
+    (void)file, (void)line;
+    return dry && dry-- ? NULL : malloc(size);
+}
+
+static void *give_more(void *old, size_t size, const char *file, int line)
+{
+    (void)file, (void)line;
+    return dry && dry-- ? NULL : realloc(old, size);
+}
+
+static void take(void *old, const char *file, int line)
+{
+    (void)file, (void)line;
+    free(old);
+}
+
+static void short_of_memory_for_a_moment_no_digest_is_wrong_and_nothing_stops(void **state)
+{
+    (void)state;
+    unsigned char sum[MD5_SIZE], again[MD5_SIZE];
+    md5_of(STR("x"), sum);
+    dry = 1;
+    assert_null(digest_new(DIGEST_MD5));
+    dry = 5; /* who cannot say no waits */
+    md5_of(STR("x"), again);
+    assert_int_equal(dry, 0);
+    assert_memory_equal(sum, again, sizeof sum);
+    struct digest *d = digest_new(DIGEST_MD5);
+    for (int i = 0; i < 2; i++) {
+        dry = 3;
+        digest_add(d, STR("x"));
+        digest_end(d, again);
+        dry = 0;
+        assert_memory_equal(sum, again, sizeof sum);
+    }
+    unsigned char mac[SHA256_SIZE], mac_again[SHA256_SIZE];
+    hmac_sha256(STR("k"), STR("x"), mac);
+    dry = 5;
+    hmac_sha256(STR("k"), STR("x"), mac_again);
+    dry = 0;
+    assert_memory_equal(mac, mac_again, sizeof mac);
+    digest_free(d);
+}
+
 int main(void)
 {
+    CRYPTO_set_mem_functions(give, give_more, take); /* before it has given any */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_shot_digests_have_their_published_values),
         cmocka_unit_test(a_stream_is_the_whole_and_starts_anew),
         cmocka_unit_test(each_thread_has_its_own_contexts),
         cmocka_unit_test(a_message_id_is_one_ses_could_have_made),
         cmocka_unit_test(other_ids_have_their_form),
+        cmocka_unit_test(short_of_memory_for_a_moment_no_digest_is_wrong_and_nothing_stops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

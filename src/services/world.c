@@ -187,26 +187,28 @@ static void publish(struct worlds *worlds, const struct world *next)
     world_unref(before);
 }
 
-static void on_change(void *context, const struct record *record)
+static const struct fault *prepare(void *context, const struct record *record, struct arena *arena,
+                                   void **ret_ready)
 {
     struct worlds *worlds = context;
-    AUTO_ARENA *arena = arena_new(1024 * 1024);
     struct pmap *map;
-    struct world *next = NULL;
-    const struct fault *why =
-        arena ? map_with(worlds, worlds->current->map, record, arena, &map) : &fault_no_memory;
-    if (!why && !(next = world_new(map))) {
-        pmap_unref(map);
-        why = &fault_no_memory;
-    }
-    if (why) {
-        /* The change is durable and cannot be shown: going on would judge by policies that are no
-         * longer in force. A restart reads them again. */
-        journal_notef(worlds->outside->journal, JOURNAL_ERROR, STR("services"), STR("world-stuck"),
-                      "\"why\":\"" STR_FMT "\"", STR_ARG(why->says));
-        abort();
-    }
-    publish(worlds, next);
+    TRY(map_with(worlds, worlds->current->map, record, arena, &map));
+    *ret_ready = world_new(map);
+    if (*ret_ready)
+        return NULL;
+    pmap_unref(map);
+    return &fault_no_memory;
+}
+
+static void show(void *context, void *ready)
+{
+    publish(context, ready);
+}
+
+static void drop(void *context, void *ready)
+{
+    (void)context;
+    world_unref(ready);
 }
 
 static const struct fault *load(struct worlds *worlds, struct state *state, struct arena *arena,
@@ -294,7 +296,8 @@ const struct fault *worlds_open(struct state *state, struct outside *outside, st
     }
     worlds->current = first;
     /* Nobody writes yet: whoever opens the world does so before the services start. */
-    why = state->ops->watch(state, STR(""), on_change, worlds);
+    static const struct state_watcher watcher = { prepare, show, drop };
+    why = state->ops->watch(state, STR(""), &watcher, worlds);
     if (why) {
         worlds_close(worlds);
         return why;

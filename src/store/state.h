@@ -15,9 +15,15 @@ struct record {
     uint64_t revision;
 };
 
-/* Called after the change is durable, in the order of changes, one at a time, before put or remove
- * returns. value STR_NONE: deleted. */
-typedef void state_changed_fn(void *context, const struct record *);
+/* Who is told of changes, in their order, one at a time, before put or remove returns. What may fail
+ * is done while the change can still be refused: behind a durable change nothing is left but to show
+ * it. value STR_NONE: deleted. */
+struct state_watcher {
+    /* Makes what will be shown; must not ask the state. A fault refuses the change, with its words. */
+    const struct fault *(*prepare)(void *context, const struct record *, struct arena *, void **ret_ready);
+    void (*show)(void *context, void *ready); /* it is durable */
+    void (*drop)(void *context, void *ready); /* it was not made after all */
+};
 
 struct state_ops {
     const struct fault *(*get)(struct state *, str key, struct arena *, struct record *ret_record); /* FAULT_ABSENT */
@@ -28,7 +34,7 @@ struct state_ops {
     /* In byte order of keys, those that start with prefix and are greater than after. */
     const struct fault *(*list)(struct state *, str prefix, str after, size_t max, struct arena *,
                                 struct record **ret_records, size_t *ret_count);
-    const struct fault *(*watch)(struct state *, str prefix, state_changed_fn *, void *context);
+    const struct fault *(*watch)(struct state *, str prefix, const struct state_watcher *, void *context); /* both outlive it */
     void (*close)(struct state *);
 };
 struct state {

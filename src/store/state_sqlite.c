@@ -68,8 +68,8 @@ static const char *const questions[QUESTIONS] = {
 
 struct watch {
     struct watch *next;
-    state_changed_fn *changed;
-    void *context;
+    const struct state_watcher *watcher;
+    void *context, *ready; /* prepared, and neither shown nor dropped: under `changing` */
     size_t prefix_len;
     char prefix[];
 };
@@ -336,12 +336,47 @@ static const struct fault *change_within(struct state_sqlite *self, str key, str
     return run(self, which, arena);
 }
 
+static bool is_watched(const struct watch *w, str key)
+{
+    return str_starts(key, (str) { w->prefix, w->prefix_len });
+}
+
+static void drop_all(const struct state_sqlite *self)
+{
+    for (struct watch *w = self->watches; w; w = w->next) {
+        if (w->ready)
+            w->watcher->drop(w->context, w->ready);
+        w->ready = NULL;
+    }
+}
+
+static void show_all(const struct state_sqlite *self)
+{
+    for (struct watch *w = self->watches; w; w = w->next) {
+        if (w->ready)
+            w->watcher->show(w->context, w->ready);
+        w->ready = NULL;
+    }
+}
+
+static const struct fault *prepare_all(const struct state_sqlite *self, const struct record *record,
+                                       struct arena *arena)
+{
+    for (struct watch *w = self->watches; w; w = w->next) {
+        if (is_watched(w, record->key))
+            TRY(w->watcher->prepare(w->context, record, arena, &w->ready));
+    }
+    return NULL;
+}
+
 static const struct fault *change_and_commit(struct state_sqlite *self, str key, str value,
                                              uint64_t expected, struct arena *arena,
                                              uint64_t *ret_revision)
 {
     TRY(run(self, BEGIN, arena));
     const struct fault *why = change_within(self, key, value, expected, arena, ret_revision);
+    if (!why)
+        why = prepare_all(self, &(struct record) { key, value, *ret_revision }, arena);
     if (!why) {
         why = run(self, COMMIT, arena);
         self->failed = why && why->kind != FAULT_LIMIT;
@@ -365,11 +400,10 @@ static const struct fault *change(struct state_sqlite *self, str key, str value,
     pthread_mutex_lock(&self->using);
     const struct fault *why = change_and_commit(self, key, value, expected, arena, &revision);
     pthread_mutex_unlock(&self->using);
-    if (!why) {
-        struct record record = { .key = key, .value = value, .revision = revision };
-        for (struct watch *w = self->watches; w; w = w->next)
-            if (str_starts(key, (str) { w->prefix, w->prefix_len }))
-                w->changed(w->context, &record);
+    if (why) {
+        drop_all(self);
+    } else {
+        show_all(self);
         *ret_revision = revision;
     }
     pthread_mutex_unlock(&self->changing);
@@ -443,14 +477,14 @@ static const struct fault *state_list(struct state *state, str prefix, str after
     return why;
 }
 
-static const struct fault *state_watch(struct state *state, str prefix, state_changed_fn *changed,
-                                       void *context)
+static const struct fault *state_watch(struct state *state, str prefix,
+                                       const struct state_watcher *watcher, void *context)
 {
     struct state_sqlite *self = own(state);
     struct watch *w = calloc(1, sizeof *w + prefix.len + 1);
     if (!w)
         return &fault_no_memory;
-    w->changed = changed;
+    w->watcher = watcher;
     w->context = context;
     w->prefix_len = prefix.len;
     if (prefix.len)

@@ -150,11 +150,33 @@ struct seen {
     struct state *state;
     struct arena *arena;
     char text[256];
+    bool refuses;
+    unsigned dropped;
 };
 
-static void see(void *context, const struct record *r)
+struct told { /* one change, prepared */
+    str key, value;
+    uint64_t revision;
+};
+
+static const struct fault *prepare(void *context, const struct record *r, struct arena *arena,
+                                   void **ret_ready)
+{
+    const struct seen *seen = context;
+    if (seen->refuses)
+        return fault(arena, FAULT_UNAVAILABLE, NULL, "it cannot be shown");
+    struct told *told = ARENA_NEW(seen->arena, struct told);
+    *told = (struct told) { arena_str(seen->arena, r->key),
+                            str_is_none(r->value) ? STR_NONE : arena_str(seen->arena, r->value),
+                            r->revision };
+    *ret_ready = told;
+    return NULL;
+}
+
+static void show(void *context, void *ready)
 {
     struct seen *seen = context;
+    const struct told *r = ready;
     size_t used = strlen(seen->text);
     snprintf(seen->text + used, sizeof seen->text - used, STR_FMT "=" STR_FMT " ", STR_ARG(r->key),
              str_is_none(r->value) ? 4 : (int)r->value.len,
@@ -166,12 +188,21 @@ static void see(void *context, const struct record *r)
                                       : !f && now.revision == r->revision);
 }
 
+static void drop(void *context, void *ready)
+{
+    struct seen *seen = context;
+    (void)ready;
+    seen->dropped++;
+}
+
+static const struct state_watcher watcher = { prepare, show, drop };
+
 static void a_watch_is_told_of_each_change_in_order_before_the_call_returns(void **state)
 {
     struct suite *s = *state;
     struct seen all = { .state = s->state, .arena = s->arena }, some = all;
-    assert_null(s->state->ops->watch(s->state, STR(""), see, &all));
-    assert_null(s->state->ops->watch(s->state, STR("a/"), see, &some));
+    assert_null(s->state->ops->watch(s->state, STR(""), &watcher, &all));
+    assert_null(s->state->ops->watch(s->state, STR("a/"), &watcher, &some));
     uint64_t revision = put(s, STR("a/1"), STR("x"), REVISION_NEW);
     assert_string_equal(all.text, "a/1=x ");
     revision = put(s, STR("a/1"), STR("y"), revision);
@@ -182,6 +213,31 @@ static void a_watch_is_told_of_each_change_in_order_before_the_call_returns(void
     assert_null(s->state->ops->remove(s->state, STR("a/1"), revision, s->arena));
     assert_string_equal(all.text, "a/1=x a/1=y b=z a/1=none ");
     assert_string_equal(some.text, "a/1=x a/1=y a/1=none ");
+    assert_int_equal(all.dropped, 0);
+}
+
+/* The first had its part ready when the second refused. */
+static void what_a_watch_cannot_show_is_not_done(void **state)
+{
+    struct suite *s = *state;
+    struct seen all = { .state = s->state, .arena = s->arena }, some = all;
+    uint64_t revision = put(s, STR("a/1"), STR("x"), REVISION_NEW), ignored;
+    assert_null(s->state->ops->watch(s->state, STR(""), &watcher, &all));
+    assert_null(s->state->ops->watch(s->state, STR("a/"), &watcher, &some));
+    some.refuses = true;
+    assert_kind(s->state->ops->put(s->state, STR("a/1"), STR("y"), revision, s->arena, &ignored),
+                FAULT_UNAVAILABLE);
+    assert_kind(
+        s->state->ops->put(s->state, STR("a/2"), STR("y"), REVISION_NEW, s->arena, &ignored),
+        FAULT_UNAVAILABLE);
+    assert_kind(s->state->ops->remove(s->state, STR("a/1"), revision, s->arena), FAULT_UNAVAILABLE);
+    assert_string_equal(all.text, "");
+    assert_int_equal(all.dropped, 3);
+    assert_int_equal(some.dropped, 0);
+    assert_stored(s, STR("a/1"), STR("x"), revision);
+    some.refuses = false;
+    put(s, STR("a/1"), STR("y"), revision);
+    assert_string_equal(some.text, "a/1=y ");
 }
 
 static void what_was_put_is_there_after_a_new_start(void **state)
@@ -246,6 +302,7 @@ int state_suite_run(const struct state_maker *maker)
         CASE(a_key_made_again_never_shows_an_old_revision),
         CASE(a_list_is_in_byte_order_from_after_on),
         CASE(a_watch_is_told_of_each_change_in_order_before_the_call_returns),
+        CASE(what_a_watch_cannot_show_is_not_done),
         CASE(what_was_put_is_there_after_a_new_start),
         CASE(many_writers_lose_no_change),
     };

@@ -57,7 +57,7 @@ struct aws_chunked *aws_chunked_new(const struct sigv4_claim *claim, str secret,
     sigv4_key(keys, secret, claim->day, claim->region, claim->service, c->key);
     memcpy(c->before, claim->signature.ptr, sizeof(c->before));
     c->digest = digest_new(DIGEST_SHA256);
-    if (!arena_on_reset(arena, release_digest, c->digest)) {
+    if (!c->digest || !arena_on_reset(arena, release_digest, c->digest)) {
         digest_free(c->digest);
         return NULL;
     }

@@ -32,11 +32,15 @@ bool checksum_kind_of(str algorithm, enum checksum_kind *ret_kind)
     return false;
 }
 
-void checksums_count(struct checksums *c, enum checksum_kind kind)
+bool checksums_count(struct checksums *c, enum checksum_kind kind)
 {
-    if (!c->of[kind].counted && rows[kind].is_digest)
+    if (!c->of[kind].counted && rows[kind].is_digest) {
         c->of[kind].digest = digest_new(rows[kind].digest);
+        if (!c->of[kind].digest)
+            return false;
+    }
     c->of[kind].counted = true;
+    return true;
 }
 
 bool checksums_expect(struct checksums *c, enum checksum_kind kind, str base64)

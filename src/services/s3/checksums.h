@@ -28,7 +28,7 @@ struct checksums { /* zeroed by its maker */
 /* "crc32", "sha256", ... in any case; "md5" for Content-MD5. False: none of ours. */
 bool checksum_kind_of(str algorithm, enum checksum_kind *ret_kind);
 
-void checksums_count(struct checksums *, enum checksum_kind); /* before the first byte */
+bool checksums_count(struct checksums *, enum checksum_kind); /* before the first byte; false: no memory */
 /* False: no base64 of the kind's size. */
 bool checksums_expect(struct checksums *, enum checksum_kind, str base64);
 void checksums_add(struct checksums *, str bytes);

@@ -162,7 +162,7 @@ static const struct fault *begin_sealing(struct s3_upload *u, enum sse_kind kind
     u->arena = arena;
     if (kind == SSE_S3)
         u->md5 = digest_new(DIGEST_MD5);
-    return NULL;
+    return kind == SSE_S3 && !u->md5 ? &fault_no_memory : NULL;
 }
 
 const struct fault *s3_put_begin(struct s3_service *s3, const struct call *call,
@@ -189,7 +189,10 @@ const struct fault *s3_put_begin(struct s3_service *s3, const struct call *call,
             return fault_coded(call->arena, FAULT_SYNTAX, "InvalidDigest",
                                "The Content-MD5 you specified was invalid.");
         }
-        checksums_count(&u->checksums, CHECKSUM_MD5);
+        if (!checksums_count(&u->checksums, CHECKSUM_MD5)) {
+            digest_free(u->md5);
+            return &fault_no_memory;
+        }
     }
     const struct fault *why = s3->objects->ops->begin(s3->objects, bucket->name, put->key, headers,
                                                       call->arena, &u->upload);
@@ -215,8 +218,7 @@ const struct fault *s3_put_checksum(struct s3_upload *u, const struct call *call
 {
     enum checksum_kind kind;
     TRY(kind_of(call, algorithm, &kind));
-    checksums_count(&u->checksums, kind);
-    return NULL;
+    return checksums_count(&u->checksums, kind) ? NULL : &fault_no_memory;
 }
 
 const struct fault *s3_put_expect(struct s3_upload *u, const struct call *call, str algorithm,
