@@ -3,6 +3,9 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
+
+enum { GATHER_US = 1000 };
 
 struct batcher {
     pthread_mutex_t lock; /* of all but the next three */
@@ -11,6 +14,8 @@ struct batcher {
     struct arena *arena; /* the thread's own */
     pthread_cond_t queued;
     struct batch_job *waiting, **waiting_end;
+    size_t count;  /* of those */
+    size_t wanted; /* so many call the thread */
     bool closing, running;
     pthread_t thread;
 };
@@ -33,7 +38,8 @@ const struct fault *batcher_wait(struct batcher *self, struct batch_job *job, st
     pthread_mutex_lock(&self->lock);
     *self->waiting_end = job;
     self->waiting_end = &job->next;
-    pthread_cond_signal(&self->queued);
+    if (++self->count >= self->wanted)
+        pthread_cond_signal(&self->queued);
     pthread_mutex_unlock(&self->lock);
     while (sem_wait(&job->done) < 0) /* a signal came */
         ;
@@ -41,11 +47,29 @@ const struct fault *batcher_wait(struct batcher *self, struct batch_job *job, st
     return job->failed ? fault(arena, job->kind, NULL, "%s", job->says) : NULL;
 }
 
+/* Under the lock. Those who were served together come back one by one: who took the first of them would pay the disk for
+ * few, again and again. So as many are waited for, though not for long. */
+static void gather(struct batcher *self, size_t served)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += GATHER_US * 1000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    self->wanted = served;
+    while (self->count < served && !self->closing &&
+           pthread_cond_timedwait(&self->queued, &self->lock, &until) == 0)
+        ;
+    self->wanted = 1;
+}
+
 static void *run(void *context)
 {
     struct batcher *self = context;
     pthread_mutex_lock(&self->lock);
-    for (;;) {
+    for (size_t served = 0;;) {
+        if (served > 1)
+            gather(self, served);
         while (!self->waiting && !self->closing)
             pthread_cond_wait(&self->queued, &self->lock);
         struct batch_job *jobs = self->waiting;
@@ -53,6 +77,8 @@ static void *run(void *context)
             break;
         self->waiting = NULL;
         self->waiting_end = &self->waiting;
+        served = self->count;
+        self->count = 0;
         pthread_mutex_unlock(&self->lock);
         self->act(self->context, jobs, self->arena);
         arena_reset(self->arena);
@@ -94,7 +120,12 @@ const struct fault *batcher_open(batch_fn *act, void *context, size_t memory, st
     self->arena = arena_new(memory);
     self->waiting_end = &self->waiting;
     pthread_mutex_init(&self->lock, NULL);
-    pthread_cond_init(&self->queued, NULL);
+    self->wanted = 1;
+    pthread_condattr_t steady;
+    pthread_condattr_init(&steady);
+    pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
+    pthread_cond_init(&self->queued, &steady);
+    pthread_condattr_destroy(&steady);
     self->running = self->arena && pthread_create(&self->thread, NULL, run, self) == 0;
     if (!self->running) {
         batcher_close(self);
