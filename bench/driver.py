@@ -29,6 +29,7 @@ CELLS["100K c20 many tls"] = (100 * K, 20, 0, True)
 CELLS["10M c1 many tls"] = (10 * M, 1, 0, True)
 PIPELINE = True
 WARM = 2.0   # seconds of load before the first cell
+QUIET, LOOK, BUSY = 0.2, 0.02, 0.05  # seconds, seconds, of one core
 SRCS = 1    # source addresses of the load
 CLIENT = {}    # extra arguments of the load generator for a peer
 NO_TLS = {"smtp-sink", "gcsink"}
@@ -150,14 +151,16 @@ class Server:
         os.sync()
 
     def settle(self, limit):
-        """Wait until the server is quiet again (deliveries done); seconds waited."""
-        t = time.time()
-        while time.time() - t < limit:
-            a = self.group.cpu()
-            time.sleep(0.2)
-            if self.group.cpu() - a < 0.01:
-                break
-        return time.time() - t - 0.2
+        """Wait until the server is quiet again (deliveries done); seconds until it was."""
+        began = last = time.time()
+        cpu = self.group.cpu()
+        while last - began < limit and time.time() - last < QUIET:
+            time.sleep(LOOK)
+            now, before = self.group.cpu(), cpu
+            cpu = now
+            if now - before > BUSY * LOOK:
+                last = time.time()
+        return last - began
 
 
 def load(port, size, c, per, tls, secs, extra=()):

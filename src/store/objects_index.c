@@ -49,13 +49,14 @@ static const struct database_kind kind = {
 #define COLUMNS "key, path, size, modified_ms, etag, headers, pack, at, frame, sum"
 
 /* clang-format off */
-enum question { FIND, SCAN, ALL, ALL_PACKS, BEGIN, PUT, REMOVE, PUT_PACK, REMOVE_PACK, COMMIT, ROLLBACK, QUESTIONS };
+enum question { FIND, SCAN, ALL, ALL_PACKS, BEGIN, PUT_NEW, PUT, REMOVE, PUT_PACK, REMOVE_PACK, COMMIT, ROLLBACK, QUESTIONS };
 static const char *const questions[QUESTIONS] = {
     [FIND]      = "SELECT " COLUMNS " FROM object WHERE bucket = ?1 AND key = ?2",
     [SCAN]      = "SELECT " COLUMNS " FROM object WHERE bucket = ?1 AND key >= ?2 ORDER BY key",
     [ALL]       = "SELECT " COLUMNS ", bucket FROM object ORDER BY bucket, key",
     [ALL_PACKS] = "SELECT number, end, live, punching, sum FROM pack ORDER BY number",
     [BEGIN]     = "BEGIN IMMEDIATE",
+    [PUT_NEW]   = "INSERT INTO object (bucket, " COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     [PUT]       = "INSERT OR REPLACE INTO object (bucket, " COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     [REMOVE]    = "DELETE FROM object WHERE bucket = ?1 AND key = ?2",
     [PUT_PACK]  = "INSERT OR REPLACE INTO pack VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -420,12 +421,8 @@ const struct fault *objects_index_has(struct objects_index *self, str bucket, st
     return look_up_old(self, bucket, key, arena, &row, ret_has);
 }
 
-const struct fault *objects_index_put(struct objects_index *self, const struct object_row *row,
-                                      struct arena *arena, struct object_row *ret_old)
+static void bind_row(sqlite3_stmt *s, const struct object_row *row)
 {
-    bool has;
-    TRY(look_up_old(self, row->bucket, row->key, arena, ret_old, &has));
-    sqlite3_stmt *s = self->writer.statements[PUT];
     database_bind(s, 1, row->bucket);
     database_bind(s, 2, row->key);
     if (str_is_none(row->path))
@@ -440,6 +437,24 @@ const struct fault *objects_index_put(struct objects_index *self, const struct o
     sqlite3_bind_int64(s, 9, (sqlite3_int64)row->place.at);
     sqlite3_bind_int64(s, 10, (sqlite3_int64)row->place.size);
     sqlite3_bind_int64(s, 11, sum_of(row));
+}
+
+/* Most keys are new, those of mail all: the table is searched once for these. */
+const struct fault *objects_index_put(struct objects_index *self, const struct object_row *row,
+                                      struct arena *arena, struct object_row *ret_old)
+{
+    sqlite3_stmt *fresh = self->writer.statements[PUT_NEW];
+    *ret_old = (struct object_row) { .key = STR_NONE };
+    bind_row(fresh, row);
+    int code = sqlite3_step(fresh);
+    sqlite3_reset(fresh);
+    if (code == SQLITE_DONE)
+        return NULL;
+    if ((code & 0xff) != SQLITE_CONSTRAINT)
+        return database_fault(self->writer.db, arena, "could not change the index of objects");
+    bool has;
+    TRY(look_up_old(self, row->bucket, row->key, arena, ret_old, &has));
+    bind_row(self->writer.statements[PUT], row);
     return run(self, PUT, arena);
 }
 
