@@ -1,6 +1,8 @@
 /* store/database.c - opening SQLite files, and its errors in our words. */
 #include "store/database.h"
 
+#include "base/crc.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -29,6 +31,20 @@ const struct fault *database_prepare(sqlite3 *db, const char *sql, struct arena 
     return NULL;
 }
 
+static void row_sum(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    uint32_t sum = 0;
+    for (int i = 0; i < count; i++) {
+        const int kind = sqlite3_value_type(values[i]);
+        const int64_t number = kind == SQLITE_INTEGER ? sqlite3_value_int64(values[i])
+                                                      : sqlite3_value_bytes(values[i]);
+        sum = crc32c(crc32c(sum, &kind, sizeof kind), &number, sizeof number);
+        if (kind != SQLITE_INTEGER && number)
+            sum = crc32c(sum, sqlite3_value_blob(values[i]), (size_t)number);
+    }
+    sqlite3_result_int64(context, sum);
+}
+
 static const struct fault *open_file(str path, int flags, struct arena *arena, sqlite3 **ret_db)
 {
     const char *name = arena_cstr(arena, path);
@@ -42,6 +58,11 @@ static const struct fault *open_file(str path, int flags, struct arena *arena, s
                : &fault_no_memory;
         sqlite3_close_v2(db);
         return why;
+    }
+    if (sqlite3_create_function(db, "row_sum", -1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
+                                row_sum, NULL, NULL) != SQLITE_OK) {
+        sqlite3_close_v2(db);
+        return &fault_no_memory;
     }
     sqlite3_busy_timeout(db, 10000);
     *ret_db = db;

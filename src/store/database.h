@@ -33,6 +33,9 @@ const struct fault *database_prepare(sqlite3 *, const char *sql, struct arena *,
  * FAULT_UNAVAILABLE. `doing`: "could not store the record". */
 const struct fault *database_fault(sqlite3 *, struct arena *, const char *doing);
 
+/* A function of SQL on every connection: row_sum(VALUE, ...), the CRC-32C of the values with their kinds and lengths. A row
+ * that keeps that of its other columns tells a flipped bit from what was written. */
+
 /* Bytes, never text: SQLite compares blobs with memcmp, which is the order S3 lists in. The bytes
  * must stay until the statement is reset. */
 void database_bind(sqlite3_stmt *, int parameter, str bytes);

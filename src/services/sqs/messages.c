@@ -8,6 +8,10 @@
  *     expires_ms   gone then
  *     nonce        of the latest receive; 0: never received
  *     receives, first_ms, sent_ms, id, sender, body, attributes
+ *     sum          row_sum of the others but the sequence (store/database.h)
+ *
+ * A message whose sum is another is set aside, in a queue that nobody has, and told of in the log; the
+ * others of its queue are received as ever.
  *
  * WAL with synchronous=FULL: a send that was answered survives a power cut, and so does a delete. A
  * stop in the middle of a batch leaves all of it or nothing, and nobody was answered yet. That a
@@ -27,41 +31,62 @@
 
 enum { BATCH_MEMORY = 64 * 1024 * 1024, SWEEP_MS = 60 * 1000, DEAD_ROUNDS = 100, SET_BACK_MS = 5 * 1000 };
 
+#define SUM(visible, nonce, receives, first, queue) \
+    "row_sum(" queue ", " visible ", expires_ms, " nonce ", " receives ", " first ", sent_ms, id, sender, body, attributes)"
+#define SUM_NOW SUM("visible_ms", "nonce", "receives", "first_ms", "queue")
+
+/* Version 1 had no sums. */
+static const struct fault *upgrade(sqlite3 *db, int from, struct arena *arena)
+{
+    (void)from;
+    return database_run(db, "ALTER TABLE message ADD COLUMN sum INTEGER NOT NULL DEFAULT 0; UPDATE message SET sum = " SUM_NOW,
+                        arena);
+}
+
 static const struct database_kind kind = {
     .schema =
         "CREATE TABLE message (sequence INTEGER PRIMARY KEY AUTOINCREMENT, queue BLOB NOT NULL,"
         " visible_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, nonce INTEGER NOT NULL,"
         " receives INTEGER NOT NULL, first_ms INTEGER NOT NULL, sent_ms INTEGER NOT NULL,"
-        " id BLOB NOT NULL, sender BLOB NOT NULL, body BLOB NOT NULL, attributes BLOB NOT NULL);"
+        " id BLOB NOT NULL, sender BLOB NOT NULL, body BLOB NOT NULL, attributes BLOB NOT NULL,"
+        " sum INTEGER NOT NULL DEFAULT 0);"
         "CREATE INDEX message_due ON message (queue, visible_ms);"
         "CREATE INDEX message_expiry ON message (expires_ms);",
-    .version = 1,
+    .version = 2,
+    .upgrade = upgrade,
     .holds = "messages of queues",
 };
 
 /* clang-format off */
-enum question { BEGIN, COMMIT, ROLLBACK, SEND, DUE, TAKE, BURY, DELETE, HIDE, PURGE, COUNT, SWEEP, BACK, LATEST, QUEUES, QUESTIONS };
+enum question { BEGIN, COMMIT, ROLLBACK, SEND, DUE, TAKE, BURY, SET_ASIDE, DELETE, HIDE, PURGE, COUNT, SWEEP, BACK, LATEST, QUEUES, QUESTIONS };
 static const char *const questions[QUESTIONS] = {
     [BEGIN]    = "BEGIN IMMEDIATE",
     [COMMIT]   = "COMMIT",
     [ROLLBACK] = "ROLLBACK",
     [SEND]     = "INSERT INTO message (queue, visible_ms, expires_ms, nonce, receives, first_ms, sent_ms, id, sender, body,"
-                 " attributes) VALUES (?1, ?2, ?3, 0, 0, 0, ?4, ?5, ?6, ?7, ?8)",
-    [DUE]      = "SELECT sequence, receives, first_ms, sent_ms, id, sender, body, attributes FROM message"
+                 " attributes, sum) VALUES (?1, ?2, ?3, 0, 0, 0, ?4, ?5, ?6, ?7, ?8,"
+                 " row_sum(?1, ?2, ?3, 0, 0, 0, ?4, ?5, ?6, ?7, ?8))",
+    [DUE]      = "SELECT sequence, receives, first_ms, sent_ms, id, sender, body, attributes, sum = " SUM_NOW " FROM message"
                  " WHERE queue = ?1 AND visible_ms <= ?2 AND expires_ms > ?2 ORDER BY visible_ms, sequence LIMIT ?3",
-    [TAKE]     = "UPDATE message SET visible_ms = ?2, nonce = ?3, receives = ?4, first_ms = ?5 WHERE sequence = ?1",
-    [BURY]     = "UPDATE message SET queue = ?2, visible_ms = ?3, nonce = 0, receives = 0, first_ms = 0 WHERE sequence = ?1",
+    [TAKE]     = "UPDATE message SET visible_ms = ?2, nonce = ?3, receives = ?4, first_ms = ?5,"
+                 " sum = " SUM("?2", "?3", "?4", "?5", "queue") " WHERE sequence = ?1",
+    [BURY]     = "UPDATE message SET queue = ?2, visible_ms = ?3, nonce = 0, receives = 0, first_ms = 0,"
+                 " sum = " SUM("?3", "0", "0", "0", "?2") " WHERE sequence = ?1",
+    [SET_ASIDE] = "UPDATE message SET queue = x'00' WHERE sequence = ?1", /* with the sum it had */
     [DELETE]   = "DELETE FROM message WHERE sequence = ?1 AND queue = ?2 AND nonce = ?3",
-    [HIDE]     = "UPDATE message SET visible_ms = ?4 WHERE sequence = ?1 AND queue = ?2 AND nonce = ?3",
+    [HIDE]     = "UPDATE message SET visible_ms = ?4, sum = " SUM("?4", "nonce", "receives", "first_ms", "queue")
+                 " WHERE sequence = ?1 AND queue = ?2 AND nonce = ?3 AND sum = " SUM_NOW,
     [PURGE]    = "DELETE FROM message WHERE queue = ?1",
     [COUNT]    = "SELECT sum(visible_ms <= ?2), sum(visible_ms > ?2 AND nonce <> 0), sum(visible_ms > ?2 AND nonce = 0)"
                  " FROM message WHERE queue = ?1 AND expires_ms > ?2",
     [SWEEP]    = "DELETE FROM message WHERE expires_ms <= ?1",
     [BACK]     = "UPDATE message SET visible_ms = visible_ms - ?2, sent_ms = min(sent_ms, ?1),"
-                 " expires_ms = CASE WHEN sent_ms > ?1 THEN expires_ms - ?2 ELSE expires_ms END"
-                 " WHERE visible_ms > ?1 AND (nonce <> 0 OR sent_ms > ?1)",
+                 " expires_ms = CASE WHEN sent_ms > ?1 THEN expires_ms - ?2 ELSE expires_ms END,"
+                 " sum = row_sum(queue, visible_ms - ?2, CASE WHEN sent_ms > ?1 THEN expires_ms - ?2 ELSE expires_ms END,"
+                 " nonce, receives, first_ms, min(sent_ms, ?1), id, sender, body, attributes)"
+                 " WHERE visible_ms > ?1 AND (nonce <> 0 OR sent_ms > ?1) AND sum = " SUM_NOW,
     [LATEST]   = "SELECT max(sent_ms) FROM message",
-    [QUEUES]   = "SELECT DISTINCT queue FROM message WHERE queue > ?1 ORDER BY queue LIMIT ?2",
+    [QUEUES]   = "SELECT DISTINCT queue FROM message WHERE queue > ?1 AND queue <> x'00' ORDER BY queue LIMIT ?2",
 };
 /* clang-format on */
 
@@ -133,7 +158,7 @@ static int64_t new_nonce(struct messages *m)
 
 /* Reads up to `max` that are due. Nothing is changed while the rows are walked. */
 static const struct fault *read_due(struct messages *m, const struct job *job, size_t max,
-                                    struct message_held *held, size_t *ret_count)
+                                    struct message_held *held, bool *sound, size_t *ret_count)
 {
     sqlite3_stmt *s = m->statements[DUE];
     int result;
@@ -143,6 +168,7 @@ static const struct fault *read_due(struct messages *m, const struct job *job, s
     sqlite3_bind_int64(s, 2, job->wish->now_ms);
     sqlite3_bind_int64(s, 3, (int64_t)max);
     while ((result = sqlite3_step(s)) == SQLITE_ROW && count < max) {
+        sound[count] = sqlite3_column_int(s, 8) == 1;
         struct message_held *h = &held[count++];
         *h = (struct message_held) { .sequence = sqlite3_column_int64(s, 0),
                                      .receive_count = sqlite3_column_int64(s, 1),
@@ -152,7 +178,7 @@ static const struct fault *read_due(struct messages *m, const struct job *job, s
                                      .sender = database_column(s, 5, job->arena),
                                      .body = database_column(s, 6, job->arena),
                                      .attributes = database_column(s, 7, job->arena) };
-        full = full || str_is_none(h->attributes) || str_is_none(h->body);
+        full = full || (sound[count - 1] && (str_is_none(h->attributes) || str_is_none(h->body)));
     }
     const struct fault *why = full ? &fault_no_memory
                               : result == SQLITE_DONE || result == SQLITE_ROW
@@ -188,6 +214,16 @@ static const struct fault *bury(struct messages *m, const struct job *job,
     return run(m, BURY, job->arena);
 }
 
+static const struct fault *set_aside(struct messages *m, const struct job *job, const struct message_held *h)
+{
+    sqlite3_bind_int64(m->statements[SET_ASIDE], 1, h->sequence);
+    TRY(run(m, SET_ASIDE, job->arena));
+    journal_notef(m->outside->journal, JOURNAL_ERROR, STR("sqs"), STR("message-damaged"),
+                  "\"queue\":\"" STR_FMT "\",\"sequence\":%lld,\"says\":\"what was written of it reads otherwise; it is received no more\"",
+                  STR_ARG(job->queue), (long long)h->sequence);
+    return NULL;
+}
+
 static const struct fault *receive(struct messages *m, struct job *job)
 {
     const struct message_wish *wish = job->wish;
@@ -195,10 +231,16 @@ static const struct fault *receive(struct messages *m, struct job *job)
     job->count = 0;
     for (int round = 0; buried && round < DEAD_ROUNDS && job->count < wish->max; round++) {
         struct message_held due[MESSAGES_AT_ONCE];
+        bool sound[MESSAGES_AT_ONCE];
         size_t count;
         buried = false;
-        TRY(read_due(m, job, wish->max - job->count, due, &count));
+        TRY(read_due(m, job, wish->max - job->count, due, sound, &count));
         for (size_t i = 0; i < count; i++) {
+            if (!sound[i]) {
+                TRY(set_aside(m, job, &due[i]));
+                buried = true;
+                continue;
+            }
             if (!str_is_none(wish->dead_queue_id) && due[i].receive_count >= wish->max_receives) {
                 TRY(bury(m, job, &due[i]));
                 buried = true;
@@ -277,6 +319,7 @@ static const struct fault *act_one(struct messages *m, struct job *job, struct a
     case ROLLBACK:
     case TAKE:
     case BURY:
+    case SET_ASIDE:
     case SWEEP:
     case BACK:
     case LATEST:

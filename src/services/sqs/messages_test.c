@@ -1,9 +1,11 @@
 #include "services/sqs/messages.h"
 
 #include "testing/clock.h"
+#include "testing/journal.h"
 #include "testing/temp_dir.h"
 
 #include <pthread.h>
+#include <sqlite3.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,6 +21,7 @@ struct scene {
     struct temp_dir folder;
     struct arena *arena;
     struct outside outside;
+    struct captured_journal *journal;
     struct messages *messages;
 };
 
@@ -33,7 +36,10 @@ static int begin(void **state)
     struct scene *s = calloc(1, sizeof *s);
     s->folder = temp_dir_make();
     s->arena = arena_new(64 << 20);
-    s->outside = (struct outside) { .clock = clock_real(), .entropy = entropy_real() };
+    s->journal = captured_journal_new();
+    s->outside = (struct outside) { .clock = clock_real(),
+                                    .entropy = entropy_real(),
+                                    .journal = captured_journal(s->journal) };
     open_it(s);
     *state = s;
     return 0;
@@ -43,6 +49,7 @@ static int end(void **state)
 {
     struct scene *s = *state;
     messages_close(s->messages);
+    captured_journal_free(s->journal);
     arena_free(s->arena);
     temp_dir_remove(&s->folder);
     free(s);
@@ -272,6 +279,65 @@ static void test_nor_when_the_clock_was_set_back_between_two_starts(void **state
     set_back(*state, true);
 }
 
+/* Behind the service's back, while it is down. */
+static void change_file(struct scene *s, const char *sql)
+{
+    char path[512];
+    sqlite3 *db;
+    messages_close(s->messages);
+    assert_int_equal(sqlite3_open(temp_dir_path(&s->folder, "queues.sqlite", path), &db),
+                     SQLITE_OK);
+    char *says = NULL;
+    if (sqlite3_exec(db, sql, NULL, NULL, &says) != SQLITE_OK)
+        fail_msg("%s: %s", sql, says);
+    sqlite3_close(db);
+    open_it(s);
+}
+
+static void test_a_damaged_message_is_set_aside_and_the_others_are_received(void **state)
+{
+    static const char *const changes[] = {
+        "UPDATE message SET body = x'6f6f65' WHERE id = CAST('one' AS BLOB)",
+        "UPDATE message SET attributes = CAST('[1]' AS BLOB) WHERE id = CAST('one' AS BLOB)",
+        "UPDATE message SET receives = 7 WHERE id = CAST('one' AS BLOB)",
+        "UPDATE message SET sent_ms = sent_ms + 4096 WHERE id = CAST('one' AS BLOB)",
+        "UPDATE message SET sender = CAST('111122223332' AS BLOB) WHERE id = CAST('one' AS BLOB)",
+        "UPDATE message SET sum = sum + 1 WHERE id = CAST('one' AS BLOB)",
+    };
+    struct scene *s = *state;
+    struct message_held held[MESSAGES_AT_ONCE];
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        send(s, "one", NOW);
+        send(s, "two", NOW + 1);
+        change_file(s, changes[i]);
+        assert_int_equal(receive(s, Q, NOW + 5, 0, held), 1);
+        assert_true(str_eq(held[0].body, STR("two")));
+        assert_int_equal(captured_journal_count(s->journal, "message-damaged"), i + 1);
+        assert_int_equal(receive(s, Q, NOW + 100, 0, held),
+                         1); /* its time has come again, and it is sound */
+        bool found;
+        assert_null(
+            messages_delete(s->messages, Q, held[0].sequence, held[0].nonce, s->arena, &found));
+        assert_true(found);
+        str ids[4];
+        size_t count;
+        assert_null(messages_queues(s->messages, STR(""), s->arena, ids, 4, &count));
+        assert_int_equal(count, 0);
+    }
+}
+
+static void test_what_a_former_version_kept_is_received(void **state)
+{
+    struct scene *s = *state;
+    struct message_held held[MESSAGES_AT_ONCE];
+    send(s, "old", NOW);
+    change_file(s, "ALTER TABLE message DROP COLUMN sum; PRAGMA user_version = 1");
+    send(s, "new", NOW + 1);
+    assert_int_equal(receive(s, Q, NOW + 5, 0, held), 2);
+    assert_true(str_eq(held[0].body, STR("old")));
+    assert_true(str_eq(held[1].body, STR("new")));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -284,6 +350,8 @@ int main(void)
         TEST(test_what_has_expired_is_nowhere),
         TEST(test_a_message_sent_while_the_clock_was_ahead_is_not_hidden_until_then),
         TEST(test_nor_when_the_clock_was_set_back_between_two_starts),
+        TEST(test_a_damaged_message_is_set_aside_and_the_others_are_received),
+        TEST(test_what_a_former_version_kept_is_received),
         TEST(test_all_who_send_at_once_are_answered_and_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
