@@ -45,14 +45,15 @@ class Check:
         world.collect_queue(world.queue, notice)
 
     def repeated(self, kind, name, times):
-        """Counts repetitions. What is called directly is repeated once a stop; what is told by an errand twice: mail
-        that was not settled makes its errand again, and an errand that was not settled is run again."""
+        """Counts repetitions. What is called directly is repeated once a stop. What is told by an errand: mail that was
+        not settled makes another errand at each stop, and all errands so far that were not settled are run again: one, two,
+        three times in as many lives."""
         lives = [bisect.bisect(self.server.lives, when) for when in times]
         self.duplicated += len(times) - 1
         mark = name if kind == "bounced" else self.marks.get(name)
         taken_in = self.ledger.mail[mark]["life"] if mark in self.ledger.mail else 0
-        a_stop, last = 1 if kind == "called" else 2, len(self.server.lives) if self.clock_jumps else max(lives)
-        if len(times) > 1 + a_stop * (last - taken_in):
+        stops = (len(self.server.lives) if self.clock_jumps else max(lives)) - taken_in
+        if len(times) > (1 + stops if kind == "called" else (1 + stops) * (2 + stops) // 2):
             self.wrong(f"{kind} {name} came {len(times)} times, in lives {lives}, taken in {taken_in}")
 
     # ---- checks
