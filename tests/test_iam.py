@@ -1,12 +1,12 @@
 """Users, access keys, managed policies and boundaries, as boto3 and the AWS CLI use them."""
 import json
 import os
-import subprocess
 import urllib.parse
 
 import botocore.exceptions
 import pytest
 
+import aws_cli
 from conftest import ACCOUNT, KEY, REGION, SECRET, eventually, refused
 
 OTHER = "444455556666"
@@ -471,10 +471,8 @@ def test_what_a_user_is_tagged_with_its_policies_can_ask_for(server):
 
 
 def aws(server, *arguments, key=KEY, secret=SECRET):
-    done = subprocess.run(["aws", "--endpoint-url", server.api, "--region", REGION, "--output", "json", *arguments],
-                          capture_output=True, text=True, timeout=120, check=False,
-                          env={**os.environ, "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret})
-    return done
+    return aws_cli.aws("--endpoint-url", server.api, "--region", REGION, "--output", "json", *arguments,
+                       env={**os.environ, "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret})
 
 
 def test_the_aws_cli_makes_a_user_that_works(server):

@@ -1,7 +1,6 @@
 """Identities by SES v1 and v2: one state, two protocols."""
 import json
 import os
-import subprocess
 import urllib.error
 import urllib.request
 
@@ -10,6 +9,7 @@ import botocore.awsrequest
 import botocore.credentials
 import pytest
 
+import aws_cli
 from conftest import ACCOUNT, KEY, REGION, SECRET, refused
 
 ARN = f"arn:aws:ses:{REGION}:{ACCOUNT}:identity/"
@@ -198,8 +198,7 @@ def test_the_command_line_does_it_too(server, tmp_path):
                    "AWS_DEFAULT_REGION": REGION, "HOME": str(tmp_path)}
 
     def aws(*words):
-        done = subprocess.run(["aws", "--endpoint-url", server.api, "--output", "json", *words], env=environment,
-                              capture_output=True, text=True, timeout=60, check=False)
+        done = aws_cli.aws("--endpoint-url", server.api, "--output", "json", *words, env=environment)
         return done.returncode, json.loads(done.stdout) if done.stdout.strip() else done.stderr
     assert aws("sesv2", "create-email-identity", "--email-identity", "me@shop.example")[0] == 0
     code, found = aws("sesv2", "get-email-identity", "--email-identity", "me@shop.example")

@@ -3,7 +3,6 @@ import base64
 import concurrent.futures
 import json
 import os
-import subprocess
 import urllib.error
 import urllib.request
 
@@ -12,6 +11,7 @@ import botocore.awsrequest
 import botocore.credentials
 import pytest
 
+import aws_cli
 from conftest import ACCOUNT, KEY, REGION, SECRET, bucket_policy, eventually, refused, s3_action
 
 OTHER = "444455556666"
@@ -55,8 +55,7 @@ def raw(server, operation, body, region=REGION):
 def cli(server, *words, account=KEY):
     environment = {**os.environ, "AWS_ACCESS_KEY_ID": account, "AWS_SECRET_ACCESS_KEY": SECRET,
                    "AWS_DEFAULT_REGION": REGION, "AWS_PAGER": ""}
-    done = subprocess.run(["/usr/bin/aws", "--endpoint-url", server.api, "kms", *words], env=environment,
-                          capture_output=True, text=True, timeout=60, check=False)
+    done = aws_cli.aws("--endpoint-url", server.api, "kms", *words, env=environment)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout) if done.stdout.strip() else None
 

@@ -18,6 +18,7 @@ import zipfile
 import pytest
 
 import conftest
+import aws_cli
 from conftest import ACCOUNT, BINARY, KEY, REGION, ROOT, SECRET, SLOW, Receiving, bucket_policy, eventually, refused, s3_action
 from test_js import PLACE, node  # pylint: disable=unused-import
 
@@ -729,8 +730,7 @@ def test_the_aws_cli_makes_permits_and_calls(functions, tmp_path):
     env = {**os.environ, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_DEFAULT_REGION": REGION}
 
     def aws(*words):
-        done = subprocess.run(["/usr/bin/aws", "--endpoint-url", functions.server.api, "--output", "json", "lambda", *words], env=env,
-                              cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+        done = aws_cli.aws("--endpoint-url", functions.server.api, "--output", "json", "lambda", *words, env=env, cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout or "null")
     aws("create-function", "--function-name", "f", "--runtime", "nodejs20.x", "--handler", "index.handler", "--role", functions.role,

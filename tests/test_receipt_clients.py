@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+import aws_cli
 from conftest import ACCOUNT, KEY, REGION, SECRET, bucket_policy, eventually, refused, rule_arn, s3_action
 from test_js import PLACE, node  # noqa: F401 (a fixture)
 
@@ -15,8 +16,7 @@ def cli(server):
            "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
 
     def run(*arguments, fails=None):
-        done = subprocess.run(["aws", "--endpoint-url", server.api, "--region", REGION, "--output", "json", "ses", *arguments],
-                              env=env, capture_output=True, text=True, timeout=120, check=False)
+        done = aws_cli.aws("--endpoint-url", server.api, "--region", REGION, "--output", "json", "ses", *arguments, env=env)
         if fails:
             assert done.returncode != 0 and fails in done.stderr, (arguments, done.stdout, done.stderr)
             return None

@@ -16,6 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
+import aws_cli
 from conftest import ACCOUNT, BINARY, REGION, SLOW, eventually, refused
 
 OTHER = "444455556666"
@@ -667,8 +668,7 @@ def test_what_was_published_survives_a_kill(make_server, subscriber):
 
 def test_the_command_line(server, sns, subscriber):
     def aws(*arguments):
-        done = subprocess.run(["aws", "--endpoint-url", server.api, "--region", REGION, "--output", "json", "sns",
-                               *arguments], capture_output=True, text=True, timeout=60, check=False, env={
+        done = aws_cli.aws("--endpoint-url", server.api, "--region", REGION, "--output", "json", "sns", *arguments, env={
                                    "PATH": "/usr/bin:/bin", "AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_CONFIG_FILE": "/dev/null",
                                    "AWS_SECRET_ACCESS_KEY": "test/root+secret0123456789012345678901234"})
         assert done.returncode == 0, done.stderr

@@ -2,7 +2,6 @@
 import concurrent.futures
 import hashlib
 import json
-import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -12,6 +11,7 @@ import botocore.awsrequest
 import botocore.credentials
 import pytest
 
+import aws_cli
 from conftest import ACCOUNT, KEY, REGION, SECRET, SLOW, eventually, refused
 
 OTHER = "444455556666"
@@ -410,8 +410,7 @@ def test_queues_at_an_endpoint_the_operator_names(make_server):
 
 def test_the_command_line(server):
     def aws(*arguments):
-        done = subprocess.run(["aws", "--endpoint-url", server.api, "--region", REGION, "--output", "json", "sqs",
-                               *arguments], capture_output=True, text=True, timeout=60, check=False, env={
+        done = aws_cli.aws("--endpoint-url", server.api, "--region", REGION, "--output", "json", "sqs", *arguments, env={
                                    "PATH": "/usr/bin:/bin", "AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_CONFIG_FILE": "/dev/null",
                                    "AWS_SECRET_ACCESS_KEY": SECRET})
         assert done.returncode == 0, done.stderr
