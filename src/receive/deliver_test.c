@@ -361,6 +361,9 @@ static void what_never_fits_is_not_tried_for_ever(void **state)
     buf_add(&p->spool.notes, STR("]\n"));
     assert_true(post_attempt(p));
     assert_int_equal(p->spool.record.state, SPOOL_RETRYING);
+    fake_clock_turn(&p->clock, RETRY_FOR_MS - 1000 * 1000); /* not one by one: each reads all of them */
+    assert_true(post_attempt(p));
+    assert_int_equal(p->spool.record.state, SPOOL_RETRYING);
     while (p->spool.record.state != SPOOL_DEAD)
         assert_true(post_attempt(p));
     int64_t ended = p->clock.wall_ms;
