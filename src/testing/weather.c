@@ -173,6 +173,12 @@ int weather_place_of(const char *path)
 
 /* ---- files opened and closed ---- */
 
+/* The folder itself: it is opened to be synced, for the names in it. */
+static int is_root(const char *path)
+{
+    return !elsewhere && strcmp(path, root) == 0;
+}
+
 static int opened(int fd, const char *path, int place, int was_there, int flags)
 {
     struct stat s;
@@ -183,7 +189,7 @@ static int opened(int fd, const char *path, int place, int was_there, int flags)
                                         .place = (uint8_t)place,
                                         .is_directory = fstat(fd, &s) == 0 && S_ISDIR(s.st_mode) };
     if (weather_recording()) {
-        const char *below = weather_below_root(path);
+        const char *below = is_root(path) ? "" : weather_below_root(path);
         uint64_t how = !was_there ? 1 : flags & O_TRUNC ? 2 : 0;
         weather_record_put(RECORD_OPEN, handle, how, below, strlen(below));
     }
@@ -192,7 +198,7 @@ static int opened(int fd, const char *path, int place, int was_there, int flags)
 
 static int open_one(const char *path, int flags, unsigned mode)
 {
-    int place = weather_place_of(path);
+    int place = is_root(path) ? (int)PLACE_OTHER : weather_place_of(path);
     if (place < 0)
         return (int)syscall(SYS_open, path, flags, mode);
     int may_make = flags & O_CREAT && !(flags & O_DIRECTORY);

@@ -105,7 +105,7 @@ class Disk:
         return self
 
     def open(self, handle, how, path):
-        path = posixpath.normpath(path)
+        path = path and posixpath.normpath(path)  # "": the folder of all
         if how == 1:
             file = File(path)
             self.files.append(file)
