@@ -6,12 +6,27 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* Why the last write to the WAL failed; sqlite3_system_errno does not know it of a COMMIT. */
+static int wal_errno(sqlite3 *db)
+{
+    sqlite3_file *wal = NULL;
+    int why = 0;
+    sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+    if (wal && wal->pMethods)
+        wal->pMethods->xFileControl(wal, SQLITE_FCNTL_LAST_ERRNO, &why);
+    return why;
+}
+
 const struct fault *database_fault(sqlite3 *db, struct arena *arena, const char *doing)
 {
     int code = sqlite3_errcode(db);
     if (code == SQLITE_NOMEM)
         return &fault_no_memory;
-    enum fault_kind kind = code == SQLITE_FULL ? FAULT_LIMIT : FAULT_UNAVAILABLE;
+    /* Of writes SQLite knows ENOSPC as full. A limit of the size of files and a quota are no less so: the write was
+     * refused, so what it was to commit is not in the WAL. A sync that says so is another thing: what it meant may be there. */
+    const int why = sqlite3_extended_errcode(db) == SQLITE_IOERR_WRITE ? wal_errno(db) : 0;
+    const bool full = code == SQLITE_FULL || why == EFBIG || why == EDQUOT;
+    enum fault_kind kind = full ? FAULT_LIMIT : FAULT_UNAVAILABLE;
     return fault(arena, kind, NULL, "%s: %s", doing, sqlite3_errmsg(db));
 }
 

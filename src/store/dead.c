@@ -330,7 +330,7 @@ const struct fault *dead_put(struct dead_letters *d, const struct spool_record *
     name_path(d, path, ".new");
     int fd = d->disk->open(d->disk, path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
-        return fault(arena, fd == -ENOSPC || fd == -EDQUOT ? FAULT_LIMIT : FAULT_UNAVAILABLE, NULL,
+        return fault(arena, disk_is_full(fd) ? FAULT_LIMIT : FAULT_UNAVAILABLE, NULL,
                      "could not make %s: %s", path, strerror(-fd));
     struct segment file = { .disk = d->disk, .fd = fd };
     const struct fault *unread = NULL;
@@ -346,8 +346,8 @@ const struct fault *dead_put(struct dead_letters *d, const struct spool_record *
         error = d->disk->sync_directory(d->disk, d->directory);
     if (error) {
         d->disk->unlink(d->disk, path);
-        return fault(arena, error == -ENOSPC || error == -EDQUOT ? FAULT_LIMIT : FAULT_UNAVAILABLE,
-                     unread, "could not write the dead letter %s: %s", to, strerror(-error));
+        return fault(arena, disk_is_full(error) ? FAULT_LIMIT : FAULT_UNAVAILABLE, unread,
+                     "could not write the dead letter %s: %s", to, strerror(-error));
     }
     char *copy = strdup(name);
     if (!copy)

@@ -392,3 +392,8 @@ bool segment_read_table(struct segment *s, bool *ret_damaged)
     *ret_damaged = false;
     return true;
 }
+
+bool disk_is_full(int error)
+{
+    return error == -ENOSPC || error == -EDQUOT || error == -EFBIG;
+}

@@ -181,4 +181,7 @@ void note_head_write(char to[NOTE_FIXED], const struct note_head *);
 
 uint64_t id_hash(str id);
 
+/* A negative errno: no room by the disk, a quota or a limit of the size of files. */
+bool disk_is_full(int error);
+
 #endif

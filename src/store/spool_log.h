@@ -306,7 +306,6 @@ void *committer_run(void *log);
 void committer_push(struct spool_log *, struct op *);
 
 /* spool_log_space.c: the log's segments. For the committer, and for open and close. */
-bool disk_is_full(int error);
 void space_gone(struct spool_log *); /* mail is refused from now on */
 /* is one segment kept back? Takes mail again when there is room */
 void space_check(struct spool_log *);

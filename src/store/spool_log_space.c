@@ -32,11 +32,6 @@ void segment_spare(struct spool_log *log, struct segment *s)
     log->free_count++;
 }
 
-bool disk_is_full(int error)
-{
-    return error == -ENOSPC || error == -EDQUOT || error == -EFBIG;
-}
-
 void space_gone(struct spool_log *log)
 {
     if (!log->full) {
