@@ -317,10 +317,10 @@ int64_t queue_now_ms(struct spool_log *log)
     const int64_t wall_ms = clock->wall_ms(clock), steady_ms = clock->steady_ms(clock);
     const int64_t fallen_ms = log->seen_wall_ms + (steady_ms - log->seen_steady_ms) - wall_ms;
     if (log->seen_wall_ms && fallen_ms > DRIFT_MS) {
-        for (size_t i = 0; i < log->heap_count; i++) {
-            if (log->heap[i]->due_ms > wall_ms)
-                log->heap[i]->due_ms -= fallen_ms;
-        }
+        for (size_t i = 0; i < log->bucket_count; i++) /* all: who is held or leased comes back */
+            for (struct entry *e = log->buckets[i]; e; e = e->next)
+                if (e->due_ms > wall_ms)
+                    e->due_ms -= fallen_ms;
         heap_order(log);
         log->fallen_ms += fallen_ms;
     }

@@ -472,6 +472,31 @@ static void after_a_start_nothing_waits_longer_than_is_ever_asked_for(void **sta
     story_end(&s);
 }
 
+static void what_was_held_does_not_wait_for_a_clock_that_was_set_back(void **state)
+{
+    (void)state;
+    enum { SECOND = 1000, DAY = 24 * 3600 * SECOND };
+    struct story s;
+    story_on(&s, disk_sim_new());
+    assert_null(story_open(&s));
+    assert_true(commit(&s, 0).committed);
+    fake_clock_step_wall(&s.clock, DAY);
+    struct lease one = step_lease(s.spool, s.arena);
+    retry_in(&s, &one, 10 * SECOND);
+    step_flush(s.spool);
+    fake_clock_turn(&s.clock, 11 * SECOND);
+    one = step_lease(s.spool, s.arena);
+    s.spool->ops->hold(&one, 7);
+    step_flush(s.spool);
+    fake_clock_step_wall(&s.clock, -DAY);
+    step_lease_none(s.spool, s.arena);
+    bool more;
+    assert_true(s.spool->ops->resume(s.spool, 7, true, &more));
+    one = step_lease(s.spool, s.arena);
+    assert_null(s.spool->ops->settle(&one, SETTLE_DONE, 0, STR("")));
+    story_end(&s);
+}
+
 static void a_newer_format_is_refused_in_one_sentence(void **state)
 {
     (void)state;
@@ -505,6 +530,7 @@ int main(void)
         cmocka_unit_test(timelines_of_one_moment_share_a_sync),
         cmocka_unit_test(a_clock_that_is_set_back_takes_along_what_waits),
         cmocka_unit_test(after_a_start_nothing_waits_longer_than_is_ever_asked_for),
+        cmocka_unit_test(what_was_held_does_not_wait_for_a_clock_that_was_set_back),
         cmocka_unit_test(a_newer_format_is_refused_in_one_sentence),
     };
     return cmocka_run_group_tests_name("spool_log in trouble", tests, NULL, NULL);
