@@ -163,15 +163,15 @@ def hold(s, count, *flags):
 
 def idle(_):
     with served("--connections-max", "20000") as s:
-        each, after = hold(s, 9500)
-        say("9,500 idle sessions in clear text: RssAnon of each", each, 4, "KB")
+        each, after = hold(s, 10000)
+        say("10,000 idle sessions in clear text: RssAnon of each", each, 4, "KB")
         say("at rest, when they have gone: RssAnon", after / MB, 12, "MB")
 
 
 def tls(_):
     with served("--connections-max", "20000") as s:
-        each, after = hold(s, 9500, "-t")
-        say("9,500 idle sessions with TLS: RssAnon of each", each, 18, "KB")
+        each, after = hold(s, 10000, "-t")
+        say("10,000 idle sessions with TLS: RssAnon of each", each, 18, "KB")
         say("at rest, when they have gone: RssAnon", after / MB, 12, "MB")
 
 

@@ -3,12 +3,15 @@ import base64
 import os
 import pathlib
 import re
+import shutil
+import socket
 import ssl
 import subprocess
+import tempfile
 
 import pytest
 
-from conftest import BINARY, Receiving, eventually
+from conftest import BINARY, ROOT, Receiving, eventually
 from far_ends import Relay, certificate
 from test_bounce import bounce_action, errands, send
 
@@ -200,3 +203,46 @@ def test_what_the_relay_cannot_take_is_not_sent_and_what_it_can_is_announced(mak
         assert not any("b@x.test" in line for line in relay.heard)
     finally:
         relay.close()
+
+
+@pytest.fixture
+def postfix():
+    """A real one, with STARTTLS: (where its mail lies, its port, its certificate)."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="sesame-postfix-"))  # pytest's own folders are closed to others
+    pem, key = certificate(folder, "localhost")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    env = {**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin", "D": str(folder), "PORT": str(port), "CERT": pem, "KEY": key, "MODE": "maildir"}
+    log = open(folder / "log", "wb")
+    process = subprocess.Popen([str(ROOT / "bench" / "peers" / "postfix.sh")], env=env, stdout=log, stderr=log)
+
+    def listens():
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            return False
+        return True
+    assert eventually(listens, 15), (folder / "log").read_text()
+    yield folder / "mail", port, pem
+    process.terminate()
+    process.wait(20)
+    log.close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.as_root
+@pytest.mark.parametrize("known, flags", [(True, ("--relay-tls", "starttls")), (True, ()), (False, ("--relay-tls", "starttls"))])
+def test_a_real_postfix_is_the_relay(make_server, postfix, known, flags):
+    mails, port, pem = postfix
+    server = make_server("--relay", f"localhost:{port}", *(("--relay-ca", pem) if known else ()), *flags)
+    Receiving(server).rule("bounce", bounce_action())
+    message = send(server, sender="<me@example.test>")
+
+    def came():
+        return [file for file in mails.rglob("new/*") if file.is_file()]
+    if known:
+        assert eventually(came, 20), errands(server, message)
+        assert "with ESMTPS" in came()[0].read_text()
+    else:
+        assert "self-signed certificate" in what_is_said(server, message, "retrying")
+        assert not came()

@@ -1,8 +1,11 @@
 """A slow target holds up nobody else: each function, topic, bucket and endpoint has its own bounded share of the workers."""
 import json
+import socket
+import threading
 import time
 
 from conftest import ACCOUNT, REGION, Receiving, bucket_policy, eventually, s3_action
+from test_bounce import bounce_action, send
 from test_lambda import Functions
 from test_sns import Subscriber, subscribe, subscriber  # noqa: F401
 
@@ -26,8 +29,8 @@ def quick(server, receiving, count=5):
     return slowest
 
 
-def prepare(make_server):
-    server = make_server("--workers", str(WORKERS))
+def prepare(make_server, *flags):
+    server = make_server("--workers", str(WORKERS), *flags)
     receiving = Receiving(server)
     receiving.bucket("mail", bucket_policy("mail", receiving.arn("quick")))
     receiving.rule("quick", s3_action("mail"), recipients=["quick@example.com"])
@@ -108,3 +111,26 @@ def test_what_is_held_is_there_after_a_crash(make_server, subscriber):  # noqa: 
     def came():
         return {json.loads(json.loads(body)["Message"])["mail"]["messageId"] for *_, body in list(subscriber.posts)[2:]}
     assert eventually(lambda: came() == set(slow), 30), set(slow) - came()
+
+
+def test_a_smarthost_that_takes_connections_and_says_nothing(make_server):
+    taken, silent = [], socket.create_server(("127.0.0.1", 0), backlog=200)
+
+    def take():
+        while True:
+            try:
+                taken.append(silent.accept())
+            except OSError:
+                return
+    threading.Thread(target=take, daemon=True).start()
+    server, receiving = prepare(make_server, "--relay", f"127.0.0.1:{silent.getsockname()[1]}")
+    receiving.rule("bounce", bounce_action(), recipients=["gone@example.com"])
+    for number in range(4 * WORKERS):
+        send(server, sender=f"<m{number}@sender.example>")
+    assert eventually(lambda: held(server) > WORKERS), "most wait on the relay's list"
+    assert quick(server, receiving) < 2.5
+    assert 0 < len(taken) < WORKERS
+    silent.shutdown(socket.SHUT_RDWR)
+    silent.close()
+    for connection, _ in taken:
+        connection.close()
