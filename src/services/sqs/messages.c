@@ -97,6 +97,7 @@ struct messages {
     struct batcher *batcher;
     int64_t swept_ms;
     int64_t latest_ms; /* that the wall clock has shown, so far as is known */
+    int64_t now_ms;    /* of the batch under way */
 };
 
 struct job {
@@ -131,15 +132,23 @@ static const struct fault *run(struct messages *m, enum question q, struct arena
     return why;
 }
 
+/* Who waited for this batch may have looked at a clock that was ahead, and is set back by now: then follow_clock, which
+ * comes before the jobs of a batch, knows nothing of his times. By how much they are too late. */
+static int64_t ahead_ms(const struct messages *m, int64_t his_now_ms)
+{
+    return his_now_ms - m->now_ms >= SET_BACK_MS ? his_now_ms - m->now_ms : 0;
+}
+
 static const struct fault *send(struct messages *m, const struct job *job, struct arena *arena)
 {
     sqlite3_stmt *s = m->statements[SEND];
     for (size_t i = 0; i < job->count; i++) {
         const struct message_new *n = &job->messages[i];
+        const int64_t ahead = ahead_ms(m, n->sent_ms);
         database_bind(s, 1, job->queue);
-        sqlite3_bind_int64(s, 2, n->visible_ms);
-        sqlite3_bind_int64(s, 3, n->expires_ms);
-        sqlite3_bind_int64(s, 4, n->sent_ms);
+        sqlite3_bind_int64(s, 2, n->visible_ms - ahead);
+        sqlite3_bind_int64(s, 3, n->expires_ms - ahead);
+        sqlite3_bind_int64(s, 4, n->sent_ms - ahead);
         database_bind(s, 5, n->id);
         database_bind(s, 6, n->sender);
         database_bind(s, 7, n->body);
@@ -197,7 +206,7 @@ static const struct fault *take(struct messages *m, const struct job *job, struc
     if (!h->first_receive_ms)
         h->first_receive_ms = job->wish->now_ms;
     sqlite3_bind_int64(s, 1, h->sequence);
-    sqlite3_bind_int64(s, 2, job->wish->hidden_until_ms);
+    sqlite3_bind_int64(s, 2, job->wish->hidden_until_ms - ahead_ms(m, job->wish->now_ms));
     sqlite3_bind_int64(s, 3, h->nonce);
     sqlite3_bind_int64(s, 4, h->receive_count);
     sqlite3_bind_int64(s, 5, h->first_receive_ms);
@@ -359,7 +368,7 @@ static const struct fault *sweep(struct messages *m, int64_t now_ms, struct aren
  * one that cannot does not spoil the others. */
 static bool act_together(struct messages *m, struct batch_job *jobs, struct arena *arena)
 {
-    int64_t now_ms = m->outside->clock->wall_ms(m->outside->clock), latest_ms = m->latest_ms;
+    int64_t now_ms = m->now_ms = m->outside->clock->wall_ms(m->outside->clock), latest_ms = m->latest_ms;
     const struct fault *why = run(m, BEGIN, arena);
     if (!why)
         why = follow_clock(m, now_ms, arena);

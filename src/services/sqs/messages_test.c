@@ -279,6 +279,35 @@ static void test_nor_when_the_clock_was_set_back_between_two_starts(void **state
     set_back(*state, true);
 }
 
+/* Who sends, and who receives, looked at the clock before it was set back; the batch came behind
+ * that. */
+static void test_nor_when_it_was_set_back_while_the_sender_waited(void **state)
+{
+    enum { HOURS = 5 * 3600 * 1000 };
+    struct scene *s = *state;
+    struct fake_clock clock = fake_clock_at("2026-03-02T09:00:00.000Z");
+    struct message_held held[MESSAGES_AT_ONCE];
+    messages_close(s->messages);
+    s->outside.clock = &clock.clock;
+    open_it(s);
+    const int64_t ahead = clock.wall_ms + HOURS;
+    struct message_new n = {
+        .id = STR("one"), .body = STR("one"), .attributes = STR("[]"), .sender = STR("a")
+    };
+    n.sent_ms = n.visible_ms = ahead;
+    n.expires_ms = ahead + 86400000;
+    assert_null(messages_send(s->messages, Q, &n, 1, s->arena));
+    assert_int_equal(receive(s, Q, clock.wall_ms, 0, held), 1);
+    assert_int_equal(held[0].sent_ms, clock.wall_ms);
+    fake_clock_turn(&clock, 31);
+    assert_int_equal(receive(s, Q, clock.wall_ms + HOURS, 0, held), 1);
+    fake_clock_turn(&clock, 31);
+    assert_int_equal(receive(s, Q, clock.wall_ms, 0, held), 1);
+    messages_close(s->messages);
+    s->outside.clock = clock_real();
+    open_it(s);
+}
+
 /* Behind the service's back, while it is down. */
 static void change_file(struct scene *s, const char *sql)
 {
@@ -352,6 +381,7 @@ int main(void)
         TEST(test_nor_when_the_clock_was_set_back_between_two_starts),
         TEST(test_a_damaged_message_is_set_aside_and_the_others_are_received),
         TEST(test_what_a_former_version_kept_is_received),
+        TEST(test_nor_when_it_was_set_back_while_the_sender_waited),
         TEST(test_all_who_send_at_once_are_answered_and_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
