@@ -16,7 +16,7 @@ enum {
     LEASE_WAIT_MS = 60 * 1000,
     /* A nice value: many at a time, they would have most of the processors, while whoever sends a message waits for the few
      * threads that take it. Of what is taken nobody waits for the delivery. */
-    BEHIND_OTHERS = 10,
+    BEHIND_OTHERS = 5,
     LOOK_AGAIN_MS =
         2000, /* while work is held: who was to free a share for it may have ended without */
 };
