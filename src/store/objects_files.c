@@ -9,8 +9,8 @@
  *
  *   begin     nothing on the disk
  *   write     into memory; past PACK_BODY_MAX into a file under a name nobody has (O_EXCL): the
- * plain one, or a variant finish    wait; the committer takes all that wait and does, once for all
- * of them:
+ *             plain one, or a variant
+ *   finish    wait; the committer takes all that wait and does, once for all of them:
  *             1. frames to the end of a pack     for those without a file
  *             2. fdatasync of the pack, or       every byte and every name is on disk
  *                syncfs where there are files
@@ -19,12 +19,15 @@
  *             5. wake all who waited
  *
  * What a stop leaves behind, wherever it comes:
+ *
  *   before 3 is durable   files and frames without a row, whole or torn. No reader ever looks at
- * them; the old row and its bytes still stand, for an overwrite never touches old bytes.
- * Nobody was told of success. after 3               the rows' bytes were synced in 2. Those of
- * replaced rows may be left. What has no row is swept in the background after the next start,
- * once the rows that start found are synced; so are files a failed upload could not unlink. A row
- * without its bytes cannot come about: rows follow the sync, and removing follows the transaction.
+ *                         them; the old row and its bytes still stand, for an overwrite never
+ *                         touches old bytes. Nobody was told of success.
+ *   after 3               the rows' bytes were synced in 2. Those of replaced rows may be left.
+ *
+ * What has no row is swept in the background after the next start, once the rows that start found
+ * are synced; so are files a failed upload could not unlink. A row without its bytes cannot come
+ * about: rows follow the sync, and removing follows the transaction.
  *
  * A sync that fails is final. It may have lost bytes of any file then open, and the kernel tells
  * only once: all of those fail, and after anything but a full disk no further upload is taken. A

@@ -1,4 +1,5 @@
-/* Objects as files: the suite of all object stores, and what the disk may do to this one. */
+/* Objects as files: the suite of all object stores, and what the disk may do to this one. One fixture serves them
+ * all, so they stay together. */
 #include "store/object_file.h"
 #include "store/object_pack.h"
 #include "store/object_path.h"
