@@ -101,6 +101,22 @@ static void a_commit_that_fails_is_said(void **state)
     house_close(&h);
 }
 
+static void house_open_with_tls(struct house *h, const struct temp_dir *dir)
+{
+    char path[512];
+    struct tls_settings tls = { .hostname = STR("mx.test"),
+                                .directory = str_of(temp_dir_path(dir, "tls", path)) };
+    assert_null(tls_server_open(&tls, h->arena, &h->settings.tls));
+    house_open(h);
+}
+
+static void house_close_with_tls(struct house *h)
+{
+    struct tls_server *own = h->settings.tls;
+    house_close(h);
+    tls_server_free(own);
+}
+
 static void start_tls(struct client *c)
 {
     c->context = SSL_CTX_new(TLS_client_method());
@@ -109,18 +125,22 @@ static void start_tls(struct client *c)
     assert_int_equal(SSL_connect(c->ssl), 1);
 }
 
+static struct client greeted_under_tls(const struct house *h)
+{
+    struct client c = greeted(h);
+    TELL(&c, "STARTTLS\r\n");
+    hears(&c, "220 2.0.0 Ready to start TLS\r\n");
+    start_tls(&c);
+    return c;
+}
+
 static void starttls_forgets_what_was_injected_before_it(void **state)
 {
     (void)state;
     struct house h;
     AUTO_TEMP_DIR dir = temp_dir_make();
     house_build(&h);
-    char path[512];
-    struct tls_settings tls = { .hostname = STR("mx.test"),
-                                .directory = str_of(temp_dir_path(&dir, "tls", path)) };
-    const struct fault *f = tls_server_open(&tls, h.arena, &h.settings.tls);
-    assert_null(f);
-    house_open(&h);
+    house_open_with_tls(&h, &dir);
     struct client c = greeted(&h);
     TELL(&c, "HELO c.test\r\nSTARTTLS\r\nHELO evil.test\r\nMAIL FROM:<evil@x.test>\r\n");
     hears(&c, "250 mx.test\r\n220 2.0.0 Ready to start TLS\r\n");
@@ -147,9 +167,7 @@ static void starttls_forgets_what_was_injected_before_it(void **state)
         ;
     assert_true(c.heard.len < 10); /* at most an alert */
     hang(&c);
-    struct tls_server *own = h.settings.tls;
-    house_close(&h);
-    tls_server_free(own);
+    house_close_with_tls(&h);
 }
 
 /* It closes its TLS in the segment of QUIT: octets that we leave unread, so that our close resets. */
@@ -159,15 +177,8 @@ static void who_leaves_tls_at_once_hears_the_last_reply(void **state)
     struct house h;
     AUTO_TEMP_DIR dir = temp_dir_make();
     house_build(&h);
-    char path[512];
-    struct tls_settings tls = { .hostname = STR("mx.test"),
-                                .directory = str_of(temp_dir_path(&dir, "tls", path)) };
-    assert_null(tls_server_open(&tls, h.arena, &h.settings.tls));
-    house_open(&h);
-    struct client c = greeted(&h);
-    TELL(&c, "STARTTLS\r\n");
-    hears(&c, "220 2.0.0 Ready to start TLS\r\n");
-    start_tls(&c);
+    house_open_with_tls(&h, &dir);
+    struct client c = greeted_under_tls(&h);
     TELL(&c, "HELO c.test\r\n");
     hears(&c, "250 mx.test\r\n");
     const int held = 1, free_again = 0;
@@ -177,9 +188,7 @@ static void who_leaves_tls_at_once_hears_the_last_reply(void **state)
     setsockopt(c.fd, IPPROTO_TCP, TCP_CORK, &free_again, sizeof free_again);
     hears(&c, "221 2.0.0 mx.test closing connection\r\n");
     hang(&c);
-    struct tls_server *own = h.settings.tls;
-    house_close(&h);
-    tls_server_free(own);
+    house_close_with_tls(&h);
 }
 
 /* What TLS made of these octets since the last call: the caller sends it as he likes. */
@@ -200,15 +209,8 @@ static void records_that_come_together_are_all_heard_and_half_a_one_is_waited_fo
     AUTO_TEMP_DIR dir = temp_dir_make();
     AUTO_BUF all = buf_new(1 << 20);
     house_build(&h);
-    char path[512];
-    struct tls_settings tls = { .hostname = STR("mx.test"),
-                                .directory = str_of(temp_dir_path(&dir, "tls", path)) };
-    assert_null(tls_server_open(&tls, h.arena, &h.settings.tls));
-    house_open(&h);
-    struct client c = greeted(&h);
-    TELL(&c, "STARTTLS\r\n");
-    hears(&c, "220 2.0.0 Ready to start TLS\r\n");
-    start_tls(&c);
+    house_open_with_tls(&h, &dir);
+    struct client c = greeted_under_tls(&h);
     BIO *to = BIO_new(BIO_s_mem());
     SSL_set0_wbio(c.ssl, to);
     buf_add(&all, sealed(&c, to, STR("HELO c.test\r\n")));
@@ -229,9 +231,7 @@ static void records_that_come_together_are_all_heard_and_half_a_one_is_waited_fo
     assert_int_equal(send(c.fd, last.ptr + 7, last.len - 7, 0), (ssize_t)last.len - 7);
     hears(&c, "250 2.0.0 Ok\r\n");
     hang(&c);
-    struct tls_server *own = h.settings.tls;
-    house_close(&h);
-    tls_server_free(own);
+    house_close_with_tls(&h);
 }
 
 static void too_many_are_told_so(void **state)
