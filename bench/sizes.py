@@ -61,12 +61,11 @@ class Server:
             least = min(least, self.rss())
         return least
 
-    def metric(self, name):
+    def metric(self, *names):
+        """Their sum at one moment: what is queued now is leased the next."""
         with urllib.request.urlopen(self.api + "/_sesame/metrics", timeout=60) as answer:
-            for line in answer.read().decode().splitlines():
-                if line.startswith(name + " "):
-                    return float(line.split()[-1])
-        return 0
+            return sum(float(line.split()[-1]) for line in answer.read().decode().splitlines()
+                       if line.startswith(tuple(name + " " for name in names)))
 
     def client(self, service):
         return boto3.client(service, endpoint_url=self.api, region_name="us-east-1", aws_access_key_id=KEY, aws_secret_access_key=SECRET)
@@ -191,7 +190,7 @@ def queue(asked):
         with s.peak() as most:
             done = s.load("-c", "200", "-n", str(asked.queue), "-s", "1024", "-p", "-g", "200", to="poison")
             assert done["ok"] == asked.queue, done
-        queued = sum(s.metric(f"sesame_spool_{name}") for name in ("queued", "retrying", "delivering", "held"))
+        queued = s.metric(*(f"sesame_spool_{name}" for name in ("queued", "retrying", "delivering", "held")))
         assert queued == asked.queue, queued
         share = asked.queue / 1e6
         say(f"{asked.queue} messages of 1 KB queued for a target that denies: RssAnon at most", most[0] / MB, 200 * max(share, 0.5), "MB")
