@@ -50,6 +50,33 @@ def test_lists_beside_a_running_server_and_without_one(filled, tmp_path):
     assert sesame("--data", filled.data)[0] == there
 
 
+def test_sees_what_was_answered_before_the_index_has_it(server):
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="late")
+    for key in ("first", "second", "third"):
+        s3.put_object(Bucket="late", Key=key, Body=SMALL)
+
+    def rows():
+        with sqlite3.connect(os.path.join(server.data, "objects", "index.sqlite")) as index:
+            return index.execute("SELECT count(*) FROM object").fetchone()[0]
+
+    assert rows() == 0, "this test wants rows that are late"
+    there, _ = sesame("--data", server.data)
+    assert [line.split()[2] for line in there.splitlines()] == ["s3://late/first", "s3://late/second", "s3://late/third"]
+    s3.delete_object(Bucket="late", Key="second")
+    s3.put_object(Bucket="late", Key="first", Body=LARGE[:5000])
+    s3.put_object(Bucket="late", Key="afresh", Body=SMALL)
+    assert rows() == 2
+    there, _ = sesame("--data", server.data)
+    assert [line.split()[2] for line in there.splitlines()] == ["s3://late/afresh", "s3://late/first", "s3://late/third"]
+    assert " 5000  " in there
+    server.kill()
+    assert sesame("--data", server.data)[0] == there
+    server.start()
+    assert [one["Key"] for one in server.client("s3").list_objects_v2(Bucket="late")["Contents"]] == ["afresh", "first", "third"]
+    assert sesame("--data", server.data)[0] == there
+
+
 def test_writes_objects_as_files(filled, tmp_path):
     out = tmp_path / "out"
     sesame("--data", filled.data, "--output", out)

@@ -1,7 +1,7 @@
 /* main/objects.c - `sesame objects`: what lies below DIR/objects, for a person; no server is asked.
  *
  * Lists objects with their places, or writes them as files under their own names. Beside a running
- * server it sees what is committed. Without an index the packs still tell what is in them. */
+ * server it sees what was answered. Without an index the packs still tell what is in them. */
 #include "main/commands.h"
 #include "main/config.h"
 
@@ -9,6 +9,7 @@
 #include "base/when.h"
 #include "store/object_file.h"
 #include "store/object_pack_file.h"
+#include "store/object_packs.h"
 #include "store/object_path.h"
 #include "store/object_read.h"
 
@@ -197,7 +198,9 @@ static const struct fault *go_through(struct work *w)
     }
     str index = arena_strf(w->arena, STR_FMT "/index.sqlite", STR_ARG(w->from.directory));
     TRY(objects_index_open_reader(index, w->arena, &w->index));
-    const struct fault *why = objects_index_walk(w->index, on_row, w, w->arena);
+    const struct fault *why = packs_follow(&w->from, w->index, w->arena);
+    if (!why)
+        why = objects_index_walk(w->index, on_row, w, w->arena);
     objects_index_close(w->index);
     return why ? why : w->why;
 }

@@ -145,3 +145,23 @@ void packs_walk(const struct object_root *root, pack_frame_fn *each, void *conte
         on = walk_pack(root, numbers.all[i], each, context, arena);
     free(numbers.all);
 }
+
+const struct fault *pack_frames_from(const struct object_root *root, uint64_t number, int fd, uint64_t *at,
+                                     pack_frame_fn *each, void *context, struct arena *arena)
+{
+    AUTO_ARENA *frame_arena = arena_new(4 << 20);
+    if (!frame_arena)
+        return &fault_no_memory;
+    for (;;) {
+        struct pack_frame frame;
+        arena_reset(frame_arena);
+        const struct object_place place = { number, *at, pack_frame_at(root->disk, fd, *at) };
+        int error = place.size ? pack_frame_take(root, &place, frame_arena, &frame) : -EBADMSG;
+        if (error == -EBADMSG || (error == 0 && !each(context, &frame, &place)))
+            return NULL;
+        if (error < 0)
+            return fault(arena, FAULT_UNAVAILABLE, NULL, "cannot read a pack of objects: %s",
+                         strerrordesc_np(-error));
+        *at += pack_span(place.size);
+    }
+}

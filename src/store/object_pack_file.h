@@ -27,5 +27,9 @@ int pack_frame_take(const struct object_root *, const struct object_place *, str
  * not punched out yet among them. `each` answers false to end the walk. */
 typedef bool pack_frame_fn(void *context, const struct pack_frame *, const struct object_place *);
 void packs_walk(const struct object_root *, pack_frame_fn *, void *context);
+/* The frames of an open pack from *at on, up to the first place where there is no whole one, or where `each`
+ * answers false. *at: that place. */
+const struct fault *pack_frames_from(const struct object_root *, uint64_t number, int fd, uint64_t *at,
+                                     pack_frame_fn *, void *context, struct arena *);
 
 #endif

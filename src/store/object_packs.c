@@ -1,51 +1,19 @@
-/* store/object_packs.c - pack files: appending, counting, punching, sweeping. */
-#include "store/object_packs.h"
+/* store/object_packs.c - pack files: appending, counting, punching. */
+#include "store/object_packs_held.h"
 
 #include "store/object_pack_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 
-enum {
-    NO_FILE = -1,
-    PARTS = 1024,     /* of one write; Linux takes no more */
-    SWEEP_STEPS = 64, /* looked at before others get their turn */
-};
+enum { PARTS = 1024 }; /* of one write; Linux takes no more */
 
 static const char zeros[PACK_STEP];
 
-struct pack {
-    struct pack_row row, next; /* as the index has it, and as it will when the batch is done */
-    bool changed, holed;       /* in this batch; `holed`: frames go when it is done */
-    bool unswept; /* a stop came before frames were punched out; the sweep will do it */
-};
-
-struct hole {
-    struct hole *next;
-    struct object_place place;
-};
-
-struct packs {
-    const struct object_root *root;
-    struct objects_index *index;
-    uint64_t size_max;
-    struct pack *all; /* by number */
-    size_t count, room;
-    uint64_t newest; /* the number last used, by a row or a file */
-    int fd;          /* of the last pack, when it is written to; else NO_FILE */
-    uint64_t tail;   /* where its next frame goes */
-    bool written;    /* since the last sync */
-    bool given_up;   /* the counts are not known any more */
-    bool damaged; /* the index is, in what it says of packs: no file is removed for having no row */
-    struct hole *losses; /* of this batch */
-    struct arena *batch;
-};
-
 /* ---- which there are ---- */
 
-static void stop_writing(struct packs *self)
+void packs_stop_writing(struct packs *self)
 {
     if (self->fd != NO_FILE)
         self->root->disk->close(self->root->disk, self->fd);
@@ -53,7 +21,7 @@ static void stop_writing(struct packs *self)
     self->written = false;
 }
 
-static struct pack *find(struct packs *self, uint64_t number)
+struct pack *packs_find(struct packs *self, uint64_t number)
 {
     size_t low = 0, high = self->count;
     while (low < high) {
@@ -66,7 +34,7 @@ static struct pack *find(struct packs *self, uint64_t number)
     return low < self->count && self->all[low].row.number == number ? &self->all[low] : NULL;
 }
 
-static bool add(struct packs *self, const struct pack_row *row)
+bool packs_add(struct packs *self, const struct pack_row *row)
 {
     if (self->count == self->room) {
         size_t room = self->room ? 2 * self->room : 64;
@@ -88,6 +56,17 @@ static void forget(struct packs *self, struct pack *pack)
     size_t behind = self->count - (size_t)(pack - self->all) - 1;
     memmove(pack, pack + 1, behind * sizeof *pack);
     self->count--;
+}
+
+/* The one that may go on; NULL: there is none. */
+static const struct pack *newest_pack(const struct packs *self)
+{
+    const struct pack *last = self->count ? &self->all[self->count - 1] : NULL;
+    const struct object_place next = { .pack = last ? last->row.number : 0,
+                                       .at = last ? last->row.end : 0 };
+    bool goes_on = last && last->row.number == self->newest && !last->row.damaged &&
+                   place_is_behind(&next, &self->mark);
+    return goes_on ? last : NULL;
 }
 
 /* ---- appending ---- */
@@ -114,7 +93,7 @@ static int make_pack(struct packs *self)
     if (fd < 0)
         return fd;
     error = disk->sync_directory(disk, folder);
-    if (error == 0 && !add(self, &row))
+    if (error == 0 && !packs_add(self, &row))
         error = -ENOMEM;
     if (error < 0) {
         disk->close(disk, fd);
@@ -129,9 +108,8 @@ static int make_pack(struct packs *self)
 /* The newest pack goes on where its last object ends: nothing else behind that is anybody's. */
 static int continue_pack(struct packs *self)
 {
-    const struct pack *last = self->count ? &self->all[self->count - 1] : NULL;
-    if (!last || last->row.number != self->newest || last->row.end >= self->size_max ||
-        last->row.damaged)
+    const struct pack *last = newest_pack(self);
+    if (!last || last->row.end >= self->size_max)
         return -ENOENT;
     int fd = pack_file_open(self->root, last->row.number, O_RDWR);
     if (fd < 0)
@@ -199,6 +177,21 @@ static int write_all(struct packs *self, struct pack_put *put)
     return error;
 }
 
+/* What came to nothing behind the last object is to be gone before anything else is answered:
+ * behind the mark it would be taken for objects. Where it cannot be, the pack is not the newest any
+ * more. */
+static void cut_back(struct packs *self)
+{
+    struct disk *disk = self->root->disk;
+    const struct pack *pack = &self->all[self->count - 1];
+    bool cut =
+        disk->truncate(disk, self->fd, pack->row.end) == 0 && disk->fdatasync(disk, self->fd) == 0;
+    self->tail = pack->row.end;
+    if (!cut)
+        self->newest++;
+    packs_stop_writing(self);
+}
+
 /* A batch lies in one pack, which may grow past its limit by that. */
 int packs_write(struct packs *self, struct pack_put *put)
 {
@@ -206,20 +199,20 @@ int packs_write(struct packs *self, struct pack_put *put)
     if (!put)
         return 0;
     if (self->fd != NO_FILE && self->tail >= self->size_max)
-        stop_writing(self);
+        packs_stop_writing(self);
     if (self->fd == NO_FILE && continue_pack(self) < 0)
         error = make_pack(self);
     uint64_t begin = error == 0 ? self->tail : 0;
     if (error == 0)
         error = write_all(self, put);
     if (error == -EFBIG && begin > 0) { /* no file may be longer here: another one begins at 0 */
-        stop_writing(self);
+        cut_back(self);
         error = make_pack(self);
         if (error == 0)
             error = write_all(self, put);
     }
-    if (error < 0)
-        stop_writing(self);
+    if (error < 0 && self->fd != NO_FILE)
+        cut_back(self);
     return error;
 }
 
@@ -230,8 +223,8 @@ void packs_synced(struct packs *self, int error)
     self->written = false;
     if (!lost)
         return;
-    stop_writing(self);
-    self->newest++;
+    cut_back(self);
+    self->newest = self->all[self->count - 1].row.number + 1;
 }
 
 int packs_sync(struct packs *self)
@@ -254,7 +247,7 @@ static void remember(struct packs *self, const struct object_place *place)
 
 static struct pack *change(struct packs *self, uint64_t number)
 {
-    struct pack *pack = find(self, number);
+    struct pack *pack = packs_find(self, number);
     if (pack && !pack->changed)
         pack->next = pack->row;
     if (pack)
@@ -283,15 +276,6 @@ void packs_loses(struct packs *self, const struct object_place *place)
     remember(self, place);
 }
 
-void packs_wastes(struct packs *self, const struct object_place *place)
-{
-    struct pack *pack = place->pack ? change(self, place->pack) : NULL;
-    if (!pack)
-        return;
-    pack->next.punching = pack->holed = true;
-    remember(self, place);
-}
-
 /* Punched since it was noted that it would be. */
 static bool is_punched(const struct pack *pack)
 {
@@ -306,24 +290,31 @@ static bool is_over(const struct packs *self, const struct pack *pack, const str
 
 void packs_stop(struct packs *self)
 {
-    stop_writing(self);
+    packs_stop_writing(self);
 }
 
 bool packs_idle(const struct packs *self)
 {
     for (size_t i = 0; i < self->count && !self->given_up; i++) {
         const struct pack *pack = &self->all[i];
-        if (pack->changed || is_punched(pack) || is_over(self, pack, &pack->row))
+        if (pack->changed || pack->late || is_punched(pack) || is_over(self, pack, &pack->row))
             return false;
     }
     return true;
 }
 
+/* Behind all that is an object when this batch is done, and behind all that came to nothing. */
+static struct pack_mark mark_now(const struct packs *self)
+{
+    const struct pack *last = newest_pack(self);
+    if (!last)
+        return (struct pack_mark) { self->newest + 1, 0 };
+    return (struct pack_mark) { last->row.number, last->changed ? last->next.end : last->row.end };
+}
+
 const struct fault *packs_note(struct packs *self, struct arena *arena)
 {
-    if (self->given_up)
-        return NULL;
-    for (size_t i = 0; i < self->count; i++) {
+    for (size_t i = 0; i < self->count && !self->given_up; i++) {
         struct pack *pack = &self->all[i];
         if (is_punched(pack)) {
             change(self, pack->row.number);
@@ -333,11 +324,12 @@ const struct fault *packs_note(struct packs *self, struct arena *arena)
         if (is_over(self, pack, row)) {
             change(self, row->number);
             TRY(objects_index_remove_pack(self->index, row->number, arena));
-        } else if (pack->changed) {
+        } else if (pack->changed || pack->late) {
             TRY(objects_index_put_pack(self->index, row, arena));
         }
     }
-    return NULL;
+    self->next_mark = mark_now(self);
+    return objects_index_put_mark(self->index, &self->next_mark, arena);
 }
 
 /* ---- punching ---- */
@@ -354,7 +346,7 @@ static void punch(struct packs *self, const struct hole *holes)
         if (!pack || place->pack != pack->row.number) {
             if (fd >= 0)
                 disk->close(disk, fd);
-            pack = find(self, place->pack);
+            pack = packs_find(self, place->pack);
             fd = pack ? pack_file_open(self->root, place->pack, O_RDWR) : NO_FILE;
         }
         int error = fd < 0 ? fd : disk->punch(disk, fd, place->at, pack_span(place->size));
@@ -365,171 +357,45 @@ static void punch(struct packs *self, const struct hole *holes)
         disk->close(disk, fd);
 }
 
-static void settle(struct packs *self)
+static void settle(struct packs *self, bool late)
 {
+    self->mark = late ? self->mark : self->next_mark;
     for (size_t i = self->count; i-- > 0;) {
         struct pack *pack = &self->all[i];
+        pack->late = late && (pack->late || pack->changed);
         if (!pack->changed)
             continue;
         pack->row = pack->next;
-        if (is_over(self, pack, &pack->row)) {
+        if (!late && is_over(self, pack, &pack->row)) {
             pack_file_unlink(self->root, pack->row.number);
             forget(self, pack);
         }
     }
 }
 
+/* The frames of the batch may be objects, and are not to be found again when they were removed
+ * later. */
+static void give_up(struct packs *self)
+{
+    self->given_up = true;
+    self->newest += self->fd != NO_FILE;
+    packs_stop_writing(self);
+}
+
 void packs_done(struct packs *self, enum packs_end end)
 {
-    self->given_up |= end == PACKS_UNSURE;
-    if (end == PACKS_COMMITTED && !self->given_up) {
-        settle(self);
+    if (end == PACKS_UNSURE)
+        give_up(self);
+    bool late = end == PACKS_LATE;
+    if ((late || end == PACKS_COMMITTED) && !self->given_up) {
+        settle(self, late);
         punch(self, self->losses);
     }
-    if (end == PACKS_ROLLED_BACK && self->fd != NO_FILE)
-        self->tail = self->all[self->count - 1].row.end; /* no object lies behind it */
+    if (end == PACKS_ROLLED_BACK && self->fd != NO_FILE &&
+        self->tail > self->all[self->count - 1].row.end)
+        cut_back(self);
     for (size_t i = 0; i < self->count; i++)
         self->all[i].changed = self->all[i].holed = false;
     self->losses = NULL;
     arena_reset(self->batch);
-}
-
-/* ---- sweeping ---- */
-
-struct sweep {
-    struct packs *packs;
-    const struct packs_guard *guard;
-    struct arena *arena;
-    uint64_t gone;
-};
-
-/* What lies behind the last object was written for ones that never were. */
-static void cut_off(struct sweep *s, const struct pack *pack)
-{
-    struct disk *disk = s->packs->root->disk;
-    int fd = pack_file_open(s->packs->root, pack->row.number, O_RDWR);
-    if (fd < 0)
-        return;
-    int64_t size = disk->size(disk, fd);
-    if (size > 0 && (uint64_t)size > pack->row.end && disk->truncate(disk, fd, pack->row.end) == 0)
-        s->gone++;
-    disk->close(disk, fd);
-}
-
-static void sweep_file(struct sweep *s, uint64_t number)
-{
-    struct packs *self = s->packs;
-    const struct pack *pack = find(self, number);
-    bool open = pack && self->fd != NO_FILE && pack == &self->all[self->count - 1];
-    if (open)
-        return;
-    if (pack && !pack->row.damaged) {
-        cut_off(s, pack);
-    } else if (!pack && number <= self->newest && !self->damaged) {
-        pack_file_unlink(self->root, number);
-        s->gone++;
-    }
-}
-
-/* The frame at `at`, when it is one, is given up unless the index names it. Returns how far it
- * reaches. */
-static uint64_t sweep_frame(struct sweep *s, int fd, uint64_t number, uint64_t at)
-{
-    struct packs *self = s->packs;
-    struct disk *disk = self->root->disk;
-    struct pack_frame frame;
-    struct object_row row, there;
-    arena_reset(s->arena);
-    struct object_place place = { number, at, pack_frame_at(disk, fd, at) };
-    if (place.size == 0 || pack_frame_take(self->root, &place, s->arena, &frame) < 0 ||
-        pack_frame_row(&frame, s->arena, &row))
-        return PACK_STEP; /* a hole, or damage, which is left for people to look at */
-    const struct fault *why =
-        objects_index_find(self->index, row.bucket, row.key, s->arena, &there);
-    bool named = !why && there.place.pack == number && there.place.at == at;
-    bool absent = !why || why->kind == FAULT_ABSENT;
-    if (!named && absent && disk->punch(disk, fd, at, pack_span(place.size)) == 0)
-        s->gone++;
-    return pack_span(place.size);
-}
-
-static void sweep_pack(struct sweep *s, uint64_t number)
-{
-    struct disk *disk = s->packs->root->disk;
-    const struct packs_guard *guard = s->guard;
-    bool more = true;
-    int fd = pack_file_open(s->packs->root, number, O_RDWR);
-    for (uint64_t at = 0; more && fd >= 0 && !guard->stop(guard->context);) {
-        guard->lock(guard->context);
-        struct pack *pack = find(s->packs, number);
-        for (int i = 0; i < SWEEP_STEPS && pack && at < pack->row.end; i++)
-            at += sweep_frame(s, fd, number, at);
-        more = pack && at < pack->row.end;
-        if (pack && !more)
-            pack->unswept = false;
-        guard->unlock(guard->context);
-    }
-    if (fd >= 0)
-        disk->close(disk, fd);
-}
-
-uint64_t packs_sweep(struct packs *self, const struct packs_guard *guard)
-{
-    struct sweep s = { .packs = self, .guard = guard, .arena = arena_new(4 << 20) };
-    struct pack_numbers files = pack_files(self->root);
-    for (size_t i = 0; s.arena && i < files.count && !guard->stop(guard->context); i++) {
-        guard->lock(guard->context);
-        const struct pack *pack = find(self, files.all[i]);
-        bool punching = pack && pack->row.punching;
-        sweep_file(&s, files.all[i]);
-        guard->unlock(guard->context);
-        if (punching)
-            sweep_pack(&s, files.all[i]);
-    }
-    free(files.all);
-    arena_free(s.arena);
-    return s.gone;
-}
-
-/* ---- opening and closing ---- */
-
-const struct fault *packs_open(const struct object_root *root, struct objects_index *index,
-                               uint64_t size_max, struct arena *arena, struct packs **ret_packs)
-{
-    struct packs *self = calloc(1, sizeof *self);
-    struct pack_row *rows = NULL;
-    size_t count = 0;
-    if (!self)
-        return &fault_no_memory;
-    *self = (struct packs) { .root = root,
-                             .index = index,
-                             .size_max = size_max,
-                             .fd = NO_FILE,
-                             .batch = arena_new(64 << 20) };
-    const struct fault *why =
-        self->batch ? objects_index_packs(index, arena, &rows, &count) : &fault_no_memory;
-    for (size_t i = 0; i < count && !why; i++) {
-        self->damaged |= rows[i].damaged;
-        why = add(self, &rows[i]) ? NULL : &fault_no_memory;
-    }
-    if (why) {
-        packs_close(self);
-        return why;
-    }
-    struct pack_numbers files = pack_files(root);
-    if (files.count && files.all[files.count - 1] > self->newest)
-        self->newest = files.all[files.count - 1];
-    free(files.all);
-    *ret_packs = self;
-    return NULL;
-}
-
-void packs_close(struct packs *self)
-{
-    if (!self)
-        return;
-    stop_writing(self);
-    arena_free(self->batch);
-    free(self->all);
-    free(self);
 }

@@ -5,29 +5,40 @@
  *   DIRECTORY/%packs/N.pack     the bytes of small ones: store/object_packs.h
  *   DIRECTORY/BUCKET/KEY        the bytes of a larger one; names as store/object_path.h writes them
  *
- * The row makes the object. A put goes
+ * A put goes
  *
  *   begin     nothing on the disk
  *   write     into memory; past PACK_BODY_MAX into a file under a name nobody has (O_EXCL): the
  *             plain one, or a variant
  *   finish    wait; the committer takes all that wait and does, once for all of them:
  *             1. frames to the end of a pack     for those without a file
- *             2. fdatasync of the pack, or       every byte and every name is on disk
- *                syncfs where there are files
- *             3. one transaction of all rows     every object is there, the ones before are gone
- *             4. unlink the files of replaced rows, punch their frames out of the packs
+ *             2. fdatasync of the pack, or       every byte and every name is on disk; a frame is
+ *                syncfs where there are files    an object now, a file is not one yet
+ *             3. late rows, in memory, or        every object is there, the ones before are gone
+ *                one transaction of all rows,
+ *                the late ones first
+ *             4. with a transaction: unlink the files of replaced rows, punch their frames out of
+ *                the packs
  *             5. wake all who waited
+ *
+ * A frame says all that its row says, so where a batch is frames only, under keys that no late row has,
+ * their rows are late: found in memory, and written with the next transaction. That comes with a batch that
+ * is more than such frames, when a list is asked for, when there are LATE_ROWS_MAX of them, and at the end. Up to
+ * where the packs are in the index stands in it (object_packs.h); a start reads on from there.
  *
  * What a stop leaves behind, wherever it comes:
  *
- *   before 3 is durable   files and frames without a row, whole or torn. No reader ever looks at
- *                         them; the old row and its bytes still stand, for an overwrite never
- *                         touches old bytes. Nobody was told of success.
- *   after 3               the rows' bytes were synced in 2. Those of replaced rows may be left.
+ *   before 2 is durable   files and frames, whole or torn. Nobody was told of success. Frames that are
+ *                         whole, one behind the other, become objects; files are looked at by nobody; the
+ *                         old row and its bytes still stand, for an overwrite never touches old bytes.
+ *   after 2               frames are objects, and their rows follow; files as before.
+ *   after a transaction   the rows' bytes were synced in 2. Those of replaced rows may be left.
  *
  * What has no row is swept in the background after the next start, once the rows that start found
  * are synced; so are files a failed upload could not unlink. A row without its bytes cannot come
- * about: rows follow the sync, and removing follows the transaction.
+ * about: rows follow the sync, and removing follows the transaction. A put that was answered with its
+ * failure leaves no frame: conditions are looked at before anything is written, and what was written in vain is
+ * cut off, durably, before the answer (object_packs.c).
  *
  * A sync that fails is final. It may have lost bytes of any file then open, and the kernel tells
  * only once: all of those fail, and after anything but a full disk no further upload is taken. A
@@ -46,6 +57,7 @@
 #include "base/json.h"
 #include "base/outside.h"
 #include "store/batcher.h"
+#include "store/late_rows.h"
 #include "store/object_pack.h"
 #include "store/object_packs.h"
 #include "store/object_path.h"
@@ -85,7 +97,7 @@ struct object_upload {
 /* One change that waits for the committer. */
 struct job {
     struct batch_job batch;
-    enum { JOB_PUT, JOB_REMOVE, JOB_REMOVE_BUCKET } kind;
+    enum { JOB_PUT, JOB_REMOVE, JOB_REMOVE_BUCKET, JOB_ROWS } kind; /* ROWS: those that are late */
     struct object_upload *upload; /* JOB_PUT */
     enum object_condition condition;
     struct object_row row; /* JOB_PUT: all; else bucket and key */
@@ -369,6 +381,30 @@ static void look_over(struct objects_files *self, struct job *jobs, struct arena
     pthread_mutex_unlock(&self->open_lock);
 }
 
+/* The committer is alone in changing rows, so what it finds here stays until the row is there. */
+static const struct fault *is_taken(struct objects_files *self, struct job *jobs, const struct job *by,
+                                    struct arena *arena)
+{
+    const struct object_row *row = &by->row;
+    bool taken = false;
+    TRY(objects_index_has(self->index, row->bucket, row->key, arena, &taken));
+    for (struct job *job = jobs; job != by && !taken; job = next_job(job))
+        taken = job->kind == JOB_PUT && !job->batch.failed && str_eq(job->row.key, row->key) &&
+                str_eq(job->row.bucket, row->bucket);
+    return taken ? fault(arena, FAULT_CONFLICT, NULL, "there is an object under the key already") : NULL;
+}
+
+/* Before anything is written: a frame is an object, also after a stop. */
+static void look_for_taken(struct objects_files *self, struct job *jobs, struct arena *arena)
+{
+    for (struct job *job = jobs; job; job = next_job(job)) {
+        bool asks = job->kind == JOB_PUT && !job->batch.failed && job->condition == OBJECT_NEW;
+        const struct fault *why = asks ? is_taken(self, jobs, job, arena) : NULL;
+        if (why)
+            fail_job(job, why, arena);
+    }
+}
+
 /* Step 1. */
 static void write_packed(struct objects_files *self, struct job *jobs, struct arena *arena)
 {
@@ -408,31 +444,41 @@ static void sync_bytes(struct objects_files *self, struct job *jobs, struct aren
     journal_error(self, "objects-sync-failed", str_of(strerrordesc_np(-error)));
 }
 
-/* The committer is alone in changing rows, so what it finds here stays until the row is there. */
-static const struct fault *put_row(struct objects_files *self, struct job *job, struct arena *arena)
+/* A row that was found late and replaces another one. */
+struct replaced {
+    struct replaced *next;
+    str bucket, path;
+};
+
+struct replacing {
+    struct objects_files *self;
+    struct arena *arena;
+    struct replaced *files; /* to be unlinked once the transaction is durable */
+};
+
+static void on_replaced(void *context, const struct object_row *old)
 {
-    bool taken = false;
-    if (job->condition == OBJECT_NEW)
-        TRY(objects_index_has(self->index, job->row.bucket, job->row.key, arena, &taken));
-    if (!taken) {
-        packs_gains(self->packs, &job->row.place);
-        return objects_index_put(self->index, &job->row, arena, &job->old);
-    }
-    packs_wastes(self->packs, &job->row.place);
-    fail_job(job, fault(arena, FAULT_CONFLICT, NULL, "there is an object under the key already"),
-             arena);
-    return NULL;
+    struct replacing *r = context;
+    packs_loses(r->self->packs, &old->place);
+    struct replaced *file = old->place.pack ? NULL : ARENA_NEW(r->arena, struct replaced);
+    if (!file) /* or no memory: what has no row is swept another day */
+        return;
+    *file = (struct replaced) { r->files, arena_str(r->arena, old->bucket),
+                                object_row_path(old, r->arena) };
+    r->files = file;
 }
 
 static const struct fault *change_rows(struct objects_files *self, struct job *jobs,
-                                       struct arena *arena)
+                                       struct replacing *replacing, struct arena *arena)
 {
+    TRY(objects_index_put_late(self->index, on_replaced, replacing, arena));
     for (struct job *job = jobs; job; job = next_job(job)) {
         if (job->batch.failed)
             continue;
-        if (job->kind == JOB_PUT)
-            TRY(put_row(self, job, arena));
-        else if (job->kind == JOB_REMOVE)
+        if (job->kind == JOB_PUT) {
+            packs_gains(self->packs, &job->row.place);
+            TRY(objects_index_put(self->index, &job->row, arena, &job->old));
+        } else if (job->kind == JOB_REMOVE)
             TRY(objects_index_remove(self->index, job->row.bucket, job->row.key, arena, &job->old));
         if (!str_is_none(job->old.key))
             packs_loses(self->packs, &job->old.place);
@@ -440,26 +486,52 @@ static const struct fault *change_rows(struct objects_files *self, struct job *j
     return packs_note(self->packs, arena);
 }
 
-static bool wants_rows(const struct job *jobs)
+static bool wants_rows(struct objects_files *self, const struct job *jobs)
 {
     for (; jobs; jobs = next_job(jobs))
-        if (!jobs->batch.failed && jobs->kind != JOB_REMOVE_BUCKET)
+        if (!jobs->batch.failed && (jobs->kind == JOB_PUT || jobs->kind == JOB_REMOVE ||
+                                    late_rows_count(objects_index_late(self->index))))
             return true;
     return false;
 }
 
-/* Step 2. *ret_unsure: the commit itself failed, so the rows may be there nevertheless. */
+/* Step 3 when it can wait: all that is new is frames under keys that no late row has. */
+static bool put_late(struct objects_files *self, struct job *jobs)
+{
+    struct late_rows *late = objects_index_late(self->index);
+    bool all = true;
+    for (struct job *job = jobs; job && all; job = next_job(job))
+        all = job->batch.failed || (job->kind == JOB_PUT && job->row.place.pack != 0 &&
+                                    late_rows_stage(late, &job->row));
+    if (!all) {
+        late_rows_drop(late);
+        return false;
+    }
+    for (struct job *job = jobs; job; job = next_job(job))
+        if (!job->batch.failed)
+            packs_gains(self->packs, &job->row.place);
+    packs_done(self->packs, PACKS_LATE);
+    late_rows_show(late);
+    return true;
+}
+
+/* Step 3. *ret_unsure: the commit itself failed, so the rows may be there nevertheless. */
 static const struct fault *commit_rows(struct objects_files *self, struct job *jobs,
                                        struct arena *arena, bool *ret_unsure)
 {
+    struct replacing replacing = { .self = self, .arena = arena };
     TRY(objects_index_begin(self->index, arena));
-    const struct fault *why = change_rows(self, jobs, arena);
+    const struct fault *why = change_rows(self, jobs, &replacing, arena);
     if (!why) {
         why = objects_index_commit(self->index, arena);
         *ret_unsure = why && why->kind != FAULT_LIMIT; /* a full disk: the log lacks its end */
     }
+    packs_done(self->packs, *ret_unsure ? PACKS_UNSURE : why ? PACKS_ROLLED_BACK : PACKS_COMMITTED);
     if (why)
         objects_index_rollback(self->index, arena);
+    for (struct replaced *file = why ? NULL : replacing.files; file; file = file->next)
+        if (!str_is_none(file->bucket) && !str_is_none(file->path))
+            object_file_unlink(&self->root, file->bucket, file->path);
     return why;
 }
 
@@ -501,12 +573,11 @@ static void commit_batch(void *context, struct batch_job *batch, struct arena *a
     bool unsure = false;
     pthread_mutex_lock(&self->commit_lock);
     look_over(self, jobs, arena);
+    look_for_taken(self, jobs, arena);
     write_packed(self, jobs, arena);
     sync_bytes(self, jobs, arena);
-    bool rows = wants_rows(jobs);
+    bool rows = wants_rows(self, jobs) && !put_late(self, jobs);
     const struct fault *why = rows ? commit_rows(self, jobs, arena, &unsure) : NULL;
-    if (rows)
-        packs_done(self->packs, unsure ? PACKS_UNSURE : why ? PACKS_ROLLED_BACK : PACKS_COMMITTED);
     if (why) {
         for (struct job *job = jobs; job; job = next_job(job))
             fail_job(job, why, arena);
@@ -640,6 +711,9 @@ static const struct fault *files_list(struct objects *objects, const struct obje
                                       struct arena *arena, struct object_entry **ret_entries,
                                       size_t *ret_count, bool *ret_more)
 {
+    struct job rows = { .kind = JOB_ROWS };
+    if (late_rows_count(objects_index_late(own(objects)->index)))
+        TRY(batcher_wait(own(objects)->committer, &rows.batch, arena));
     return objects_index_list(own(objects)->index, range, arena, ret_entries, ret_count, ret_more);
 }
 
@@ -739,15 +813,9 @@ static void leave_tidy(struct objects_files *self)
 {
     AUTO_ARENA *arena = arena_new(1 << 20);
     packs_stop(self->packs);
-    if (!arena || self->failed || packs_idle(self->packs) ||
-        objects_index_begin(self->index, arena))
-        return;
-    const struct fault *why = packs_note(self->packs, arena);
-    if (!why)
-        why = objects_index_commit(self->index, arena);
-    if (why)
-        objects_index_rollback(self->index, arena);
-    packs_done(self->packs, why ? PACKS_UNSURE : PACKS_COMMITTED);
+    bool unsure = false;
+    if (arena && !self->failed && !packs_idle(self->packs))
+        commit_rows(self, NULL, arena, &unsure);
 }
 
 static void files_close(struct objects *objects)

@@ -1,0 +1,337 @@
+/* Rows that are in memory only: the table of them, and what a kill makes of objects whose rows are
+ * late. */
+#include "store/late_rows.h"
+#include "store/objects_files_suite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+/* ---- the table ---- */
+
+static struct object_row row_of(struct arena *arena, int n)
+{
+    return (
+        struct object_row) { .bucket = STR_INIT("mail"),
+                             .key = arena_strf(arena, "key %d", n),
+                             .path = STR_NONE,
+                             .place = { .pack = 1, .at = (uint64_t)n },
+                             .info = { .etag = STR_INIT("0"), .headers_json = STR_INIT("{}") } };
+}
+
+static bool has(struct late_rows *rows, str key, struct arena *arena)
+{
+    struct object_row row;
+    assert_null(late_rows_find(rows, STR("mail"), key, arena, &row));
+    return !str_is_none(row.key);
+}
+
+static void what_is_staged_is_shown_or_dropped_as_a_whole(void **state)
+{
+    (void)state;
+    AUTO_ARENA *arena = arena_new(64 << 20);
+    struct late_rows *rows = late_rows_new();
+    for (int n = 0; n < LATE_ROWS_MAX; n++) {
+        struct object_row row = row_of(arena, n);
+        assert_true(late_rows_stage(rows, &row));
+        if (n == 10)
+            late_rows_show(rows);
+    }
+    struct object_row more = row_of(arena, LATE_ROWS_MAX), twice = row_of(arena, 3);
+    assert_false(late_rows_stage(rows, &more));
+    assert_int_equal(late_rows_count(rows), 11);
+    assert_true(has(rows, STR("key 10"), arena));
+    assert_false(has(rows, STR("key 11"), arena));
+    late_rows_drop(rows);
+    assert_int_equal(late_rows_count(rows), 11);
+    assert_false(late_rows_stage(rows, &twice));
+    for (int n = 11; n < 600; n++) {
+        struct object_row row = row_of(arena, n);
+        assert_true(late_rows_stage(rows, &row));
+    }
+    late_rows_show(rows);
+    for (int n = 0; n < 700; n++)
+        assert_true(has(rows, arena_strf(arena, "key %d", n), arena) == (n < 600));
+    const struct object_row *const *all = late_rows_in_order(rows, arena);
+    for (int n = 1; n < 600; n++)
+        assert_true(str_cmp(all[n - 1]->key, all[n]->key) < 0);
+    late_rows_clear(rows);
+    assert_false(has(rows, STR("key 1"), arena));
+    assert_true(late_rows_stage(rows, &twice));
+    late_rows_free(rows);
+}
+
+/* ---- objects whose rows are late ---- */
+
+static int one_number(void *number, int count, char **values, char **names)
+{
+    (void)count, (void)names;
+    *(int *)number = atoi(values[0]);
+    return 0;
+}
+
+/* How many rows the file has, read by others. */
+static int rows_on_disk(struct fixture *f)
+{
+    char path[512];
+    sqlite3 *db;
+    int rows = -1;
+    assert_int_equal(sqlite3_open(temp_dir_path(&f->dir, "objects/index.sqlite", path), &db), 0);
+    assert_int_equal(sqlite3_exec(db, "SELECT count(*) FROM object", one_number, &rows, NULL), 0);
+    sqlite3_close(db);
+    return rows;
+}
+
+static bool is_absent(struct fixture *f, str key)
+{
+    str got;
+    const struct fault *why = read_key(f, key, &got);
+    return why && why->kind == FAULT_ABSENT;
+}
+
+static bool put_three(struct fixture *f, int n)
+{
+    (void)n;
+    return !put(f, STR("a"), STR("one")) && !put(f, STR("b"), STR("two")) &&
+           !put(f, STR("c"), STR("three")) && rows_on_disk(f) == 0;
+}
+
+static void an_object_whose_row_is_late_is_there_after_a_kill(void **state)
+{
+    struct fixture *f = *state;
+    live_and_be_killed(f, put_three, 0);
+    assert_int_equal(rows_on_disk(f), 0);
+    fixture_open(f);
+    assert_int_equal(rows_on_disk(f), 3);
+    assert_holds(f, STR("a"), STR("one"));
+    assert_holds(f, STR("c"), STR("three"));
+    assert_int_equal(write_rows(f), 3);
+    open_again(f);
+    assert_int_equal(write_rows(f), 3);
+    assert_null(put(f, STR("d"), STR("four")));
+    assert_holds(f, STR("d"), STR("four"));
+    assert_holds(f, STR("b"), STR("two"));
+}
+
+static bool remove_and_replace(struct fixture *f, int n)
+{
+    (void)n;
+    f->failing.disk.punch = no_punch; /* the frames stay */
+    bool done = put_three(f, 0);
+    remove_key(f, STR("a"));
+    done &= !put(f, STR("b"), STR("newer")) && !put(f, STR("d"), STR("late"));
+    return done && rows_on_disk(f) == 2;
+}
+
+static void what_was_removed_or_replaced_does_not_come_back_with_late_rows(void **state)
+{
+    struct fixture *f = *state;
+    live_and_be_killed(f, remove_and_replace, 0);
+    for (int i = 0; i < 2; i++) {
+        fixture_open(f);
+        assert_true(is_absent(f, STR("a")));
+        assert_holds(f, STR("b"), STR("newer"));
+        assert_holds(f, STR("c"), STR("three"));
+        assert_holds(f, STR("d"), STR("late"));
+        assert_int_equal(write_rows(f), 3);
+        f->objects->ops->close(f->objects);
+        f->objects = NULL;
+    }
+}
+
+/* The last object of the last pack goes, and the pack with it; its file stays, as where unlinking
+ * failed. */
+static int no_unlink(struct disk *disk, const char *path)
+{
+    (void)disk, (void)path;
+    return -EIO;
+}
+
+static bool empty_a_pack(struct fixture *f, int n)
+{
+    f->failing.disk.unlink = no_unlink;
+    f->failing.disk.punch = no_punch;
+    for (int i = 0; i < 64; i++)
+        if (put(f, arena_strf(f->arena, "k%d", i), STR("bytes")))
+            return false;
+    if (put(f, STR("next"), STR("pack")))
+        return false;
+    for (int i = 0; i < 64; i++)
+        remove_key(f, arena_strf(f->arena, "k%d", i));
+    if (n > 0)
+        remove_key(f, STR("next"));
+    return true;
+}
+
+static void a_pack_that_went_does_not_come_back(void **state)
+{
+    struct fixture *f = *state;
+    for (int n = 0; n < 2; n++) {
+        live_and_be_killed(f, empty_a_pack, n);
+        assert_true(n > 0 || is_there(f, "objects/%packs/00000001.pack"));
+        fixture_open(f);
+        assert_int_equal(write_rows(f), 1 - n);
+        wait_for_sweep(f);
+        assert_null(put(f, STR("again"), STR("more")));
+        assert_holds(f, STR("again"), STR("more"));
+        remove_key(f, STR("again"));
+        remove_key(f, STR("next"));
+    }
+}
+
+static bool fail_at_call(struct fixture *f, int n)
+{
+    char path[512];
+    if (put(f, STR("k"), STR("old")))
+        return false;
+    disk_failing_at(&f->failing, (uint64_t)(n / 2), n % 2 ? ENOSPC : EIO, false);
+    const struct fault *why = put(f, STR("k"), STR("new"));
+    FILE *said = fopen(temp_dir_path(&f->dir, "said", path), "w");
+    fputs(why ? "old" : "new", said);
+    return fclose(said) == 0;
+}
+
+/* Whichever call fails: a put that was answered with its failure did not happen, also after a kill.
+ */
+static void a_put_that_failed_does_not_happen_after_a_kill(void **state)
+{
+    struct fixture *f = *state;
+    int failed = 0;
+    for (int n = 2; n < 24; n++) {
+        char path[512], said[4] = "";
+        live_and_be_killed(f, fail_at_call, n);
+        FILE *file = fopen(temp_dir_path(&f->dir, "said", path), "r");
+        assert_non_null(fgets(said, sizeof said, file));
+        fclose(file);
+        failed += said[0] == 'o';
+        fixture_open(f);
+        assert_holds(f, STR("k"), str_of(said));
+        assert_null(put(f, STR("k"), STR("later")));
+        assert_holds(f, STR("k"), STR("later"));
+        remove_key(f, STR("k"));
+    }
+    assert_true(failed >= 4); /* the write and the sync, each with both errors */
+}
+
+static bool put_one(struct fixture *f, int n)
+{
+    return !put(f, arena_strf(f->arena, "new%d", n), STR("six"));
+}
+
+static bool put_equal_ones(struct fixture *f, int n)
+{
+    (void)n;
+    return !put(f, STR("new0"), STR("one")) && !put(f, STR("torn"), STR("two")) &&
+           !put(f, STR("lost"), STR("two"));
+}
+
+/* A frame that is not whole was never answered, nor were those behind it; and they do not come back
+ * when its place is another's. */
+static void what_lies_behind_a_torn_frame_is_gone_for_good(void **state)
+{
+    struct fixture *f = *state;
+    live_and_be_killed(f, put_equal_ones, 0);
+    damage(f, "objects/%packs/00000001.pack", "\"torn\"", "\"tOrn\"");
+    for (int n = 1; n < 3; n++) {
+        live_and_be_killed(f, put_one, n);
+        fixture_open(f);
+        assert_true(is_absent(f, STR("torn")) && is_absent(f, STR("lost")));
+        assert_holds(f, arena_strf(f->arena, "new%d", n), STR("six"));
+        assert_int_equal(write_rows(f), n + 1);
+    }
+}
+
+static void a_condition_that_was_lost_leaves_no_frame(void **state)
+{
+    struct fixture *f = *state;
+    struct object_upload *upload;
+    struct object_info info;
+    assert_null(put(f, STR("k"), STR("first")));
+    assert_null(
+        f->objects->ops->begin(f->objects, STR("mail"), STR("k"), STR("{}"), f->arena, &upload));
+    assert_null(f->objects->ops->write(upload, STR("second"), f->arena));
+    const struct fault *why = f->objects->ops->finish(upload, OBJECT_NEW, f->arena, &info);
+    assert_true(why && why->kind == FAULT_CONFLICT);
+    assert_int_equal(steps_of_packs(f), 1);
+    assert_holds(f, STR("k"), STR("first"));
+}
+
+static void a_mark_that_is_damaged_is_found_by_the_pack(void **state)
+{
+    struct fixture *f = *state;
+    live_and_be_killed(f, remove_and_replace, 0);
+    change_index(f, "UPDATE mark SET at = 0");
+    fixture_open(f);
+    assert_true(is_absent(f, STR("a")));
+    assert_holds(f, STR("b"), STR("newer"));
+    assert_holds(f, STR("d"), STR("late"));
+    open_again(f);
+    assert_true(is_absent(f, STR("a")));
+    assert_holds(f, STR("d"), STR("late"));
+}
+
+/* In version 2 a frame without a row was never an object. */
+static void an_index_of_the_second_version_is_read(void **state)
+{
+    struct fixture *f = *state;
+    char path[512];
+    static char bytes[8 * PACK_STEP];
+    f->failing.disk.punch = no_punch;
+    assert_null(put(f, STR("a"), STR("one")));
+    assert_null(put(f, STR("b"), STR("two")));
+    remove_key(f, STR("b"));
+    f->objects->ops->close(f->objects);
+    change_index(f, "DROP TABLE mark; PRAGMA user_version=2;");
+    FILE *pack = fopen(temp_dir_path(&f->dir, "objects/%packs/00000001.pack", path), "r+");
+    assert_int_equal(fread(bytes, 1, sizeof bytes, pack), 2 * PACK_STEP);
+    assert_int_equal(fwrite(bytes, 1, 2 * PACK_STEP, pack), 2 * PACK_STEP);
+    fclose(pack);
+    fixture_open(f);
+    assert_int_equal(write_rows(f), 1);
+    assert_holds(f, STR("a"), STR("one"));
+    live_and_be_killed(f, put_one, 0);
+    fixture_open(f);
+    assert_holds(f, STR("new0"), STR("six"));
+    assert_true(is_absent(f, STR("b")));
+    assert_int_equal(write_rows(f), 2);
+}
+
+static void so_many_late_rows_are_written_by_themselves(void **state)
+{
+    struct fixture *f = *state;
+    struct syncing s;
+    use_syncing(f, &s);
+    for (int i = 0; i <= LATE_ROWS_MAX; i++) {
+        struct arena *whole = f->arena;
+        f->arena = arena_new(1 << 20);
+        assert_null(put(f, arena_strf(f->arena, "k%d", i), STR("x")));
+        arena_free(f->arena);
+        f->arena = whole;
+    }
+    assert_int_equal(rows_on_disk(f), LATE_ROWS_MAX + 1);
+    f->objects->ops->close(f->objects);
+    f->objects = NULL;
+}
+
+int main(void)
+{
+#define PACKED(name) cmocka_unit_test_setup_teardown(name, set_up_packs, tear_down)
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_staged_is_shown_or_dropped_as_a_whole),
+        PACKED(an_object_whose_row_is_late_is_there_after_a_kill),
+        PACKED(what_was_removed_or_replaced_does_not_come_back_with_late_rows),
+        PACKED(a_pack_that_went_does_not_come_back),
+        PACKED(a_put_that_failed_does_not_happen_after_a_kill),
+        PACKED(what_lies_behind_a_torn_frame_is_gone_for_good),
+        PACKED(a_condition_that_was_lost_leaves_no_frame),
+        PACKED(a_mark_that_is_damaged_is_found_by_the_pack),
+        PACKED(an_index_of_the_second_version_is_read),
+        PACKED(so_many_late_rows_are_written_by_themselves),
+    };
+    return cmocka_run_group_tests_name("late rows", tests, NULL, NULL);
+}
