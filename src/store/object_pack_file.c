@@ -81,8 +81,10 @@ static void gather(void *context, const char *name)
     if (numbers->count == numbers->room) {
         size_t room = numbers->room ? 2 * numbers->room : 64;
         uint64_t *wider = realloc(numbers->all, room * sizeof *wider);
-        if (!wider)
-            return; /* the rest waits for the next time */
+        if (!wider) {
+            numbers->error = -ENOMEM;
+            return;
+        }
         numbers->all = wider;
         numbers->room = room;
     }
@@ -100,18 +102,27 @@ struct pack_numbers pack_files(const struct object_root *root)
     AUTO_ARENA *arena = arena_new(64 * 1024);
     struct pack_numbers numbers = { 0 };
     const char *folder = arena ? pack_folder(root, arena) : NULL;
-    if (folder)
-        root->disk->list(root->disk, folder, gather, &numbers);
+    int error = folder ? root->disk->list(root->disk, folder, gather, &numbers) : -ENOMEM;
+    if (error < 0 && error != -ENOENT) /* there is no folder before the first pack */
+        numbers.error = error;
     if (numbers.count)
         qsort(numbers.all, numbers.count, sizeof *numbers.all, by_number);
     return numbers;
 }
 
-uint64_t pack_frame_at(struct disk *disk, int fd, uint64_t at)
+static int look_at(struct disk *disk, int fd, uint64_t at, uint64_t *ret_size)
 {
     char line[64];
     ssize_t got = disk->pread(disk, fd, line, sizeof line, at);
-    return got > 0 ? pack_frame_size((str) { line, (size_t)got }) : 0;
+    *ret_size = got > 0 ? pack_frame_size((str) { line, (size_t)got }) : 0;
+    return got < 0 ? (int)got : 0;
+}
+
+uint64_t pack_frame_at(struct disk *disk, int fd, uint64_t at)
+{
+    uint64_t size;
+    look_at(disk, fd, at, &size);
+    return size;
 }
 
 static bool walk_pack(const struct object_root *root, uint64_t number, pack_frame_fn *each,
@@ -155,8 +166,10 @@ const struct fault *pack_frames_from(const struct object_root *root, uint64_t nu
     for (;;) {
         struct pack_frame frame;
         arena_reset(frame_arena);
-        const struct object_place place = { number, *at, pack_frame_at(root->disk, fd, *at) };
-        int error = place.size ? pack_frame_take(root, &place, frame_arena, &frame) : -EBADMSG;
+        struct object_place place = { number, *at, 0 };
+        int error = look_at(root->disk, fd, *at, &place.size);
+        if (error == 0)
+            error = pack_frame_take(root, &place, frame_arena, &frame);
         if (error == -EBADMSG || (error == 0 && !each(context, &frame, &place)))
             return NULL;
         if (error < 0)

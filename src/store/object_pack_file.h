@@ -14,6 +14,7 @@ void pack_file_unlink(const struct object_root *, uint64_t number); /* what stay
 struct pack_numbers {
     uint64_t *all; /* ascending; the caller frees them */
     size_t count, room;
+    int error; /* a negative errno: some may be missing */
 };
 struct pack_numbers pack_files(const struct object_root *);
 

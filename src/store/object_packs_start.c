@@ -3,6 +3,7 @@
 #include "store/late_rows.h"
 #include "store/object_pack_file.h"
 #include "store/object_packs_held.h"
+#include "store/object_read.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -150,32 +151,44 @@ static bool catch_up_frame(void *context, const struct pack_frame *frame,
     return true;
 }
 
-/* What a kill left may be in memory only, and is to be on disk before a row says so. Behind the
- * last whole frame is what was never answered: new ones will take its place, and none of it may be
+/* Behind the last whole frame is what was never answered: new ones will take its place, and none of it may be
  * found behind them. */
-static const struct fault *catch_up_pack(struct catching *c, uint64_t number, uint64_t at)
+static void cut_off_rest(struct packs *self, uint64_t number, int fd, uint64_t at)
+{
+    struct disk *disk = self->root->disk;
+    bool cut = disk->truncate(disk, fd, at) == 0 && disk->fdatasync(disk, fd) == 0;
+    if (!cut && number == self->newest)
+        self->newest++;
+}
+
+/* What a kill left may be in memory only, and is to be on disk before a row says so. */
+static const struct fault *catch_up_open_pack(struct catching *c, uint64_t number, int fd, uint64_t at)
 {
     struct packs *self = c->packs;
     struct disk *disk = self->root->disk;
-    int fd = pack_file_open(self->root, number, O_RDWR);
-    int64_t size = fd < 0 ? fd : disk->size(disk, fd);
+    int64_t size = disk->size(disk, fd);
     int error = size < 0 ? (int)size : 0;
-    const struct fault *why = NULL;
-    if (error == 0 && (uint64_t)size > at)
+    bool more = error == 0 && (uint64_t)size > at;
+    if (more)
         error = disk->fdatasync(disk, fd);
-    if (error == 0 && (uint64_t)size > at) {
-        why = pack_frames_from(self->root, number, fd, &at, catch_up_frame, c, c->arena);
-        why = why ? why : c->why;
-    }
-    bool cut = size <= 0 || (uint64_t)size <= at ||
-               (disk->truncate(disk, fd, at) == 0 && disk->fdatasync(disk, fd) == 0);
-    if (!cut && number == self->newest)
-        self->newest++;
-    if (fd >= 0)
-        disk->close(disk, fd);
     if (error < 0)
-        return fault(c->arena, FAULT_UNAVAILABLE, NULL, "cannot read a pack of objects: %s",
-                     strerrordesc_np(-error));
+        return object_disk_fault(c->arena, error, "cannot read a pack of objects");
+    if (!more)
+        return NULL;
+    TRY(pack_frames_from(self->root, number, fd, &at, catch_up_frame, c, c->arena));
+    if (!c->why && (uint64_t)size > at)
+        cut_off_rest(self, number, fd, at);
+    return c->why;
+}
+
+static const struct fault *catch_up_pack(struct catching *c, uint64_t number, uint64_t at)
+{
+    struct disk *disk = c->packs->root->disk;
+    int fd = pack_file_open(c->packs->root, number, O_RDWR);
+    if (fd < 0)
+        return object_disk_fault(c->arena, fd, "cannot open a pack of objects");
+    const struct fault *why = catch_up_open_pack(c, number, fd, at);
+    disk->close(disk, fd);
     return why;
 }
 
@@ -246,6 +259,8 @@ const struct fault *packs_follow(const struct object_root *root, struct objects_
     struct following f = { objects_index_late(index), arena_new(4 << 20) };
     struct pack_numbers files = pack_files(root);
     const struct fault *why = f.arena ? objects_index_mark(index, arena, &mark) : &fault_no_memory;
+    if (!why && files.error < 0)
+        why = object_disk_fault(arena, files.error, "cannot list the packs of objects");
     for (size_t i = 0; i < files.count && !why && mark.pack != 0; i++) {
         uint64_t number = files.all[i], at = number == mark.pack ? mark.at : 0;
         int fd = number < mark.pack ? NO_FILE : pack_file_open(root, number, O_RDONLY);
@@ -294,6 +309,8 @@ const struct fault *packs_open(const struct object_root *root, struct objects_in
         why = read_mark(self, arena);
     struct pack_numbers files = pack_files(root);
     count_files(self, &files);
+    if (!why && files.error < 0)
+        why = object_disk_fault(arena, files.error, "cannot list the packs of objects");
     if (!why)
         why = catch_up(self, &files, arena);
     free(files.all);

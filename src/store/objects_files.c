@@ -520,8 +520,9 @@ static const struct fault *commit_rows(struct objects_files *self, struct job *j
                                        struct arena *arena, bool *ret_unsure)
 {
     struct replacing replacing = { .self = self, .arena = arena };
-    TRY(objects_index_begin(self->index, arena));
-    const struct fault *why = change_rows(self, jobs, &replacing, arena);
+    const struct fault *why = objects_index_begin(self->index, arena);
+    if (!why)
+        why = change_rows(self, jobs, &replacing, arena);
     if (!why) {
         why = objects_index_commit(self->index, arena);
         *ret_unsure = why && why->kind != FAULT_LIMIT; /* a full disk: the log lacks its end */
@@ -726,7 +727,11 @@ static bool is_object(void *context, str bucket, str path, struct arena *arena)
     struct object_row row;
     if (!object_path_key(path, arena, &key))
         return false;
-    const struct fault *why = objects_index_find(self->index, bucket, key, arena, &row);
+    const struct fault *why =
+        late_rows_find(objects_index_late(self->index), bucket, key, arena, &row);
+    if (why || !str_is_none(row.key))
+        return true; /* the row it replaces may name the file, and goes with the next transaction */
+    why = objects_index_find(self->index, bucket, key, arena, &row);
     if (why)
         return why->kind != FAULT_ABSENT; /* when in doubt it is one */
     return row.place.pack == 0 && str_eq(object_row_path(&row, arena), path);

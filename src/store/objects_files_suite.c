@@ -17,12 +17,16 @@
 
 char padding[PACK_BODY_MAX + 1];
 
-void fixture_open(struct fixture *f)
+const struct fault *fixture_try_open(struct fixture *f)
 {
     char path[512];
-    const struct fault *why =
-        objects_files_open_packs(str_of(temp_dir_path(&f->dir, "objects", path)), f->pack_size,
-                                 &f->outside, f->arena, &f->objects);
+    return objects_files_open_packs(str_of(temp_dir_path(&f->dir, "objects", path)), f->pack_size,
+                                    &f->outside, f->arena, &f->objects);
+}
+
+void fixture_open(struct fixture *f)
+{
+    const struct fault *why = fixture_try_open(f);
     if (why)
         fail_msg(STR_FMT, STR_ARG(fault_sentence(why, f->arena)));
 }

@@ -29,6 +29,7 @@ int set_up_files(void **state);
 int tear_down(void **state);
 
 void fixture_open(struct fixture *);
+const struct fault *fixture_try_open(struct fixture *);
 void open_again(struct fixture *); /* and wait for the sweep */
 void wait_for_sweep(struct fixture *);
 
