@@ -288,12 +288,12 @@ static void a_file_is_not_swept_while_the_index_names_it(void **state)
     use_syncing(f, &s);
     f->objects->ops->close(f->objects);
     captured_journal_clear(f->journal);
-    s.sleep_us = 200000; /* before the sweep */
+    s.held = true; /* the sync before the sweep */
     fixture_open(f);
-    s.sleep_us = 0;
     f->pad = 0;
     assert_null(put(f, STR("k"), STR("small and late")));
     assert_int_equal(captured_journal_count(f->journal, "objects-swept"), 0);
+    s.held = false;
     wait_for_sweep(f);
     f->pad = sizeof padding;
     assert_null(put(f, STR("k"), STR("a file again")));

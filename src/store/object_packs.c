@@ -268,7 +268,7 @@ void packs_gains(struct packs *self, const struct object_place *place)
 
 void packs_loses(struct packs *self, const struct object_place *place)
 {
-    struct pack *pack = place->pack ? change(self, place->pack) : NULL;
+    struct pack *pack = place->pack && !self->given_up ? change(self, place->pack) : NULL;
     if (!pack)
         return;
     pack->next.live -= pack->next.live > 0;
@@ -285,7 +285,7 @@ static bool is_punched(const struct pack *pack)
 static bool is_over(const struct packs *self, const struct pack *pack, const struct pack_row *row)
 {
     bool open = self->fd != NO_FILE && pack == &self->all[self->count - 1];
-    return row->live == 0 && !open && !row->damaged;
+    return row->live == 0 && !open && !row->damaged && !self->given_up;
 }
 
 void packs_stop(struct packs *self)
@@ -295,7 +295,7 @@ void packs_stop(struct packs *self)
 
 bool packs_idle(const struct packs *self)
 {
-    for (size_t i = 0; i < self->count && !self->given_up; i++) {
+    for (size_t i = 0; i < self->count; i++) {
         const struct pack *pack = &self->all[i];
         if (pack->changed || pack->late || is_punched(pack) || is_over(self, pack, &pack->row))
             return false;
@@ -314,7 +314,7 @@ static struct pack_mark mark_now(const struct packs *self)
 
 const struct fault *packs_note(struct packs *self, struct arena *arena)
 {
-    for (size_t i = 0; i < self->count && !self->given_up; i++) {
+    for (size_t i = 0; i < self->count; i++) {
         struct pack *pack = &self->all[i];
         if (is_punched(pack)) {
             change(self, pack->row.number);
@@ -387,7 +387,7 @@ void packs_done(struct packs *self, enum packs_end end)
     if (end == PACKS_UNSURE)
         give_up(self);
     bool late = end == PACKS_LATE;
-    if ((late || end == PACKS_COMMITTED) && !self->given_up) {
+    if (late || end == PACKS_COMMITTED) {
         settle(self, late);
         punch(self, self->losses);
     }

@@ -29,7 +29,7 @@ struct packs {
     uint64_t tail;                    /* where its next frame goes */
     bool written;                     /* since the last sync */
     struct pack_mark mark, next_mark; /* of the index, and as it will be when the batch is done */
-    bool given_up;                    /* the counts are not known any more */
+    bool given_up;                    /* nothing is counted out any more */
     bool damaged; /* the index is, in what it says of packs: no file is removed for having no row */
     struct hole *losses; /* of this batch */
     struct arena *batch;

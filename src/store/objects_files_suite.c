@@ -217,6 +217,8 @@ static int counted_fdatasync(struct disk *disk, int fd)
 
 int counted_syncfs(struct disk *disk, int fd)
 {
+    while (((struct syncing *)disk)->held)
+        usleep(1000);
     return counted_fdatasync(disk, fd);
 }
 

@@ -51,6 +51,7 @@ struct syncing { /* a disk whose syncs are counted, slow, or failing */
     struct disk disk;
     struct disk *under;
     _Atomic int syncs, error, sleep_us;
+    _Atomic bool held; /* those of the whole file system wait */
 };
 
 void use_syncing(struct fixture *, struct syncing *); /* the store is opened over it */

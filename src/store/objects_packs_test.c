@@ -1,5 +1,6 @@
 /* Small objects in packs: their blocks, their damage, and indexes of before. */
-#include "store/object_pack.h"
+#include "store/late_rows.h"
+#include "store/object_packs.h"
 #include "store/objects_files_suite.h"
 #include "testing/disk_sim.h"
 
@@ -147,6 +148,67 @@ static void what_is_said_of_a_pack_and_damaged_removes_nothing(void **state)
     assert_holds(f, STR("a"), STR("one"));
 }
 
+static struct object_place write_frame(struct packs *packs, const char *key, struct arena *arena,
+                                       struct object_row *ret_row)
+{
+    *ret_row =
+        (struct object_row) { .bucket = STR_INIT("mail"),
+                              .key = str_of(key),
+                              .path = STR_NONE,
+                              .info = { .etag = STR_INIT("0"), .headers_json = STR_INIT("{}") } };
+    struct pack_put one = { .body = STR_INIT("body"),
+                            .head = pack_head(ret_row, STR("body"), arena) };
+    assert_int_equal(packs_write(packs, &one), 0);
+    assert_int_equal(packs_sync(packs), 0);
+    packs_gains(packs, &one.place);
+    ret_row->place = one.place;
+    return one.place;
+}
+
+static void nothing_is_replaced(void *context, const struct object_row *old)
+{
+    (void)context, (void)old;
+    fail();
+}
+
+/* A commit fails that may be there; the next one does not. What was late before both is counted, or
+ * its pack would go with the last object that is. */
+static void late_rows_are_counted_behind_a_commit_that_was_unsure(void **state)
+{
+    struct fixture *f = *state;
+    char path[512];
+    struct objects_index *index;
+    struct packs *packs;
+    struct object_row late, lost;
+    struct pack_row *rows;
+    size_t count;
+    f->objects->ops->close(f->objects);
+    f->objects = NULL;
+    struct object_root root = { disk_real(), str_of(temp_dir_path(&f->dir, "objects", path)) };
+    str file = arena_strf(f->arena, "%s/index.sqlite", path);
+    assert_null(objects_index_open(file, f->arena, &index));
+    assert_null(packs_open(&root, index, 1 << 20, f->arena, &packs));
+    write_frame(packs, "late", f->arena, &late);
+    assert_true(late_rows_stage(objects_index_late(index), &late));
+    packs_done(packs, PACKS_LATE);
+    late_rows_show(objects_index_late(index));
+    write_frame(packs, "lost", f->arena, &lost);
+    packs_done(packs, PACKS_UNSURE);
+    assert_null(objects_index_begin(index, f->arena));
+    assert_null(objects_index_put_late(index, nothing_is_replaced, NULL, f->arena));
+    assert_null(packs_note(packs, f->arena));
+    assert_null(objects_index_commit(index, f->arena));
+    packs_done(packs, PACKS_COMMITTED);
+    packs_close(packs);
+    objects_index_close(index);
+    assert_null(objects_index_open(file, f->arena, &index));
+    assert_null(objects_index_packs(index, f->arena, &rows, &count));
+    assert_true(count == 1 && rows[0].live == 1 && !rows[0].damaged);
+    objects_index_close(index);
+    fixture_open(f);
+    assert_int_equal(write_rows(f), 1); /* not the one whose put failed */
+}
+
 static void an_index_of_the_first_version_is_read(void **state)
 {
     struct fixture *f = *state;
@@ -220,6 +282,7 @@ int main(void)
         PACKED(damaged_bytes_are_a_fault_and_never_an_answer),
         PACKED(a_damaged_row_is_a_fault_until_it_is_written_anew),
         PACKED(what_is_said_of_a_pack_and_damaged_removes_nothing),
+        PACKED(late_rows_are_counted_behind_a_commit_that_was_unsure),
         PACKED(an_index_of_the_first_version_is_read),
         PACKED(a_key_that_is_no_text_lies_in_a_file),
         PACKED(packed_bytes_survive_a_power_cut),
