@@ -218,6 +218,7 @@ static void a_pack_that_went_does_not_come_back(void **state)
 static bool fail_at_call(struct fixture *f, int n)
 {
     char path[512];
+    wait_for_sweep(f); /* whose calls are not meant */
     if (put(f, STR("k"), STR("old")))
         return false;
     disk_failing_at(&f->failing, (uint64_t)(n / 2), n % 2 ? ENOSPC : EIO, false);
