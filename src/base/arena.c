@@ -38,7 +38,7 @@ struct arena *arena_new(size_t limit)
 
 static struct block *grow(struct arena *a, size_t wanted)
 {
-    size_t size = a->blocks ? a->blocks->size * 2 : FIRST_BLOCK;
+    size_t size = a->blocks ? a->blocks->size * 4 : FIRST_BLOCK;
     if (size > LARGEST_GROWTH)
         size = LARGEST_GROWTH;
     if (size < wanted)
