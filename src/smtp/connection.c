@@ -102,7 +102,8 @@ static void end(struct connection *c)
     }
     c->next = lane->spare;
     lane->spare = c;
-    if (++lane->spare_count > SPARE_MANY &&
+    const bool last_of_many = lane->gone >= LANE_CROWD && !lane->open;
+    if ((++lane->spare_count > SPARE_MANY || last_of_many) &&
         !lane->sweep_posted) { /* not here: it is still being called */
         lane->sweep_posted = true;
         loop_post(lane->loop, &lane->sweep);

@@ -17,6 +17,8 @@
 
 enum { INPUT_SIZE = 128 * 1024 };
 
+enum { LANE_CROWD = 1000 }; /* when so many have gone, memory is worth a look */
+
 struct lane { /* one loop's share of the server; only its thread touches it */
     struct loop *loop;
     const struct smtp_server_settings *settings;
@@ -26,6 +28,7 @@ struct lane { /* one loop's share of the server; only its thread touches it */
     size_t spare_count;
     struct loop_task sweep; /* frees those that are too many */
     bool sweep_posted;
+    size_t gone; /* how many it was freed of, since the last moment without any that is open */
     struct resume *spare_resumes;
     char *input;                     /* INPUT_SIZE octets, shared by all its connections */
     bool draining, ending;

@@ -1,5 +1,6 @@
 /* smtp/lane.c - all connections of one loop: how one begins, and what is said to all of them. */
 #include "base/random_id.h"
+#include "base/thread_memory.h"
 #include "smtp/connection_inside.h"
 
 #include <assert.h>
@@ -39,7 +40,13 @@ static void on_sweep(struct loop_task *task)
 {
     struct lane *lane = (struct lane *)(void *)((char *)task - offsetof(struct lane, sweep));
     lane->sweep_posted = false;
+    lane->gone += lane->spare_count;
     free_spares(lane, SPARE_FEW);
+    if (lane->open)
+        return;
+    if (lane->gone >= LANE_CROWD)
+        thread_memory_compact();
+    lane->gone = 0;
 }
 
 void lane_prepare(struct lane *lane)
