@@ -65,10 +65,10 @@ def test_it_holds_for_every_thread(make_server):
         assert status["Seccomp"].strip() == "2" and status["NoNewPrivs"].strip() == "1", status["Name"]
 
 
-def capabilities(server):
+def capabilities(pid):
     """Of every thread: its sets, as numbers."""
     found = set()
-    for task in pathlib.Path(f"/proc/{server.process.pid}/task").iterdir():
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
         status = dict(line.split(":\t", 1) for line in (task / "status").read_text().splitlines() if ":\t" in line)
         found.add(tuple(int(status[kind], 16) for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")))
     return found
@@ -81,10 +81,21 @@ DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, NET_BIND_SERVICE, CHOWN, SETGID, SETUID =
 def test_of_roots_capabilities_it_keeps_those_for_files_and_ports(make_server):
     server = make_server()
     kept = DAC_OVERRIDE | DAC_READ_SEARCH | FOWNER | NET_BIND_SERVICE
-    assert capabilities(server) == {(0, kept, kept, kept, 0)}
+    assert capabilities(server.process.pid) == {(0, kept, kept, kept, 0)}
     assert noted(server)["capabilities"] == "dac_override dac_read_search fowner net_bind_service"
     Receiving(server).store()
     server.settled(server.send(MAIL), ["delivered"])
+
+
+@pytest.mark.as_root
+def test_the_parent_of_functions_keeps_what_starting_one_takes(make_server):
+    server = make_server()
+    pids = pathlib.Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    runners = [pid for pid in pids if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == "sesame-runner"]
+    assert len(runners) == 1
+    KILL, SYS_ADMIN = 1 << 5, 1 << 21
+    kept = DAC_OVERRIDE | DAC_READ_SEARCH | FOWNER | CHOWN | SETGID | SETUID | KILL | SYS_ADMIN
+    assert capabilities(runners[0]) == {(0, kept, kept, kept, 0)}
 
 
 @pytest.mark.as_root
@@ -94,7 +105,7 @@ def test_with_a_user_it_keeps_none_and_can_get_none():
     server = Server(folder, "--user", "nobody").start()
     try:
         bound = DAC_OVERRIDE | DAC_READ_SEARCH | FOWNER | NET_BIND_SERVICE | CHOWN | SETGID | SETUID
-        assert capabilities(server) == {(0, 0, 0, bound, 0)}
+        assert capabilities(server.process.pid) == {(0, 0, 0, bound, 0)}
         assert noted(server)["capabilities"] == ""
     finally:
         server.discard()

@@ -2,15 +2,14 @@
 #include "main/privileges.h"
 
 #include "base/buf.h"
+#include "base/capabilities.h"
 
 #include <errno.h>
 #include <grp.h>
-#include <linux/capability.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 const struct fault *privileges_of(str user, struct arena *a, struct privileges *ret_privileges)
@@ -57,18 +56,6 @@ const struct fault *privileges_raise(const struct privileges *p, struct arena *a
 
 /* ---- capabilities ---- */
 
-/* Those of a number from 0 to 63: _LINUX_CAPABILITY_U32S_3 words of 32. */
-struct capabilities {
-    struct __user_cap_data_struct words[_LINUX_CAPABILITY_U32S_3];
-};
-#define CAPABILITY(name) ((uint64_t)1 << (name))
-
-static bool capabilities_get(struct capabilities *c)
-{
-    struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-    return syscall(SYS_capget, &head, c->words) == 0;
-}
-
 bool privileges_shrink(const struct privileges *p)
 {
     /* Others' files, as root always could: maildirs, and what a restore left behind. */
@@ -76,24 +63,7 @@ bool privileges_shrink(const struct privileges *p)
                              CAPABILITY(CAP_FOWNER) | CAPABILITY(CAP_NET_BIND_SERVICE);
     const uint64_t becoming = CAPABILITY(CAP_CHOWN) | CAPABILITY(CAP_SETUID) | CAPABILITY(CAP_SETGID);
     const uint64_t kept = p->changes ? serving | becoming : serving;
-    struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-    struct capabilities c;
-    bool well = true;
-    if (geteuid() != 0)
-        return true;
-    for (int n = 0; n <= CAP_LAST_CAP; n++) {
-        if (!(kept & CAPABILITY(n)) && prctl(PR_CAPBSET_READ, n, 0, 0, 0) == 1)
-            well = prctl(PR_CAPBSET_DROP, n, 0, 0, 0) == 0 && well;
-    }
-    if (!capabilities_get(&c))
-        return false;
-    for (int i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
-        c.words[i].permitted &= (uint32_t)(kept >> 32 * i);
-        c.words[i].effective &= (uint32_t)(kept >> 32 * i);
-        c.words[i].inheritable = 0;
-    }
-    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-    return syscall(SYS_capset, &head, c.words) == 0 && well;
+    return capabilities_keep(kept);
 }
 
 str privileges_left(struct arena *a)
@@ -107,10 +77,11 @@ str privileges_left(struct arena *a)
         [CAP_SETUID] = "setuid",
         [CAP_NET_BIND_SERVICE] = "net_bind_service",
     };
-    struct capabilities c;
+    uint64_t left = 0;
     AUTO_BUF text = buf_new(1024);
-    for (int n = 0; capabilities_get(&c) && n <= CAP_LAST_CAP; n++) {
-        if (!(c.words[n / 32].permitted & (uint32_t)1 << n % 32))
+    capabilities_left(&left);
+    for (int n = 0; n <= CAP_LAST_CAP; n++) {
+        if (!(left & CAPABILITY(n)))
             continue;
         if (text.len)
             buf_addc(&text, ' ');

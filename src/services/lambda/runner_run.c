@@ -13,6 +13,7 @@
  * What a slot goes through is right only as one text with the loop that sees it, so it stays whole. */
 #include "services/lambda/runner.h"
 
+#include "base/capabilities.h"
 #include "services/lambda/cgroup.h"
 #include "services/lambda/packet.h"
 #include "services/lambda/resident.h"
@@ -569,6 +570,15 @@ static void end_everything(struct den *d)
     }
 }
 
+/* What a function's process wants done before it is its own: namespaces and mounts, another user; and what is
+ * done to it and its folders from outside. */
+static void keep_what_is_needed(void)
+{
+    capabilities_keep(CAPABILITY(CAP_SYS_ADMIN) | CAPABILITY(CAP_SETUID) | CAPABILITY(CAP_SETGID) |
+                      CAPABILITY(CAP_KILL) | CAPABILITY(CAP_CHOWN) | CAPABILITY(CAP_FOWNER) |
+                      CAPABILITY(CAP_DAC_OVERRIDE) | CAPABILITY(CAP_DAC_READ_SEARCH));
+}
+
 /* The server's lock, its terminal's signals and its output are none of ours. */
 static bool stand_apart(struct den *d)
 {
@@ -581,6 +591,7 @@ static bool stand_apart(struct den *d)
     close_range(3, (unsigned)kept - 1, 0);
     close_range((unsigned)kept + 1, ~0U, 0);
     d->socket = kept;
+    keep_what_is_needed();
     umask(022);
     prctl(PR_SET_NAME, "sesame-runner", 0, 0, 0);
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
