@@ -153,6 +153,40 @@ static int by_key(const void *a, const void *b)
     return order ? order : str_cmp(one->key, other->key);
 }
 
+static bool is_in(const struct object_row *row, str bucket, str prefix, str after)
+{
+    return str_eq(row->bucket, bucket) && str_starts(row->key, prefix) &&
+           (str_is_none(after) || str_cmp(row->key, after) > 0);
+}
+
+static int by_own_key(const void *a, const void *b)
+{
+    const struct object_row *one = a, *other = b;
+    return str_cmp(one->key, other->key);
+}
+
+const struct fault *late_rows_range(struct late_rows *self, str bucket, str prefix, str after,
+                                    struct arena *arena, struct object_row **ret_rows,
+                                    size_t *ret_count)
+{
+    size_t count = 0;
+    bool copied = true;
+    pthread_mutex_lock(&self->lock);
+    for (size_t i = 0; i < self->shown; i++)
+        count += is_in(&self->rows[i].row, bucket, prefix, after);
+    struct object_row *rows = ARENA_ARRAY(arena, struct object_row, count + 1), *next = rows;
+    for (size_t i = 0; i < self->shown && rows && copied; i++)
+        if (is_in(&self->rows[i].row, bucket, prefix, after))
+            copied = copy(&self->rows[i].row, arena, next++);
+    pthread_mutex_unlock(&self->lock);
+    if (!rows || !copied)
+        return &fault_no_memory;
+    qsort(rows, count, sizeof *rows, by_own_key);
+    *ret_rows = rows;
+    *ret_count = count;
+    return NULL;
+}
+
 const struct object_row *const *late_rows_in_order(struct late_rows *self, struct arena *arena)
 {
     const struct object_row **rows = ARENA_ARRAY(arena, const struct object_row *, self->shown + 1);

@@ -1,5 +1,6 @@
 /* Rows that are in memory only: the table of them, and what a kill makes of objects whose rows are
  * late. */
+#include "base/buf.h"
 #include "store/late_rows.h"
 #include "store/objects_files_suite.h"
 
@@ -10,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 
 /* ---- the table ---- */
@@ -149,6 +151,58 @@ static void a_start_that_fails_loses_no_late_row(void **state)
     assert_true(starts_failed >= 5); /* listing, opening, syncing, measuring, reading */
 }
 
+/* All pages of so many, entries with a blank behind each, and how large one of them is. */
+static str pages(struct fixture *f, str delimiter, size_t max, str sized, uint64_t *ret_size)
+{
+    AUTO_BUF all = buf_new(4096);
+    struct object_range range = { .bucket = STR_INIT("mail"),
+                                  .prefix = STR_INIT(""),
+                                  .delimiter = delimiter,
+                                  .after = STR_NONE,
+                                  .max = max };
+    for (bool more = true; more;) {
+        struct object_entry *entries;
+        size_t count;
+        assert_null(f->objects->ops->list(f->objects, &range, f->arena, &entries, &count, &more));
+        assert_true(count <= max && (count == max || !more));
+        for (size_t i = 0; i < count; i++) {
+            buf_add(&all, entries[i].key);
+            buf_addc(&all, ' ');
+            range.after = entries[i].key;
+            if (str_eq(entries[i].key, sized))
+                *ret_size = entries[i].info.size;
+        }
+    }
+    return arena_str(f->arena, buf_str(&all));
+}
+
+static void a_list_shows_late_rows_in_their_places(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const early[] = { "a/1", "b", "c/1", "e" }, *const late[] = { "a/2", "bb",
+                                                                                     "c/2", "d/1",
+                                                                                     "f" };
+    for (size_t i = 0; i < 4; i++)
+        assert_null(put(f, str_of(early[i]), STR("early")));
+    write_rows(f);
+    for (size_t i = 0; i < 5; i++)
+        assert_null(put(f, str_of(late[i]), STR("late")));
+    assert_null(put(f, STR("b"), STR("late and longer")));
+    assert_int_equal(rows_on_disk(f), 4);
+    for (int i = 0; i < 2; i++) {
+        for (size_t max = 1; max < 12; max++) {
+            uint64_t size = 0;
+            assert_true(
+                str_eq(pages(f, STR("/"), max, STR("b"), &size), STR("a/ b bb c/ d/ e f ")));
+            assert_int_equal(size, strlen("late and longer"));
+            assert_true(str_eq(pages(f, STR(""), max, STR("b"), &size),
+                               STR("a/1 a/2 b bb c/1 c/2 d/1 e f ")));
+        }
+        write_rows(f); /* the second time all are in the file */
+    }
+    assert_int_equal(rows_on_disk(f), 9);
+}
+
 static bool remove_and_replace(struct fixture *f, int n)
 {
     (void)n;
@@ -278,8 +332,8 @@ static void what_lies_behind_a_torn_frame_is_gone_for_good(void **state)
     }
 }
 
-/* The sweep comes while the row of a small object is late, which replaces one with a file: the index still names
- * that file, so its name is not free for the next one. */
+/* The sweep comes while the row of a small object is late, which replaces one with a file: the
+ * index still names that file, so its name is not free for the next one. */
 static void a_file_is_not_swept_while_the_index_names_it(void **state)
 {
     struct fixture *f = *state;
@@ -382,6 +436,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_staged_is_shown_or_dropped_as_a_whole),
         PACKED(an_object_whose_row_is_late_is_there_after_a_kill),
+        PACKED(a_list_shows_late_rows_in_their_places),
         PACKED(a_start_that_fails_loses_no_late_row),
         PACKED(what_was_removed_or_replaced_does_not_come_back_with_late_rows),
         PACKED(a_pack_that_went_does_not_come_back),

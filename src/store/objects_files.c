@@ -23,7 +23,7 @@
  *
  * A frame says all that its row says, so where a batch is frames only, under keys that no late row has,
  * their rows are late: found in memory, and written with the next transaction. That comes with a batch that
- * is more than such frames, when a list is asked for, when there are LATE_ROWS_MAX of them, and at the end. Up to
+ * is more than such frames, when there are LATE_ROWS_MAX of them, and at the end. Up to
  * where the packs are in the index stands in it (object_packs.h); a start reads on from there.
  *
  * What a stop leaves behind, wherever it comes:
@@ -97,7 +97,7 @@ struct object_upload {
 /* One change that waits for the committer. */
 struct job {
     struct batch_job batch;
-    enum { JOB_PUT, JOB_REMOVE, JOB_REMOVE_BUCKET, JOB_ROWS } kind; /* ROWS: those that are late */
+    enum { JOB_PUT, JOB_REMOVE, JOB_REMOVE_BUCKET } kind;
     struct object_upload *upload; /* JOB_PUT */
     enum object_condition condition;
     struct object_row row; /* JOB_PUT: all; else bucket and key */
@@ -486,11 +486,10 @@ static const struct fault *change_rows(struct objects_files *self, struct job *j
     return packs_note(self->packs, arena);
 }
 
-static bool wants_rows(struct objects_files *self, const struct job *jobs)
+static bool wants_rows(const struct job *jobs)
 {
     for (; jobs; jobs = next_job(jobs))
-        if (!jobs->batch.failed && (jobs->kind == JOB_PUT || jobs->kind == JOB_REMOVE ||
-                                    late_rows_count(objects_index_late(self->index))))
+        if (!jobs->batch.failed && jobs->kind != JOB_REMOVE_BUCKET)
             return true;
     return false;
 }
@@ -577,7 +576,7 @@ static void commit_batch(void *context, struct batch_job *batch, struct arena *a
     look_for_taken(self, jobs, arena);
     write_packed(self, jobs, arena);
     sync_bytes(self, jobs, arena);
-    bool rows = wants_rows(self, jobs) && !put_late(self, jobs);
+    bool rows = wants_rows(jobs) && !put_late(self, jobs);
     const struct fault *why = rows ? commit_rows(self, jobs, arena, &unsure) : NULL;
     if (why) {
         for (struct job *job = jobs; job; job = next_job(job))
@@ -712,9 +711,6 @@ static const struct fault *files_list(struct objects *objects, const struct obje
                                       struct arena *arena, struct object_entry **ret_entries,
                                       size_t *ret_count, bool *ret_more)
 {
-    struct job rows = { .kind = JOB_ROWS };
-    if (late_rows_count(objects_index_late(own(objects)->index)))
-        TRY(batcher_wait(own(objects)->committer, &rows.batch, arena));
     return objects_index_list(own(objects)->index, range, arena, ret_entries, ret_count, ret_more);
 }
 

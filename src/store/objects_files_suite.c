@@ -1,4 +1,5 @@
-/* store/objects_files_suite.c - a store of objects in a folder of its own, and what happens to it. */
+/* store/objects_files_suite.c - a store of objects in a folder of its own, and what happens to it.
+ */
 #include "store/objects_files_suite.h"
 
 #include <errno.h>
@@ -186,8 +187,18 @@ void open_again(struct fixture *f)
     wait_for_sweep(f);
 }
 
-/* Listing has all late rows written. */
+/* Removing is a transaction, and all late rows are written with it. */
 size_t write_rows(struct fixture *f)
+{
+    const size_t pad = f->pad;
+    f->pad = 0;
+    assert_null(put(f, STR("~"), STR("")));
+    f->pad = pad;
+    remove_key(f, STR("~"));
+    return count_objects(f);
+}
+
+size_t count_objects(struct fixture *f)
 {
     const struct object_range all = { .bucket = STR_INIT("mail"),
                                       .prefix = STR_INIT(""),

@@ -36,7 +36,8 @@ void wait_for_sweep(struct fixture *);
 const struct fault *put(struct fixture *, str key, str bytes);
 const struct fault *read_key(struct fixture *, str key, str *ret_bytes);
 void remove_key(struct fixture *, str key);
-size_t write_rows(struct fixture *); /* lists, so that no row is late any more: how many objects */
+size_t count_objects(struct fixture *);
+size_t write_rows(struct fixture *); /* no row is late any more: how many objects */
 void assert_holds(struct fixture *, str key, str bytes);
 
 /* Names below the fixture's folder: "objects/mail/KEY". */

@@ -54,7 +54,6 @@ struct late_rows *objects_index_late(struct objects_index *);
 /* FAULT_ABSENT: there is no such key. */
 const struct fault *objects_index_find(struct objects_index *, str bucket, str key, struct arena *,
                                        struct object_row *ret_row);
-/* These two do not see late rows: whoever asks has them written before. */
 const struct fault *objects_index_list(struct objects_index *, const struct object_range *,
                                        struct arena *, struct object_entry **ret_entries,
                                        size_t *ret_count, bool *ret_more);

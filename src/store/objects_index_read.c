@@ -211,17 +211,22 @@ static const struct fault *add_entry(struct listing *l, const struct object_entr
     return NULL;
 }
 
+static const struct fault *add_row(struct listing *l, const struct object_row *row,
+                                   struct arena *arena)
+{
+    const struct object_info *info = &row->info;
+    const struct object_entry entry = {
+        .key = row->key,
+        .info = { .size = info->size, .modified_ms = info->modified_ms, .etag = info->etag },
+    };
+    return add_entry(l, &entry, arena);
+}
+
 static const struct fault *add_key(struct listing *l, sqlite3_stmt *s, struct arena *arena)
 {
     struct object_row row;
     TRY(row_of(s, l->range->bucket, arena, &row));
-    struct object_entry entry = {
-        .key = row.key,
-        .info = { .size = row.info.size,
-                  .modified_ms = row.info.modified_ms,
-                  .etag = row.info.etag },
-    };
-    return add_entry(l, &entry, arena);
+    return add_row(l, &row, arena);
 }
 
 static const struct fault *add_common_prefix(struct listing *l, str prefix, struct arena *arena)
@@ -235,6 +240,15 @@ static const struct fault *add_common_prefix(struct listing *l, str prefix, stru
     l->from = database_prefix_end(entry.key, arena);
     l->done |= str_is_none(l->from);
     return NULL;
+}
+
+/* STR_NONE: the key is listed as itself. */
+static str common_prefix_of(const struct object_range *r, str key)
+{
+    if (!r->delimiter.len)
+        return STR_NONE;
+    size_t hidden = r->prefix.len + str_find_str(str_from(key, r->prefix.len), r->delimiter);
+    return hidden < key.len ? str_head(key, hidden + r->delimiter.len) : STR_NONE;
 }
 
 /* One scan: to the end of the range, the end of the page, or the first common prefix. */
@@ -252,11 +266,9 @@ static const struct fault *scan(struct connection *c, struct listing *l, struct 
             break;
         if (str_cmp(key, r->after) <= 0 && !str_is_none(r->after))
             continue; /* `after` itself: the scan begins with it */
-        size_t hidden =
-            r->delimiter.len ? str_find_str(str_from(key, r->prefix.len), r->delimiter) : key.len;
-        if (r->prefix.len + hidden < key.len)
-            return add_common_prefix(l, str_head(key, r->prefix.len + hidden + r->delimiter.len),
-                                     arena);
+        str common = common_prefix_of(r, key);
+        if (!str_is_none(common))
+            return add_common_prefix(l, common, arena);
         TRY(add_key(l, s, arena));
         if (l->done)
             return NULL;
@@ -267,25 +279,73 @@ static const struct fault *scan(struct connection *c, struct listing *l, struct 
     return NULL;
 }
 
+static const struct fault *list_file(struct objects_index *self, struct listing *l,
+                                     struct arena *arena)
+{
+    const struct fault *why = NULL;
+    struct connection *reader = take_reader(self);
+    while (!l->done && !why) {
+        why = scan(reader, l, arena);
+        sqlite3_reset(reader->statements[SCAN]);
+    }
+    give_back(self, reader);
+    return why;
+}
+
+static const struct fault *list_late(struct objects_index *self, struct listing *l,
+                                     struct arena *arena)
+{
+    const struct object_range *r = l->range;
+    struct object_row *rows;
+    size_t count;
+    TRY(late_rows_range(self->late, r->bucket, r->prefix, r->after, arena, &rows, &count));
+    for (size_t i = 0; i < count && !l->done; i++) {
+        if (str_cmp(rows[i].key, l->from) < 0)
+            continue; /* hidden by the common prefix before it */
+        str common = common_prefix_of(r, rows[i].key);
+        TRY(str_is_none(common) ? add_row(l, &rows[i], arena)
+                                : add_common_prefix(l, common, arena));
+    }
+    return NULL;
+}
+
+/* Both are in order. What is in both is one entry, as the late row says: it is the newer. */
+static const struct fault *merge(const struct listing *file, const struct listing *late,
+                                 struct listing *both, struct arena *arena)
+{
+    size_t f = 0, l = 0;
+    while (!both->done && (f < file->count || l < late->count)) {
+        int order = f == file->count   ? 1
+                    : l == late->count ? -1
+                                       : str_cmp(file->entries[f].key, late->entries[l].key);
+        const struct object_entry *next = order < 0 ? &file->entries[f] : &late->entries[l];
+        f += order <= 0;
+        l += order >= 0;
+        TRY(add_entry(both, next, arena));
+    }
+    both->more |= file->more || late->more;
+    return NULL;
+}
+
+/* The late ones first: what goes to the file meanwhile is then found there, or in both. */
 const struct fault *objects_index_list(struct objects_index *self, const struct object_range *range,
                                        struct arena *arena, struct object_entry **ret_entries,
                                        size_t *ret_count, bool *ret_more)
 {
     str after = str_is_none(range->after) ? STR("") : range->after;
-    struct listing l = { .range = range,
-                         .from = str_cmp(after, range->prefix) > 0 ? after : range->prefix };
-    const struct fault *why = NULL;
-    struct connection *reader = take_reader(self);
-    while (!l.done && !why) {
-        why = scan(reader, &l, arena);
-        sqlite3_reset(reader->statements[SCAN]);
-    }
-    give_back(self, reader);
-    if (why)
-        return why;
-    *ret_entries = l.entries;
-    *ret_count = l.count;
-    *ret_more = l.more;
+    const struct listing begin = { .range = range,
+                                   .from =
+                                       str_cmp(after, range->prefix) > 0 ? after : range->prefix };
+    struct listing late = begin, file = begin, both = begin;
+    TRY(list_late(self, &late, arena));
+    TRY(list_file(self, &file, arena));
+    if (late.count)
+        TRY(merge(&file, &late, &both, arena));
+    else
+        both = file;
+    *ret_entries = both.entries;
+    *ret_count = both.count;
+    *ret_more = both.more;
     return NULL;
 }
 
