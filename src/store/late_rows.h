@@ -1,4 +1,4 @@
-/* store/late_rows.h - rows of objects that are in memory only, for now.
+/* store/late_rows.h - rows of objects that are in memory until the next transaction.
  *
  * What a row says stands in its object's frame as well, so the row need not be on the disk when the
  * object is: it waits here until many go to their places in the index at once. One row a key.

@@ -44,16 +44,16 @@ struct pack_put { /* one frame to be written */
 /* All of them, or a negative errno. */
 int packs_write(struct packs *, struct pack_put *);
 int packs_sync(struct packs *); /* what was written is on disk; a failure gives the pack up */
-void packs_synced(struct packs *,
-                  int error); /* instead: a sync of the whole file system ended so */
+/* Instead: a sync of the whole file system ended so. */
+void packs_synced(struct packs *, int error);
 
 void packs_gains(struct packs *, const struct object_place *);
 void packs_loses(struct packs *, const struct object_place *);
 /* Within the transaction of the index, behind the late rows: the rows of the packs that changed,
  * and the mark. */
 const struct fault *packs_note(struct packs *, struct arena *);
-void packs_stop(
-    struct packs *); /* for now there are no more frames: a newest pack without objects may go */
+/* The pack that is written to is closed, so that it may go when it has no objects. */
+void packs_stop(struct packs *);
 bool packs_idle(const struct packs *); /* there is nothing that a transaction would have to note */
 /* Unsure: the commit failed, and may be durable nevertheless. Then nothing is removed any more. */
 enum packs_end { PACKS_COMMITTED, PACKS_LATE, PACKS_ROLLED_BACK, PACKS_UNSURE };

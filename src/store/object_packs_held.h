@@ -37,7 +37,7 @@ struct packs {
 
 void packs_stop_writing(struct packs *);
 struct pack *packs_find(struct packs *, uint64_t number); /* NULL: there is none */
-bool packs_add(struct packs *,
-               const struct pack_row *); /* its number is the greatest; false: no memory */
+/* Its number is the greatest. False: no memory. */
+bool packs_add(struct packs *, const struct pack_row *);
 
 #endif

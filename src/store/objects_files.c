@@ -45,9 +45,10 @@
  * transaction whose commit met an error may be durable nevertheless, so its bytes are left alone,
  * for the next start to keep or to sweep.
  *
- * Names are used again once free, which three places must mind. A name under way or about to be
+ * Names are used again once free, which four places must mind. A name under way or about to be
  * unlinked is in the list of open uploads or belongs to the committer; the sweeper looks while it
- * holds both locks. A reader opens the file between two look-ups that must agree. A folder that
+ * holds both locks, and leaves the file of a key whose row is late, since the index may still name
+ * it. A reader opens the file between two look-ups that must agree. A folder that
  * became empty is removed, so making a file tries again when its folder vanished.
  *
  * One protocol: its steps and its two locks are right only when read together, so it stays whole.
