@@ -9,14 +9,13 @@
 #include <stdlib.h>
 
 enum {
-    COMMAND_READ =
-        16 * 1024, /* no more is taken at once while commands come: it may have to wait */
+    COMMAND_READ = 4 * 1024, /* so much while commands come, then the others have their turn: answering a flood takes long */
     UNSENT_ENOUGH = 32 * 1024, /* replies: stop feeding and send */
     UNSENT_MAX = 128 * 1024,
     SPARE_MANY = 64,
     MESSAGE_READ = 32 * 1024, /* at first, and again when the spool had enough; twice as much after
                                  each full read */
-    ROUNDS = 4,               /* full reads in a row before the others have their turn */
+    ROUNDS = 4,               /* full reads of a message in a row before the others have their turn */
     LINGER_MS = 2000,
 };
 
@@ -468,10 +467,6 @@ static void go_on(struct connection *c, bool readable)
             wait_for(c, STREAM_WANT_READ);
             return;
         }
-        if (is_late(c)) {
-            hang_up(c, HANG_UP_TIMEOUT, OUTCOME_TIMEOUT);
-            continue;
-        }
         bool full = false;
         io = read_and_feed(c, &full);
         if (io == STREAM_END || io == STREAM_BROKEN) {
@@ -482,7 +477,12 @@ static void go_on(struct connection *c, bool readable)
             wait_for(c, io);
             return;
         }
-        if (io == STREAM_DONE && ++rounds == ROUNDS)
+        if (c->phase == TALK && is_late(c)) { /* what came has not completed what is waited for */
+            hang_up(c, HANG_UP_TIMEOUT, OUTCOME_TIMEOUT);
+            continue;
+        }
+        rounds = full && !smtp_in_message(c->session) ? ROUNDS : rounds + 1;
+        if (rounds >= ROUNDS)
             stream_read_ahead(&c->stream, false); /* what is held is still heard, and no more */
         readable = io == STREAM_DONE && full && rounds < ROUNDS;
     }
@@ -502,8 +502,11 @@ void connection_ready(void *context, unsigned what)
     }
     if (c->phase == TALK || c->phase == FULL) { /* unsent replies mean it does not even read */
         if (c->said_at == c->said.len) {
-            hang_up(c, HANG_UP_TIMEOUT, OUTCOME_TIMEOUT);
-            go_on(c, false);
+            /* It may be us who are late, on a machine that stood still. */
+            const bool spoke = c->phase == TALK && stream_is_readable(&c->stream);
+            if (!spoke)
+                hang_up(c, HANG_UP_TIMEOUT, OUTCOME_TIMEOUT);
+            go_on(c, spoke);
             return;
         }
     }

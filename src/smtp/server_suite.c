@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* ---- a gatekeeper who takes all but nobody@ ---- */
+/* ---- a gatekeeper who takes all but nobody@, and thinks about slow@ ---- */
 
 struct smtp_pass {
     int unused;
@@ -29,6 +29,8 @@ static struct smtp_verdict gate_rcpt(struct smtp_pass *pass, const struct envelo
                                      const struct forward_path *path)
 {
     (void)pass, (void)e;
+    if (str_eq(path->mailbox.local_part, STR("slow")))
+        usleep(HOUSE_SLOW_MS * 1000);
     if (!str_eq(path->mailbox.local_part, STR("nobody")))
         return (struct smtp_verdict) { SMTP_TAKE };
     return (struct smtp_verdict) { .answer = SMTP_NO_MAILBOX,

@@ -1,5 +1,5 @@
 /* smtp/server_suite.h - for the server's tests: a whole server over loopback, with a spool in memory
- * and a gatekeeper who takes all but nobody@; and a client that waits for what it wants to hear. */
+ * and a gatekeeper who takes all but nobody@, slow@ after a while; and a client that waits for what it wants to hear. */
 #ifndef SESAME_SMTP_SERVER_SUITE_H
 #define SESAME_SMTP_SERVER_SUITE_H
 
@@ -13,6 +13,8 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
+
+enum { HOUSE_SLOW_MS = 600 }; /* so long a loop is held up by RCPT TO:<slow@...> */
 
 struct house {
     struct memory_spool spool;

@@ -103,6 +103,28 @@ static void a_refused_chunk_has_the_time_of_a_message(void **state)
     house_close(&h);
 }
 
+/* The time of a command runs out while the loop is busy elsewhere: who has spoken is heard all the same. */
+static void who_spoke_is_not_late_because_we_are(void **state)
+{
+    (void)state;
+    struct house h;
+    house_build(&h);
+    h.settings.loops = 1;
+    h.settings.command_timeout_ms = HOUSE_SLOW_MS / 2;
+    house_open(&h);
+    struct client slow = greeted(&h), spoke = greeted(&h), half = greeted(&h), silent = greeted(&h);
+    TELL(&slow, "HELO c.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<slow@d.test>\r\n");
+    usleep(50000);
+    TELL(&spoke, "NOOP\r\n");
+    TELL(&half, "NO");
+    hears(&slow, ENVELOPE_OK);
+    hears(&spoke, "250 2.0.0 Ok\r\n");
+    hears_end(&half, "421 4.4.2 mx.test Timeout, closing connection\r\n");
+    hears_end(&silent, "421 4.4.2 mx.test Timeout, closing connection\r\n");
+    hang(&slow), hang(&spoke), hang(&half), hang(&silent);
+    house_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -110,6 +132,7 @@ int main(void)
         cmocka_unit_test(a_deadline_is_met_though_the_peer_falls_silent_before_it),
         cmocka_unit_test(who_was_sent_away_cannot_stay_by_talking_on),
         cmocka_unit_test(a_refused_chunk_has_the_time_of_a_message),
+        cmocka_unit_test(who_spoke_is_not_late_because_we_are),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,8 +80,9 @@ struct loop *loop_new(void)
         return NULL;
     struct event_config *config = event_config_new();
     if (config) {
-        event_config_set_flag(config,
-                              EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+        /* A time-out counts from the call that asks for it, however long the turn has lasted by then. */
+        event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_NO_CACHE_TIME |
+                                          EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
         loop->base = event_base_new_with_config(config);
         event_config_free(config);
     }

@@ -130,6 +130,12 @@ bool stream_has_more(const struct stream *s)
     return s->ssl && !s->starved && SSL_has_pending(s->ssl);
 }
 
+bool stream_is_readable(const struct stream *s)
+{
+    struct pollfd now = { .fd = s->fd, .events = POLLIN };
+    return poll(&now, 1, 0) > 0;
+}
+
 void stream_read_ahead(struct stream *s, bool ahead)
 {
     if (s->ssl)

@@ -34,6 +34,7 @@ str stream_tls_cipher(const struct stream *);
 
 /* TLS holds octets that were read already: no readiness will tell of them. */
 bool stream_has_more(const struct stream *);
+bool stream_is_readable(const struct stream *); /* the socket is: something came, or the end; asks the kernel */
 /* Whether TLS takes more from the socket than the record it wants: as a rule it does. Told not to, it soon holds nothing
  * more, however fast the peer sends. */
 void stream_read_ahead(struct stream *, bool);
