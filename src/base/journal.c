@@ -5,6 +5,7 @@
  * copy instead of a system call. */
 #include "base/json.h"
 #include "base/outside.h"
+#include "base/thread.h"
 #include "base/when.h"
 
 #include <errno.h>
@@ -98,6 +99,7 @@ static void write_gathered(struct fd_journal *j)
 static void *write_now_and_then(void *self)
 {
     struct fd_journal *j = self;
+    thread_begins("journal", THREAD_PLAIN);
     const struct timespec moment = { .tv_nsec = GATHER_NS };
     pthread_mutex_lock(&j->lock);
     while (!j->ends) {

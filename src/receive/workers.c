@@ -2,21 +2,17 @@
 #include "receive/deliver.h"
 
 #include "base/json.h"
+#include "base/thread.h"
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 
 enum {
     WORKER_STACK = 512 * 1024,
     WORKER_ARENA =
         16 << 20, /* one attempt's: the rule set, and all that was ever said of the message */
     LEASE_WAIT_MS = 60 * 1000,
-    /* A nice value: many at a time, they would have most of the processors, while whoever sends a message waits for the few
-     * threads that take it. Of what is taken nobody waits for the delivery. */
-    BEHIND_OTHERS = 5,
     LOOK_AGAIN_MS =
         2000, /* while work is held: who was to free a share for it may have ended without */
 };
@@ -42,7 +38,7 @@ static void complain(struct outside *outside, const struct fault *f, struct aren
 static void *work(void *context)
 {
     struct deliverers *all = context;
-    setpriority(PRIO_PROCESS, (id_t)gettid(), BEHIND_OTHERS); /* without it all is the same, only slower */
+    thread_begins("delivers", THREAD_BEHIND);
     struct arena *a = arena_new(WORKER_ARENA);
     for (bool stopped = !a; !stopped; arena_reset(a)) {
         bool any;

@@ -4,6 +4,7 @@
  * connections over them (SO_REUSEPORT), and a connection stays with its loop to its end. */
 #include "smtp/server.h"
 
+#include "base/thread.h"
 #include "smtp/connection.h"
 #include "wire/listen.h"
 
@@ -160,6 +161,7 @@ static void on_end(struct loop_task *task)
 static void *run(void *context)
 {
     struct smtp_loop *loop = context;
+    thread_begins("smtp", THREAD_AWAITED);
     loop_run(loop->lane.loop);
     return NULL;
 }
@@ -225,8 +227,6 @@ static bool start_thread(struct smtp_loop *loop)
     pthread_sigmask(SIG_BLOCK, &all, &before);
     loop->started = pthread_create(&loop->thread, NULL, run, loop) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (loop->started)
-        pthread_setname_np(loop->thread, "smtp");
     return loop->started;
 }
 

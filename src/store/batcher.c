@@ -1,6 +1,8 @@
 /* store/batcher.c - a list of who waits, and the thread that empties it. */
 #include "store/batcher.h"
 
+#include "base/thread.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
@@ -9,6 +11,7 @@ enum { GATHER_US = 1000 };
 
 struct batcher {
     pthread_mutex_t lock; /* of all but the next three */
+    const char *name;
     batch_fn *act;
     void *context;
     struct arena *arena; /* the thread's own */
@@ -66,6 +69,7 @@ static void gather(struct batcher *self, size_t served)
 static void *run(void *context)
 {
     struct batcher *self = context;
+    thread_begins(self->name, THREAD_PLAIN);
     pthread_mutex_lock(&self->lock);
     for (size_t served = 0;;) {
         if (served > 1)
@@ -109,12 +113,13 @@ void batcher_close(struct batcher *self)
     free(self);
 }
 
-const struct fault *batcher_open(batch_fn *act, void *context, size_t memory, struct arena *arena,
-                                 struct batcher **ret_batcher)
+const struct fault *batcher_open(const char *name, batch_fn *act, void *context, size_t memory,
+                                 struct arena *arena, struct batcher **ret_batcher)
 {
     struct batcher *self = calloc(1, sizeof *self);
     if (!self)
         return &fault_no_memory;
+    self->name = name;
     self->act = act;
     self->context = context;
     self->arena = arena_new(memory);

@@ -20,8 +20,9 @@ struct batch_job { /* embedded as the first member of a real one; zeroed by its 
 typedef void batch_fn(void *context, struct batch_job *jobs, struct arena *);
 
 struct batcher;
-const struct fault *batcher_open(batch_fn *, void *context, size_t memory, struct arena *,
-                                 struct batcher **ret_batcher);
+/* The name, of 15 octets at most, is the thread's. */
+const struct fault *batcher_open(const char *name, batch_fn *, void *context, size_t memory,
+                                 struct arena *, struct batcher **ret_batcher);
 void batcher_close(struct batcher *); /* when nobody waits any more; NULL is fine */
 
 /* Waits until the job is done; the fault is made anew in the arena. */

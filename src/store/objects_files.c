@@ -869,7 +869,7 @@ static const struct fault *start(struct objects_files *self, struct arena *arena
         return object_disk_fault(arena, self->directory_fd, "cannot open the folder of objects");
     TRY(objects_index_open(index, arena, &self->index));
     TRY(packs_open(&self->root, self->index, self->pack_size, arena, &self->packs));
-    TRY(batcher_open(commit_batch, self, COMMITTER_MEMORY, arena, &self->committer));
+    TRY(batcher_open("objects", commit_batch, self, COMMITTER_MEMORY, arena, &self->committer));
     self->has_sweeper = pthread_create(&self->sweeper, NULL, sweeper_run, self) == 0;
     if (!self->has_sweeper)
         return fault(arena, FAULT_UNAVAILABLE, NULL,

@@ -18,6 +18,7 @@
 #include "store/spool_log.h"
 
 #include "base/crc.h"
+#include "base/thread.h"
 #include "store/little.h"
 
 #include <assert.h>
@@ -225,6 +226,7 @@ static bool wait_for_long(struct spool_log *log)
 void *spiller_run(void *context)
 {
     struct spool_log *log = context;
+    thread_begins("spool spiller", THREAD_PLAIN);
     pthread_mutex_lock(&log->drafts_lock);
     for (;;) {
         struct spool_draft *d = log->spill_first;

@@ -11,6 +11,7 @@
 #include "store/spool_log.h"
 
 #include "base/crc.h"
+#include "base/thread.h"
 #include "store/little.h"
 
 #include <assert.h>
@@ -538,6 +539,7 @@ void *committer_run(void *context)
     enum { FULL_RETRY_MS = 100, EPILOGUE_MS = 100 };
     struct spool_log *log = context;
     struct op_list ops;
+    thread_begins("spool", THREAD_AWAITED);
     ops.last = &ops.first;
     ops.first = NULL;
     bool stuck = false;

@@ -7,6 +7,7 @@
  * both keeps the entry. */
 #include "store/spool_log.h"
 
+#include "base/thread.h"
 #include "store/dead.h"
 #include "store/history.h"
 
@@ -188,6 +189,7 @@ void *keeper_run(void *context)
 {
     enum { TROUBLE_MS = 1000, SWEEP_MS = 60000 };
     struct spool_log *log = context;
+    thread_begins("spool keeper", THREAD_PLAIN);
     struct clock *clock = log->outside->clock;
     int64_t swept = clock->steady_ms(clock);
     bool trouble = false;

@@ -505,7 +505,7 @@ static const struct fault *open_all(struct messages *m, str path, struct arena *
     if (sqlite3_step(m->statements[LATEST]) == SQLITE_ROW) /* set back while we were away */
         m->latest_ms = sqlite3_column_int64(m->statements[LATEST], 0);
     sqlite3_reset(m->statements[LATEST]);
-    return batcher_open(act, m, BATCH_MEMORY, arena, &m->batcher);
+    return batcher_open("queues", act, m, BATCH_MEMORY, arena, &m->batcher);
 }
 
 const struct fault *messages_open(str path, struct outside *outside, struct arena *arena,
