@@ -40,6 +40,14 @@ struct s3_put_answer {
 };
 struct s3_put_answer s3_action_put(const struct acting *, const struct action *, struct body *);
 
+/* The same in two halves, where the port has them: judged, read and on its way to the disk, so that somebody
+ * else's can follow before it is waited for. Lives in the arena. *ret_begun is NULL with every fault. */
+struct s3_begun;
+bool s3_action_has_halves(const struct ports *);
+struct s3_put_answer s3_action_begin(const struct acting *, const struct action *, struct body *,
+                                     struct s3_begun **ret_begun);
+struct s3_put_answer s3_action_await(struct s3_begun *);
+
 /* What a put that failed is told as: a denial names everything, other words may name nothing. */
 const struct fault *s3_action_fault(const struct action *, struct s3_put_answer, struct arena *);
 

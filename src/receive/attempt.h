@@ -1,9 +1,16 @@
-/* receive/attempt.h - what the parts of one attempt share: deliver.c, steps.c, telling.c. */
+/* receive/attempt.h - what the parts of one attempt share: deliver.c, steps.c, telling.c, together.c. */
 #ifndef SESAME_RECEIVE_ATTEMPT_H
 #define SESAME_RECEIVE_ATTEMPT_H
 
 #include "receive/actions.h"
 #include "receive/deliver.h"
+
+/* How a function's disposition bends the way through the plan: the rest of its rule, or all that
+ * follows, has no turn. The notice of its own action has: the function was invoked. */
+struct bend {
+    enum flow flow;
+    const struct step *by;
+};
 
 struct attempt {
     const struct delivery *d;
@@ -18,7 +25,26 @@ struct attempt {
     struct outcome *outcomes; /* room for one a step */
     size_t count, noted;      /* of these, so many are written as notes */
     int64_t since_ms;         /* the four hours run from here */
+
+    size_t at;               /* the step that has its turn */
+    struct s3_begun *begun;  /* its put is under way; else NULL */
+    int64_t began_ms;        /* it, and the share it took */
+    struct share share;
+    bool received_told, lost;
+    bool effect_done; /* of the action whose notice may follow */
+    struct bend bend;
 };
+
+/* deliver.c. Everything lives in the arena. NULL: the message cannot be read, and ends so. */
+struct attempt *attempt_open(const struct delivery *, struct lease *, struct arena *,
+                             struct delivered *ret_end);
+/* What is left of its plan ends on this machine's own disk, within a put of few octets: it may stand there while others
+ * begin theirs. */
+bool attempt_is_quick(const struct attempt *);
+/* Runs the steps that are left, and notes what must not be repeated; the caller settles. Where it may stand, false is
+ * returned when a put is under way, or when a step would have to wait for its share: then it is called again, and
+ * nobody is kept waiting by it until then. */
+bool attempt_run(struct attempt *, bool may_stand, struct delivered *ret_end);
 
 /* steps.c: what one step does. */
 struct step_said {
@@ -28,6 +54,10 @@ struct step_said {
 };
 const struct fault *step_run(struct attempt *, size_t index, int64_t now_ms,
                              struct step_said *ret_said);
+/* The same, but no put is waited for: while attempt->begun is set, step_await is still to come. */
+const struct fault *step_begin(struct attempt *, size_t index, int64_t now_ms,
+                               struct step_said *ret_said);
+const struct fault *step_await(struct attempt *, size_t index, struct step_said *ret_said);
 /* Whom the step may keep waiting; an empty target: nobody. */
 struct share step_share(const struct step *, const struct ports *, struct arena *);
 /* Does it do anything outside of the message itself? */

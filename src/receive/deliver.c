@@ -8,7 +8,10 @@
 #include "receive/shares.h"
 #include "receive/timeline.h"
 
-enum { STEP_ARENA = 8 << 20 }; /* bodies pass through in chunks of their own */
+enum {
+    STEP_ARENA = 8 << 20,        /* bodies pass through in chunks of their own */
+    QUICK_BODY_MAX = 256 * 1024, /* of a message whose put takes no time but the disk's */
+};
 
 /* A full disk and an arena at its end are FAULT_LIMITs too, and both pass; so here only what is
  * wrong in itself is refused. */
@@ -155,13 +158,6 @@ static struct delivered unreadable(const struct attempt *t, const struct fault *
                                 .retry_at_ms = clock->wall_ms(clock) + 60000 };
 }
 
-/* How a function's disposition bends the way through the plan: the rest of its rule, or all that
- * follows, has no turn. The notice of its own action has: the function was invoked. */
-struct bend {
-    enum flow flow;
-    const struct step *by;
-};
-
 static void bend_by(struct bend *bend, const struct step *step, enum flow flow)
 {
     if (flow != FLOW_ON && bend->flow != FLOW_STOP_RULE_SET)
@@ -193,55 +189,89 @@ static void give_share(struct attempt *t, const struct share *share, bool last)
         share_give(t->d->shares, share, last ? GIVER_LEASES_NEXT : GIVER_GOES_ON);
 }
 
-static struct delivered run_plan(struct attempt *t)
+/* Passed over, ended in an earlier attempt, or the notice of what did not happen. */
+static bool has_no_turn(struct attempt *t, const struct step *step)
+{
+    if (passes_over(&t->bend, step))
+        return true;
+    const struct step_history before = history_of(&t->history, t->at);
+    if (before.ended) {
+        t->effect_done = before.kind == OUTCOME_DONE;
+        t->lost = t->lost || !t->effect_done;
+        bend_by(&t->bend, step, before.last->flow);
+        return true;
+    }
+    return step->part == STEP_NOTICE &&
+           !t->effect_done; /* nobody is told of what did not happen; a redrive asks again */
+}
+
+static void tell_received_once(struct attempt *t)
+{
+    if (!t->received_told)
+        tell_received(t);
+    t->received_told = true;
+}
+
+/* False: it holds up the later steps of its message (spec 10, U11). */
+static bool end_step(struct attempt *t, const struct step *step, const struct fault *f,
+                     const struct step_said *said)
+{
+    give_share(t, &t->share, t->at + 1 == t->plan.count);
+    const struct outcome *o = add_outcome(t, t->at, t->began_ms, f, said);
+    arena_reset(
+        t->work); /* a message may have hundreds of steps; each holds a piece of the body */
+    if (o->kind == OUTCOME_RETRY)
+        return false;
+    t->effect_done = o->kind == OUTCOME_DONE;
+    t->lost = t->lost || !t->effect_done;
+    bend_by(&t->bend, step, o->flow);
+    return true;
+}
+
+static struct delivered to_be_retried(const struct attempt *t)
 {
     struct clock *clock = t->d->outside->clock;
-    bool lost = false, effect_done = false; /* of the action whose notice may follow */
-    bool first = true;
-    struct bend bend = { .flow = FLOW_ON };
-    for (size_t i = 0; i < t->plan.count; i++) {
-        const struct step *step = &t->plan.steps[i];
-        bool notice = step->part == STEP_NOTICE;
-        if (passes_over(&bend, step))
-            continue;
-        struct step_history before = history_of(&t->history, i);
-        if (before.ended) {
-            effect_done = before.kind == OUTCOME_DONE;
-            lost = lost || !effect_done;
-            bend_by(&bend, step, before.last->flow);
-            continue;
-        }
-        if (notice &&
-            !effect_done) /* nobody is told of what did not happen; a redrive asks again */
-            continue;
-        struct share share;
-        if (!take_share(t, step, &share))
-            return (struct delivered) { .waits = true, .share = share };
-        if (first)
-            tell_received(t);
-        first = false;
-        note_before(t, step);
-        int64_t began_ms = clock->wall_ms(clock);
+    return (struct delivered) {
+        .settlement = SETTLE_RETRY,
+        .retry_at_ms = retry_next_ms(t->d->waits ? t->d->waits : &retry_waits_usual,
+                                     history_of(&t->history, t->at).failures + 1, t->since_ms,
+                                     clock->wall_ms(clock)),
+    };
+}
+
+/* False: it stands, as attempt_run says. */
+static bool run_plan(struct attempt *t, bool may_stand, struct delivered *ret_end)
+{
+    struct clock *clock = t->d->outside->clock;
+    for (; t->at < t->plan.count; t->at++) {
+        const struct step *step = &t->plan.steps[t->at];
         struct step_said said;
-        const struct fault *f = step_run(t, i, began_ms, &said);
-        give_share(t, &share, i + 1 == t->plan.count);
-        struct outcome *o = add_outcome(t, i, began_ms, f, &said);
-        arena_reset(
-            t->work); /* a message may have hundreds of steps; each holds a piece of the body */
-        if (o->kind == OUTCOME_RETRY) /* it holds up the later steps of its message: spec 10, U11 */
-            return (struct delivered) {
-                .settlement = SETTLE_RETRY,
-                .retry_at_ms =
-                    retry_next_ms(t->d->waits ? t->d->waits : &retry_waits_usual, before.failures + 1,
-                                  t->since_ms, clock->wall_ms(clock)),
-            };
-        effect_done = o->kind == OUTCOME_DONE;
-        lost = lost || !effect_done;
-        bend_by(&bend, step, o->flow);
+        const struct fault *f;
+        if (t->begun) {
+            f = step_await(t, t->at, &said);
+        } else if (has_no_turn(t, step)) {
+            continue;
+        } else {
+            if (!take_share(t, step, &t->share)) {
+                *ret_end = (struct delivered) { .waits = true, .share = t->share };
+                return !may_stand;
+            }
+            tell_received_once(t);
+            note_before(t, step);
+            t->began_ms = clock->wall_ms(clock);
+            f = may_stand ? step_begin(t, t->at, t->began_ms, &said)
+                          : step_run(t, t->at, t->began_ms, &said);
+            if (t->begun)
+                return false;
+        }
+        if (!end_step(t, step, f, &said)) {
+            *ret_end = to_be_retried(t);
+            return true;
+        }
     }
-    if (first)
-        tell_received(t);
-    return (struct delivered) { .settlement = lost ? SETTLE_DEAD : SETTLE_DONE };
+    tell_received_once(t);
+    *ret_end = (struct delivered) { .settlement = t->lost ? SETTLE_DEAD : SETTLE_DONE };
+    return true;
 }
 
 /* For SendBounce, which may come a day later: the header section goes with the timeline. Without it the
@@ -254,63 +284,48 @@ static void keep_header_section(const struct attempt *t)
     t->lease->kept = kept;
 }
 
-struct delivered deliver_attempt(const struct delivery *d, struct lease *lease, struct arena *a)
+struct attempt *attempt_open(const struct delivery *d, struct lease *lease, struct arena *a,
+                             struct delivered *ret_end)
 {
     struct attempt *t = ARENA_NEW(a, struct attempt);
     struct attempt small = { .d = d, .lease = lease, .arena = a };
-    if (!t)
-        return unreadable(&small, &fault_no_memory);
+    if (!t) {
+        *ret_end = unreadable(&small, &fault_no_memory);
+        return NULL;
+    }
     *t = small;
     const struct fault *f = take_means(t);
     if (!f)
         f = open_attempt(t);
-    if (f)
-        return unreadable(t, f);
-    struct delivered done = run_plan(t);
-    done.outcomes = t->outcomes;
-    done.outcome_count = t->count;
-    const bool delivered = !done.waits && done.settlement == SETTLE_DONE;
-    done.note = note_since(t, delivered);
+    if (!f)
+        return t;
+    *ret_end = unreadable(t, f);
+    return NULL;
+}
+
+bool attempt_is_quick(const struct attempt *t)
+{
+    if (t->lease->body_size > QUICK_BODY_MAX || !s3_action_has_halves(t->d->ports))
+        return false;
+    for (size_t i = t->at; i < t->plan.count; i++) {
+        const struct step *step = &t->plan.steps[i];
+        const enum action_kind kind = step->action->kind;
+        if (step->part == STEP_NOTICE ||
+            (kind != ACTION_S3 && kind != ACTION_ADD_HEADER && kind != ACTION_STOP))
+            return false;
+    }
+    return true;
+}
+
+bool attempt_run(struct attempt *t, bool may_stand, struct delivered *ret_end)
+{
+    if (!run_plan(t, may_stand, ret_end))
+        return false;
+    ret_end->outcomes = t->outcomes;
+    ret_end->outcome_count = t->count;
+    const bool delivered = !ret_end->waits && ret_end->settlement == SETTLE_DONE;
+    ret_end->note = note_since(t, delivered);
     if (delivered)
         keep_header_section(t);
-    return done;
-}
-
-/* What was done before the step that waits is noted, so that it is not done again. */
-static void wait_for_share(const struct delivery *d, struct lease *lease,
-                           const struct delivered *done)
-{
-    str id = lease->entry.id;
-    const struct fault *f = done->note.len ? d->spool->ops->note(lease, done->note) : NULL;
-    if (f)
-        tell_trouble(d, "note-lost", id, f->says);
-    share_wait(d->shares, &done->share, lease);
-}
-
-const struct fault *deliver_one(const struct delivery *d, int64_t wait_ms, struct arena *a,
-                                bool *ret_any)
-{
-    struct lease lease = { 0 };
-    *ret_any = false;
-    TRY(d->spool->ops->lease(d->spool, wait_ms, a, &lease));
-    if (!lease.impl) {
-        if (d->shares)
-            shares_nudge(d->shares);
-        return NULL;
-    }
-    *ret_any = true;
-    str id = arena_str(a, lease.entry.id);
-    struct delivered done = lease.entry.kind == SPOOL_MAIL ? deliver_attempt(d, &lease, a)
-                                                           : errand_attempt_run(d, &lease, a);
-    if (done.waits) {
-        wait_for_share(d, &lease, &done);
-        return NULL;
-    }
-    const struct fault *f =
-        d->spool->ops->settle(&lease, done.settlement, done.retry_at_ms, done.note);
-    if (f) /* after a restart the message is there again, and its noted steps are not repeated */
-        tell_trouble(d, "settle-lost", id, fault_sentence(f, a));
-    else
-        tell_settled(d, &lease, &done, id);
-    return NULL;
+    return true;
 }

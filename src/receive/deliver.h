@@ -1,8 +1,9 @@
 /* receive/deliver.h - from a leased message to a settled one.
  *
  * A worker leases an entry, makes its plan, runs the steps that have no note yet, notes what came
- * of them and settles. One attempt sees one world from its first step to its last. A step in retry
- * holds up the later steps of its message and nothing else. */
+ * of them and settles; of messages that are only put into buckets it has a few under way at a time. One
+ * attempt sees one world from its first step to its last. A step in retry holds up the later steps of
+ * its message and nothing else. */
 #ifndef SESAME_RECEIVE_DELIVER_H
 #define SESAME_RECEIVE_DELIVER_H
 
@@ -42,14 +43,15 @@ struct delivered {
     size_t outcome_count;
 };
 
-/* Runs one attempt and notes what must not be repeated; the caller settles. Everything returned
- * lives in the arena. Never fails: what fails is an outcome. */
-struct delivered deliver_attempt(const struct delivery *, struct lease *, struct arena *);
-
+/* Of the arena below: one attempt's, with the rule set, and all that was ever said of the message. */
+enum { DELIVER_ARENA = 16 << 20 };
 /* Leases, attempts, settles and logs one entry that is due within wait_ms. FAULT_UNAVAILABLE: the
  * spool was stopped. *ret_any is false when nothing came. */
 const struct fault *deliver_one(const struct delivery *, int64_t wait_ms, struct arena *,
                                 bool *ret_any);
+/* The same, and with it a few more that are due, while all there is to wait for is the disk. */
+const struct fault *deliver_some(const struct delivery *, int64_t wait_ms, struct arena *,
+                                 bool *ret_any);
 
 struct deliverers; /* the worker threads */
 const struct fault *deliverers_start(const struct delivery *, unsigned workers, struct arena *,

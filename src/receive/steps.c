@@ -151,6 +151,24 @@ static const struct fault *write_notice(const struct attempt *t, size_t index, i
 
 /* ---- the actions ---- */
 
+static const struct fault *begin_s3(struct attempt *t, size_t index, int64_t now_ms)
+{
+    const struct step *step = &t->plan.steps[index];
+    struct body *body;
+    TRY(stored_form(t, index, &body));
+    const struct acting as = acting_of(t, step, now_ms);
+    return s3_action_fault(step->action, s3_action_begin(&as, step->action, body, &t->begun),
+                           t->work);
+}
+
+static void say_put(const struct attempt *t, const struct step *step, struct step_said *said)
+{
+    str key = s3_action_key(step->action->s3.object_key_prefix, t->lease->entry.id, t->work);
+    said->says = arena_strf(t->work, "wrote s3://" STR_FMT "/" STR_FMT "%s",
+                            STR_ARG(step->action->s3.bucket_name), STR_ARG(key),
+                            step->action->s3.kms_key_arn.len ? ", encrypted" : "");
+}
+
 static const struct fault *run_s3(struct attempt *t, size_t index, int64_t now_ms,
                                   struct step_said *said)
 {
@@ -159,10 +177,7 @@ static const struct fault *run_s3(struct attempt *t, size_t index, int64_t now_m
     TRY(stored_form(t, index, &body));
     const struct acting as = acting_of(t, step, now_ms);
     TRY(s3_action_fault(step->action, s3_action_put(&as, step->action, body), t->work));
-    str key = s3_action_key(step->action->s3.object_key_prefix, t->lease->entry.id, t->work);
-    said->says = arena_strf(t->work, "wrote s3://" STR_FMT "/" STR_FMT "%s",
-                            STR_ARG(step->action->s3.bucket_name), STR_ARG(key),
-                            step->action->s3.kms_key_arn.len ? ", encrypted" : "");
+    say_put(t, step, said);
     return NULL;
 }
 
@@ -394,4 +409,25 @@ const struct fault *step_run(struct attempt *t, size_t index, int64_t now_ms,
         return run_connect(t, index, now_ms, said);
     }
     return action_unbuilt(step, t->work);
+}
+
+const struct fault *step_begin(struct attempt *t, size_t index, int64_t now_ms,
+                               struct step_said *said)
+{
+    const struct step *step = &t->plan.steps[index];
+    if (step->action->kind != ACTION_S3 || step->part == STEP_NOTICE || !s3_action_has_halves(t->d->ports))
+        return step_run(t, index, now_ms, said);
+    *said = (struct step_said) { .says = STR_NONE, .flow = FLOW_ON };
+    return begin_s3(t, index, now_ms);
+}
+
+const struct fault *step_await(struct attempt *t, size_t index, struct step_said *said)
+{
+    const struct step *step = &t->plan.steps[index];
+    const struct s3_put_answer answer = s3_action_await(t->begun);
+    t->begun = NULL;
+    *said = (struct step_said) { .says = STR_NONE, .flow = FLOW_ON };
+    TRY(s3_action_fault(step->action, answer, t->work));
+    say_put(t, step, said);
+    return NULL;
 }

@@ -10,8 +10,6 @@
 
 enum {
     WORKER_STACK = 512 * 1024,
-    WORKER_ARENA =
-        16 << 20, /* one attempt's: the rule set, and all that was ever said of the message */
     LEASE_WAIT_MS = 60 * 1000,
     LOOK_AGAIN_MS =
         2000, /* while work is held: who was to free a share for it may have ended without */
@@ -39,12 +37,12 @@ static void *work(void *context)
 {
     struct deliverers *all = context;
     thread_begins("delivers", THREAD_BEHIND);
-    struct arena *a = arena_new(WORKER_ARENA);
+    struct arena *a = arena_new(DELIVER_ARENA);
     for (bool stopped = !a; !stopped; arena_reset(a)) {
         bool any;
         const bool awaited = all->delivery.shares && shares_awaited(all->delivery.shares);
         const struct fault *f =
-            deliver_one(&all->delivery, awaited ? LOOK_AGAIN_MS : LEASE_WAIT_MS, a, &any);
+            deliver_some(&all->delivery, awaited ? LOOK_AGAIN_MS : LEASE_WAIT_MS, a, &any);
         stopped = f && f->kind == FAULT_UNAVAILABLE;
         if (f && !stopped) /* the spool could not be read; it may be able to again */
             complain(all->delivery.outside, f, a);

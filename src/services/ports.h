@@ -47,8 +47,14 @@ struct put_object {
     bool may_be_multipart;
     str remedy_resource; /* what a mending statement should name: the rule's prefix and slash-star */
 };
+struct s3_upload; /* a put under way */
 struct s3_port {
     const struct fault *(*put_object)(struct s3_port *, const struct call *, const struct put_object *);
+    /* The same in two halves, where the port has them (else NULL): what begins without a fault has been judged
+     * and read whole, waits for the disk, and must be awaited, with a call that is the same. */
+    const struct fault *(*put_object_begin)(struct s3_port *, const struct call *, const struct put_object *,
+                                            struct s3_upload **ret_upload);
+    const struct fault *(*put_object_await)(struct s3_upload *, const struct call *);
 };
 
 /* What signs a session's requests (STS AssumeRole). */

@@ -35,7 +35,7 @@ void batch_job_fail(struct batch_job *job, const struct fault *why, struct arena
     job->says[says.len] = '\0';
 }
 
-const struct fault *batcher_wait(struct batcher *self, struct batch_job *job, struct arena *arena)
+void batcher_add(struct batcher *self, struct batch_job *job)
 {
     sem_init(&job->done, 0, 0);
     pthread_mutex_lock(&self->lock);
@@ -44,10 +44,20 @@ const struct fault *batcher_wait(struct batcher *self, struct batch_job *job, st
     if (++self->count >= self->wanted)
         pthread_cond_signal(&self->queued);
     pthread_mutex_unlock(&self->lock);
+}
+
+const struct fault *batch_job_wait(struct batch_job *job, struct arena *arena)
+{
     while (sem_wait(&job->done) < 0) /* a signal came */
         ;
     sem_destroy(&job->done);
     return job->failed ? fault(arena, job->kind, NULL, "%s", job->says) : NULL;
+}
+
+const struct fault *batcher_wait(struct batcher *self, struct batch_job *job, struct arena *arena)
+{
+    batcher_add(self, job);
+    return batch_job_wait(job, arena);
 }
 
 /* Under the lock. Those who were served together come back one by one: who took the first of them would pay the disk for

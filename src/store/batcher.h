@@ -27,6 +27,9 @@ void batcher_close(struct batcher *); /* when nobody waits any more; NULL is fin
 
 /* Waits until the job is done; the fault is made anew in the arena. */
 const struct fault *batcher_wait(struct batcher *, struct batch_job *, struct arena *);
+/* The same in two halves: the job is taken along from here on, and is its maker's again behind the wait. */
+void batcher_add(struct batcher *, struct batch_job *);
+const struct fault *batch_job_wait(struct batch_job *, struct arena *);
 /* For the batch: the job's first fault stays. */
 void batch_job_fail(struct batch_job *, const struct fault *, struct arena *);
 

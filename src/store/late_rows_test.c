@@ -367,7 +367,7 @@ static void a_condition_that_was_lost_leaves_no_frame(void **state)
     assert_null(
         f->objects->ops->begin(f->objects, STR("mail"), STR("k"), STR("{}"), f->arena, &upload));
     assert_null(f->objects->ops->write(upload, STR("second"), f->arena));
-    const struct fault *why = f->objects->ops->finish(upload, OBJECT_NEW, f->arena, &info);
+    const struct fault *why = objects_finish(f->objects, upload, OBJECT_NEW, f->arena, &info);
     assert_true(why && why->kind == FAULT_CONFLICT);
     assert_int_equal(steps_of_packs(f), 1);
     assert_holds(f, STR("k"), STR("first"));

@@ -44,11 +44,13 @@ struct objects_ops {
     /* Before finish: what head and list tell of the object instead of its bytes' own size and MD5, where
      * its owner has transformed them (encrypted, say). An empty etag: the bytes' own. */
     void (*show)(struct object_upload *, uint64_t size, str etag);
-    /* Durable and visible when it returns; the wait is shared with all who finish now. The upload
-     * is gone in every case. FAULT_LIMIT: the disk is full. */
-    const struct fault *(*finish)(struct object_upload *, enum object_condition, struct arena *,
-                                  struct object_info *ret_info);
-    void (*cancel)(struct object_upload *);
+    /* Makes the object, in two halves. Once it is handed in, no more can be done with the upload than
+     * wait for it; a fault ends it at once. Behind the wait it is durable and visible, or there is none, and
+     * the upload is gone. The disk's time is shared by all who were handed in. FAULT_LIMIT: the disk is full. */
+    const struct fault *(*hand_in)(struct object_upload *, enum object_condition, struct arena *);
+    const struct fault *(*await)(struct object_upload *, struct arena *,
+                                 struct object_info *ret_info);
+    void (*cancel)(struct object_upload *); /* of one that was not handed in */
     /* FAULT_ABSENT when there is no such key. */
     const struct fault *(*read)(struct objects *, str bucket, str key, uint64_t offset,
                                 size_t wanted, struct arena *, str *ret_bytes);
@@ -74,6 +76,15 @@ struct objects_ops {
 struct objects {
     const struct objects_ops *ops;
 };
+
+/* Both halves. */
+static inline const struct fault *objects_finish(struct objects *objects, struct object_upload *upload,
+                                                 enum object_condition condition,
+                                                 struct arena *arena, struct object_info *ret_info)
+{
+    TRY(objects->ops->hand_in(upload, condition, arena));
+    return objects->ops->await(upload, arena, ret_info);
+}
 
 struct outside;
 /* Larger ones as plain files under directory/BUCKET/, small ones in packs under directory/%packs/, an

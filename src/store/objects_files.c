@@ -77,6 +77,17 @@ enum {
     CLOSED = -2,
 };
 
+/* One change that waits for the committer. */
+struct job {
+    struct batch_job batch;
+    enum { JOB_PUT, JOB_REMOVE, JOB_REMOVE_BUCKET } kind;
+    struct object_upload *upload; /* JOB_PUT */
+    enum object_condition condition;
+    struct object_row row; /* JOB_PUT: all; else bucket and key */
+    struct pack_put put;   /* JOB_PUT of an upload without a file */
+    struct object_row old; /* what the row replaced; in the batch's arena */
+};
+
 struct object_upload {
     struct objects_files *owner;
     struct object_upload *next, *previous; /* among those open, under `open_lock` */
@@ -93,17 +104,8 @@ struct object_upload {
     str shown_etag;
     uint64_t lost_before; /* losses when it began */
     bool orphaned;        /* its bucket is being removed; under `open_lock` */
-};
-
-/* One change that waits for the committer. */
-struct job {
-    struct batch_job batch;
-    enum { JOB_PUT, JOB_REMOVE, JOB_REMOVE_BUCKET } kind;
-    struct object_upload *upload; /* JOB_PUT */
-    enum object_condition condition;
-    struct object_row row; /* JOB_PUT: all; else bucket and key */
-    struct pack_put put;   /* JOB_PUT of an upload without a file */
-    struct object_row old; /* what the row replaced; in the batch's arena */
+    char etag[2 * MD5_SIZE];
+    struct job job; /* once it was handed in */
 };
 
 struct objects_files {
@@ -626,16 +628,15 @@ static const struct fault *end_bytes(struct object_upload *u, struct job *job, s
     return NULL;
 }
 
-static const struct fault *files_finish(struct object_upload *u, enum object_condition condition,
-                                        struct arena *arena, struct object_info *ret_info)
+static const struct fault *files_hand_in(struct object_upload *u, enum object_condition condition,
+                                         struct arena *arena)
 {
     struct objects_files *self = u->owner;
     unsigned char md5[MD5_SIZE];
-    char etag[2 * MD5_SIZE];
     digest_end(u->md5, md5);
-    hex_encode(etag, md5, sizeof md5);
+    hex_encode(u->etag, md5, sizeof md5);
     const bool other_etag = u->shown && u->shown_etag.len;
-    struct job job = {
+    u->job = (struct job) {
         .kind = JOB_PUT,
         .upload = u,
         .condition = condition,
@@ -644,16 +645,22 @@ static const struct fault *files_finish(struct object_upload *u, enum object_con
                  .path = STR_NONE,
                  .info = { .size = u->shown ? u->shown_size : u->size,
                            .modified_ms = self->outside->clock->wall_ms(self->outside->clock),
-                           .etag = other_etag ? u->shown_etag : (str) { etag, sizeof etag },
+                           .etag = other_etag ? u->shown_etag : (str) { u->etag, sizeof u->etag },
                            .headers_json = u->headers_json } },
     };
-    const struct fault *why = end_bytes(u, &job, arena);
-    if (why) {
+    const struct fault *why = end_bytes(u, &u->job, arena);
+    if (why)
         discard(u);
-        return why;
-    }
-    why = batcher_wait(self->committer, &job.batch, arena);
-    struct object_info info = job.row.info;
+    else
+        batcher_add(self->committer, &u->job.batch);
+    return why;
+}
+
+static const struct fault *files_await(struct object_upload *u, struct arena *arena,
+                                       struct object_info *ret_info)
+{
+    const struct fault *why = batch_job_wait(&u->job.batch, arena);
+    struct object_info info = u->job.row.info;
     info.etag = arena_str(arena, info.etag);
     info.headers_json = arena_str(arena, info.headers_json);
     delist(u);
@@ -842,7 +849,8 @@ static const struct objects_ops ops = {
     .begin = files_begin,
     .write = files_write,
     .show = files_show,
-    .finish = files_finish,
+    .hand_in = files_hand_in,
+    .await = files_await,
     .cancel = files_cancel,
     .read = files_read,
     .head = files_head,

@@ -95,7 +95,7 @@ const struct fault *put(struct fixture *f, str key, str bytes)
         f->objects->ops->cancel(upload);
         return why;
     }
-    return f->objects->ops->finish(upload, OBJECT_ANY, f->arena, &info);
+    return objects_finish(f->objects, upload, OBJECT_ANY, f->arena, &info);
 }
 
 void assert_holds(struct fixture *f, str key, str bytes)

@@ -151,7 +151,7 @@ static void a_sync_that_fails_is_final(void **state)
     why = put(f, STR("k"), STR("newer"));
     assert_true(why && why->kind == FAULT_UNAVAILABLE);
     struct object_info info;
-    why = f->objects->ops->finish(open, OBJECT_ANY, f->arena, &info);
+    why = objects_finish(f->objects, open, OBJECT_ANY, f->arena, &info);
     assert_true(why && why->kind == FAULT_UNAVAILABLE);
     assert_holds(f, STR("k"), STR("old"));
     assert_true(captured_journal_count(f->journal, "objects-sync-failed") == 1);
@@ -177,7 +177,7 @@ static void a_sync_that_met_a_full_disk_fails_all_who_were_open_then(void **stat
     const struct fault *why = put(f, STR("k"), STR("x"));
     assert_true(why && why->kind == FAULT_LIMIT);
     s.error = 0;
-    why = f->objects->ops->finish(open, OBJECT_ANY, f->arena, &info);
+    why = objects_finish(f->objects, open, OBJECT_ANY, f->arena, &info);
     assert_true(why && why->kind == FAULT_UNAVAILABLE);
     assert_null(put(f, STR("k"), STR("y")));
     f->objects->ops->close(f->objects);
@@ -199,7 +199,7 @@ static void *finish_one(void *context)
     bool done = !objects->ops->begin(objects, STR("mail"), arena_strf(arena, "%d", one->number),
                                      STR("{}"), arena, &upload) &&
                 !objects->ops->write(upload, (str) { padding, one->fixture->pad }, arena) &&
-                !objects->ops->finish(upload, OBJECT_ANY, arena, &info);
+                !objects_finish(objects, upload, OBJECT_ANY, arena, &info);
     arena_free(arena);
     return done ? NULL : context;
 }

@@ -46,7 +46,7 @@ static struct object_info put(struct suite *s, str bucket, str key, str bytes)
     struct object_info info;
     struct object_upload *upload = start(s, bucket, key);
     assert_null(s->objects->ops->write(upload, bytes, s->arena));
-    assert_null(s->objects->ops->finish(upload, OBJECT_ANY, s->arena, &info));
+    assert_null(objects_finish(s->objects, upload, OBJECT_ANY, s->arena, &info));
     return info;
 }
 
@@ -92,6 +92,26 @@ static void what_was_put_is_read_back_with_its_digest_and_headers(void **state)
     assert_holds(s, STR("b"), STR("empty"), STR(""));
 }
 
+/* Two are under way for one thread, which waits for the later one first. */
+static void handed_in_is_made_whether_it_is_awaited_or_not(void **state)
+{
+    struct suite *s = *state;
+    struct object_upload *uploads[2];
+    struct object_info info;
+    const char *const keys[] = { "first", "second" };
+    for (size_t i = 0; i < 2; i++) {
+        uploads[i] = start(s, STR("mail"), str_of(keys[i]));
+        assert_null(s->objects->ops->write(uploads[i], str_of(keys[i]), s->arena));
+        assert_null(s->objects->ops->hand_in(uploads[i], OBJECT_ANY, s->arena));
+    }
+    for (size_t i = 2; i-- > 0;) {
+        assert_null(s->objects->ops->await(uploads[i], s->arena, &info));
+        assert_int_equal(info.size, strlen(keys[i]));
+        assert_int_equal(info.etag.len, 32);
+        assert_null(s->objects->ops->head(s->objects, STR("mail"), str_of(keys[i]), s->arena, &info));
+    }
+}
+
 static void an_object_is_not_there_before_it_is_finished(void **state)
 {
     struct suite *s = *state;
@@ -105,7 +125,7 @@ static void an_object_is_not_there_before_it_is_finished(void **state)
     assert_null(s->objects->ops->write(upload, STR("new"), s->arena));
     assert_holds(s, STR("b"), STR("k"), STR("old"));
     struct object_info info;
-    assert_null(s->objects->ops->finish(upload, OBJECT_ANY, s->arena, &info));
+    assert_null(objects_finish(s->objects, upload, OBJECT_ANY, s->arena, &info));
     assert_holds(s, STR("b"), STR("k"), STR("new"));
 }
 
@@ -118,12 +138,12 @@ static void of_many_that_must_be_new_one_is(void **state)
         uploads[i] = start(s, STR("b"), STR("once"));
         assert_null(s->objects->ops->write(uploads[i], STR("abc"), s->arena));
     }
-    assert_null(s->objects->ops->finish(uploads[1], OBJECT_NEW, s->arena, &info));
-    const struct fault *why = s->objects->ops->finish(uploads[0], OBJECT_NEW, s->arena, &info);
+    assert_null(objects_finish(s->objects, uploads[1], OBJECT_NEW, s->arena, &info));
+    const struct fault *why = objects_finish(s->objects, uploads[0], OBJECT_NEW, s->arena, &info);
     assert_true(why && why->kind == FAULT_CONFLICT);
     assert_holds(s, STR("b"), STR("once"), STR("abc"));
     assert_null(s->objects->ops->remove(s->objects, STR("b"), STR("once"), s->arena));
-    assert_null(s->objects->ops->finish(uploads[2], OBJECT_NEW, s->arena, &info));
+    assert_null(objects_finish(s->objects, uploads[2], OBJECT_NEW, s->arena, &info));
     assert_holds(s, STR("b"), STR("once"), STR("abc"));
 }
 
@@ -142,7 +162,7 @@ static void large_bytes_may_come_in_any_pieces(void **state)
             step = SIZE - at;
         assert_null(s->objects->ops->write(upload, (str) { bytes + at, step }, s->arena));
     }
-    assert_null(s->objects->ops->finish(upload, OBJECT_ANY, s->arena, &info));
+    assert_null(objects_finish(s->objects, upload, OBJECT_ANY, s->arena, &info));
     assert_true(info.size == SIZE && str_eq(info.etag, whole.etag));
     assert_holds(s, STR("b"), STR("k"), (str) { bytes, SIZE });
     str got;
@@ -328,7 +348,7 @@ static void a_bucket_goes_only_when_it_is_empty(void **state)
     struct object_upload *upload = start(s, STR("b"), STR("late"));
     assert_null(s->objects->ops->remove_bucket(s->objects, STR("b"), s->arena));
     struct object_info info;
-    f = s->objects->ops->finish(upload, OBJECT_ANY, s->arena, &info);
+    f = objects_finish(s->objects, upload, OBJECT_ANY, s->arena, &info);
     assert_true(f && f->kind == FAULT_ABSENT);
     assert_absent(s, STR("b"), STR("late"));
     put(s, STR("b"), STR("late"), STR("y"));
@@ -369,7 +389,7 @@ static void *put_turns(void *context)
         for (int k = 0; k < 2; k++)
             if (objects->ops->begin(objects, STR("b"), keys[k], STR("{}"), arena, &upload) ||
                 objects->ops->write(upload, own_key, arena) ||
-                objects->ops->finish(upload, OBJECT_ANY, arena, &info) || info.size != own_key.len)
+                objects_finish(objects, upload, OBJECT_ANY, arena, &info) || info.size != own_key.len)
                 return "a put failed";
         /* Whoever wrote last, the shared object is one of the texts, whole. */
         if (objects->ops->read(objects, STR("b"), STR("w/shared"), 0, 100, arena, &got) ||
@@ -415,6 +435,7 @@ int objects_suite_run(const struct objects_maker *maker)
     const struct CMUnitTest tests[] = {
         CASE(what_was_put_is_read_back_with_its_digest_and_headers),
         CASE(an_object_is_not_there_before_it_is_finished),
+        CASE(handed_in_is_made_whether_it_is_awaited_or_not),
         CASE(of_many_that_must_be_new_one_is),
         CASE(large_bytes_may_come_in_any_pieces),
         CASE(every_key_is_another_object),

@@ -32,8 +32,20 @@ const struct fault *s3_action_fault(const struct action *action, struct s3_put_a
                  STR_ARG(action->s3.bucket_name));
 }
 
-struct s3_put_answer s3_action_put(const struct acting *as, const struct action *action,
-                                   struct body *body)
+struct s3_begun {
+    struct s3_port *port;
+    struct call call;
+    struct s3_upload *upload; /* NULL: nothing is under way */
+};
+
+static const struct fault *put(struct s3_begun *b, const struct put_object *what, bool whole)
+{
+    return whole ? b->port->put_object(b->port, &b->call, what)
+                 : b->port->put_object_begin(b->port, &b->call, what, &b->upload);
+}
+
+static struct s3_put_answer put_body(const struct acting *as, const struct action *action,
+                                     struct body *body, struct s3_begun *b, bool whole)
 {
     const struct caller *caller;
     const struct fault *why = acting_caller(as, action->s3.iam_role_arn, &caller);
@@ -48,7 +60,7 @@ struct s3_put_answer s3_action_put(const struct acting *as, const struct action 
         return (struct s3_put_answer) { why, S3_PART_KEY };
 
     str bucket = action->s3.bucket_name, prefix = action->s3.object_key_prefix;
-    struct put_object put = {
+    struct put_object what = {
         .bucket = bucket,
         .key = s3_action_key(prefix, as->message_id, as->arena),
         .content_type = STR("application/octet-stream"),
@@ -58,9 +70,38 @@ struct s3_put_answer s3_action_put(const struct acting *as, const struct action 
         .may_be_multipart = true,
         .remedy_resource = rule_objects_arn(as->arena, bucket, prefix),
     };
-    const struct call call = acting_call(as, caller);
-    why = put.key.ptr && put.remedy_resource.ptr
-              ? as->ports->s3->put_object(as->ports->s3, &call, &put)
-              : &fault_no_memory;
+    *b = (struct s3_begun) { .port = as->ports->s3, .call = acting_call(as, caller) };
+    why = what.key.ptr && what.remedy_resource.ptr ? put(b, &what, whole) : &fault_no_memory;
     return (struct s3_put_answer) { why, S3_PART_BUCKET };
+}
+
+struct s3_put_answer s3_action_put(const struct acting *as, const struct action *action,
+                                   struct body *body)
+{
+    struct s3_begun here;
+    return put_body(as, action, body, &here, true);
+}
+
+bool s3_action_has_halves(const struct ports *ports)
+{
+    return ports->s3 && ports->s3->put_object_begin && ports->s3->put_object_await;
+}
+
+struct s3_put_answer s3_action_begin(const struct acting *as, const struct action *action,
+                                     struct body *body, struct s3_begun **ret_begun)
+{
+    struct s3_begun *b = ARENA_NEW(as->arena, struct s3_begun);
+    *ret_begun = NULL;
+    if (!b)
+        return (struct s3_put_answer) { &fault_no_memory, S3_PART_BUCKET };
+    const struct s3_put_answer answer = put_body(as, action, body, b, false);
+    if (!answer.fault)
+        *ret_begun = b;
+    return answer;
+}
+
+struct s3_put_answer s3_action_await(struct s3_begun *b)
+{
+    return (struct s3_put_answer) { b->port->put_object_await(b->upload, &b->call),
+                                    S3_PART_BUCKET };
 }

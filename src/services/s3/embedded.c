@@ -53,7 +53,9 @@ const struct fault *s3_embedded_open(struct objects *objects, struct state *stat
     struct s3_service *service = ARENA_NEW(arena, struct s3_service);
     if (!service)
         return &fault_no_memory;
-    *service = (struct s3_service) { .port = { .put_object = s3_put_object },
+    *service = (struct s3_service) { .port = { .put_object = s3_put_object,
+                                               .put_object_begin = s3_put_object_begin,
+                                               .put_object_await = s3_put_object_await },
                                      .rehearsal = { .port = { .put_object = s3_rehearse_put },
                                                     .service = service },
                                      .objects = objects,

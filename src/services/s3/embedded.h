@@ -22,6 +22,9 @@ const struct fault *s3_ask(const struct call *, const struct bucket *, const str
 const struct fault *s3_ask_bucket(const struct call *, const struct bucket *, str action);
 
 const struct fault *s3_put_object(struct s3_port *, const struct call *, const struct put_object *);
+const struct fault *s3_put_object_begin(struct s3_port *, const struct call *,
+                                        const struct put_object *, struct s3_upload **ret_upload);
+const struct fault *s3_put_object_await(struct s3_upload *, const struct call *);
 const struct fault *s3_rehearse_put(struct s3_port *, const struct call *,
                                     const struct put_object *);
 

@@ -282,8 +282,7 @@ static bool bucket_stands(const struct s3_upload *u)
     return stands;
 }
 
-const struct fault *s3_put_finish(struct s3_upload *u, const struct call *call,
-                                  struct object_info *ret_info)
+static const struct fault *s3_put_hand_in(struct s3_upload *u, const struct call *call)
 {
     struct objects *objects = u->service->objects;
     const struct fault *why = checksums_end(&u->checksums, call->arena);
@@ -294,8 +293,15 @@ const struct fault *s3_put_finish(struct s3_upload *u, const struct call *call,
         objects->ops->cancel(u->upload);
         return why;
     }
-    why = objects->ops->finish(u->upload, u->if_none_match ? OBJECT_NEW : OBJECT_ANY, call->arena,
-                               ret_info);
+    why = objects->ops->hand_in(u->upload, u->if_none_match ? OBJECT_NEW : OBJECT_ANY, call->arena);
+    return why && why->kind == FAULT_ABSENT ? s3_no_such_bucket(call) : why;
+}
+
+static const struct fault *s3_put_await(struct s3_upload *u, const struct call *call,
+                                 struct object_info *ret_info)
+{
+    struct objects *objects = u->service->objects;
+    const struct fault *why = objects->ops->await(u->upload, call->arena, ret_info);
     if (why && why->kind == FAULT_CONFLICT)
         return not_new(call);
     if (why)
@@ -304,6 +310,13 @@ const struct fault *s3_put_finish(struct s3_upload *u, const struct call *call,
         return NULL;
     objects->ops->remove(objects, u->bucket, u->key, call->arena);
     return s3_no_such_bucket(call);
+}
+
+const struct fault *s3_put_finish(struct s3_upload *u, const struct call *call,
+                                  struct object_info *ret_info)
+{
+    TRY(s3_put_hand_in(u, call));
+    return s3_put_await(u, call, ret_info);
 }
 
 /* ---- the port ---- */
@@ -344,13 +357,12 @@ static const struct fault *put_of(const struct put_object *from, struct arena *a
     return NULL;
 }
 
-const struct fault *s3_put_object(struct s3_port *port, const struct call *call,
-                                  const struct put_object *from)
+const struct fault *s3_put_object_begin(struct s3_port *port, const struct call *call,
+                                        const struct put_object *from, struct s3_upload **ret_upload)
 {
     struct s3_service *s3 = (struct s3_service *)port;
     struct s3_put put;
     struct s3_upload *u;
-    struct object_info info;
     TRY(put_of(from, call->arena, &put));
     TRY(s3_put_begin(s3, call, &put, &u));
     const struct fault *why = copy_body(u, call, from->body);
@@ -358,7 +370,22 @@ const struct fault *s3_put_object(struct s3_port *port, const struct call *call,
         s3_put_cancel(u);
         return why;
     }
-    return s3_put_finish(u, call, &info);
+    *ret_upload = u;
+    return s3_put_hand_in(u, call);
+}
+
+const struct fault *s3_put_object_await(struct s3_upload *u, const struct call *call)
+{
+    struct object_info info;
+    return s3_put_await(u, call, &info);
+}
+
+const struct fault *s3_put_object(struct s3_port *port, const struct call *call,
+                                  const struct put_object *from)
+{
+    struct s3_upload *u;
+    TRY(s3_put_object_begin(port, call, from, &u));
+    return s3_put_object_await(u, call);
 }
 
 const struct fault *s3_rehearse_put(struct s3_port *port, const struct call *call,
