@@ -53,6 +53,14 @@ static ssize_t real_pwritev(struct disk *disk, int fd, const struct iovec *parts
     return CALL(ssize_t, pwritev(fd, parts, count, (off_t)offset));
 }
 
+static void real_write_soon(struct disk *disk, int fd, uint64_t offset, uint64_t size)
+{
+    (void)disk;
+    int saved = errno;
+    sync_file_range(fd, (off_t)offset, (off_t)size, SYNC_FILE_RANGE_WRITE);
+    errno = saved;
+}
+
 static int real_fdatasync(struct disk *disk, int fd)
 {
     (void)disk;
@@ -177,6 +185,7 @@ struct disk *disk_real(void)
         .close = real_close,
         .pread = real_pread,
         .pwritev = real_pwritev,
+        .write_soon = real_write_soon,
         .fdatasync = real_fdatasync,
         .syncfs = real_syncfs,
         .allocate = real_allocate,

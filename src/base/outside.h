@@ -32,6 +32,9 @@ struct disk {
     int (*close)(struct disk *, int fd);
     ssize_t (*pread)(struct disk *, int fd, void *to, size_t size, uint64_t offset);
     ssize_t (*pwritev)(struct disk *, int fd, const struct iovec *, int count, uint64_t offset);
+    /* A wish: these bytes may go to the disk while others are still written, so that the sync finds less to do. No
+     * promise, and no failure: that is the sync's. */
+    void (*write_soon)(struct disk *, int fd, uint64_t offset, uint64_t size);
     int (*fdatasync)(struct disk *, int fd);
     int (*syncfs)(struct disk *, int fd); /* the whole file system fd lies on */
     int (*allocate)(struct disk *, int fd, uint64_t size); /* blocks for [0, size), zeros where new */

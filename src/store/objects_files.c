@@ -277,11 +277,22 @@ static bool make_room(struct object_upload *u, size_t size)
     return true;
 }
 
+/* A large file is on its way to the disk before its sync, which others wait for too. */
+static void write_soon(const struct object_upload *u, uint64_t from, uint64_t to)
+{
+    enum { STRETCH = 1 << 20 };
+    struct disk *disk = u->owner->root.disk;
+    const uint64_t begin = from / STRETCH * STRETCH, end = to / STRETCH * STRETCH;
+    if (end > begin)
+        disk->write_soon(disk, u->fd, begin, end - begin);
+}
+
 /* Buffered bytes and `more` go to the file. A short write goes on where it stopped. */
 static int flush(struct object_upload *u, str more)
 {
     struct disk *disk = u->owner->root.disk;
-    uint64_t at = u->size - u->buffered;
+    const uint64_t from = u->size - u->buffered;
+    uint64_t at = from;
     int error = u->fd == NO_FILE ? make_file(u) : 0;
     if (error < 0)
         return error;
@@ -299,6 +310,7 @@ static int flush(struct object_upload *u, str more)
         parts[0] = str_from(parts[0], of_first);
         parts[1] = str_from(parts[1], (size_t)written - of_first);
     }
+    write_soon(u, from, at);
     u->size += more.len;
     u->buffered = 0;
     return 0;

@@ -163,6 +163,38 @@ static void a_sync_that_fails_is_final(void **state)
     f->objects = NULL;
 }
 
+static uint64_t soon_to;
+
+static void soon_counted(struct disk *disk, int fd, uint64_t offset, uint64_t size)
+{
+    (void)fd;
+    assert_int_equal(offset, soon_to); /* each once, in order */
+    assert_int_equal(((struct syncing *)disk)->syncs, 0);
+    soon_to += size;
+}
+
+static void a_large_file_is_on_its_way_before_its_sync(void **state)
+{
+    struct fixture *f = *state;
+    struct syncing s;
+    struct object_upload *upload;
+    struct object_info info;
+    static char piece[100 * 1000];
+    use_syncing(f, &s);
+    s.disk.write_soon = soon_counted;
+    while (!s.syncs) /* of the start; the sweeper's */
+        usleep(1000);
+    s.syncs = 0;
+    soon_to = 0;
+    assert_null(f->objects->ops->begin(f->objects, STR("mail"), STR("o"), STR("{}"), f->arena, &upload));
+    for (unsigned i = 0; i < 50; i++)
+        assert_null(f->objects->ops->write(upload, (str) { piece, sizeof piece }, f->arena));
+    assert_null(objects_finish(f->objects, upload, OBJECT_ANY, f->arena, &info));
+    assert_int_equal(soon_to, 4 << 20); /* of five million octets: whole stretches */
+    f->objects->ops->close(f->objects);
+    f->objects = NULL;
+}
+
 static void a_sync_that_met_a_full_disk_fails_all_who_were_open_then(void **state)
 {
     struct fixture *f = *state;
@@ -300,6 +332,7 @@ int main(void)
         AS_FILE(a_sync_that_fails_is_final),
         PACKED(a_sync_that_fails_is_final),
         AS_FILE(a_sync_that_met_a_full_disk_fails_all_who_were_open_then),
+        AS_FILE(a_large_file_is_on_its_way_before_its_sync),
         AS_FILE(those_who_finish_together_share_one_sync),
         PACKED(those_who_finish_together_share_one_sync),
         AS_FILE(when_finish_returns_the_bytes_survive_a_power_cut),

@@ -84,7 +84,8 @@ static int blocks_write(struct spool_draft *d, struct block *first)
     while (first) {
         struct iovec iov[64];
         int count = 0;
-        uint64_t offset = (uint64_t)d->next_index * BLOCK_BYTES;
+        const uint64_t from = (uint64_t)d->next_index * BLOCK_BYTES;
+        uint64_t offset = from;
         for (; first && count < 64; first = first->next, count++) {
             char *b = first->bytes;
             put_u32(b + 4, first->used);
@@ -105,6 +106,7 @@ static int blocks_write(struct spool_draft *d, struct block *first)
                 iov[at].iov_len -= (size_t)n;
             }
         }
+        disk->write_soon(disk, d->fd, from, offset - from);
     }
     return 0;
 }

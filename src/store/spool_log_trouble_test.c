@@ -406,6 +406,37 @@ static void timelines_of_one_moment_share_a_sync(void **state)
     story_end(&s);
 }
 
+static uint64_t soon_octets;
+static unsigned syncs_when_soon;
+
+static void soon_counted(struct disk *disk, int fd, uint64_t offset, uint64_t size)
+{
+    (void)disk, (void)fd, (void)offset;
+    soon_octets += size;
+    syncs_when_soon = syncs;
+}
+
+static void a_large_body_is_on_its_way_before_its_sync(void **state)
+{
+    (void)state;
+    struct story s;
+    story_on(&s, disk_sim_new());
+    assert_null(story_open(&s));
+    sync_uncounted = s.outside.disk->fdatasync;
+    s.outside.disk->fdatasync = sync_counted;
+    s.outside.disk->write_soon = soon_counted;
+    const str body = step_body(s.arena, 3 << 20, 1);
+    syncs = 0;
+    soon_octets = 0;
+    assert_true(step_commit(s.spool, "large", body).committed);
+    assert_true(soon_octets >= body.len && soon_octets < body.len + (64 << 10));
+    assert_int_equal(syncs_when_soon, 0);
+    struct lease lease = step_lease(s.spool, s.arena);
+    assert_true(str_eq(step_read_all(s.spool, &lease, s.arena), body));
+    s.spool->ops->settle(&lease, SETTLE_DONE, 0, STR(""));
+    story_end(&s);
+}
+
 static void retry_in(struct story *s, struct lease *lease, int64_t ms)
 {
     assert_null(s->spool->ops->settle(lease, SETTLE_RETRY, s->clock.wall_ms + ms, STR("")));
@@ -528,6 +559,7 @@ int main(void)
         cmocka_unit_test(damage_of_the_last_batch_is_told_from_a_torn_tail_after_a_clean_stop),
         cmocka_unit_test(a_start_is_not_kept_from_by_what_others_left),
         cmocka_unit_test(timelines_of_one_moment_share_a_sync),
+        cmocka_unit_test(a_large_body_is_on_its_way_before_its_sync),
         cmocka_unit_test(a_clock_that_is_set_back_takes_along_what_waits),
         cmocka_unit_test(after_a_start_nothing_waits_longer_than_is_ever_asked_for),
         cmocka_unit_test(what_was_held_does_not_wait_for_a_clock_that_was_set_back),

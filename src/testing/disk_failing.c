@@ -43,6 +43,11 @@ static ssize_t failing_pwritev(struct disk *disk, int fd, const struct iovec *pa
     return self(disk)->under->pwritev(self(disk)->under, fd, parts, count, offset);
 }
 
+static void failing_write_soon(struct disk *disk, int fd, uint64_t offset, uint64_t size)
+{
+    self(disk)->under->write_soon(self(disk)->under, fd, offset, size);
+}
+
 static int failing_fdatasync(struct disk *disk, int fd)
 {
     FAIL(disk)
@@ -131,6 +136,7 @@ void disk_failing_init(struct disk_failing *d, struct disk *under)
             .close = failing_close,
             .pread = failing_pread,
             .pwritev = failing_pwritev,
+            .write_soon = failing_write_soon,
             .fdatasync = failing_fdatasync,
             .syncfs = failing_syncfs,
             .allocate = failing_allocate,
