@@ -87,15 +87,24 @@ def test_of_roots_capabilities_it_keeps_those_for_files_and_ports(make_server):
     server.settled(server.send(MAIL), ["delivered"])
 
 
+def runner_of(server):
+    """The process that starts functions."""
+    pids = pathlib.Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    [runner] = [pid for pid in pids if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == "sesame-runner"]
+    return runner
+
+
 @pytest.mark.as_root
 def test_the_parent_of_functions_keeps_what_starting_one_takes(make_server):
     server = make_server()
-    pids = pathlib.Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
-    runners = [pid for pid in pids if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == "sesame-runner"]
-    assert len(runners) == 1
     KILL, SYS_ADMIN = 1 << 5, 1 << 21
     kept = DAC_OVERRIDE | DAC_READ_SEARCH | FOWNER | CHOWN | SETGID | SETUID | KILL | SYS_ADMIN
-    assert capabilities(runners[0]) == {(0, kept, kept, kept, 0)}
+    assert capabilities(runner_of(server)) == {(0, kept, kept, kept, 0)}
+
+
+def test_the_parent_of_functions_has_a_filter_too(make_server):
+    status = pathlib.Path(f"/proc/{runner_of(make_server())}/status").read_text()
+    assert "\nSeccomp:\t2\n" in status and "\nNoNewPrivs:\t1\n" in status
 
 
 @pytest.mark.as_root

@@ -592,6 +592,8 @@ static bool stand_apart(struct den *d)
     close_range((unsigned)kept + 1, ~0U, 0);
     d->socket = kept;
     keep_what_is_needed();
+    if (sandbox_start_only() == SANDBOX_FAILED)
+        return false;
     umask(022);
     prctl(PR_SET_NAME, "sesame-runner", 0, 0, 0);
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);

@@ -168,7 +168,7 @@ static bool refuse(scmp_filter_ctx filter, int call, int with)
            seccomp_rule_add(filter, SCMP_ACT_ERRNO((uint32_t)with), call, 0) == 0;
 }
 
-static bool refuse_arguments(scmp_filter_ctx filter)
+static bool refuse_arguments(scmp_filter_ctx filter, unsigned namespaces)
 {
     bool well = true;
     for (size_t i = 0; i < sizeof domains / sizeof domains[0]; i++)
@@ -176,7 +176,7 @@ static bool refuse_arguments(scmp_filter_ctx filter)
                                         SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)domains[i])) == 0;
     for (unsigned bit = 0; bit < 32; bit++) {
         scmp_datum_t flag = 1U << bit;
-        if (flag & (scmp_datum_t)NEW_NAMESPACES)
+        if (flag & namespaces)
             well = well && seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
                                             SCMP_A0(SCMP_CMP_MASKED_EQ, flag, flag)) == 0;
     }
@@ -199,12 +199,12 @@ static bool filter_calls(bool keep_session)
     if (keep_session)
         well = well && refuse(filter, SCMP_SYS(setsid), EPERM) &&
                refuse(filter, SCMP_SYS(setpgid), EPERM);
-    well = well && refuse_arguments(filter) && seccomp_load(filter) == 0;
+    well = well && refuse_arguments(filter, NEW_NAMESPACES) && seccomp_load(filter) == 0;
     seccomp_release(filter);
     return well;
 }
 
-/* ---- the server itself ---- */
+/* ---- the server itself, and who starts functions for it ---- */
 
 /* Under a sanitizer the search for leaks forks, and traces its own process. */
 #if defined(__SANITIZE_ADDRESS__)
@@ -269,6 +269,28 @@ enum sandbox_held sandbox_serve_only(void)
     for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
         well = well && refuse(filter, unknown[i], ENOSYS);
     well = well && refuse_processes_and_raw_sockets(filter) && seccomp_load(filter) == 0;
+    seccomp_release(filter);
+    return well ? SANDBOX_HELD : SANDBOX_FAILED;
+}
+
+/* Of what no function may, making one its own takes a mount and three namespaces. */
+enum sandbox_held sandbox_start_only(void)
+{
+    enum { OWN = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC };
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+        return SANDBOX_FAILED;
+    if (prctl(PR_GET_SECCOMP, 0, 0, 0, 0) < 0)
+        return SANDBOX_UNKNOWN;
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    if (!filter)
+        return SANDBOX_FAILED;
+    bool well = true;
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
+        well = well && (refused[i] == SCMP_SYS(mount) || (LOOKS_FOR_LEAKS && traces(refused[i])) ||
+                        refuse(filter, refused[i], EPERM));
+    for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++)
+        well = well && refuse(filter, unknown[i], ENOSYS);
+    well = well && refuse_arguments(filter, NEW_NAMESPACES & ~(unsigned)OWN) && seccomp_load(filter) == 0;
     seccomp_release(filter);
     return well ? SANDBOX_HELD : SANDBOX_FAILED;
 }

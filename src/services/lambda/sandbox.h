@@ -33,5 +33,8 @@ enum sandbox_held { SANDBOX_HELD, SANDBOX_UNKNOWN /* the kernel has it not */, S
 enum sandbox_held sandbox_write_only(const char *const *folders, size_t count, const char *removable);
 /* For all threads: no process, no program, no change of user, and what no function may. */
 enum sandbox_held sandbox_serve_only(void);
+/* For the process that starts functions, and with it for them: what none may, but for the mounts and namespaces that make
+ * one's own world. */
+enum sandbox_held sandbox_start_only(void);
 
 #endif
