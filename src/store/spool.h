@@ -71,6 +71,7 @@ struct spool_health {
     uint64_t queued, retrying, leased, held, dead;
     uint64_t segments, disk_bytes, draft_bytes;
     uint64_t commits, batches, synced_bytes, damaged_frames; /* since the start */
+    uint64_t batches_ahead; /* of the batches: written, in part, while the one before was synced */
 };
 
 struct spool_ops {
@@ -139,6 +140,7 @@ struct spool_limits {
     uint64_t segment_bytes; /* 64 MB */
     uint64_t draft_bytes;   /* memory all drafts may hold together: 64 MB */
     uint64_t spill_bytes;   /* a draft beyond this goes to a file of its own: 256 KB */
+    uint64_t ahead_bytes;   /* while a batch of so many is synced, the next one is written: 256 KB */
     uint64_t history_bytes; /* the ring of settled timelines: 256 MB */
     uint64_t dead_bytes;    /* bound of the dead-letter store: 1 GB */
     int64_t dead_ms;        /* and its age: 14 days */

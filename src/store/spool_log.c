@@ -128,6 +128,7 @@ static void log_health(struct spool *spool, struct spool_health *ret_health)
         .draft_bytes = drafts,
         .commits = log->commits,
         .batches = log->batches,
+        .batches_ahead = log->batches_ahead,
         .synced_bytes = log->synced_bytes,
         .damaged_frames = log->damaged_frames,
     };
@@ -242,6 +243,7 @@ static struct spool_limits limits_of(const struct spool_limits *said)
         .segment_bytes = or_default(s->segment_bytes, 64 << 20),
         .draft_bytes = or_default(s->draft_bytes, 64 << 20),
         .spill_bytes = or_default(s->spill_bytes, 256 << 10),
+        .ahead_bytes = or_default(s->ahead_bytes, 256 << 10),
         .history_bytes = or_default(s->history_bytes, 256 << 20),
         .dead_bytes = or_default(s->dead_bytes, 1 << 30),
         .wait_ms = s->wait_ms,

@@ -177,6 +177,24 @@ struct spool_draft {
     void *committed_context;
 };
 
+struct sync_work { /* a head to be written first, where head_size is not 0; then a sync */
+    const struct segment *segment;
+    uint64_t head_at;
+    size_t head_size;
+    char head[FRAME_HEADER + BATCH_FIXED];
+};
+struct syncer { /* under the list lock */
+    pthread_cond_t asked;
+    struct sync_work work, armed;
+    bool runs, is_armed;
+    bool fired;     /* what was armed runs, and the committer has not heard of it */
+    unsigned ended; /* so many the committer has not heard of: at most two, and then only the second may have failed */
+    int error;      /* of the last that ended */
+    bool closing;
+    bool begun; /* the committer's, with the thread */
+    pthread_t thread;
+};
+
 struct spool_log {
     struct spool spool; /* first */
     struct outside *outside;
@@ -189,6 +207,9 @@ struct spool_log {
     pthread_cond_t list_cond;
     struct op_list waiting;
     size_t waiting_commits;
+    uint64_t waiting_octets; /* of their bodies and heads */
+    uint64_t wanted_octets;  /* with so many the committer is called, though it waits for a sync; 0: it is not */
+    struct syncer syncer;
     bool committer_idle, committer_gathers, closing;
 
     /* The committer's own. */
@@ -219,7 +240,7 @@ struct spool_log {
     unsigned segment_count;
     _Atomic bool failed, full;
     char says[160];
-    uint64_t commits, batches, synced_bytes, damaged_frames;
+    uint64_t commits, batches, batches_ahead, synced_bytes, damaged_frames;
 
     /* Drafts and bodies. */
     pthread_mutex_t drafts_lock;
@@ -304,6 +325,16 @@ int bodies_recover(struct spool_log *);
 /* spool_log_commit.c: the committer. */
 void *committer_run(void *log);
 void committer_push(struct spool_log *, struct op *);
+
+/* spool_log_sync.c: for the committer. */
+bool syncer_ask(struct spool_log *, const struct segment *); /* false: there is no thread for it, and nothing was asked */
+/* Waits. True: the sync has ended, *ret_error as of fdatasync; *ret_fired: and what was armed runs, or has run. False: so
+ * many octets want to be written meanwhile; 0: nothing else is waited for. */
+bool syncer_ended(struct spool_log *, uint64_t octets, int *ret_error, bool *ret_fired);
+/* False: the sync has ended, and what was armed may run already. */
+bool syncer_disarm(struct spool_log *);
+void syncer_arm(struct spool_log *, const struct sync_work *); /* nothing, when it has ended */
+void syncer_close(struct spool_log *);
 
 /* spool_log_space.c: the log's segments. For the committer, and for open and close. */
 void space_gone(struct spool_log *); /* mail is refused from now on */

@@ -1,18 +1,20 @@
 /* store/spool_log_commit.c - the committer: one write and one sync for everyone who waits.
  *
- * A batch is laid out in memory (frames already carry their heads; only places and serials are
- * filled in here), written by pwritev straight from the drafts' blocks, and synced. Then the queue
- * learns of it, then the callbacks are called. No lock is held from the layout to the end of the
- * sync.
+ * A batch is laid out and written (spool_log_layout.h), and synced. Then the queue learns of it, then
+ * the callbacks are called. No lock is held from the layout to the end of the sync.
  *
- *     batch frame | rules? commit | note | settled | ... | zeros up to the page
+ * A small batch is synced by the committer itself. The sync of a large one takes long, so another thread waits for it
+ * (spool_log_sync.c), and what comes meanwhile is written ahead:
  *
- * A segment that cannot take the next frame beside its table is turned (spool_log_space.c). */
-#include "store/spool_log.h"
+ *     committer   write A | frames of B . . | publish A | frames of C . . | publish B
+ *     syncer                sync A . . . . | head of B, sync B . . . . | head of C, sync C
+ *
+ * The head is what makes a batch; it is written when the batch before is synced, and says so. So on the
+ * disk everything is as if one batch were under way at a time, and what a stop leaves of frames without a
+ * head is nothing. */
+#include "store/spool_log_layout.h"
 
-#include "base/crc.h"
 #include "base/thread.h"
-#include "store/little.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -20,267 +22,104 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { BATCH_HEADER = FRAME_HEADER + BATCH_FIXED };
-
-static const char zeros[SEGMENT_PAGE];
-
-struct layout { /* one batch as it is being put together */
-    struct spool_log *log;
-    struct segment *segment;
-    uint64_t at; /* the next frame's place */
-    int iov_count;
-    uint32_t frames;
-    size_t rows;        /* added behind row_count, counted when the batch is on disk */
-    struct op_list ops; /* all that belong to the batch, also those without a frame */
-    bool no_memory;     /* for the rows of a note or settlement: later, then */
-    char header[BATCH_HEADER];
-};
-
-static void list_add(struct op_list *list, struct op *op)
-{
-    op->next = NULL;
-    *list->last = op;
-    list->last = &op->next;
-}
-
 void committer_push(struct spool_log *log, struct op *op)
 {
     pthread_mutex_lock(&log->list_lock);
-    list_add(&log->waiting, op);
-    log->waiting_commits += op->kind == OP_COMMIT;
-    if (log->committer_idle && (!log->committer_gathers || op->kind == OP_COMMIT))
+    op_list_add(&log->waiting, op);
+    if (op->kind == OP_COMMIT) {
+        log->waiting_commits++;
+        log->waiting_octets += op->frame_len + (op->draft->ref ? 0 : op->draft->size);
+    }
+    const bool enough = log->wanted_octets && log->waiting_octets >= log->wanted_octets;
+    if (enough || (log->committer_idle && (!log->committer_gathers || op->kind == OP_COMMIT)))
         pthread_cond_signal(&log->list_cond);
     pthread_mutex_unlock(&log->list_lock);
 }
 
-/* Laying out. */
-
-static void iov_put(struct layout *l, const void *from, size_t size)
+/* All that waits, behind what is there. */
+static void waiting_take(struct spool_log *log, struct op_list *ops)
 {
-    if (size)
-        l->log->iov[l->iov_count++] = (struct iovec) { (void *)(uintptr_t)from, size };
-}
-
-static void iov_pad(struct layout *l, uint64_t to)
-{
-    iov_put(l, zeros, (size_t)(to - l->at));
-    l->at = to;
-}
-
-static void layout_begin(struct layout *l, struct spool_log *log)
-{
-    *l = (struct layout) { .log = log, .segment = log->open, .at = log->open->end + BATCH_HEADER };
-    l->ops.last = &l->ops.first;
-    iov_put(l, l->header, BATCH_HEADER);
-}
-
-struct cost {
-    uint64_t bytes;
-    size_t rows;
-    int iovs;
-};
-
-static bool rules_needed(const struct layout *l, const struct rules_text *rules)
-{
-    return rules && rules->epoch != l->segment->epoch;
-}
-
-static struct cost op_cost(const struct layout *l, const struct op *op)
-{
-    struct cost cost = { .bytes = frame_padded(op->frame_len), .rows = 1, .iovs = 2 };
-    const struct spool_draft *d = op->draft;
-    if (!d)
-        return cost;
-    if (!d->ref)
-        cost.bytes = frame_padded(op->frame_len + d->size);
-    for (const struct block *b = d->first; b; b = b->next)
-        cost.iovs++;
-    cost.rows = d->count;
-    for (size_t i = 0; i < d->count; i++) {
-        if (!rules_needed(l, d->rules[i]))
-            continue;
-        cost.bytes += frame_padded(FRAME_HEADER + d->rules[i]->len);
-        cost.iovs += 3;
+    pthread_mutex_lock(&log->list_lock);
+    if (log->waiting.first) {
+        log->waiting_commits = 0;
+        log->waiting_octets = 0;
+        *ops->last = log->waiting.first;
+        ops->last = log->waiting.last;
+        log->waiting.first = NULL;
+        log->waiting.last = &log->waiting.first;
     }
-    return cost;
-}
-
-static bool fits(const struct layout *l, const struct cost *cost)
-{
-    uint64_t end = page_padded(l->at + cost->bytes);
-    return end + segment_closing_bytes(l->segment, l->rows + cost->rows) <= l->segment->bytes;
-}
-
-static void row_put(struct layout *l, const struct row *row)
-{
-    l->segment->rows[l->segment->row_count + l->rows++] = *row;
-}
-
-static uint32_t rules_put(struct layout *l, struct rules_text *rules)
-{
-    if (!rules)
-        return 0;
-    if (rules_needed(l, rules)) {
-        rules_placed(l->log, rules, l->segment->epoch, (uint32_t)l->at);
-        frame_finish(rules->header, FRAME_RULES, 0, rules->offset, 0, rules->len, rules->crc,
-                     l->segment);
-        iov_put(l, rules->header, FRAME_HEADER);
-        iov_put(l, rules->bytes, rules->len);
-        l->at += FRAME_HEADER + rules->len;
-        iov_pad(l, frame_padded(l->at));
-        l->frames++;
-    }
-    return rules->offset;
-}
-
-static void commit_put(struct layout *l, struct op *op)
-{
-    struct spool_draft *d = op->draft;
-    char *head = op->frame + FRAME_HEADER;
-    if (!d->ref && !d->moves) {
-        struct commit_head fixed = { .count = (uint16_t)d->count, .body_size = d->size };
-        commit_head_write(head, &fixed);
-    }
-    uint32_t rules[ENTRIES_MAX];
-    for (size_t i = 0; i < d->count; i++)
-        rules[i] = rules_put(l, d->rules[i]);
-    struct cursor in = { head + COMMIT_FIXED, op->frame + op->frame_len };
-    uint64_t body = d->ref ? 0 : d->size;
-    op->offset = (uint32_t)l->at;
-    for (size_t i = 0; i < d->count; i++) {
-        struct commit_entry e;
-        size_t at = (size_t)(in.at - op->frame);
-        bool readable = commit_entry_read(&in, &e);
-        assert(readable && "our own encoding must be readable");
-        (void)readable;
-        struct entry *entry = d->entries[i];
-        if (!d->moves)
-            entry->serial = l->log->next_serial++;
-        entry->offset = op->offset;
-        entry->length = (uint32_t)(op->frame_len + body);
-        entry->slot = (uint16_t)l->segment->slot;
-        commit_entry_place(op->frame + at, entry->serial, rules[i]);
-        row_put(l, &(struct row) { .kind = FRAME_COMMIT,
-                                   .index = (uint16_t)i,
-                                   .offset = entry->offset,
-                                   .length = entry->length,
-                                   .serial = entry->serial,
-                                   .id_hash = entry->id_hash,
-                                   .due_ms = entry->due_ms,
-                                   .attempt = entry->attempt,
-                                   .body_file = entry->body_file });
-    }
-    frame_finish(op->frame, FRAME_COMMIT, d->entries[0]->serial, op->offset,
-                 op->frame_len - FRAME_HEADER, (size_t)body, body ? d->body_crc : 0, l->segment);
-    iov_put(l, op->frame, op->frame_len);
-    for (const struct block *b = d->ref ? NULL : d->first; b; b = b->next)
-        iov_put(l, b->bytes + BLOCK_HEADER, b->used);
-    l->at += op->frame_len + body;
-    iov_pad(l, frame_padded(l->at));
-    l->frames++;
-}
-
-static void lease_op_put(struct layout *l, struct op *op)
-{
-    static const enum frame_kind kinds[] = {
-        [OP_NOTE] = FRAME_NOTE, [OP_RETRY] = FRAME_RETRY, [OP_SETTLED] = FRAME_SETTLED
-    };
-    struct entry *e = op->entry;
-    struct row row = { .kind = kinds[op->kind],
-                       .offset = (uint32_t)l->at,
-                       .length = (uint32_t)op->frame_len,
-                       .serial = e->serial };
-    op->offset = row.offset;
-    if (op->kind != OP_SETTLED) {
-        bool again = op->kind == OP_RETRY;
-        struct note_head head = { .previous_epoch = op->lease->chain.epoch,
-                                  .previous_offset = op->lease->chain.offset,
-                                  .attempt = again ? e->attempt + 1u : 0,
-                                  .due_ms = again ? op->due_ms : 0 };
-        note_head_write(op->frame + FRAME_HEADER, &head);
-        row.attempt = head.attempt;
-        row.due_ms = head.due_ms;
-        op->lease->chain = (struct chain) { l->segment->epoch, op->offset };
-    }
-    frame_finish(op->frame, kinds[op->kind], e->serial, op->offset, op->frame_len - FRAME_HEADER, 0,
-                 0, l->segment);
-    row_put(l, &row);
-    iov_put(l, op->frame, op->frame_len);
-    l->at += op->frame_len;
-    iov_pad(l, frame_padded(l->at));
-    l->frames++;
-}
-
-/* Takes ops into the batch until one does not fit: then the batch is written first, or the
- * segment turned. */
-static void layout_fill(struct layout *l, struct op_list *ops)
-{
-    struct spool_log *log = l->log;
-    while (ops->first) {
-        struct op *op = ops->first;
-        op->offset = 0;
-        /* that makes room: it may use what is kept back */
-        bool moves = op->draft && op->draft->moves;
-        if (op->kind == OP_COMMIT && !op->fault && (log->failed || (log->full && !moves)))
-            op->fault = log->failed ? &spool_disk_failed : &spool_disk_full;
-        bool writes = op->frame && !op->fault && !log->failed;
-        if (writes) {
-            struct cost cost = op_cost(l, op);
-            if (!fits(l, &cost) || l->iov_count + cost.iovs + 1 > IOV_ROOM)
-                return;
-            if (!segment_reserve_rows(l->segment, l->rows + cost.rows) ||
-                (op->draft && !queue_make_room(log, l->rows + op->draft->count))) {
-                if (op->kind != OP_COMMIT) {
-                    l->no_memory = true;
-                    return;
-                }
-                op->fault = &fault_no_memory;
-                writes = false;
-            }
-        }
-        ops->first = op->next;
-        if (!ops->first)
-            ops->last = &ops->first;
-        list_add(&l->ops, op);
-        if (writes && op->kind == OP_COMMIT)
-            commit_put(l, op);
-        else if (writes)
-            lease_op_put(l, op);
-    }
+    pthread_mutex_unlock(&log->list_lock);
 }
 
 /* Writing. */
 
-static int layout_write(struct layout *l)
+/* While the disk takes a batch, the next one comes: its frames are written where they will stay, and its head when the
+ * sync has ended. *next gets ops, or none. */
+static int wait_and_write_ahead(struct layout *l, struct layout *next, struct op_list *ops)
+{
+    struct spool_log *log = l->log;
+    uint64_t piece = log->limits.ahead_bytes / 2;
+    bool fired;
+    int error;
+    layout_begin_ahead(next, l);
+    while (!syncer_ended(log, piece, &error, &fired)) {
+        if (!syncer_disarm(log))
+            continue;
+        waiting_take(log, ops);
+        layout_fill(next, ops);
+        if (next->frames)
+            layout_write_ahead(next);
+        if (ops->first || next->error) /* the rest comes later */
+            piece = 0;
+        if (!next->frames || next->error)
+            continue;
+        struct sync_work work = { .segment = next->segment, .head_at = next->begin, .head_size = BATCH_HEADER };
+        layout_head(next, log->sequence + 2, page_padded(next->at));
+        memcpy(work.head, next->header, BATCH_HEADER);
+        syncer_arm(log, &work);
+    }
+    next->under_way = fired;
+    if (fired)
+        next->at = page_padded(next->at);
+    return error;
+}
+
+/* A large batch is given to the syncer. */
+static int layout_sync(struct layout *l, struct layout *next, struct op_list *ops)
+{
+    struct spool_log *log = l->log;
+    const bool large = l->at - l->begin >= log->limits.ahead_bytes;
+    if (!l->under_way && (!large || !syncer_ask(log, l->segment)))
+        return log->disk->fdatasync(log->disk, l->segment->fd);
+    return wait_and_write_ahead(l, next, ops);
+}
+
+static int layout_commit(struct layout *l, struct layout *next, struct op_list *ops)
 {
     struct spool_log *log = l->log;
     struct segment *s = l->segment;
-    iov_pad(l, page_padded(l->at));
-    /* Whatever lies before this batch was synced: one batch is under way at a time. */
-    struct batch batch = { .sequence = log->sequence + 1,
-                           .synced_epoch = s->epoch,
-                           .synced_offset = (uint32_t)s->end,
-                           .batch_bytes = (uint32_t)(l->at - s->end),
-                           .frames = l->frames };
-    batch_write(l->header, &batch, s, (uint32_t)s->end);
-    int error = segment_pwritev(s, log->iov, l->iov_count, s->end);
-    if (!error) {
-        error = log->disk->fdatasync(log->disk, s->fd);
-        if (error) {
-            log_failed(log, "the log could not be synced", error);
-            return -EIO; /* final, also when it says the disk is full */
-        }
-    } else if (!disk_is_full(error)) {
-        log_failed(log, "the log could not be written", error);
+    if (!l->under_way) {
+        int error = log->failed ? -EIO : layout_write(l);
+        if (error && !disk_is_full(error))
+            log_failed(log, "the log could not be written", error);
+        if (error)
+            return error;
     }
-    if (error)
-        return error;
+    assert(l->begin == s->end && "one batch lies behind the other");
+    int error = layout_sync(l, next, ops);
+    if (error) {
+        log_failed(log, "the log could not be synced", error);
+        return -EIO; /* final, also when it says the disk is full */
+    }
+    const uint64_t bytes = l->at - l->begin;
     s->end = l->at;
     s->row_count += l->rows;
+    next->rows_ahead = 0;
     s->tail_batch = ++log->sequence;
     pthread_mutex_lock(&log->queue_lock);
     log->batches++;
-    log->synced_bytes += batch.batch_bytes;
+    log->batches_ahead += l->written > l->begin;
+    log->synced_bytes += bytes;
     pthread_mutex_unlock(&log->queue_lock);
     log->epilogue_due = true;
     return 0;
@@ -375,7 +214,8 @@ static void op_end(struct spool_log *log, struct op *op)
     switch (op->kind) {
     case OP_COMMIT:
         d->committed(d->committed_context, op->fault);
-        draft_free(d, !op->fault);
+        /* Behind a sync that failed the commit may be on the disk, and names the file. */
+        draft_free(d, !op->fault || log->failed);
         break;
     case OP_NOTE:
         free(op->frame);
@@ -416,7 +256,7 @@ static void take_back(struct layout *l, struct op_list *ops)
         struct op *op = rest.first;
         rest.first = op->next;
         if (op->kind == OP_COMMIT) {
-            list_add(&l->ops, op);
+            op_list_add(&l->ops, op);
             continue;
         }
         pthread_mutex_lock(&log->queue_lock);
@@ -424,7 +264,7 @@ static void take_back(struct layout *l, struct op_list *ops)
         op->lease->chain =
             s ? (struct chain) { s->epoch, op->entry->note_offset } : (struct chain) { 0, 0 };
         pthread_mutex_unlock(&log->queue_lock);
-        list_add(&keep, op);
+        op_list_add(&keep, op);
     }
     *keep.last = ops->first;
     if (!ops->first)
@@ -449,24 +289,32 @@ static void commits_refuse(struct spool_log *log, struct op_list *ops)
         bool commit = op->kind == OP_COMMIT;
         if (commit && !op->fault)
             op->fault = &spool_disk_full;
-        list_add(commit ? &l.ops : ops, op);
+        op_list_add(commit ? &l.ops : ops, op);
     }
     publish(&l, 0);
     ops_end(log, &l.ops);
 }
 
-/* All of ops, in as many batches as it takes. False: some must wait for room. */
+/* All of ops, in as many batches as it takes, and what came while a large one was synced. False: some must wait for
+ * room. */
 static bool commit_all(struct spool_log *log, struct op_list *ops)
 {
-    while (ops->first) {
+    struct layout two[2], *l = &two[0], *next = &two[1];
+    next->ops.first = NULL;
+    while (ops->first || next->ops.first) {
         if (!log->free_count)
             space_check(log);
-        struct layout l;
-        layout_begin(&l, log);
-        layout_fill(&l, ops);
-        if (!l.ops.first && l.no_memory)
+        struct layout *const free_one = l;
+        l = next;
+        next = free_one;
+        next->ops.first = NULL;
+        if (!l->ops.first)
+            layout_begin(l, log);
+        if (!l->under_way)
+            layout_fill(l, ops);
+        if (!l->ops.first && l->no_memory)
             return false;
-        if (!l.ops.first) { /* not even one fits */
+        if (!l->ops.first) { /* not even one fits */
             struct op *op = ops->first;
             int error = log->open->end == SEGMENT_PAGE ? -EMSGSIZE : segment_turn(log);
             if (op->kind == OP_COMMIT && error) {
@@ -479,18 +327,18 @@ static bool commit_all(struct spool_log *log, struct op_list *ops)
             }
             continue;
         }
-        int error = l.frames ? layout_write(&l) : 0;
+        int error = l->frames ? layout_commit(l, next, ops) : 0;
         if (error) {
             rules_forget(log);
             if (disk_is_full(error)) {
                 space_gone(log);
-                take_back(&l, ops);
+                take_back(l, ops);
             }
-            for (struct op *op = l.ops.first; op; op = op->next)
+            for (struct op *op = l->ops.first; op; op = op->next)
                 op->offset = 0;
         }
-        publish(&l, error);
-        ops_end(log, &l.ops);
+        publish(l, error);
+        ops_end(log, &l->ops);
         segments_free(log);
         if (disk_is_full(error)) {
             commits_refuse(log, ops);
@@ -559,14 +407,8 @@ void *committer_run(void *context)
         }
         gather(log);
         let_others_add(log);
-        if (log->waiting.first) {
-            log->waiting_commits = 0;
-            *ops.last = log->waiting.first;
-            ops.last = log->waiting.last;
-            log->waiting.first = NULL;
-            log->waiting.last = &log->waiting.first;
-        }
         pthread_mutex_unlock(&log->list_lock);
+        waiting_take(log, &ops);
         if (log->full)
             space_check(log);
         if (ops.first) {
@@ -586,5 +428,6 @@ void *committer_run(void *context)
         op->fault = op->kind == OP_COMMIT && !op->fault ? &spool_disk_full : op->fault;
     ops_end(log, &ops);
     epilogue_write(log, true);
+    syncer_close(log);
     return NULL;
 }

@@ -3,6 +3,7 @@
 #include "store/spool_story_suite.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -139,6 +140,108 @@ static void a_power_cut_takes_nothing_that_was_promised(void **state)
             cut_at(&told, k, DISK_CUT_KEEP, 0, false);
     }
     story_end(&told);
+}
+
+/* Senders who come while others' batch is being synced: their frames are written ahead of their batch. */
+struct sender {
+    struct story *story;
+    unsigned first;
+    pthread_t thread;
+};
+enum { SENDERS = 6, OF_EACH = 10 };
+
+static int (*sync_at_once)(struct disk *, int);
+
+/* What is written meanwhile is not what it brings to the disk, or, every other time, is. */
+static int sync_slowly(struct disk *disk, int fd)
+{
+    static _Atomic unsigned turns;
+    const struct timespec moment = { .tv_nsec = 500000 };
+    const bool at_first = ++turns % 2;
+    int error = at_first ? sync_at_once(disk, fd) : 0;
+    nanosleep(&moment, NULL);
+    return at_first ? error : sync_at_once(disk, fd);
+}
+
+static void *send_all(void *context)
+{
+    const struct sender *me = context;
+    struct story *s = me->story;
+    AUTO_ARENA *arena = arena_new((size_t)4 << 20);
+    for (unsigned n = me->first; n < me->first + OF_EACH; n++) {
+        struct lease lease;
+        char id[16];
+        snprintf(id, sizeof id, "m%03u", n);
+        s->messages[n].begun = true;
+        if (step_commit(s->spool, id, step_body(arena, size_of(n), n)).committed)
+            s->messages[n].acked_at = disk_sim_steps(s->sim);
+        if (n % 3 == 0 && !s->spool->ops->lease(s->spool, 0, arena, &lease) && lease.impl) {
+            s->messages[step_number(&lease)].settling_at = disk_sim_steps(s->sim) + 1;
+            s->spool->ops->settle(&lease, SETTLE_DONE, 0, STR("{\"ok\":1}"));
+        }
+        arena_reset(arena);
+    }
+    return NULL;
+}
+
+static void tell_together(struct story *s)
+{
+    struct sender senders[SENDERS];
+    sync_at_once = s->outside.disk->fdatasync;
+    s->outside.disk->fdatasync = sync_slowly;
+    for (unsigned i = 0; i < SENDERS; i++) {
+        senders[i] = (struct sender) { .story = s, .first = i * OF_EACH };
+        assert_int_equal(pthread_create(&senders[i].thread, NULL, send_all, &senders[i]), 0);
+    }
+    for (unsigned i = 0; i < SENDERS; i++)
+        pthread_join(senders[i].thread, NULL);
+    s->outside.disk->fdatasync = sync_at_once;
+}
+
+static void a_power_cut_while_the_next_batch_is_written_ahead_takes_nothing(void **state)
+{
+    (void)state;
+    struct story told;
+    struct spool_health health;
+    story_on(&told, disk_sim_new());
+    assert_null(story_open(&told));
+    tell_together(&told);
+    told.spool->ops->health(told.spool, &health);
+    assert_int_equal(health.commits, SENDERS * OF_EACH);
+    told.count = SENDERS * OF_EACH;
+    assert_true(health.batches_ahead > 0);
+    story_close(&told);
+    uint64_t steps = disk_sim_steps(told.sim);
+    for (uint64_t k = 0; k <= steps; k += 2) {
+        cut_at(&told, k, DISK_CUT_DROP, 0, false);
+        cut_at(&told, k, DISK_CUT_TEAR, k, k % 40 == 0);
+        cut_at(&told, k, DISK_CUT_KEEP, 0, false);
+    }
+    story_end(&told);
+}
+
+/* Each call in turn, while several are under way: whoever was told yes is there behind a restart. */
+static void a_call_that_fails_while_the_next_batch_is_written_ahead_takes_nothing(void **state)
+{
+    (void)state;
+    static const int errors[] = { EIO, ENOSPC };
+    for (uint64_t n = 8; n < 120; n++) {
+        char what[64];
+        struct story told;
+        snprintf(what, sizeof what, "call %llu fails beside others", (unsigned long long)n);
+        story_on(&told, disk_sim_new());
+        disk_sim_fail(told.sim, n, errors[n % 2]);
+        if (!story_open(&told))
+            tell_together(&told);
+        story_close(&told);
+        disk_sim_heal(told.sim);
+        const struct fault *f = story_open(&told);
+        if (f)
+            fail_msg("%s: cannot start again: %.*s", what, STR_ARG(f->says));
+        struct story before = told;
+        check(&told, &before, UINT64_MAX - 2, what);
+        story_end(&told);
+    }
 }
 
 static void a_second_power_cut_takes_nothing_either(void **state)
@@ -357,6 +460,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_power_cut_takes_nothing_that_was_promised),
+        cmocka_unit_test(a_power_cut_while_the_next_batch_is_written_ahead_takes_nothing),
+        cmocka_unit_test(a_call_that_fails_while_the_next_batch_is_written_ahead_takes_nothing),
         cmocka_unit_test(a_second_power_cut_takes_nothing_either),
         cmocka_unit_test(a_kill_and_then_a_power_cut_take_nothing),
         cmocka_unit_test(a_body_in_a_file_that_an_abandoned_message_left_keeps_its_name),

@@ -126,6 +126,7 @@ static void many_threads_lose_and_double_nothing(void **state)
                                     disk_real() } };
     struct spool_limits limits = { .segment_bytes = 512 << 10,
                                    .spill_bytes = 32 << 10,
+                                   .ahead_bytes = 8 << 10,
                                    .draft_bytes = 256 << 10,
                                    .history_bytes = 1 << 20 };
     char path[512];

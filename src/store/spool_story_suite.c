@@ -8,6 +8,7 @@
 
 const struct spool_limits small = { .segment_bytes = 128 << 10,
                                     .spill_bytes = 8 << 10,
+                                    .ahead_bytes = 4 << 10,
                                     .history_bytes = 512 << 10,
                                     .wait_ms = 4 * 3600 * 1000 };
 
