@@ -122,6 +122,7 @@ static const struct fault *open_stores(struct server *s)
     const struct config *c = s->config;
     struct spool_limits limits = {
         .segment_bytes = c->spool_segment,
+        .ahead_bytes = c->spool_ahead,
         .draft_bytes = c->spool_drafts,
         .history_bytes = c->history_max,
         .dead_bytes = c->dead_max,

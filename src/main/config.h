@@ -71,7 +71,7 @@ struct config {
     str sqs_endpoint, sqs_access_key_id, sqs_secret_access_key; /* STR_NONE: the embedded queues */
     uint64_t function_processes, function_uid;
     str function_folder, function_modules, function_bootstraps;
-    uint64_t spool_segment, spool_drafts, history_max, dead_max, dead_days;
+    uint64_t spool_segment, spool_ahead, spool_drafts, history_max, dead_max, dead_days;
 };
 #define NUMBER_UNSET UINT64_MAX
 

@@ -94,7 +94,7 @@ static void set_gauges(struct server *s)
         { false, STR("sesame_spool_draft_bytes"), STR("Memory of messages still arriving."), h.draft_bytes },
         { true,  STR("sesame_spool_commits_total"), STR("Transactions committed."), h.commits },
         { true,  STR("sesame_spool_batches_total"), STR("Batches written, each with one sync."), h.batches },
-        { true,  STR("sesame_spool_batches_ahead_total"), STR("Of these, written in part while the one before was synced."), h.batches_ahead },
+        { true,  STR("sesame_spool_batches_ahead_total"), STR("Batches written in part while the one before was synced."), h.batches_ahead },
         { true,  STR("sesame_spool_damaged_frames_total"), STR("Frames of the spool found damaged."), h.damaged_frames },
     };
     /* clang-format on */

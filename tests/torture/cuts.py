@@ -14,7 +14,7 @@ import disk
 from load import World, mark_of
 from weather import Failed, StormyServer
 
-FLAGS = ("--spool-segment", str(1 << 20), "--history-max", str(8 << 20), "--spool-drafts", str(16 << 20))
+FLAGS = ("--spool-segment", str(1 << 20), "--spool-ahead", str(8 << 10), "--history-max", str(8 << 20), "--spool-drafts", str(16 << 20))
 
 
 class Recording:

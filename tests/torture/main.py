@@ -68,7 +68,7 @@ def scratch():
 
 
 def in_a_world(torturer, report, folder, seconds, seed, most):
-    server = StormyServer(folder, "--spool-segment", str(4 << 20), "--history-max", str(32 << 20), "--spool-drafts", str(16 << 20))
+    server = StormyServer(folder, "--spool-segment", str(4 << 20), "--spool-ahead", str(8 << 10), "--history-max", str(32 << 20), "--spool-drafts", str(16 << 20))
     world, check = World(server, seed), None
     try:
         server.start()
