@@ -304,7 +304,7 @@ void draft_commit(struct spool_draft *, const struct spool_entry *, size_t count
 void draft_gather(struct spool_draft *, str chunk, bool *ret_dry);
 void draft_free(struct spool_draft *, bool keep_file);     /* with its blocks */
 void blocks_give(struct spool_log *, struct block *first); /* back to the pool; drafts lock held */
-void blocks_tidy(struct spool_log *); /* drafts lock held; now and then */
+bool blocks_tidy(struct spool_log *); /* drafts lock held; now and then. True: some were freed */
 
 /* spool_log_body.c: bodies in files of their own. */
 void *spiller_run(void *log);

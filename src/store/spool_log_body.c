@@ -24,6 +24,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -225,6 +226,15 @@ static bool wait_for_long(struct spool_log *log)
     return pthread_cond_timedwait(&log->spiller_cond, &log->drafts_lock, &until) == ETIMEDOUT;
 }
 
+/* What a burst had lies free in malloc's heaps, and whoever looks after them may have looked before. Drafts lock held, given
+ * up meanwhile. */
+static void memory_back(struct spool_log *log)
+{
+    pthread_mutex_unlock(&log->drafts_lock);
+    malloc_trim(0);
+    pthread_mutex_lock(&log->drafts_lock);
+}
+
 void *spiller_run(void *context)
 {
     struct spool_log *log = context;
@@ -243,8 +253,8 @@ void *spiller_run(void *context)
         } else if (log->spiller_closing) {
             break;
         } else if (log->free_block_count > BLOCKS_SPARE) {
-            if (wait_for_long(log))
-                blocks_tidy(log);
+            if (wait_for_long(log) && blocks_tidy(log))
+                memory_back(log);
         } else {
             log->spiller_sleeps = true;
             pthread_cond_wait(&log->spiller_cond, &log->drafts_lock);

@@ -60,14 +60,16 @@ void blocks_give(struct spool_log *log, struct block *first) /* drafts lock held
 
 /* Those that nobody wanted since the last time go back to the system: a burst is remembered for a moment, not for
  * ever. */
-void blocks_tidy(struct spool_log *log) /* drafts lock held */
+bool blocks_tidy(struct spool_log *log) /* drafts lock held */
 {
+    const bool any = log->free_block_least > BLOCKS_SPARE;
     for (; log->free_block_least > BLOCKS_SPARE; log->free_block_least--, log->free_block_count--) {
         struct block *b = log->free_blocks;
         log->free_blocks = b->next;
         free(b);
     }
     log->free_block_least = log->free_block_count;
+    return any;
 }
 
 const struct fault *draft_open(struct spool_log *log, spool_resume_fn *resume, void *context,
