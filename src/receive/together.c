@@ -66,8 +66,6 @@ static bool begin(const struct delivery *d, struct under_way *u)
 static void end(const struct delivery *d, struct under_way *u)
 {
     struct delivered end;
-    if (u->settled)
-        return;
     if (u->attempt)
         attempt_run(u->attempt, false, &end);
     else
@@ -75,33 +73,44 @@ static void end(const struct delivery *d, struct under_way *u)
     settle(d, u, &end);
 }
 
+static void let_go(const struct under_way *u, struct arena *first)
+{
+    if (u->arena == first)
+        arena_reset(first);
+    else
+        arena_free(u->arena);
+}
+
+/* The first is taken with the caller's arena, in which a fault lives on. */
 static const struct fault *deliver(const struct delivery *d, int64_t wait_ms, size_t most,
                                    struct arena *a, bool *ret_any)
 {
     struct under_way some[TOGETHER_MOST];
-    size_t count = 0;
+    size_t count = 0, taken = 0;
     const struct fault *f = NULL;
-    for (bool more = true; more && count < most;) {
+    for (bool more = true; more && taken < most; taken++) {
         struct under_way *u = &some[count];
         struct arena *own = count ? arena_new(DELIVER_ARENA) : a;
-        f = own ? take(d, count ? 0 : wait_ms, own, u) : &fault_no_memory;
+        f = own ? take(d, taken ? 0 : wait_ms, own, u) : &fault_no_memory;
         if (f || !u->lease.impl) { /* a fault behind the first is met again by the next to lease */
             if (count)
                 arena_free(own);
             break;
         }
-        count++;
         more = begin(d, u);
+        if (u->settled)
+            let_go(u, a);
+        else
+            count++;
     }
     for (size_t i = 0; i < count; i++) {
         end(d, &some[i]);
-        if (i)
-            arena_free(some[i].arena);
+        let_go(&some[i], a);
     }
-    *ret_any = count > 0;
-    if (!f && !count && d->shares)
+    *ret_any = taken > 0;
+    if (!f && !taken && d->shares)
         shares_nudge(d->shares);
-    return count ? NULL : f;
+    return taken ? NULL : f;
 }
 
 const struct fault *deliver_one(const struct delivery *d, int64_t wait_ms, struct arena *a,
