@@ -31,8 +31,9 @@ def install(here=HERE, place=PLACE):
             done = subprocess.run(["npm", "ci"], cwd=place, capture_output=True, text=True, timeout=300, check=False)
             assert done.returncode == 0, done.stdout + done.stderr
             stamp.write_bytes(lock)
-        for script in here.glob("*.mjs"):
-            shutil.copy(script, place)
+        for script in here.glob("*.mjs"):  # in one step: a node of another worker may be about to read it
+            shutil.copy(script, place / f"{script.name}.new")
+            os.replace(place / f"{script.name}.new", place / script.name)
 
 
 @pytest.fixture(scope="module")
