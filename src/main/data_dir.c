@@ -2,6 +2,7 @@
 #include "main/data_dir.h"
 
 #include "base/random_id.h"
+#include "base/whole_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,34 +39,6 @@ static const struct fault *read_file(struct arena *a, const char *path, str *ret
         close(fd);
     if (!f)
         *ret_bytes = (str) { bytes, (size_t)len };
-    return f;
-}
-
-/* Whole or not at all, and on disk before anybody relies on it: a key that is lost with the power
- * is worse than none. */
-const struct fault *data_dir_write(struct arena *a, str directory, const char *name, str bytes,
-                                   unsigned mode, bool durable)
-{
-    const char *path = join(a, directory, name);
-    const char *fresh = path ? arena_cstr(a, arena_strf(a, "%s.new", path)) : NULL;
-    if (!fresh)
-        return &fault_no_memory;
-    unlink(fresh);
-    int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-    if (fd < 0)
-        return cannot(a, "cannot make", fresh);
-    bool written =
-        write(fd, bytes.ptr, bytes.len) == (ssize_t)bytes.len && (!durable || fsync(fd) == 0);
-    const struct fault *f = written ? NULL : cannot(a, "cannot write", fresh);
-    close(fd);
-    if (!f && rename(fresh, path) != 0)
-        f = cannot(a, "cannot make", path);
-    int folder =
-        f || !durable ? -1 : open(arena_cstr(a, directory), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder >= 0) {
-        fsync(folder);
-        close(folder);
-    }
     return f;
 }
 
@@ -190,7 +163,7 @@ const struct fault *data_dir_root_credentials(const struct data_dir *dir, struct
     str text = arena_strf(
         a, "[default]\naws_access_key_id = " STR_FMT "\naws_secret_access_key = " STR_FMT "\n",
         STR_ARG(*ret_id), STR_ARG(*ret_secret));
-    return text.ptr ? data_dir_write(a, dir->path, "root-credentials", text, 0600, true)
+    return text.ptr ? whole_file_write(a, dir->path, "root-credentials", text, 0600, true)
                     : &fault_no_memory;
 }
 
@@ -198,7 +171,7 @@ const struct fault *data_dir_root_credentials(const struct data_dir *dir, struct
 
 const struct fault *data_dir_put_ready(const struct data_dir *dir, struct arena *a, str line)
 {
-    return data_dir_write(a, dir->path, "ready.json", line, 0644, false);
+    return whole_file_write(a, dir->path, "ready.json", line, 0644, false);
 }
 
 void data_dir_remove_ready(const struct data_dir *dir, struct arena *a)

@@ -23,10 +23,6 @@ void data_dir_close(struct data_dir *);
 
 str data_dir_at(const struct data_dir *, struct arena *, const char *name); /* DIR/name */
 
-/* Whole or not at all, and on disk when `durable`. */
-const struct fault *data_dir_write(struct arena *, str directory, const char *name, str bytes,
-                                   unsigned mode, bool durable);
-
 /* Made at the first start. */
 const struct fault *data_dir_root_credentials(const struct data_dir *, struct entropy *,
                                               struct arena *, str *ret_id, str *ret_secret);

@@ -1,5 +1,6 @@
 #include "main/root_key_file.h"
 
+#include "base/whole_file.h"
 #include "main/data_dir.h"
 
 #include <errno.h>
@@ -54,8 +55,8 @@ static const struct fault *read_or_make(struct arena *a, str directory, const ch
         return f;
     entropy->fill(entropy, ret_key->octets, ROOT_KEY_OCTETS);
     ret_file->made = true;
-    return data_dir_write(a, directory, name,
-                          (str) { (const char *)ret_key->octets, ROOT_KEY_OCTETS }, 0600, true);
+    return whole_file_write(a, directory, name,
+                            (str) { (const char *)ret_key->octets, ROOT_KEY_OCTETS }, 0600, true);
 }
 
 const struct fault *root_key_file_outside(str named, const char *credentials,

@@ -4,9 +4,10 @@
  * ticket only, so idle strangers leave nothing behind; see give_tickets. */
 #include "wire/tls.h"
 
+#include "base/whole_file.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/bio.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -17,6 +18,9 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define CERT_FILE "tls-cert.pem"
+#define KEY_FILE  "tls-key.pem"
 
 enum { TEN_YEARS = 10 * 365, COMMON_NAME_MAX = 64 };
 
@@ -76,42 +80,24 @@ static X509 *make_certificate(EVP_PKEY *key, str hostname)
     return cert;
 }
 
-/* A ticket spares us the signature when the peer comes again. Under load it costs some 44 us for every
- * peer (it is sealed, and sent in a write of its own that wakes him), an ECDSA signature 14, one of RSA
- * some 200 more. Where it is given one is enough: who comes again comes with the last one. TLS 1.2,
- * where a ticket spares the key exchange too, is not meant by this. */
+/* A ticket spares us the signature when the peer comes again. Under load it costs some 44 us for
+ * every peer (it is sealed, and sent in a write of its own that wakes him), an ECDSA signature 14,
+ * one of RSA some 200 more. Where it is given one is enough: who comes again comes with the last
+ * one. TLS 1.2, where a ticket spares the key exchange too, is not meant by this. */
 static void give_tickets(SSL_CTX *context)
 {
     const EVP_PKEY *key = SSL_CTX_get0_privatekey(context);
     SSL_CTX_set_num_tickets(context, key && EVP_PKEY_is_a(key, "RSA") ? 1 : 0);
 }
 
-/* Under a temporary name first: whoever finds the file finds it whole. */
-static const struct fault *write_private(struct arena *arena, str path, BIO *text)
+static str text_of(BIO *text)
 {
     char *bytes;
     long size = BIO_get_mem_data(text, &bytes);
-    const char *name = arena_cstr(arena, path),
-               *temporary = arena_cstr(arena, arena_strf(arena, STR_FMT ".new", STR_ARG(path)));
-    if (!name || !temporary)
-        return &fault_no_memory;
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return fault(arena, FAULT_UNAVAILABLE, NULL, "cannot write %s: %s", temporary,
-                     strerror(errno));
-    bool written = write(fd, bytes, (size_t)size) == (ssize_t)size && fsync(fd) == 0;
-    int error = errno;
-    close(fd);
-    if (written && rename(temporary, name) == 0)
-        return NULL;
-    if (written)
-        error = errno;
-    unlink(temporary);
-    return fault(arena, FAULT_UNAVAILABLE, NULL, "cannot write %s: %s", name, strerror(error));
+    return (str) { bytes, (size_t)size };
 }
 
-static const struct fault *make_pair(const struct tls_settings *settings, struct arena *arena,
-                                     str cert_file, str key_file)
+static const struct fault *make_pair(const struct tls_settings *settings, struct arena *arena)
 {
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *cert = key ? make_certificate(key, settings->hostname) : NULL;
@@ -120,10 +106,12 @@ static const struct fault *make_pair(const struct tls_settings *settings, struct
     if (cert && key_text && cert_text &&
         PEM_write_bio_PrivateKey(key_text, key, NULL, NULL, 0, NULL, NULL) &&
         PEM_write_bio_X509(cert_text, cert)) {
-        /* The certificate last: where it lies, its key lies too. */
-        result = write_private(arena, key_file, key_text);
+        /* The certificate last: where it lies, its key lies too, after a power cut as well. */
+        result =
+            whole_file_write(arena, settings->directory, KEY_FILE, text_of(key_text), 0600, true);
         if (!result)
-            result = write_private(arena, cert_file, cert_text);
+            result = whole_file_write(arena, settings->directory, CERT_FILE, text_of(cert_text),
+                                      0600, true);
     } else {
         result = tls_fault(arena, FAULT_DEFECT, "make a certificate for", settings->hostname);
     }
@@ -155,15 +143,16 @@ static const struct fault *own_pair(struct tls_server *tls, const struct tls_set
                                     struct arena *arena)
 {
     const char *directory = arena_cstr(arena, settings->directory);
-    str cert_file = arena_strf(arena, STR_FMT "/tls-cert.pem", STR_ARG(settings->directory));
-    str key_file = arena_strf(arena, STR_FMT "/tls-key.pem", STR_ARG(settings->directory));
+    str cert_file = arena_strf(arena, STR_FMT "/" CERT_FILE, STR_ARG(settings->directory));
+    str key_file = arena_strf(arena, STR_FMT "/" KEY_FILE, STR_ARG(settings->directory));
     if (!directory || str_is_none(cert_file) || str_is_none(key_file))
         return &fault_no_memory;
     if (mkdir(directory, 0700) != 0 && errno != EEXIST)
         return fault(arena, FAULT_UNAVAILABLE, NULL, "cannot make %s: %s", directory,
                      strerror(errno));
-    if (access(cert_file.ptr, F_OK) != 0) /* arena texts end with a NUL */
-        TRY(make_pair(settings, arena, cert_file, key_file));
+    if (access(cert_file.ptr, F_OK) != 0 ||
+        access(key_file.ptr, F_OK) != 0) /* texts end with a NUL */
+        TRY(make_pair(settings, arena));
     tls->self_made = true;
     return load(tls, arena, cert_file, key_file);
 }
@@ -183,7 +172,8 @@ static SSL_CTX *new_context(void)
                                SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                             SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    SSL_CTX_set_read_ahead(c, 1); /* not the header of a record, and then its body: see stream_has_more */
+    SSL_CTX_set_read_ahead(
+        c, 1); /* not the header of a record, and then its body: see stream_has_more */
     SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_session_id_context(c, (const unsigned char *)"sesame", 6);
     return c;

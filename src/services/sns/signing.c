@@ -7,9 +7,9 @@
 #include "base/base64.h"
 #include "base/digest.h"
 #include "base/hex.h"
+#include "base/whole_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define SIGNING_FILE "signing.pem"
 
 enum { KEY_BITS = 2048, TEN_YEARS = 10 * 365, SIGNATURE_MAX = 512, PATH_ROOM = 96 };
 
@@ -64,43 +66,22 @@ static X509 *make_certificate(EVP_PKEY *key)
     return NULL;
 }
 
-/* Under a temporary name first, and on the disk before anybody is told of it: subscribers keep the
- * certificate's address. */
-static const struct fault *write_private(struct arena *arena, const char *directory,
-                                         const char *path, BIO *text)
-{
-    char *bytes;
-    long size = BIO_get_mem_data(text, &bytes);
-    const char *fresh = arena_cstr(arena, arena_strf(arena, "%s.new", path));
-    if (!fresh)
-        return &fault_no_memory;
-    int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    bool written = fd >= 0 && write(fd, bytes, (size_t)size) == (ssize_t)size && fsync(fd) == 0;
-    int error = errno;
-    if (fd >= 0)
-        close(fd);
-    if (!written || rename(fresh, path) != 0)
-        return fault(arena, FAULT_UNAVAILABLE, NULL, "cannot write %s: %s", path,
-                     strerror(written ? errno : error));
-    int folder = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder >= 0) {
-        fsync(folder);
-        close(folder);
-    }
-    return NULL;
-}
-
-static const struct fault *make(struct arena *arena, const char *directory, const char *path)
+static const struct fault *make(struct arena *arena, str directory)
 {
     EVP_PKEY *key = EVP_RSA_gen(KEY_BITS);
     X509 *cert = key ? make_certificate(key) : NULL;
     BIO *text = BIO_new(BIO_s_mem());
     const struct fault *why;
     if (cert && text && PEM_write_bio_PrivateKey(text, key, NULL, NULL, 0, NULL, NULL) &&
-        PEM_write_bio_X509(text, cert))
-        why = write_private(arena, directory, path, text);
-    else
+        PEM_write_bio_X509(text, cert)) {
+        char *bytes;
+        long size = BIO_get_mem_data(text, &bytes);
+        /* On the disk before anybody is told of it: subscribers keep the certificate's address. */
+        why = whole_file_write(arena, directory, SIGNING_FILE, (str) { bytes, (size_t)size }, 0600,
+                               true);
+    } else {
         why = openssl_fault(arena, "make the key that messages are signed with");
+    }
     BIO_free(text);
     X509_free(cert);
     EVP_PKEY_free(key);
@@ -145,14 +126,14 @@ const struct fault *sns_signer_open(str directory, struct arena *arena,
                                     struct sns_signer **ret_signer)
 {
     const char *folder = arena_cstr(arena, directory),
-               *path =
-                   arena_cstr(arena, arena_strf(arena, STR_FMT "/signing.pem", STR_ARG(directory)));
+               *path = arena_cstr(arena,
+                                  arena_strf(arena, STR_FMT "/" SIGNING_FILE, STR_ARG(directory)));
     if (!folder || !path)
         return &fault_no_memory;
     if (mkdir(folder, 0700) != 0 && errno != EEXIST)
         return fault(arena, FAULT_UNAVAILABLE, NULL, "cannot make %s: %s", folder, strerror(errno));
     if (access(path, F_OK) != 0)
-        TRY(make(arena, folder, path));
+        TRY(make(arena, directory));
     struct sns_signer *signer = calloc(1, sizeof *signer);
     const struct fault *why = signer ? load(signer, arena, path) : &fault_no_memory;
     if (why)
