@@ -22,7 +22,7 @@ static bool write_all(int fd, str bytes)
         ssize_t n = write(fd, bytes.ptr, bytes.len);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0)
+        if (n <= 0)
             return false;
         bytes = str_from(bytes, (size_t)n);
     }
