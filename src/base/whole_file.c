@@ -16,7 +16,7 @@ static const struct fault *cannot(struct arena *a, const char *what, const char 
                  what, path, strerror(why));
 }
 
-static bool write_all(int fd, str bytes)
+bool whole_file_fill(int fd, str bytes)
 {
     while (bytes.len) {
         ssize_t n = write(fd, bytes.ptr, bytes.len);
@@ -50,7 +50,7 @@ const struct fault *whole_file_write(struct arena *a, str directory, const char 
     int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0)
         return cannot(a, "make", fresh);
-    bool written = write_all(fd, bytes) && (!durable || fsync(fd) == 0);
+    bool written = whole_file_fill(fd, bytes) && (!durable || fsync(fd) == 0);
     const struct fault *f = written ? NULL : cannot(a, "write", fresh);
     close(fd);
     if (!f && rename(fresh, path) != 0)

@@ -18,4 +18,7 @@
 const struct fault *whole_file_write(struct arena *, str directory, const char *name, str bytes,
                                      unsigned mode, bool durable);
 
+/* Writes all of it where the descriptor stands, however often that is interrupted; else false, and errno. */
+bool whole_file_fill(int fd, str bytes);
+
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/base64.h"
 #include "base/digest.h"
+#include "base/whole_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,19 +37,6 @@ const struct fault *code_make_folders(struct lambda_service *s, struct arena *ar
     return NULL;
 }
 
-static bool write_whole(int fd, str bytes)
-{
-    while (bytes.len) {
-        ssize_t n = write(fd, bytes.ptr, bytes.len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        bytes = str_from(bytes, (size_t)n);
-    }
-    return fdatasync(fd) == 0;
-}
-
 static const struct fault *sync_folder(struct lambda_service *s, struct arena *arena)
 {
     const char *folder = path_of(s, STR(""), "", arena);
@@ -76,7 +64,8 @@ const struct fault *code_keep(struct lambda_service *s, str zip, struct arena *a
     int fd = open(fresh, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return failed(arena, fresh);
-    const struct fault *why = write_whole(fd, zip) ? NULL : failed(arena, fresh);
+    const struct fault *why =
+        whole_file_fill(fd, zip) && fdatasync(fd) == 0 ? NULL : failed(arena, fresh);
     if (!why && lseek(fd, 0, SEEK_SET) == 0)
         why = runner_unpack(s->runner, name, fd, arena, &folder);
     close(fd);
