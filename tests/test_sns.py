@@ -27,6 +27,7 @@ class Subscriber:
 
     def __init__(self):
         self.posts, self.answers, self.delay, self.connections, self.open = [], [], 0, 0, []
+        self.answering = set()
         me = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -39,6 +40,7 @@ class Subscriber:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                me.answering.add(self)
                 me.posts.append((time.time(), self.path, self.headers, body))
                 time.sleep(me.delay)
                 status = me.answers.pop(0) if me.answers else 200
@@ -48,6 +50,7 @@ class Subscriber:
                         self.send_header("Location", f"http://127.0.0.1:{me.port}/elsewhere")
                     self.send_header("Content-Length", "0")
                     self.end_headers()
+                me.answering.discard(self)
 
             def log_message(self, *_):
                 pass
@@ -61,6 +64,7 @@ class Subscriber:
     def close(self):
         self.server.shutdown()
         self.server.server_close()
+        eventually(lambda: not self.answering, 2)  # who goes away before he has answered is asked again
         for connection in self.open:  # else one that is kept would still be answered
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
