@@ -22,9 +22,19 @@ def explain(*arguments, stdin=None):
 
 def explained(question, *arguments):
     """What is said of a vector, or of a flow, read from standard input."""
-    done = explain("--request", "-", "--json", *arguments, stdin=json.dumps(question))
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return explained_each([question], *arguments)[0]
+
+
+def explained_each(questions, *arguments):
+    """What is said of each of many, one a line; of so many at a time that a file's bound holds them."""
+    said = []
+    for at in range(0, len(questions), 200):
+        lines = "".join(json.dumps(question) + "\n" for question in questions[at:at + 200])
+        done = explain("--request", "-", "--json", *arguments, stdin=lines)
+        assert done.returncode == 0, done.stderr
+        said += map(json.loads, done.stdout.splitlines())
+    assert len(said) == len(questions)
+    return said
 
 
 def vectors(name):
@@ -38,24 +48,20 @@ def decided(vector):
 # ---- files
 
 def test_it_answers_in_the_words_of_the_vectors():
-    asked = 0
-    for file in sorted(VECTORS.glob("*.jsonl")):
-        for vector in vectors(file.name)[::23]:
-            if not decided(vector) or vector["confidence"] == "B":
-                continue
-            said = explained(vector)
-            assert said["expect"] == vector["expect"], vector["id"]
-            if "matched" in vector:
-                for effect in ("allow", "deny"):
-                    assert sorted(said["matched"][effect]) == sorted(vector["matched"][effect]), vector["id"]
-            assert said["sentence"], vector["id"]
-            assert ("blame" in said) == ("aws_sentence" in said) == (said["expect"] != "Allow"), vector["id"]
-            documents = vector["policies"]
-            statements = [document["Statement"] for place in documents.values()
-                          for document in flat(place)]
-            assert len(said["trace"]) == sum(len(s) if isinstance(s, list) else 1 for s in statements), vector["id"]
-            asked += 1
-    assert asked > 200
+    asked = [vector for file in sorted(VECTORS.glob("*.jsonl")) for vector in vectors(file.name)[::23]
+             if decided(vector) and vector["confidence"] != "B"]
+    assert len(asked) > 200
+    for vector, said in zip(asked, explained_each(asked)):
+        assert said["expect"] == vector["expect"], vector["id"]
+        if "matched" in vector:
+            for effect in ("allow", "deny"):
+                assert sorted(said["matched"][effect]) == sorted(vector["matched"][effect]), vector["id"]
+        assert said["sentence"], vector["id"]
+        assert ("blame" in said) == ("aws_sentence" in said) == (said["expect"] != "Allow"), vector["id"]
+        documents = vector["policies"]
+        statements = [document["Statement"] for place in documents.values()
+                      for document in flat(place)]
+        assert len(said["trace"]) == sum(len(s) if isinstance(s, list) else 1 for s in statements), vector["id"]
 
 
 def flat(place):
@@ -216,37 +222,73 @@ def take_away(step, denies):
         del document["Statement"][deny["statement"]]
 
 
+def follow_files(flow, said):
+    """Does what is told of the step at which the flow ends: what was added, and what was taken away."""
+    step, told = flow["steps"][said["denied_at"]], said["steps"][said["denied_at"]]
+    if told["expect"] == "ImplicitDeny":
+        assert told["remedy"] == told["remedies"][0]["statement"]
+        carry_out(step, told["remedies"])
+        return 1, 0
+    assert "remedy" not in told and "remedies" not in told
+    applying = [t for t in told["trace"] if t["effect"] == "Deny" and t["applies"]]
+    assert [(d["policy"], d["statement"]) for d in told["denies"]] == \
+        [(t["policy"], t["statement"]) for t in applying], flow["id"]
+    assert told["denies"] and all(d.get("sid", "") in told["instead"] for d in told["denies"])
+    take_away(step, told["denies"])
+    return 0, 1
+
+
 def test_each_denied_flow_passes_when_its_explanations_are_followed():
-    mended = removed = 0
-    for flow in vectors("seed-flows.jsonl"):
-        if flow["expect"] == "Allow":
-            continue
-        flow = copy.deepcopy(flow)
-        said = explained(flow)
+    mended = removed = rounds = 0
+    flows = [copy.deepcopy(flow) for flow in vectors("seed-flows.jsonl") if flow["expect"] != "Allow"]
+    answers = explained_each(flows)
+    for flow, said in zip(flows, answers):
         assert (said["expect"], said["denied_at"]) == (flow["expect"], flow["denied_at"])
         for member, value in flow["blame"].items():
             if member == "got" and flow["blame"]["element"] == "Statement":
                 continue
             assert said["steps"][said["denied_at"]]["blame"][member] == value, flow["id"]
-        rounds = 0
-        while said["expect"] != "Allow":
-            rounds += 1
-            assert rounds < 8, flow["id"]
-            step, told = flow["steps"][said["denied_at"]], said["steps"][said["denied_at"]]
-            if told["expect"] == "ImplicitDeny":
-                assert told["remedy"] == told["remedies"][0]["statement"]
-                carry_out(step, told["remedies"])
-                mended += 1
-            else:
-                assert "remedy" not in told and "remedies" not in told
-                applying = [t for t in told["trace"] if t["effect"] == "Deny" and t["applies"]]
-                assert [(d["policy"], d["statement"]) for d in told["denies"]] == \
-                    [(t["policy"], t["statement"]) for t in applying], flow["id"]
-                assert told["denies"] and all(d.get("sid", "") in told["instead"] for d in told["denies"])
-                take_away(step, told["denies"])
-                removed += 1
-            said = explained(flow)
+    while flows:
+        rounds += 1
+        assert rounds < 8, [flow["id"] for flow in flows]
+        for flow, said in zip(flows, answers):
+            added, taken = follow_files(flow, said)
+            mended, removed = mended + added, removed + taken
+        answers = explained_each(flows)
+        left = [pair for pair in zip(flows, answers) if pair[1]["expect"] != "Allow"]
+        flows, answers = [flow for flow, _ in left], [said for _, said in left]
     assert mended > 200 and removed > 20
+
+
+def test_a_file_may_hold_many_questions(tmp_path):
+    yes = {"request": REQUEST, "policies": {"resource": ALLOW}}
+    no = {"request": REQUEST, "policies": {}}
+    flow = next(flow for flow in vectors("seed-flows.jsonl") if flow["expect"] != "Allow")
+    file = tmp_path / "many.jsonl"
+
+    def ask(*lines, arguments=()):
+        file.write_text("".join(lines))
+        return explain("--request", str(file), *arguments)
+
+    said = ask(json.dumps(no), "\n\n", json.dumps(flow), "\n", json.dumps(no), arguments=["--json"])
+    each = [json.loads(line) for line in said.stdout.splitlines()]
+    assert each[0] == each[2] == explained(no) and each[1] == explained(flow) and len(each) == 3
+    text = ask(json.dumps(no), "\n", json.dumps(flow), "\n").stdout
+    assert text.startswith("line 1\n  ") and "\nline 2\n  step 1\n    " in text
+    assert all(line.startswith(("line ", "  ")) for line in text.splitlines() if line)
+    apart = tmp_path / "policies.json"
+    apart.write_text("{}")
+    governed = ask(json.dumps(REQUEST), "\n", json.dumps(REQUEST), "\n", arguments=["--policies", str(apart), "--json"])
+    assert [json.loads(line) for line in governed.stdout.splitlines()] == [explained(no)] * 2
+    denied = [ask(*lines, arguments=["--exit-code"]).returncode
+              for lines in ((json.dumps(no), "\n", json.dumps(yes), "\n"), (json.dumps(yes), "\n", json.dumps(yes)))]
+    assert denied == [1, 0], explain("--request", str(file)).stdout
+    for bad, says in (('{"request": }', "line 1, column 13: "), (json.dumps({"request": REQUEST}), "no policies here"),
+                      ("[1]", "line 1, column 1: ")):
+        wrong = ask(json.dumps(no), "\n", json.dumps(no), "\n", bad, "\n")
+        assert wrong.returncode == 2 and not wrong.stdout
+        assert "many.jsonl, question of line 3: " in wrong.stderr and says in wrong.stderr, wrong.stderr
+        assert wrong.stderr.count("\n") == 1
 
 
 # ---- rules of a running server

@@ -2,7 +2,7 @@
  *
  * The files are written in the vectors' words. Either may also hold a whole line of the vectors, of
  * which it takes its part. A request file may stand alone then, and of a flow every step is
- * explained. */
+ * explained. It may also be a file of such lines: each is a question, with an answer of its own. */
 #include "main/explain.h"
 
 #include "base/json.h"
@@ -10,7 +10,9 @@
 #include "policy/explanation.h"
 #include "policy/question.h"
 
-struct source { /* a file, read */
+enum { QUESTION_ARENA_MAX = 64 << 20 };
+
+struct source { /* a file, or a line of one, read */
     str path, text;
     const struct spans *root;
 };
@@ -23,11 +25,11 @@ static const struct fault *in_file(const struct source *source, const struct fau
                                      : why;
 }
 
-static const struct fault *open_source(str path, struct arena *a, struct source *ret_source)
+static const struct fault *parse_source(str path, str text, struct arena *a,
+                                        struct source *ret_source)
 {
-    *ret_source = (struct source) { .path = path };
-    TRY(file_read(path, a, &ret_source->text));
-    const struct fault *why = spans_parse(ret_source->text, SPANS_STRICT, a, &ret_source->root);
+    *ret_source = (struct source) { .path = path, .text = text };
+    const struct fault *why = spans_parse(text, SPANS_STRICT, a, &ret_source->root);
     return why ? in_file(ret_source, why, a) : NULL;
 }
 
@@ -105,19 +107,78 @@ static const struct fault *explain_steps(const struct source *asks, const struct
     return NULL;
 }
 
-static const struct fault *print(str json, struct arena *a, struct buf *out)
+static const struct fault *print(str json, bool many, struct arena *a, struct buf *out)
 {
     const struct spans *root;
     TRY(spans_parse(json, SPANS_STRICT, a, &root));
     const struct spans *steps = spans_get(root, STR("steps"));
+    const char *indent = many ? "  " : "";
     if (!steps) {
-        explanation_print(root, json, "", out);
+        explanation_print(root, json, indent, out);
         return NULL;
     }
     size_t number = 1;
     for (const struct spans *step = steps->first; step; step = step->next, number++) {
-        buf_addf(out, "step %zu\n", number);
-        explanation_print(step, json, "  ", out);
+        buf_addf(out, "%sstep %zu\n", indent, number);
+        explanation_print(step, json, many ? "    " : "  ", out);
+    }
+    return NULL;
+}
+
+/* What a file, or a line of one, asks; governs: NULL, or the policies of a file of their own. */
+static const struct fault *answer(const struct source *asks, const struct source *governs,
+                                  bool as_json, bool many, struct arena *a, struct buf *out,
+                                  bool *ret_denied)
+{
+    AUTO_BUF json = buf_new(64 << 20);
+    const struct spans *steps = spans_get(asks->root, STR("steps"));
+    enum verdict verdict;
+    if (steps && governs)
+        return place_fault(asks, steps, "a flow brings its own policies; leave out --policies", a);
+    TRY(steps ? explain_steps(asks, steps, a, &json, &verdict)
+              : explain_one(asks, asks->root, governs, a, &json, &verdict));
+    *ret_denied = verdict != VERDICT_ALLOW;
+    if (json.failed)
+        return &fault_no_memory;
+    if (!as_json)
+        return print(buf_str(&json), many, a, out);
+    buf_add(out, buf_str(&json));
+    buf_addc(out, '\n');
+    return NULL;
+}
+
+/* A document that is laid out over several lines has none that is an object by itself in front. */
+static bool is_many(str text, struct arena *scratch)
+{
+    str first, rest;
+    const struct spans *root;
+    bool many = str_cut(text, '\n', &first, &rest) && str_trim(rest).len &&
+                !spans_parse(first, SPANS_STRICT, scratch, &root) && root->kind == SPANS_OBJECT;
+    arena_reset(scratch);
+    return many;
+}
+
+static const struct fault *answer_each(const struct config *c, str text,
+                                       const struct source *governs, struct arena *a,
+                                       struct arena *of_line, struct buf *out, bool *ret_denied)
+{
+    str line;
+    for (size_t number = 1; text.len; number++, arena_reset(of_line)) {
+        str_cut(text, '\n', &line, &text);
+        if (!str_trim(line).len)
+            continue;
+        struct source asks;
+        bool denied;
+        str path =
+            arena_strf(of_line, STR_FMT ", question of line %zu", STR_ARG(c->request), number);
+        if (!c->json)
+            buf_addf(out, "line %zu\n", number);
+        const struct fault *why = parse_source(path, line, of_line, &asks);
+        if (!why)
+            why = answer(&asks, governs, c->json, true, of_line, out, &denied);
+        if (why)
+            return fault_keep(a, why);
+        *ret_denied |= denied;
     }
     return NULL;
 }
@@ -125,24 +186,23 @@ static const struct fault *print(str json, struct arena *a, struct buf *out)
 const struct fault *explain_files(const struct config *c, struct arena *a, struct buf *out,
                                   bool *ret_denied)
 {
-    struct source asks, governs;
-    TRY(open_source(c->request, a, &asks));
-    if (c->policies.ptr)
-        TRY(open_source(c->policies, a, &governs));
-    AUTO_BUF json = buf_new(64 << 20);
-    const struct spans *steps = spans_get(asks.root, STR("steps"));
-    enum verdict verdict;
-    if (steps && c->policies.ptr)
-        return place_fault(&asks, steps, "a flow brings its own policies; leave out --policies", a);
-    TRY(steps
-            ? explain_steps(&asks, steps, a, &json, &verdict)
-            : explain_one(&asks, asks.root, c->policies.ptr ? &governs : NULL, a, &json, &verdict));
-    *ret_denied = verdict != VERDICT_ALLOW;
-    if (json.failed)
+    struct source asks, its_policies;
+    const struct source *governs = NULL;
+    AUTO_ARENA *of_line = arena_new(QUESTION_ARENA_MAX);
+    str text;
+    if (!of_line)
         return &fault_no_memory;
-    if (!c->json)
-        return print(buf_str(&json), a, out);
-    buf_add(out, buf_str(&json));
-    buf_addc(out, '\n');
-    return NULL;
+    TRY(file_read(c->request, a, &text));
+    bool many = is_many(text, of_line);
+    if (!many)
+        TRY(parse_source(c->request, text, a, &asks));
+    if (c->policies.ptr) {
+        str policies;
+        TRY(file_read(c->policies, a, &policies));
+        TRY(parse_source(c->policies, policies, a, &its_policies));
+        governs = &its_policies;
+    }
+    *ret_denied = false;
+    return many ? answer_each(c, text, governs, a, of_line, out, ret_denied)
+                : answer(&asks, governs, c->json, false, a, out, ret_denied);
 }
