@@ -276,6 +276,7 @@ def test_a_file_may_hold_many_questions(tmp_path):
     text = ask(json.dumps(no), "\n", json.dumps(flow), "\n").stdout
     assert text.startswith("line 1\n  ") and "\nline 2\n  step 1\n    " in text
     assert all(line.startswith(("line ", "  ")) for line in text.splitlines() if line)
+    assert ask(json.dumps(no), "\n\r\n \n").stdout == explain("--request", "-", stdin=json.dumps(no)).stdout
     apart = tmp_path / "policies.json"
     apart.write_text("{}")
     governed = ask(json.dumps(REQUEST), "\n", json.dumps(REQUEST), "\n", arguments=["--policies", str(apart), "--json"])

@@ -147,12 +147,20 @@ static const struct fault *answer(const struct source *asks, const struct source
     return NULL;
 }
 
+static bool is_blank(str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (!memchr(" \t\r\n", text.ptr[i], 4))
+            return false;
+    return true;
+}
+
 /* A document that is laid out over several lines has none that is an object by itself in front. */
 static bool is_many(str text, struct arena *scratch)
 {
     str first, rest;
     const struct spans *root;
-    bool many = str_cut(text, '\n', &first, &rest) && str_trim(rest).len &&
+    bool many = str_cut(text, '\n', &first, &rest) && !is_blank(rest) &&
                 !spans_parse(first, SPANS_STRICT, scratch, &root) && root->kind == SPANS_OBJECT;
     arena_reset(scratch);
     return many;
@@ -165,7 +173,7 @@ static const struct fault *answer_each(const struct config *c, str text,
     str line;
     for (size_t number = 1; text.len; number++, arena_reset(of_line)) {
         str_cut(text, '\n', &line, &text);
-        if (!str_trim(line).len)
+        if (is_blank(line))
             continue;
         struct source asks;
         bool denied;
