@@ -1,10 +1,12 @@
-/* store/late_rows.c - an array of rows, chained by a hash of their keys. */
+/* store/late_rows.c - an array of rows, chained by a hash of their keys, and the order of those
+ * shown. */
 #include "store/late_rows.h"
 
 #include "base/crc.h"
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { CHAINS = 4096, TEXTS_MAX = 8 << 20, NOBODY = -1 };
 
@@ -17,7 +19,8 @@ struct late_rows {
     pthread_mutex_t lock;
     struct late_row rows[LATE_ROWS_MAX];
     int chains[CHAINS];
-    size_t shown, staged; /* [0, shown) are found; [shown, staged) are not, yet */
+    uint16_t order[LATE_ROWS_MAX]; /* those shown, by bucket and key */
+    size_t shown, staged;          /* [0, shown) are found; [shown, staged) are not, yet */
     struct arena *texts;
 };
 
@@ -97,10 +100,33 @@ bool late_rows_stage(struct late_rows *self, const struct object_row *row)
     return fits;
 }
 
+/* How many of those in order come before this key. */
+static size_t place_of(const struct late_rows *self, str bucket, str key, size_t count)
+{
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const struct object_row *row = &self->rows[self->order[middle]].row;
+        int order = str_cmp(row->bucket, bucket);
+        if (order == 0)
+            order = str_cmp(row->key, key);
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 void late_rows_show(struct late_rows *self)
 {
     pthread_mutex_lock(&self->lock);
-    self->shown = self->staged;
+    for (; self->shown < self->staged; self->shown++) {
+        const struct object_row *row = &self->rows[self->shown].row;
+        uint16_t *at = self->order + place_of(self, row->bucket, row->key, self->shown);
+        memmove(at + 1, at, (size_t)(self->order + self->shown - at) * sizeof *at);
+        *at = (uint16_t)self->shown;
+    }
     pthread_mutex_unlock(&self->lock);
 }
 
@@ -145,54 +171,31 @@ const struct fault *late_rows_find(struct late_rows *self, str bucket, str key, 
     return copied ? NULL : &fault_no_memory;
 }
 
-static int by_key(const void *a, const void *b)
+const struct fault *late_rows_from(struct late_rows *self, str bucket, str from, size_t max,
+                                   struct arena *arena, struct object_row **ret_rows,
+                                   size_t *ret_count)
 {
-    const struct object_row *one = *(const struct object_row *const *)a;
-    const struct object_row *other = *(const struct object_row *const *)b;
-    int order = str_cmp(one->bucket, other->bucket);
-    return order ? order : str_cmp(one->key, other->key);
-}
-
-static bool is_in(const struct object_row *row, str bucket, str prefix, str after)
-{
-    return str_eq(row->bucket, bucket) && str_starts(row->key, prefix) &&
-           (str_is_none(after) || str_cmp(row->key, after) > 0);
-}
-
-static int by_own_key(const void *a, const void *b)
-{
-    const struct object_row *one = a, *other = b;
-    return str_cmp(one->key, other->key);
-}
-
-const struct fault *late_rows_range(struct late_rows *self, str bucket, str prefix, str after,
-                                    struct arena *arena, struct object_row **ret_rows,
-                                    size_t *ret_count)
-{
+    struct object_row *rows = ARENA_ARRAY(arena, struct object_row, max);
     size_t count = 0;
-    bool copied = true;
+    bool copied = rows != NULL;
     pthread_mutex_lock(&self->lock);
-    for (size_t i = 0; i < self->shown; i++)
-        count += is_in(&self->rows[i].row, bucket, prefix, after);
-    struct object_row *rows = ARENA_ARRAY(arena, struct object_row, count + 1), *next = rows;
-    for (size_t i = 0; i < self->shown && rows && copied; i++)
-        if (is_in(&self->rows[i].row, bucket, prefix, after))
-            copied = copy(&self->rows[i].row, arena, next++);
+    for (size_t at = place_of(self, bucket, from, self->shown);
+         at < self->shown && count < max && copied; at++) {
+        const struct object_row *row = &self->rows[self->order[at]].row;
+        if (!str_eq(row->bucket, bucket))
+            break;
+        copied = copy(row, arena, &rows[count++]);
+    }
     pthread_mutex_unlock(&self->lock);
-    if (!rows || !copied)
-        return &fault_no_memory;
-    qsort(rows, count, sizeof *rows, by_own_key);
     *ret_rows = rows;
     *ret_count = count;
-    return NULL;
+    return copied ? NULL : &fault_no_memory;
 }
 
 const struct object_row *const *late_rows_in_order(struct late_rows *self, struct arena *arena)
 {
     const struct object_row **rows = ARENA_ARRAY(arena, const struct object_row *, self->shown + 1);
     for (size_t i = 0; rows && i < self->shown; i++)
-        rows[i] = &self->rows[i].row;
-    if (rows)
-        qsort(rows, self->shown, sizeof *rows, by_key);
+        rows[i] = &self->rows[self->order[i]].row;
     return rows;
 }

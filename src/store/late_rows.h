@@ -27,11 +27,10 @@ size_t late_rows_count(struct late_rows *); /* of those shown */
 /* A copy in the arena; its key is STR_NONE when there is none. The only fault: no memory. */
 const struct fault *late_rows_find(struct late_rows *, str bucket, str key, struct arena *,
                                    struct object_row *ret_row);
-/* Copies in the arena of those whose keys begin with the prefix and are greater than `after`
- * (STR_NONE: any), in the order of keys. The only fault: no memory. */
-const struct fault *late_rows_range(struct late_rows *, str bucket, str prefix, str after,
-                                    struct arena *, struct object_row **ret_rows,
-                                    size_t *ret_count);
+/* Copies in the arena of the bucket's first rows, at most `max` of them, whose keys are `from` or
+ * greater, in the order of keys. The only fault: no memory. */
+const struct fault *late_rows_from(struct late_rows *, str bucket, str from, size_t max,
+                                   struct arena *, struct object_row **ret_rows, size_t *ret_count);
 /* Those shown, in the order of the index; they stay until the next change. NULL: no memory. For the
  * thread that changes. */
 const struct object_row *const *late_rows_in_order(struct late_rows *, struct arena *);

@@ -62,6 +62,16 @@ static void what_is_staged_is_shown_or_dropped_as_a_whole(void **state)
     const struct object_row *const *all = late_rows_in_order(rows, arena);
     for (int n = 1; n < 600; n++)
         assert_true(str_cmp(all[n - 1]->key, all[n]->key) < 0);
+    struct object_row *some;
+    size_t count;
+    assert_null(late_rows_from(rows, STR("mail"), STR("key 598"), 3, arena, &some, &count));
+    assert_int_equal(count, 3); /* in the order of octets: 598, 599, 6 */
+    assert_true(str_eq(some[0].key, STR("key 598")));
+    assert_true(str_eq(some[2].key, STR("key 6")));
+    assert_null(late_rows_from(rows, STR("mail"), STR("key 99"), 3, arena, &some, &count));
+    assert_int_equal(count, 1);
+    assert_null(late_rows_from(rows, STR("mailbox"), STR(""), 3, arena, &some, &count));
+    assert_int_equal(count, 0);
     late_rows_clear(rows);
     assert_false(has(rows, STR("key 1"), arena));
     assert_true(late_rows_stage(rows, &twice));
@@ -154,7 +164,7 @@ static void a_start_that_fails_loses_no_late_row(void **state)
 /* All pages of so many, entries with a blank behind each, and how large one of them is. */
 static str pages(struct fixture *f, str delimiter, size_t max, str sized, uint64_t *ret_size)
 {
-    AUTO_BUF all = buf_new(4096);
+    AUTO_BUF all = buf_new(1 << 16);
     struct object_range range = { .bucket = STR_INIT("mail"),
                                   .prefix = STR_INIT(""),
                                   .delimiter = delimiter,
@@ -413,18 +423,47 @@ static void an_index_of_the_second_version_is_read(void **state)
     assert_int_equal(write_rows(f), 2);
 }
 
+/* What it takes of memory is given back: there are many. */
+static void put_for_once(struct fixture *f, const char *folder, int n)
+{
+    struct arena *whole = f->arena;
+    f->arena = arena_new(1 << 20);
+    assert_null(put(f, arena_strf(f->arena, "%sk%d", folder, n), STR("x")));
+    arena_free(f->arena);
+    f->arena = whole;
+}
+
+/* More of them than are copied in one go, by themselves and behind common prefixes. */
+static void many_late_rows_are_listed_as_the_file_lists_them(void **state)
+{
+    static const size_t sizes[] = { 1, 7, 999, 1000, 1001, 3000 };
+    enum { KEYS = 1100, SIZES = sizeof sizes / sizeof *sizes };
+    struct fixture *f = *state;
+    struct syncing s;
+    uint64_t size;
+    str late[SIZES][2];
+    use_syncing(f, &s);
+    for (int i = 0; i < KEYS; i++)
+        put_for_once(f, i % 3 ? "" : i % 2 ? "1/" : "k40/", i);
+    assert_int_equal(rows_on_disk(f), 0);
+    for (size_t i = 0; i < 2 * SIZES; i++)
+        late[i / 2][i % 2] = pages(f, i % 2 ? STR("/") : STR(""), sizes[i / 2], STR(""), &size);
+    write_rows(f);
+    for (size_t i = 0; i < 2 * SIZES; i++) {
+        str filed = pages(f, i % 2 ? STR("/") : STR(""), sizes[i / 2], STR(""), &size);
+        assert_true(filed.len > 0 && str_eq(late[i / 2][i % 2], filed));
+    }
+    f->objects->ops->close(f->objects); /* while its disk is here */
+    f->objects = NULL;
+}
+
 static void so_many_late_rows_are_written_by_themselves(void **state)
 {
     struct fixture *f = *state;
     struct syncing s;
     use_syncing(f, &s);
-    for (int i = 0; i <= LATE_ROWS_MAX; i++) {
-        struct arena *whole = f->arena;
-        f->arena = arena_new(1 << 20);
-        assert_null(put(f, arena_strf(f->arena, "k%d", i), STR("x")));
-        arena_free(f->arena);
-        f->arena = whole;
-    }
+    for (int i = 0; i <= LATE_ROWS_MAX; i++)
+        put_for_once(f, "", i);
     assert_int_equal(rows_on_disk(f), LATE_ROWS_MAX + 1);
     f->objects->ops->close(f->objects);
     f->objects = NULL;
@@ -446,6 +485,7 @@ int main(void)
         PACKED(a_condition_that_was_lost_leaves_no_frame),
         PACKED(a_mark_that_is_damaged_is_found_by_the_pack),
         PACKED(an_index_of_the_second_version_is_read),
+        PACKED(many_late_rows_are_listed_as_the_file_lists_them),
         PACKED(so_many_late_rows_are_written_by_themselves),
     };
     return cmocka_run_group_tests_name("late rows", tests, NULL, NULL);

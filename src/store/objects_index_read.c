@@ -292,20 +292,39 @@ static const struct fault *list_file(struct objects_index *self, struct listing 
     return why;
 }
 
+/* So many rows in one go: a page, or few where the next common prefix may hide what follows. */
+enum { LATE_AT_ONCE = 1000, LATE_AT_ONCE_HIDDEN = 8 };
+
+static const struct fault *scan_late(struct late_rows *late, struct listing *l, struct arena *arena)
+{
+    const struct object_range *r = l->range;
+    size_t page = r->max < LATE_AT_ONCE ? r->max + 2 : LATE_AT_ONCE; /* `after`, and one more */
+    size_t max = r->delimiter.len ? LATE_AT_ONCE_HIDDEN : page, count;
+    struct object_row *rows;
+    TRY(late_rows_from(late, r->bucket, l->from, max, arena, &rows, &count));
+    for (size_t i = 0; i < count && !l->done; i++) {
+        str key = rows[i].key;
+        if (str_cmp(key, l->from) < 0)
+            continue; /* hidden by the common prefix before it */
+        /* The next there can be: a copy ends with a NUL. */
+        l->from = (str) { key.ptr, key.len + 1 };
+        if (!str_starts(key, r->prefix)) {
+            l->done = true;
+        } else if (str_is_none(r->after) || str_cmp(key, r->after) > 0) {
+            str common = common_prefix_of(r, key);
+            TRY(str_is_none(common) ? add_row(l, &rows[i], arena)
+                                    : add_common_prefix(l, common, arena));
+        }
+    }
+    l->done |= count < max;
+    return NULL;
+}
+
 static const struct fault *list_late(struct objects_index *self, struct listing *l,
                                      struct arena *arena)
 {
-    const struct object_range *r = l->range;
-    struct object_row *rows;
-    size_t count;
-    TRY(late_rows_range(self->late, r->bucket, r->prefix, r->after, arena, &rows, &count));
-    for (size_t i = 0; i < count && !l->done; i++) {
-        if (str_cmp(rows[i].key, l->from) < 0)
-            continue; /* hidden by the common prefix before it */
-        str common = common_prefix_of(r, rows[i].key);
-        TRY(str_is_none(common) ? add_row(l, &rows[i], arena)
-                                : add_common_prefix(l, common, arena));
-    }
+    while (!l->done)
+        TRY(scan_late(self->late, l, arena));
     return NULL;
 }
 
