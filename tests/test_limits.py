@@ -22,7 +22,8 @@ def few(tmp_path):
 
 
 def test_connections_leave_descriptors_for_everything_else(few):
-    [told] = [line for line in few.log() if line["event"] == "few-descriptors"]
+    told, api = [line for line in few.log() if line["event"] == "few-descriptors"]
+    assert api["openFiles"] == 256 and api["apiConnectionsMax"] == 1000 and 16 <= api["apiConnections"] < 100, api
     assert told["openFiles"] == 256 and told["connectionsMax"] == 2000 and 32 <= told["connections"] < 200
     place = Receiving(few)
     place.store()

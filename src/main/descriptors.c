@@ -50,18 +50,35 @@ const struct fault *descriptors_raise(struct arena *arena, size_t *ret_limit)
     return NULL;
 }
 
-void descriptors_note(const struct descriptors *d, const struct config *c, struct journal *journal)
+struct share { /* and the names of both numbers in the log */
+    const char *what, *what_most;
+    size_t have, most;
+};
+
+static void note_few(struct journal *journal, const struct share *share, size_t limit,
+                     const char *says)
 {
-    if (d->sessions >= c->connections_max)
+    if (share->have >= share->most)
         return;
     AUTO_BUF members = buf_new(1024);
     struct json_writer w = json_writer(&members);
-    json_add_int(&w, "connections", (int64_t)d->sessions);
-    json_add_int(&w, "connectionsMax", (int64_t)c->connections_max);
-    json_add_int(&w, "openFiles", (int64_t)d->limit);
-    json_add_str(&w, "says",
-                 STR("fewer SMTP connections than --connections-max: the process may not have more "
-                     "files open; raise the limit (ulimit -Hn, LimitNOFILE= of systemd) or lower "
-                     "--connections-max"));
+    json_add_int(&w, share->what, (int64_t)share->have);
+    json_add_int(&w, share->what_most, (int64_t)share->most);
+    json_add_int(&w, "openFiles", (int64_t)limit);
+    json_add_str(&w, "says", str_of(says));
     journal->note(journal, JOURNAL_WARNING, STR("main"), STR("few-descriptors"), buf_str(&members));
+}
+
+void descriptors_note(const struct descriptors *d, const struct config *c, struct journal *journal)
+{
+    const struct share smtp = { "connections", "connectionsMax", d->sessions, c->connections_max };
+    const struct share api = { "apiConnections", "apiConnectionsMax", d->api, API_CONNECTIONS };
+    note_few(journal, &smtp, d->limit,
+             "fewer SMTP connections than --connections-max: the process may not have more files "
+             "open; raise "
+             "the limit (ulimit -Hn, LimitNOFILE= of systemd) or lower --connections-max");
+    note_few(journal, &api, d->limit,
+             "fewer HTTP connections than the API otherwise takes: the process may not have more "
+             "files open; "
+             "raise the limit (ulimit -Hn, LimitNOFILE= of systemd)");
 }

@@ -23,7 +23,8 @@ struct descriptors descriptors_share(size_t limit, const struct config *, unsign
 /* Raises the soft limit to the hard one. FAULT_LIMIT: they are too few even so. */
 const struct fault *descriptors_raise(struct arena *, size_t *ret_limit);
 
-/* Tells when there are fewer SMTP connections than the configuration allows. */
+/* Tells when there are fewer SMTP connections than the configuration allows, or HTTP connections than
+ * API_CONNECTIONS. */
 void descriptors_note(const struct descriptors *, const struct config *, struct journal *);
 
 #endif
