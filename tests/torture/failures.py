@@ -46,8 +46,7 @@ class Failures:
         """Whether a message is taken now; 4xx otherwise."""
         try:
             with smtplib.SMTP(self.server.host, self.server.port, local_hostname="load.example", timeout=20) as session:
-                session.ehlo()
-                return self.world.send_one(session, "stored")
+                return self.world.greets(session) and self.world.send_one(session, "stored")
         except (OSError, smtplib.SMTPException):
             return False
 

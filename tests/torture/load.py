@@ -181,6 +181,12 @@ def handler(event, context):
         size = sizes[int(mark.rsplit("-", 1)[1]) % len(sizes)]
         return f"From: a@sender.example\r\nSubject: load\r\nX-Mark: {mark}.\r\n\r\n".encode() + b"x" * size + b"\r\nend\r\n"
 
+    def greets(self, session):
+        """False: what would come without an EHLO that was taken is out of order (503)."""
+        code, text = session.ehlo()
+        self.ledger.reply("EHLO", code, text.decode())
+        return code == 250
+
     def send_one(self, session, kind):
         """One message; what any of its commands was told is in the ledger. False: the session is of no more use."""
         ledger, mark = self.ledger, self.next_mark(kind)
@@ -208,8 +214,8 @@ def handler(event, context):
             with contextlib.suppress(OSError, smtplib.SMTPException):
                 session = smtplib.SMTP(self.server.host, self.server.port, local_hostname="load.example", timeout=30)
                 try:
-                    session.ehlo()
-                    while not stop.is_set() and self.send_one(session, self.random.choices(
+                    taken = self.greets(session)
+                    while taken and not stop.is_set() and self.send_one(session, self.random.choices(
                             self.kinds, [KINDS[k] for k in self.kinds])[0]):
                         time.sleep(self.random.uniform(0, self.pause))
                 finally:
