@@ -15,6 +15,8 @@ struct late_row {
     int next; /* in its chain: newest first */
 };
 
+_Static_assert(LATE_ROWS_MAX <= UINT16_MAX, "a place in `order` is a uint16_t");
+
 struct late_rows {
     pthread_mutex_t lock;
     struct late_row rows[LATE_ROWS_MAX];

@@ -457,6 +457,65 @@ static void many_late_rows_are_listed_as_the_file_lists_them(void **state)
     f->objects = NULL;
 }
 
+static const char *const keys[] = { "a",   "a!", "a/1", "a/2",   "a/2/", "a/2/x", "a/2/y",
+                                    "a/b", "a0", "b/1", "b/1/1", "c",    "c/",    "d" };
+static const char *const no_keys[] = { "", "A", "a/", "a/2/w", "a/3", "b", "b/", "b0", "e" };
+enum { KEYS = sizeof keys / sizeof *keys, NO_KEYS = sizeof no_keys / sizeof *no_keys };
+
+/* The first few entries behind each of these. */
+static str behind_each(struct fixture *f, str prefix, str delimiter)
+{
+    AUTO_BUF all = buf_new(1 << 16);
+    for (size_t i = 0; i < KEYS + NO_KEYS; i++) {
+        struct object_range range = { .bucket = STR_INIT("mail"),
+                                      .prefix = prefix,
+                                      .delimiter = delimiter,
+                                      .after = str_of(i < KEYS ? keys[i] : no_keys[i - KEYS]),
+                                      .max = 3 };
+        struct object_entry *entries;
+        size_t count;
+        bool more;
+        assert_null(f->objects->ops->list(f->objects, &range, f->arena, &entries, &count, &more));
+        for (size_t j = 0; j < count; j++)
+            buf_addf(&all, STR_FMT "%s ", STR_ARG(entries[j].key),
+                     entries[j].common_prefix ? "*" : "");
+        buf_addf(&all, "%s\n", more ? "..." : "");
+    }
+    return arena_str(f->arena, buf_str(&all));
+}
+
+/* All of them late, half of them, and none. */
+static void a_list_begins_anywhere_among_late_rows(void **state)
+{
+    static const struct {
+        str prefix, delimiter;
+    } ranges[] = {
+        { STR_INIT(""), STR_INIT("") },    { STR_INIT(""), STR_INIT("/") },
+        { STR_INIT("a"), STR_INIT("/") },  { STR_INIT("a/"), STR_INIT("/") },
+        { STR_INIT("a/2"), STR_INIT("") }, { STR_INIT("a/2/"), STR_INIT("/") },
+        { STR_INIT(""), STR_INIT("/2") },  { STR_INIT("x"), STR_INIT("/") },
+    };
+    enum { RANGES = sizeof ranges / sizeof *ranges };
+    struct fixture *f = *state;
+    str late[RANGES];
+    for (size_t i = 0; i < KEYS; i++)
+        assert_null(put(f, str_of(keys[i]), STR("x")));
+    assert_int_equal(rows_on_disk(f), 0);
+    for (size_t i = 0; i < RANGES; i++)
+        late[i] = behind_each(f, ranges[i].prefix, ranges[i].delimiter);
+    write_rows(f);
+    assert_int_equal(rows_on_disk(f), KEYS);
+    for (int again = 0; again < 2; again++) {
+        for (size_t i = 0; i < RANGES; i++) {
+            str filed = behind_each(f, ranges[i].prefix, ranges[i].delimiter);
+            if (!str_eq(late[i], filed))
+                fail_msg("late:\n" STR_FMT "else:\n" STR_FMT, STR_ARG(late[i]), STR_ARG(filed));
+        }
+        for (size_t i = 0; i < KEYS; i += 2)
+            assert_null(put(f, str_of(keys[i]), STR("x")));
+    }
+}
+
 static void so_many_late_rows_are_written_by_themselves(void **state)
 {
     struct fixture *f = *state;
@@ -486,6 +545,7 @@ int main(void)
         PACKED(a_mark_that_is_damaged_is_found_by_the_pack),
         PACKED(an_index_of_the_second_version_is_read),
         PACKED(many_late_rows_are_listed_as_the_file_lists_them),
+        PACKED(a_list_begins_anywhere_among_late_rows),
         PACKED(so_many_late_rows_are_written_by_themselves),
     };
     return cmocka_run_group_tests_name("late rows", tests, NULL, NULL);
