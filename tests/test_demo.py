@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+import aws_cli
 from conftest import ACCOUNT, BINARY, KEY, SECRET, bucket_policy, eventually, rule_arn
 
 BODIES = {
@@ -21,12 +22,22 @@ BODIES = {
 }
 
 
-def aws(server, *arguments, check=True):
-    env = {**os.environ, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_DEFAULT_REGION": "us-east-1",
-           "AWS_PAGER": ""}
-    done = subprocess.run(["/usr/bin/aws", "--endpoint-url", server.api, *arguments], env=env, capture_output=True,
-                          timeout=120, check=False)
-    assert not check or done.returncode == 0, done.stderr.decode()
+def environment():
+    return {**os.environ, "AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_PAGER": ""}
+
+
+def aws(server, *arguments):
+    done = subprocess.run(["/usr/bin/aws", "--endpoint-url", server.api, *arguments], env=environment(), capture_output=True,
+                          text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def aws_again(server, *arguments):
+    """Where the command itself was started before."""
+    done = aws_cli.aws("--endpoint-url", server.api, *arguments, env=environment())
+    assert done.returncode == 0, done.stderr
     return done
 
 
@@ -61,7 +72,7 @@ def test_the_object_is_the_header_block_and_the_octets_sent(demo, name, tmp_path
     message = demo.send(sent)
     demo.settled(message, ["delivered"])
     target = tmp_path / "object"
-    aws(demo, "s3", "cp", f"s3://demo-mail/{message}", str(target))
+    aws_again(demo, "s3", "cp", f"s3://demo-mail/{message}", str(target))
     check_block(split_block(target.read_bytes(), sent), message, "a@sender.example", "user@example.com")
 
 
@@ -72,7 +83,7 @@ def test_swaks_sends_the_first_mail(demo, tmp_path):
     assert done.returncode == 0, done.stdout
     message = re.search(r"<.*250 2\.0\.0 OK ([0-9a-v]{40})", done.stdout).group(1)
     demo.settled(message, ["delivered"])
-    listed = aws(demo, "s3", "ls", "s3://demo-mail/").stdout.decode()
+    listed = aws(demo, "s3", "ls", "s3://demo-mail/").stdout
     assert message in listed
     aws(demo, "s3", "cp", f"s3://demo-mail/{message}", str(tmp_path / "m"))
     parsed = email.message_from_bytes((tmp_path / "m").read_bytes())
@@ -161,7 +172,7 @@ def test_a_person_can_open_the_objects_as_files(demo, tmp_path):
 
 def test_aws_cli_makes_the_whole_set_up_by_hand(server, tmp_path):
     def run(*arguments):
-        return aws(server, *arguments)
+        return aws_again(server, *arguments)
     run("ses", "verify-domain-identity", "--domain", "shop.example")
     run("ses", "create-receipt-rule-set", "--rule-set-name", "main")
     run("s3api", "create-bucket", "--bucket", "shop-mail")
