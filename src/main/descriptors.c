@@ -75,10 +75,9 @@ void descriptors_note(const struct descriptors *d, const struct config *c, struc
     const struct share api = { "apiConnections", "apiConnectionsMax", d->api, API_CONNECTIONS };
     note_few(journal, &smtp, d->limit,
              "fewer SMTP connections than --connections-max: the process may not have more files "
-             "open; raise "
-             "the limit (ulimit -Hn, LimitNOFILE= of systemd) or lower --connections-max");
+             "open; raise the limit (ulimit -Hn, LimitNOFILE= of systemd) or lower "
+             "--connections-max");
     note_few(journal, &api, d->limit,
              "fewer HTTP connections than the API otherwise takes: the process may not have more "
-             "files open; "
-             "raise the limit (ulimit -Hn, LimitNOFILE= of systemd)");
+             "files open; raise the limit (ulimit -Hn, LimitNOFILE= of systemd)");
 }
