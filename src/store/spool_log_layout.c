@@ -77,8 +77,11 @@ static struct cost op_cost(const struct layout *l, const struct op *op)
     return cost;
 }
 
+/* Behind a table nothing does: its segment was closed, and the next one found no room yet. */
 static bool fits(const struct layout *l, const struct cost *cost)
 {
+    if (l->segment->sealed)
+        return false;
     uint64_t end = page_padded(l->at + cost->bytes);
     const size_t rows = l->rows_ahead + l->rows + cost->rows;
     return end + segment_closing_bytes(l->segment, rows) <= l->segment->bytes;
