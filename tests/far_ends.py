@@ -67,7 +67,7 @@ class Relay:
         say("CONNECT", "220 relay.test ESMTP")
         envelope = []
         while line := read.readline():
-            verb = line.split()[0].upper().decode()
+            verb = (line.split() or [b""])[0].upper().decode()
             self.heard.append(line.decode().strip())
             if verb == "DATA":
                 say("DATA", "354 go")
@@ -84,6 +84,8 @@ class Relay:
                 say("END", reply)
             elif verb == "QUIT":
                 return
+            elif not verb:
+                say("", "500 5.5.2 an empty line")
             elif verb == "EHLO":
                 envelope = []
                 say("EHLO", hello())
