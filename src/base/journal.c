@@ -99,7 +99,7 @@ static void write_gathered(struct fd_journal *j)
 static void *write_now_and_then(void *self)
 {
     struct fd_journal *j = self;
-    thread_begins("journal", THREAD_PLAIN);
+    thread_begins("journal", THREAD_GATHERS);
     const struct timespec moment = { .tv_nsec = GATHER_NS };
     pthread_mutex_lock(&j->lock);
     while (!j->ends) {

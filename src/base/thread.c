@@ -2,6 +2,7 @@
 #include "base/thread.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -15,22 +16,24 @@ enum {
 };
 
 struct wish { /* struct sched_attr of sched_setattr(2): glibc has none before 2.41 */
-    uint32_t size, policy; /* policy 0: the usual one */
+    uint32_t size, policy;
     uint64_t flags;
     int32_t nice;
     uint32_t priority;
-    uint64_t runtime_ns, deadline_ns, period_ns; /* of the usual policy: the slice */
+    uint64_t runtime_ns, deadline_ns, period_ns; /* runtime_ns: the slice; 0: as long as is usual */
 };
 
 void thread_begins(const char *name, enum thread_haste haste)
 {
     pthread_setname_np(pthread_self(), name);
-    if (haste == THREAD_PLAIN)
+    const int policy = sched_getscheduler(0);
+    if (haste == THREAD_PLAIN || (policy != SCHED_OTHER && policy != SCHED_BATCH))
         return;
     struct wish wish = {
         .size = sizeof wish,
+        .policy = haste == THREAD_AWAITED ? (uint32_t)policy : SCHED_BATCH,
         .nice = getpriority(PRIO_PROCESS, 0), /* the process's own: an operator may have said so */
-        .runtime_ns = SLICE_SHORTEST_NS,
+        .runtime_ns = haste == THREAD_AWAITED ? SLICE_SHORTEST_NS : 0,
     };
     if (haste == THREAD_BEHIND) {
         wish.nice = wish.nice + NICE_BEHIND < NICE_MOST ? wish.nice + NICE_BEHIND : NICE_MOST;

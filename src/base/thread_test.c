@@ -2,6 +2,7 @@
 #include "base/thread.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,8 +16,9 @@
 struct begun {
     const char *name;
     enum thread_haste haste;
+    int made_under; /* the policy it has when it begins */
     char heard_name[16];
-    int heard_nice;
+    int heard_nice, heard_policy;
     uint64_t heard_slice_ns; /* 0: this kernel does not tell */
 };
 
@@ -30,22 +32,30 @@ static void *begin(void *context)
         uint32_t priority;
         uint64_t runtime_ns, deadline_ns, period_ns;
     } is = { 0 };
+    if (b->made_under != SCHED_OTHER)
+        (void)sched_setscheduler(0, b->made_under, &(struct sched_param){ 0 });
     thread_begins(b->name, b->haste);
     pthread_getname_np(pthread_self(), b->heard_name, sizeof b->heard_name);
     b->heard_nice = getpriority(PRIO_PROCESS, 0);
+    b->heard_policy = sched_getscheduler(0);
     if (syscall(SYS_sched_getattr, 0, &is, sizeof is, 0) == 0)
         b->heard_slice_ns = is.runtime_ns;
     return NULL;
 }
 
-static struct begun begun(const char *name, enum thread_haste haste)
+static struct begun begun_under(int policy, const char *name, enum thread_haste haste)
 {
-    struct begun b = { .name = name, .haste = haste };
+    struct begun b = { .name = name, .haste = haste, .made_under = policy };
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, begin, &b), 0);
     pthread_join(thread, NULL);
     assert_string_equal(b.heard_name, name);
     return b;
+}
+
+static struct begun begun(const char *name, enum thread_haste haste)
+{
+    return begun_under(SCHED_OTHER, name, haste);
 }
 
 static void haste_is_a_matter_of_nice_values_and_slices(void **state)
@@ -72,9 +82,30 @@ static void the_process_s_own_nice_value_stands(void **state)
     assert_int_equal(begun("later", THREAD_BEHIND).heard_nice, 19);
 }
 
+static void only_who_is_awaited_interrupts_others(void **state)
+{
+    (void)state;
+    assert_int_equal(begun("soon", THREAD_AWAITED).heard_policy, SCHED_OTHER);
+    assert_int_equal(begun("plain", THREAD_PLAIN).heard_policy, SCHED_OTHER);
+    const struct begun gathers = begun("gathers", THREAD_GATHERS);
+    assert_int_equal(gathers.heard_policy, SCHED_BATCH);
+    assert_int_equal(gathers.heard_nice, getpriority(PRIO_PROCESS, 0));
+    assert_int_equal(begun("later", THREAD_BEHIND).heard_policy, SCHED_BATCH);
+}
+
+static void an_operator_s_own_policy_stands(void **state)
+{
+    (void)state;
+    const struct begun later = begun_under(SCHED_IDLE, "later", THREAD_BEHIND);
+    assert_int_equal(later.heard_policy, SCHED_IDLE);
+    assert_int_equal(later.heard_nice, getpriority(PRIO_PROCESS, 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_who_is_awaited_interrupts_others),
+        cmocka_unit_test(an_operator_s_own_policy_stands),
         cmocka_unit_test(haste_is_a_matter_of_nice_values_and_slices),
         cmocka_unit_test(the_process_s_own_nice_value_stands),
     };

@@ -79,7 +79,7 @@ static void gather(struct batcher *self, size_t served)
 static void *run(void *context)
 {
     struct batcher *self = context;
-    thread_begins(self->name, THREAD_PLAIN);
+    thread_begins(self->name, THREAD_GATHERS);
     pthread_mutex_lock(&self->lock);
     for (size_t served = 0;;) {
         if (served > 1)
