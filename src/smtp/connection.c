@@ -46,8 +46,6 @@ static void spool_has_room(void *context)
         loop_post(r->lane->loop, &r->task);
 }
 
-static void on_committed(struct loop_task *task);
-
 static void spool_committed(void *context, const struct fault *fault)
 {
     struct connection *c = context;
@@ -229,25 +227,6 @@ void connection_hang_up(struct connection *c, enum smtp_hang_up why, enum smtp_o
     go_on(c, false);
 }
 
-static void on_committed(struct loop_task *task)
-{
-    struct connection *c =
-        (struct connection *)(void *)((char *)task - offsetof(struct connection, committed));
-    struct watching *watching = c->lane->watching;
-    const struct envelope *e = smtp_envelope(c->session);
-    assert(c->phase == COMMIT && "a commit is answered once");
-    c->phase = TALK;
-    if (c->commit_failed) {
-        const struct fault fault = { .kind = c->commit_kind, .says = str_of(c->commit_says) };
-        saw_fault(watching, STR("commit-failed"), e, &fault);
-        heed(c, smtp_granted(c->session, &fault));
-    } else {
-        saw_message(watching, e, c->entries, c->entry_count);
-        heed(c, smtp_granted(c->session, NULL));
-    }
-    go_on(c, false);
-}
-
 /* ---- bytes ---- */
 
 static void keep_rest(struct connection *c, str rest)
@@ -290,6 +269,27 @@ static void feed_rest(struct connection *c)
     c->rest = STR_NONE;
     feed(c, rest);
     free((char *)rest.ptr);
+}
+
+static void on_committed(struct loop_task *task)
+{
+    struct connection *c =
+        (struct connection *)(void *)((char *)task - offsetof(struct connection, committed));
+    struct watching *watching = c->lane->watching;
+    const struct envelope *e = smtp_envelope(c->session);
+    assert(c->phase == COMMIT && "a commit is answered once");
+    c->phase = TALK;
+    if (c->commit_failed) {
+        const struct fault fault = { .kind = c->commit_kind, .says = str_of(c->commit_says) };
+        saw_fault(watching, STR("commit-failed"), e, &fault);
+        heed(c, smtp_granted(c->session, &fault));
+    } else {
+        saw_message(watching, e, c->entries, c->entry_count);
+        heed(c, smtp_granted(c->session, NULL));
+    }
+    if (c->rest.len && c->phase == TALK && !connection_may_drain(c)) /* as a QUIT that came along: so do the replies */
+        feed_rest(c);
+    go_on(c, false);
 }
 
 static bool is_late(const struct connection *c)

@@ -191,6 +191,27 @@ static void who_leaves_tls_at_once_hears_the_last_reply(void **state)
     house_close_with_tls(&h);
 }
 
+/* One record, and so one write and one segment. */
+static void what_came_with_the_end_of_a_message_is_answered_with_it(void **state)
+{
+    (void)state;
+    struct house h;
+    AUTO_TEMP_DIR dir = temp_dir_make();
+    house_build(&h);
+    house_open_with_tls(&h, &dir);
+    struct client c = greeted_under_tls(&h);
+    TELL(&c, ENVELOPE "DATA\r\n");
+    hears(&c, ENVELOPE_OK GO_ON);
+    TELL(&c, "x\r\n.\r\nNOOP\r\nQUIT\r\n");
+    assert_true(hear_some(&c));
+    assert_true(str_starts(buf_str(&c.heard), STR("250 2.0.0 OK ")));
+    assert_true(
+        str_ends(buf_str(&c.heard), STR("\r\n250 2.0.0 Ok\r\n221 2.0.0 mx.test closing connection\r\n")));
+    assert_int_equal(h.spool.committed, 1);
+    hang(&c);
+    house_close_with_tls(&h);
+}
+
 /* What TLS made of these octets since the last call: the caller sends it as he likes. */
 static str sealed(struct client *c, BIO *to, str text)
 {
@@ -457,6 +478,7 @@ int main(void)
         cmocka_unit_test(a_commit_that_fails_is_said),
         cmocka_unit_test(starttls_forgets_what_was_injected_before_it),
         cmocka_unit_test(who_leaves_tls_at_once_hears_the_last_reply),
+        cmocka_unit_test(what_came_with_the_end_of_a_message_is_answered_with_it),
         cmocka_unit_test(records_that_come_together_are_all_heard_and_half_a_one_is_waited_for),
         cmocka_unit_test(too_many_are_told_so),
         cmocka_unit_test(a_flood_of_commands_is_answered_as_it_is_read),
