@@ -359,7 +359,7 @@ static void on_over(void *self, struct MHD_Connection *connection, void **own,
     struct flight *f = *own;
 
     (void)how;
-    wait_at_most(wait_of(connection), server->idle_s * 1000); /* for the next head */
+    wait_for_word(wait_of(connection), server->idle_s * 1000); /* of the next head */
     if (!f)
         return;
     *own = NULL;
@@ -385,7 +385,7 @@ static void on_connection(void *self, struct MHD_Connection *connection, void **
         *context = NULL;
     } else if (fd) {
         *context = wait_new(server->patience, fd->connect_fd);
-        wait_at_most(*context, server->idle_s * 1000);
+        wait_for_word(*context, server->idle_s * 1000);
     }
 }
 

@@ -13,6 +13,7 @@ struct wait {
     struct wait *next, **at; /* in patience->waits */
     int fd;
     int64_t until_ms; /* 0: for ever */
+    bool for_word;
 };
 
 struct patience {
@@ -31,13 +32,20 @@ static int64_t steady_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+static bool has_word(int fd)
+{
+    char octet;
+
+    return recv(fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 /* Under the lock a socket in the list is open: its owner takes it out before closing it. */
 static void end_the_late(struct patience *p)
 {
     int64_t now_ms = steady_ms();
 
     for (struct wait *w = p->waits; w; w = w->next)
-        if (w->until_ms && now_ms >= w->until_ms) {
+        if (w->until_ms && now_ms >= w->until_ms && !(w->for_word && has_word(w->fd))) {
             w->until_ms = 0;
             shutdown(w->fd, SHUT_RDWR);
         }
@@ -110,13 +118,24 @@ struct wait *wait_new(struct patience *p, int fd)
     return w;
 }
 
-void wait_at_most(struct wait *w, int64_t ms)
+static void set(struct wait *w, int64_t ms, bool for_word)
 {
     if (!w)
         return;
     pthread_mutex_lock(&w->patience->lock);
     w->until_ms = ms ? steady_ms() + ms : 0;
+    w->for_word = for_word;
     pthread_mutex_unlock(&w->patience->lock);
+}
+
+void wait_at_most(struct wait *w, int64_t ms)
+{
+    set(w, ms, false);
+}
+
+void wait_for_word(struct wait *w, int64_t ms)
+{
+    set(w, ms, true);
 }
 
 void wait_free(struct wait *w)

@@ -15,9 +15,12 @@ struct patience *patience_start(void); /* NULL: no memory, or no thread */
 void patience_stop(struct patience *); /* after the last wait_free; NULL is fine */
 
 /* The socket is shut down, and left to its owner to close, when the wait is over. NULL: no memory;
- * the other two take it, and nothing is ended. */
+ * the others take it, and nothing is ended. */
 struct wait *wait_new(struct patience *, int fd);
 void wait_at_most(struct wait *, int64_t ms); /* from now; 0: for ever */
+/* The same for the peer's next word. Is it there when the wait is over, and only not read yet, then it is us who are
+ * late: the wait is over a moment later. */
+void wait_for_word(struct wait *, int64_t ms);
 void wait_free(struct wait *);                /* before the socket is closed */
 
 #endif
