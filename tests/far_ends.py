@@ -17,6 +17,7 @@ class Relay:
     def __init__(self, host="127.0.0.1", port=0, tls=None, offers=(), login=None, mechanisms="PLAIN LOGIN", implicit=False):
         self.taken, self.times, self.says, self.heard = [], [], {}, []  # says: verb -> reply; heard: every line that is no message
         self.clock = time.time  # of self.times
+        self.wrong = []  # what no SMTP client says: an empty line, and what it said before
         self.tls, self.offers, self.secure = tls, list(offers), []  # secure: of each message, whether it came under TLS
         self.login, self.mechanisms, self.implicit = login, mechanisms, implicit
         self.answer = lambda verb, line: None  # what is said to this line, when it is not None
@@ -65,10 +66,11 @@ class Relay:
             read, write, secure = secured()
         line = b""
         say("CONNECT", "220 relay.test ESMTP")
-        envelope = []
+        envelope, said = [], []
         while line := read.readline():
             verb = (line.split() or [b""])[0].upper().decode()
             self.heard.append(line.decode().strip())
+            said.append(self.heard[-1])
             if verb == "DATA":
                 say("DATA", "354 go")
                 body = bytearray()
@@ -76,6 +78,8 @@ class Relay:
                     if line == b".\r\n":
                         break
                     body += line[1:] if line.startswith(b".") else line
+                else:  # the end of the connection is not the end of the message
+                    return
                 reply = self.says.get("END", "250 2.0.0 queued")
                 if reply.startswith("2"):
                     self.times.append(self.clock())
@@ -85,6 +89,8 @@ class Relay:
             elif verb == "QUIT":
                 return
             elif not verb:
+                if said[0].split(" ")[0] in ("EHLO", "HELO"):  # else a stray, of HTTP for instance, that came to our port
+                    self.wrong.append(said)
                 say("", "500 5.5.2 an empty line")
             elif verb == "EHLO":
                 envelope = []
