@@ -163,6 +163,18 @@ static int sync_slowly(struct disk *disk, int fd)
     return at_first ? error : sync_at_once(disk, fd);
 }
 
+/* While no thread of the spool's is there: each of them calls the disk. */
+static void syncs_are_slow(struct story *s)
+{
+    sync_at_once = s->outside.disk->fdatasync;
+    s->outside.disk->fdatasync = sync_slowly;
+}
+
+static void syncs_are_quick_again(struct story *s)
+{
+    s->outside.disk->fdatasync = sync_at_once;
+}
+
 static void *send_all(void *context)
 {
     const struct sender *me = context;
@@ -187,15 +199,12 @@ static void *send_all(void *context)
 static void tell_together(struct story *s)
 {
     struct sender senders[SENDERS];
-    sync_at_once = s->outside.disk->fdatasync;
-    s->outside.disk->fdatasync = sync_slowly;
     for (unsigned i = 0; i < SENDERS; i++) {
         senders[i] = (struct sender) { .story = s, .first = i * OF_EACH };
         assert_int_equal(pthread_create(&senders[i].thread, NULL, send_all, &senders[i]), 0);
     }
     for (unsigned i = 0; i < SENDERS; i++)
         pthread_join(senders[i].thread, NULL);
-    s->outside.disk->fdatasync = sync_at_once;
 }
 
 static void a_power_cut_while_the_next_batch_is_written_ahead_takes_nothing(void **state)
@@ -204,6 +213,7 @@ static void a_power_cut_while_the_next_batch_is_written_ahead_takes_nothing(void
     struct story told;
     struct spool_health health;
     story_on(&told, disk_sim_new());
+    syncs_are_slow(&told);
     assert_null(story_open(&told));
     tell_together(&told);
     told.spool->ops->health(told.spool, &health);
@@ -211,6 +221,7 @@ static void a_power_cut_while_the_next_batch_is_written_ahead_takes_nothing(void
     told.count = SENDERS * OF_EACH;
     assert_true(health.batches_ahead > 0);
     story_close(&told);
+    syncs_are_quick_again(&told);
     uint64_t steps = disk_sim_steps(told.sim);
     for (uint64_t k = 0; k <= steps; k += 2) {
         cut_at(&told, k, DISK_CUT_DROP, 0, false);
@@ -231,9 +242,11 @@ static void a_call_that_fails_while_the_next_batch_is_written_ahead_takes_nothin
         snprintf(what, sizeof what, "call %llu fails beside others", (unsigned long long)n);
         story_on(&told, disk_sim_new());
         disk_sim_fail(told.sim, n, errors[n % 2]);
+        syncs_are_slow(&told);
         if (!story_open(&told))
             tell_together(&told);
         story_close(&told);
+        syncs_are_quick_again(&told);
         disk_sim_heal(told.sim);
         const struct fault *f = story_open(&told);
         if (f)

@@ -422,10 +422,10 @@ static void a_large_body_is_on_its_way_before_its_sync(void **state)
     (void)state;
     struct story s;
     story_on(&s, disk_sim_new());
-    assert_null(story_open(&s));
     sync_uncounted = s.outside.disk->fdatasync;
     s.outside.disk->fdatasync = sync_counted;
     s.outside.disk->write_soon = soon_counted;
+    assert_null(story_open(&s));
     const str body = step_body(s.arena, 3 << 20, 1);
     syncs = 0;
     soon_octets = 0;
