@@ -292,15 +292,16 @@ static bool fail_at_call(struct fixture *f, int n)
     return fclose(said) == 0;
 }
 
-/* Whichever call fails: a put that was answered with its failure did not happen, also after a kill.
- */
+/* Whichever call fails: a put that was answered with its failure did not happen, also after a kill. What the first put
+ * left to do may still be under way on a busy machine and meet the failure instead: then once more. */
 static void a_put_that_failed_does_not_happen_after_a_kill(void **state)
 {
     struct fixture *f = *state;
+    enum { CALLS = 11, FIRST = 2, ROUND = 2 * CALLS };
     int failed = 0;
-    for (int n = 2; n < 24; n++) {
+    for (int i = 0; i < ROUND || (failed < 4 && i < 10 * ROUND); i++) {
         char path[512], said[4] = "";
-        live_and_be_killed(f, fail_at_call, n);
+        live_and_be_killed(f, fail_at_call, FIRST + i % ROUND);
         FILE *file = fopen(temp_dir_path(&f->dir, "said", path), "r");
         assert_non_null(fgets(said, sizeof said, file));
         fclose(file);
