@@ -15,7 +15,7 @@
 #include "wire/loop.h"
 #include "wire/stream.h"
 
-enum { INPUT_SIZE = 128 * 1024 };
+enum { INPUT_SIZE = 64 * 1024 }; /* each session may keep as much unfed while the spool has enough: 200 of them 13 MB */
 
 enum { LANE_CROWD = 1000 }; /* when so many have gone, memory is worth a look */
 

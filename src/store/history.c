@@ -51,18 +51,9 @@ static void take_record(void *context, const struct frame *f)
     segment_add_row(h->open, &row);
 }
 
-static int by_hash(const void *a, const void *b)
-{
-    const struct row *x = a, *y = b;
-    if (x->id_hash != y->id_hash)
-        return x->id_hash < y->id_hash ? -1 : 1;
-    return x->offset < y->offset ? -1 : x->offset > y->offset;
-}
-
 static int seal_sorted(struct segment *s)
 {
-    if (s->row_count)
-        qsort(s->rows, s->row_count, sizeof *s->rows, by_hash);
+    segment_sort_history(s);
     return segment_seal(s);
 }
 
@@ -76,9 +67,11 @@ static void slot_drop(struct history *h, unsigned slot)
 
 static void serials_look(struct history *h, const struct segment *s)
 {
-    for (size_t i = 0; i < s->row_count; i++)
-        if (s->rows[i].serial > h->serial_most)
-            h->serial_most = s->rows[i].serial;
+    for (size_t i = 0; i < s->row_count; i++) {
+        const uint64_t serial = segment_row(s, i).serial;
+        if (serial > h->serial_most)
+            h->serial_most = serial;
+    }
 }
 
 /* Whatever cannot be read is dropped: it is history, and the ring would overwrite it some day. */

@@ -69,12 +69,11 @@ static bool find_open(struct history *h, str id, struct arena *arena,
         pthread_mutex_lock(&h->lock);
         if (h->open)
             for (size_t i = from < h->open->row_count ? from : h->open->row_count;
-                 i-- > 0 && !found;)
-                if (h->open->rows[i].id_hash == hash) {
-                    row = h->open->rows[i];
-                    from = i;
-                    found = true;
-                }
+                 i-- > 0 && !found;) {
+                row = segment_row(h->open, i);
+                from = i;
+                found = row.id_hash == hash;
+            }
         pthread_mutex_unlock(&h->lock);
         if (!found)
             return false;
@@ -195,9 +194,8 @@ size_t history_newest(struct history *h, struct history_item *to, size_t max)
         else
             newest_add(&n, (struct history_item) { .serial = p->serial, .id_hash = p->id_hash });
     for (size_t i = h->open ? h->open->row_count : 0; i-- > 0;) {
-        const struct row *row = &h->open->rows[i];
-        newest_add(
-            &n, (struct history_item) { row->serial, h->open->epoch, row->id_hash, row->offset });
+        const struct row row = segment_row(h->open, i);
+        newest_add(&n, (struct history_item) { row.serial, h->open->epoch, row.id_hash, row.offset });
     }
     pthread_mutex_unlock(&h->lock);
     struct segment *sealed[HISTORY_RING];
@@ -246,9 +244,10 @@ static void below_take_open(struct below *b, struct history *h)
     struct history_item *all = calloc(rows + waiting + 1, sizeof *all);
     for (struct pending *p = all ? h->first : NULL; p; p = p->next)
         all[count++] = (struct history_item) { .serial = p->serial, .id_hash = p->id_hash };
-    for (size_t i = 0; all && i < rows; i++)
-        all[count++] = (struct history_item) { h->open->rows[i].serial, h->open->epoch,
-                                               h->open->rows[i].id_hash, h->open->rows[i].offset };
+    for (size_t i = 0; all && i < rows; i++) {
+        const struct row row = segment_row(h->open, i);
+        all[count++] = (struct history_item) { row.serial, h->open->epoch, row.id_hash, row.offset };
+    }
     pthread_mutex_unlock(&h->lock);
     if (all)
         below_take(b, all, count);
@@ -292,11 +291,10 @@ const struct fault *history_load(struct history *h, const struct history_item *i
     struct row row = { .offset = item->offset };
     if (!found && !item->epoch) { /* written in the meantime */
         pthread_mutex_lock(&h->lock);
-        for (size_t i = h->open ? h->open->row_count : 0; i-- > 0 && !found;)
-            if (h->open->rows[i].serial == item->serial) {
-                row = h->open->rows[i];
-                found = true;
-            }
+        for (size_t i = h->open ? h->open->row_count : 0; i-- > 0 && !found;) {
+            row = segment_row(h->open, i);
+            found = row.serial == item->serial;
+        }
         pthread_mutex_unlock(&h->lock);
         found = found && record_read(h->open, &row, arena, ret_record);
     }

@@ -262,7 +262,8 @@ bool segment_reserve_rows(struct segment *s, size_t n)
     size_t room = s->row_room ? s->row_room * 2 : 256;
     while (room < s->row_count + n)
         room *= 2;
-    struct row *more = realloc(s->rows, room * sizeof *more);
+    void *more = realloc(s->rows, room * (s->purpose == SEGMENT_HISTORY ? sizeof(struct history_row)
+                                                                        : sizeof(struct row)));
     if (!more)
         return false;
     s->rows = more;
@@ -270,12 +271,39 @@ bool segment_reserve_rows(struct segment *s, size_t n)
     return true;
 }
 
+void segment_put_row(struct segment *s, size_t i, const struct row *row)
+{
+    assert(i < s->row_room && "room was reserved");
+    if (s->purpose == SEGMENT_HISTORY) {
+        struct history_row *rows = s->rows;
+        rows[i] = (struct history_row) { row->id_hash, row->serial, row->offset, row->length };
+    } else {
+        struct row *rows = s->rows;
+        rows[i] = *row;
+    }
+}
+
 int segment_add_row(struct segment *s, const struct row *row)
 {
     if (!segment_reserve_rows(s, 1))
         return -ENOMEM;
-    s->rows[s->row_count++] = *row;
+    segment_put_row(s, s->row_count++, row);
     return 0;
+}
+
+static int by_hash(const void *a, const void *b)
+{
+    const struct history_row *x = a, *y = b;
+    if (x->id_hash != y->id_hash)
+        return x->id_hash < y->id_hash ? -1 : 1;
+    return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+void segment_sort_history(struct segment *s)
+{
+    assert(s->purpose == SEGMENT_HISTORY);
+    if (s->row_count)
+        qsort(s->rows, s->row_count, sizeof(struct history_row), by_hash);
 }
 
 uint64_t segment_closing_bytes(const struct segment *s, size_t more)
@@ -323,8 +351,10 @@ int segment_seal(struct segment *s)
     char *table = calloc(1, size ? size : 1);
     if (!table)
         return -ENOMEM;
-    for (size_t i = 0; i < s->row_count; i++)
-        row_write(table + i * ROW_BYTES, &s->rows[i]);
+    for (size_t i = 0; i < s->row_count; i++) {
+        const struct row row = segment_row(s, i);
+        row_write(table + i * ROW_BYTES, &row);
+    }
     char trailer[TRAILER_BYTES] = { 0 };
     memcpy(trailer, "SESAMTAB", 8);
     put_u64(trailer + 8, s->epoch);

@@ -47,6 +47,12 @@ struct row {
     uint32_t attempt, body_file;
 };
 
+/* What is kept in memory of a row of history: there is one for every message that ended. */
+struct history_row {
+    uint64_t id_hash, serial;
+    uint32_t offset, length;
+};
+
 struct segment {
     struct disk *disk;
     int fd;
@@ -59,7 +65,7 @@ struct segment {
     uint64_t tail_batch; /* log: the sequence of the last batch read or written */
     bool sealed, damaged;
     bool begun_in_vain; /* its headers may say that it is used: to be begun again before another is */
-    struct row *rows;
+    void *rows; /* struct row, or struct history_row: see segment_row */
     size_t row_count, row_room, table_rows;
     uint64_t living, living_bytes; /* spool_log: entries whose commit lies here, and their frames */
     uint64_t set_aside;            /* of them, those that cannot be read */
@@ -101,6 +107,21 @@ bool segment_table_row(const struct segment *, size_t i, struct row *ret_row);
 /* of a sealed one: from memory; table_rows says how many there are */
 void segment_forget_rows(struct segment *);
 int segment_add_row(struct segment *, const struct row *);
+/* Row i of those in memory. */
+static inline struct row segment_row(const struct segment *s, size_t i)
+{
+    if (s->purpose != SEGMENT_HISTORY)
+        return ((const struct row *)s->rows)[i];
+    const struct history_row *kept = (const struct history_row *)s->rows + i;
+    return (struct row) { .kind = FRAME_HISTORY,
+                          .offset = kept->offset,
+                          .length = kept->length,
+                          .serial = kept->serial,
+                          .id_hash = kept->id_hash };
+}
+/* Where segment_reserve_rows made room, row_count or behind; not counted yet. */
+void segment_put_row(struct segment *, size_t i, const struct row *);
+void segment_sort_history(struct segment *); /* by hash, then by offset */
 /* Room for n more, so that segment_add_row cannot fail. */
 bool segment_reserve_rows(struct segment *, size_t n);
 

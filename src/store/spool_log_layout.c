@@ -89,7 +89,7 @@ static bool fits(const struct layout *l, const struct cost *cost)
 
 static void row_put(struct layout *l, const struct row *row)
 {
-    l->segment->rows[l->segment->row_count + l->rows_ahead + l->rows++] = *row;
+    segment_put_row(l->segment, l->segment->row_count + l->rows_ahead + l->rows++, row);
 }
 
 static uint32_t rules_put(struct layout *l, struct rules_text *rules)

@@ -179,8 +179,10 @@ static int take_segment(struct recovery *r, struct segment *s, bool last)
     bool table_damaged;
     r->segment = s;
     if (segment_read_table(s, &table_damaged)) {
-        for (size_t i = 0; i < s->row_count && !r->error; i++)
-            apply(r, &s->rows[i]);
+        for (size_t i = 0; i < s->row_count && !r->error; i++) {
+            const struct row row = segment_row(s, i);
+            apply(r, &row);
+        }
         segment_forget_rows(s);
     } else {
         struct scanned said;
