@@ -166,7 +166,7 @@ class Server:
 def load(port, size, c, per, tls, secs, extra=()):
     a = [str(BIN / "smtpload"), "-P", str(port), "-c", str(c), "-s", str(size), "-m", str(per), "-n", "100000000",
          "-d", str(secs), "-b", str(SRCS), "-g", "5"] + (["-p"] if PIPELINE else []) + (["-t"] if tls else []) + list(extra)
-    if tls and per == 1:    # the client's side of a handshake costs nearly as much as the server's: one thread would be all that is measured
+    if tls and per == 1:    # with one thread for all its handshakes the client would be measured too
         a += ["-j", "2"]
     r = subprocess.run(a, capture_output=True, text=True)
     try:

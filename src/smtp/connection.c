@@ -287,7 +287,8 @@ static void on_committed(struct loop_task *task)
         saw_message(watching, e, c->entries, c->entry_count);
         heed(c, smtp_granted(c->session, NULL));
     }
-    if (c->rest.len && c->phase == TALK && !connection_may_drain(c)) /* as a QUIT that came along: so do the replies */
+    /* What came along with the end of the message is answered along with it, as 250 and 221. */
+    if (c->rest.len && c->phase == TALK && !connection_may_drain(c))
         feed_rest(c);
     go_on(c, false);
 }

@@ -18,9 +18,9 @@ void patience_stop(struct patience *); /* after the last wait_free; NULL is fine
  * the others take it, and nothing is ended. */
 struct wait *wait_new(struct patience *, int fd);
 void wait_at_most(struct wait *, int64_t ms); /* from now; 0: for ever */
-/* The same for the peer's next word. Is it there when the wait is over, and only not read yet, then it is us who are
- * late: the wait is over a moment later. */
+/* The same, for the peer's next octets. While some lie unread when it would be over, it is us who are late: it goes on
+ * until they are read. */
 void wait_for_word(struct wait *, int64_t ms);
-void wait_free(struct wait *);                /* before the socket is closed */
+void wait_free(struct wait *); /* before the socket is closed */
 
 #endif

@@ -30,9 +30,8 @@ class Check:
             mark = envelope[1].split("<")[1].split("@")[0]
             self.came["bounced"].setdefault(mark, []).append(when)
             self.at["relay"] += 1
-        for said in world.relay.wrong:
-            self.wrong(f"the relay heard {said}")
-        world.relay.wrong.clear()
+        while world.relay.wrong:
+            self.wrong(f"the relay heard {world.relay.wrong.pop(0)}")
         for when, message in world.told.told[self.at["told"]:]:
             self.came["called"].setdefault(message, []).append(when)
             self.at["told"] += 1
